@@ -1,0 +1,75 @@
+# The verbs for people; `make help` tells them.
+
+PY     := .venv/bin/python
+PYTEST := $(PY) -m pytest
+
+# pyright brings its own release and, by the extra `nodejs`, its own node. These keep it from asking the network
+# whether there is a newer one, and from fetching one.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+unexport PYRIGHT_PYTHON_FORCE_VERSION PYRIGHT_PYTHON_PYLANCE_VERSION PYRIGHT_PYTHON_NODE_VERSION
+
+# Each checker's output in one piece, where this make can do so (GNU make 4 can).
+IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+
+# The longest first. Nothing in here depends on anything else in here.
+CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-walls check-format check-lint
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fuzz bench clean $(CHECKS)
+
+help:  ## tell the verbs
+	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+
+demo: .venv/.runtime  ## run the demo; it needs Python and the runtime dependencies
+	$(PY) -m examples.demo
+
+test: .venv/.dev  ## run every test, the typing tests too: 500 examples a property
+	HYPOTHESIS_PROFILE=ci $(PYTEST)
+
+check: .venv/.dev  ## format, lint, types, walls and the fast tests: what to run before a commit
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(IN_ONE_PIECE) $(CHECKS)
+	@echo "All checks passed."
+
+fuzz: .venv/.dev  ## run the properties marked `fuzz` with 20,000 new examples each
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz
+
+bench: .venv/.dev  ## measure
+	$(PYTEST) benchmarks --benchmark-enable --benchmark-only
+
+clean:  ## remove what the tools left, except .venv
+	rm -rf build dist htmlcov .coverage .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------------------------------- the parts of `check`
+
+check-tests: .venv/.dev
+	HYPOTHESIS_PROFILE=fast $(PYTEST) -m 'not slow and not fuzz' -x -q --ignore=tests/test_tidy.py
+
+check-types-pyright: .venv/.dev
+	$(PY) -m pyright
+
+check-types-mypy: .venv/.dev
+	$(PY) -m mypy
+
+check-tidy: .venv/.dev
+	$(PYTEST) -q tests/test_tidy.py
+
+check-walls: .venv/.dev
+	.venv/bin/lint-imports
+
+check-format: .venv/.dev
+	$(PY) -m ruff format --check
+
+check-lint: .venv/.dev
+	$(PY) -m ruff check
+
+# ---------------------------------------------------------------------------------------------------- .venv
+
+# Two stamps: the demo waits for the runtime dependencies only. Either is renewed when pyproject.toml changes.
+.venv/.runtime: pyproject.toml
+	./tools/venv.sh
+	@touch $@
+
+.venv/.dev: pyproject.toml
+	./tools/venv.sh dev
+	@touch .venv/.runtime $@

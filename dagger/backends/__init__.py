@@ -1,0 +1,1 @@
+"""Backends: a log and a store each, behind the ports of the engine."""

@@ -1,0 +1,275 @@
+"""The backend in memory: for unit tests and for trying things. Everything is gone with the process.
+
+It keeps to the same contract as the durable backends, and stores the same bytes.
+"""
+
+from __future__ import annotations
+
+import heapq
+import zlib
+from bisect import bisect_right
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from itertools import islice
+
+import anyio
+
+from dagger.engine.ports import (
+    Append,
+    Batch,
+    Entry,
+    LogRecord,
+    Outgoing,
+    Position,
+    Query,
+    Row,
+    TopicRecord,
+    Write,
+)
+from dagger.errors import BackendError
+
+PARTITIONS = 4
+"""Partitions of the internal log and of each topic."""
+
+
+def connect(broker: str, store: str | None) -> MemoryBackend:
+    """The backend for `memory://`."""
+    if store is not None:
+        raise BackendError("memory:// keeps its records itself; leave store= out")
+    return MemoryBackend()
+
+
+class MemoryReader:
+    """A consumer of one topic."""
+
+    def __init__(self, log: MemoryLog, topic: str) -> None:
+        self._log = log
+        self._topic = topic
+        self._next = [0] * PARTITIONS
+
+    async def read(self, limit: int) -> Sequence[TopicRecord]:
+        while True:
+            found = self._log.after(self._topic, self._next, limit)
+            if found:
+                return found
+            await self._log.published()
+
+
+class MemoryLog:
+    """Lists of records, and how far each was polled and committed."""
+
+    partitions = PARTITIONS
+
+    def __init__(self) -> None:
+        self._internal: list[list[LogRecord]] = [[] for _ in range(PARTITIONS)]
+        self._base = [0] * PARTITIONS
+        self.topics: dict[str, list[list[TopicRecord]]] = {}
+        self.history: list[TopicRecord] = []
+        """Every message of every topic, in the order of publication."""
+        self._polled = [0] * PARTITIONS
+        self._polled_topics: dict[str, list[int]] = {}
+        self.committed: dict[Position, int] = {}
+        self._readers: dict[tuple[str, str], MemoryReader] = {}
+        self._news = anyio.Event()
+        self._published = anyio.Event()
+
+    def consume(self, topics: Collection[str]) -> None:
+        for topic in topics:
+            self._polled_topics.setdefault(topic, [0] * PARTITIONS)
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        self._put(entries)
+
+    async def poll(self, limit: int) -> Batch:
+        records = list[LogRecord]()
+        for partition, log in enumerate(self._internal):
+            start = self._polled[partition] - self._base[partition]
+            found = log[start : start + limit - len(records)]
+            self._polled[partition] += len(found)
+            records += found
+        messages = list[TopicRecord]()
+        for topic, positions in self._polled_topics.items():
+            messages += self.after(topic, positions, limit - len(records) - len(messages))
+        return Batch(records, messages)
+
+    async def wait(self) -> None:
+        await self._news.wait()
+
+    def has_news(self) -> bool:
+        """Whether there is something to poll."""
+        return any(
+            self._polled[p] - self._base[p] < len(log) for p, log in enumerate(self._internal)
+        ) or any(
+            position < len(log)
+            for topic, positions in self._polled_topics.items()
+            for position, log in zip(positions, self.topics.get(topic, ()), strict=False)
+        )
+
+    def nudge(self) -> None:
+        """Let `wait` return."""
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def published(self) -> None:
+        """Return when a message was put on some topic."""
+        await self._published.wait()
+
+    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+        self.committed.update(offsets)
+        self._put(entries)
+        for (topic, partition), offset in offsets.items():
+            if not topic:
+                self._forget(partition, offset)
+
+    def _forget(self, partition: int, offset: int) -> None:
+        """Drop committed records, now and then."""
+        gone = offset + 1 - self._base[partition]
+        if gone > 1024:
+            del self._internal[partition][:gone]
+            self._base[partition] += gone
+
+    def rewind(self) -> None:
+        """Poll again whatever is not committed, as after a crash."""
+        for partition in range(PARTITIONS):
+            self._polled[partition] = self.committed.get(("", partition), -1) + 1
+        for topic, positions in self._polled_topics.items():
+            positions[:] = [self.committed.get((topic, p), -1) + 1 for p in range(PARTITIONS)]
+
+    def reader(self, topic: str, group: str) -> MemoryReader:
+        return self._readers.setdefault((topic, group), MemoryReader(self, topic))
+
+    def after(self, topic: str, positions: list[int], limit: int) -> list[TopicRecord]:
+        """The messages behind the positions, which are moved on."""
+        found = list[TopicRecord]()
+        for partition, log in enumerate(self.topics.get(topic, ())):
+            start = positions[partition]
+            part = log[start : start + max(0, limit - len(found))]
+            positions[partition] += len(part)
+            found += part
+        return found
+
+    def _put(self, entries: Sequence[Entry]) -> None:
+        published = False
+        for entry in entries:
+            if isinstance(entry, Append):
+                log = self._internal[entry.partition]
+                log.append(LogRecord(entry.partition, self._base[entry.partition] + len(log), entry.data))
+            else:
+                self._publish(entry)
+                published = True
+        if entries:
+            self.nudge()
+        if published:
+            self._published.set()
+            self._published = anyio.Event()
+
+    def _publish(self, message: Outgoing) -> None:
+        logs = self.topics.get(message.topic)
+        if logs is None:
+            logs = self.topics[message.topic] = [[] for _ in range(PARTITIONS)]
+        partition = zlib.crc32(message.key.encode()) % PARTITIONS
+        log = logs[partition]
+        record = TopicRecord(
+            message.topic, partition, len(log), message.key, message.payload, message.headers
+        )
+        log.append(record)
+        self.history.append(record)
+
+
+class MemoryStore:
+    """A dictionary of rows, and the indexes that a store has."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[Row, Write]] = {}
+        self._due: list[tuple[int, str]] = []
+        self._busy: dict[str, None] = {}
+        self._listed: list[str] = []
+        self._unsorted = False
+
+    async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
+        return [self._rows[key][0] if key in self._rows else None for key in keys]
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        return [self._write_one(write) for write in writes]
+
+    def _write_one(self, write: Write) -> bool:
+        old = self._rows.get(write.key)
+        if (old[0].version if old else 0) != write.version:
+            return False
+        if write.data is None:
+            self._rows.pop(write.key, None)
+        else:
+            self._rows[write.key] = (Row(write.version + 1, write.data), write)
+        self._index(write, old[1] if old else None)
+        return True
+
+    def _index(self, write: Write, old: Write | None) -> None:
+        if write.due is not None and (old is None or old.due != write.due):
+            heapq.heappush(self._due, (write.due, write.key))
+        if write.busy:
+            self._busy[write.key] = None
+        else:
+            self._busy.pop(write.key, None)
+        if write.listing is not None and (old is None or old.listing is None):
+            self._listed.append(write.key)
+            self._unsorted = True
+
+    def _is_due(self, at: int, key: str) -> bool:
+        found = self._rows.get(key)
+        return found is not None and found[1].due == at
+
+    async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Looks at the heap's top only; what it finds goes back, since a timer is due until its row says otherwise."""
+        found = list[tuple[int, str]]()
+        while self._due and self._due[0][0] <= until and len(found) < limit:
+            at, key = heapq.heappop(self._due)
+            if self._is_due(at, key) and (at, key) not in found:
+                found.append((at, key))
+        for one in found:
+            heapq.heappush(self._due, one)
+        return [(key, at) for at, key in found]
+
+    async def next_due(self) -> int | None:
+        while self._due:
+            at, key = self._due[0]
+            if self._is_due(at, key):
+                return at
+            heapq.heappop(self._due)
+        return None
+
+    async def busy(self) -> Sequence[str]:
+        return list(self._busy)
+
+    async def find(self, query: Query) -> Sequence[Row]:
+        if self._unsorted:
+            self._listed.sort()
+            self._unsorted = False
+        start = 0 if query.after is None else bisect_right(self._listed, query.after)
+        matching = (self._rows[key] for key in islice(self._listed, start, None))
+        return [row for row, _ in islice((m for m in matching if _matches(m[1], query)), query.limit)]
+
+
+def _matches(write: Write, query: Query) -> bool:
+    listing = write.listing
+    return listing is not None and all(
+        wanted is None or wanted == found
+        for wanted, found in (
+            (query.template, listing.template),
+            (query.status, listing.status),
+            (query.key, listing.key),
+        )
+    )
+
+
+class MemoryBackend:
+    """A log and a store in memory."""
+
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        self.store = MemoryStore()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        yield
+
+

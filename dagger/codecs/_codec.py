@@ -1,0 +1,175 @@
+"""How values of one static type are checked, stored and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Generic, TypeVar, overload
+
+from typing_extensions import override
+
+from dagger.errors import DecodeError, EncodeError
+
+from ._composer import form_of
+from ._exact import Settle, compile_settle
+from ._formats import MSGPACK, Format
+from ._forms import Form, misread, same
+from ._misfits import misfit
+from ._reading import shape_of
+from ._shapes import Shape, has_sets, is_evident, is_frozen
+
+T = TypeVar("T")
+
+
+class TypeCodec(Generic[T]):
+    """The codec of one static type, as MessagePack.
+
+    * `type`: the type as it was declared
+    * `name`: its readable name, `Order` or `int | str`, the same however a union was written
+    * `frozen`: whether its values are immutable all the way down
+    * `encode(value)`: its bytes, the same for the same unchanged value. The value is not checked;
+      raises `EncodeError` for what has no bytes
+    * `decode(data)`: the value; raises `DecodeError` for anything but bytes of a value of the type
+    * `settle(value)`: the bytes and the value that a reload would give, not aliased to the given one if
+      that can change. `encode` of that value gives those bytes. Raises `EncodeError` if the type does
+      not allow the value
+    """
+
+    __slots__ = ("decode", "encode", "frozen", "name", "settle", "type")
+
+    type: Any
+    name: str
+    frozen: bool
+    encode: Callable[[T], bytes]
+    decode: Callable[[bytes], T]
+    settle: Callable[[T], tuple[bytes, T]]
+
+    def __init__(self, declared: Any) -> None:
+        shape = shape_of(declared)
+        form = form_of(shape, MSGPACK)
+        self.type, self.name, self.frozen = declared, shape.name, is_frozen(shape)
+        self.encode = encoder(shape, form, MSGPACK)
+        self.decode = decoder(shape, form)
+        self.settle = _settler(shape, form)
+
+    @override
+    def __repr__(self) -> str:
+        return f"<codec of {self.name}>"
+
+
+@overload
+def codec_of(declared: type[T], /) -> TypeCodec[T]: ...
+@overload
+def codec_of(declared: Any, /) -> TypeCodec[Any]: ...
+def codec_of(declared: Any, /) -> TypeCodec[Any]:
+    """The codec of a static type, made once.
+
+    Raises `UnsupportedType` for a type whose values can't be stored; the message names the member.
+    """
+    try:
+        return _cached(declared)
+    except TypeError:
+        # Annotated with something unhashable.
+        return TypeCodec(declared)
+
+
+@cache
+def _cached(declared: Any) -> TypeCodec[Any]:
+    return TypeCodec(declared)
+
+
+def encoder(shape: Shape, form: Form, fmt: Format) -> Callable[[Any], bytes]:
+    """A function that writes a value; raises `EncodeError`."""
+    write = _writer(form, fmt)
+
+    def encode(value: Any) -> bytes:
+        try:
+            return write(value)
+        except Exception as error:
+            raise refused(shape, value, error) from error
+
+    return encode
+
+
+def decoder(shape: Shape, form: Form) -> Callable[[bytes], Any]:
+    """A function that reads a value; raises `DecodeError`."""
+    load, name = form.load, shape.name
+
+    def decode(data: bytes) -> Any:
+        try:
+            return load(data)
+        except Exception as error:
+            raise DecodeError(f"{name}: {misread(error)}") from error
+
+    return decode
+
+
+def refused(shape: Shape, value: Any, error: Exception) -> EncodeError:
+    """The error for a value that could not be written, with the best reason known."""
+    if isinstance(error, EncodeError):
+        return error
+    try:
+        why = None if isinstance(error, RecursionError) else misfit(shape, value)
+    except Exception as worse:
+        error, why = worse, None
+    return EncodeError(why or f"{shape.name}: {_reason(error)}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "the value is nested too deeply, or contains itself"
+    return str(misread(error))
+
+
+def _writer(form: Form, fmt: Format) -> Callable[[Any], bytes]:
+    write, dump = fmt.encode, form.dump
+    return write if dump is same else lambda value: write(dump(value))
+
+
+def _settler(shape: Shape, form: Form) -> Settle:
+    """A frozen value that is exact is its own reload; any other is checked, written and read."""
+    write = _writer(form, MSGPACK)
+    reload = _reloader(shape, form)
+
+    def fail(value: Any, error: Exception) -> EncodeError:
+        return refused(shape, value, error)
+
+    def convert(value: Any) -> tuple[bytes, Any]:
+        check(shape, value)
+        return reload(value)
+
+    if not is_evident(shape):
+        return convert
+    used: dict[str, Callable[..., Any]] = {"encode": write, "otherwise": convert, "refused": fail}
+    if not is_frozen(shape):
+        used["load"] = form.load
+    return compile_settle(shape, **used)
+
+
+def check(shape: Shape, value: Any) -> None:
+    """Raises `EncodeError` with the path to the part of a value that its type does not allow."""
+    try:
+        why = misfit(shape, value)
+    except Exception as error:
+        raise EncodeError(f"{shape.name}: {_reason(error)}") from error
+    if why is not None:
+        raise EncodeError(why)
+
+
+def _reloader(shape: Shape, form: Form) -> Settle:
+    """Writes a value, reads it, and writes what was read, which then has exactly those bytes."""
+    write, load, unordered = _writer(form, MSGPACK), form.load, has_sets(shape)
+
+    def reload(value: Any) -> tuple[bytes, Any]:
+        try:
+            data = write(value)
+            loaded = load(data)
+            again = write(loaded)
+            steady = again == data or unordered or write(load(again)) == again
+        except Exception as error:
+            raise refused(shape, value, error) from error
+        if not steady:
+            raise EncodeError(f"{shape.name}: each load would change it; its __post_init__ must not")
+        return again, loaded
+
+    return reload

@@ -1,0 +1,83 @@
+"""The two formats, MessagePack and JSON, as msgspec writes and reads them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+Load = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: `decoder` makes a function that reads bytes of one type, strictly.
+
+    `nothing` is how None is written. A text in JSON is put into what is written by `embed`, and taken
+    from what is read by `extract`.
+    """
+
+    name: str
+    encode: Callable[[Any], bytes]
+    decoder: Callable[[Any], Load]
+    nothing: bytes
+    embed: Callable[[bytes], Any]
+    extract: Callable[[Any], bytes]
+    by_alias: bool
+
+
+def _plain(value: Any) -> Any:
+    """A value of a subclass as one of the class, since msgspec writes only that."""
+    for cls, plain in _PLAIN.items():
+        if isinstance(value, cls):
+            return plain(value)
+    raise TypeError(f"values of type {type(value).__qualname__} can't be stored")
+
+
+def _plain_datetime(value: dt.datetime) -> dt.datetime:
+    day = value.year, value.month, value.day
+    time = value.hour, value.minute, value.second, value.microsecond
+    return dt.datetime(*day, *time, tzinfo=value.tzinfo, fold=value.fold)
+
+
+def _plain_time(value: dt.time) -> dt.time:
+    return dt.time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo)
+
+
+# A datetime is a date too, and so comes first.
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    str: lambda value: str.__str__(value),
+    int: lambda value: int.__int__(value),
+    float: lambda value: float.__float__(value),
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    dt.datetime: _plain_datetime,
+    dt.date: lambda value: dt.date(value.year, value.month, value.day),
+    dt.time: _plain_time,
+    dt.timedelta: lambda value: dt.timedelta(value.days, value.seconds, value.microseconds),
+    decimal.Decimal: decimal.Decimal,
+}
+
+_read_text = msgspec.msgpack.Decoder(str).decode
+
+MSGPACK = Format(
+    name="msgpack",
+    encode=msgspec.msgpack.Encoder(enc_hook=_plain).encode,
+    decoder=lambda declared: msgspec.msgpack.Decoder(declared).decode,
+    nothing=b"\xc0",
+    embed=bytes.decode,
+    extract=lambda data: _read_text(data).encode(),
+    by_alias=False,
+)
+JSON = Format(
+    name="json",
+    encode=msgspec.json.Encoder(enc_hook=_plain).encode,
+    decoder=lambda declared: msgspec.json.Decoder(declared).decode,
+    nothing=b"null",
+    embed=msgspec.Raw,
+    extract=bytes,
+    by_alias=True,
+)

@@ -1,0 +1,112 @@
+"""The codecs of topics: the form in which messages travel between systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from dagger.errors import EncodeError, UnsupportedType
+
+from ._codec import TypeCodec, codec_of
+from ._json import JsonWire
+from ._names import erased, type_name
+
+
+class Wire(Protocol):
+    """A codec bound to the type of a topic.
+
+    * `encode(value)` gives the bytes to publish; it raises `EncodeError` if the type does not allow the
+      value
+    * `decode(data)` gives the value; for anything but bytes of a value of the type it raises
+      `DecodeError` with what is wrong and where (`$.total`), and nothing else
+    """
+
+    def encode(self, value: Any, /) -> bytes:
+        """The bytes of a value."""
+        ...
+
+    def decode(self, data: bytes, /) -> Any:
+        """The value of the bytes."""
+        ...
+
+
+class Codec(Protocol):
+    """How the messages of a topic are written: any object with these, hashable, the same for every type.
+
+    * `name` is what people call it
+    * `bind(type)` gives the codec of one type; it raises `UnsupportedType`
+    """
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    def bind(self, declared: Any, /) -> Wire:
+        """The codec of one type."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Json:
+    name: str = "json"
+
+    def bind(self, declared: Any, /) -> Wire:
+        return JsonWire(declared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Msgpack:
+    name: str = "msgpack"
+
+    def bind(self, declared: Any, /) -> Wire:
+        return _StoredWire(codec_of(declared))
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    name: str = "raw"
+
+    def bind(self, declared: Any, /) -> Wire:
+        if erased(declared) is not bytes:
+            raise UnsupportedType(f"{type_name(declared)}: the raw codec takes bytes; declare bytes")
+        return _RawWire()
+
+
+class _StoredWire:
+    """What is published is what would be stored."""
+
+    __slots__ = ("_codec",)
+
+    def __init__(self, codec: TypeCodec[Any]) -> None:
+        self._codec = codec
+
+    def encode(self, value: Any, /) -> bytes:
+        return self._codec.settle(value)[0]
+
+    def decode(self, data: bytes, /) -> Any:
+        return self._codec.decode(data)
+
+
+class _RawWire:
+    """Bytes as they are."""
+
+    __slots__ = ()
+
+    def encode(self, value: Any, /) -> bytes:
+        if not isinstance(value, bytes):
+            raise EncodeError(f"declared bytes, got {type_name(type(value))}")
+        return bytes(value)
+
+    def decode(self, data: bytes, /) -> Any:
+        return bytes(data)
+
+
+json: Final[Codec] = _Json()
+"""JSON text; NaN and infinity are refused. Binding refuses dict keys that JSON can't tell apart."""
+
+msgpack: Final[Codec] = _Msgpack()
+"""MessagePack, in the form in which values are stored."""
+
+raw: Final[Codec] = _Raw()
+"""Bytes as they are; the type is bytes."""

@@ -1,0 +1,62 @@
+"""What a step of the machine asks the shell to do. Imperative, frozen, plain data."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from dagger.core.events import Event
+
+
+class Publish(msgspec.Struct, frozen=True, array_like=True):
+    """Put a message on an external topic. `id` is the same whenever this step is carried out again."""
+
+    topic: str
+    key: str
+    payload: bytes
+    id: str
+    headers: dict[str, str] = {}
+
+
+class Send(msgspec.Struct, frozen=True, array_like=True):
+    """Append an event to the log, at the home of `to`."""
+
+    to: str
+    event: Event
+
+
+class RunTask(msgspec.Struct, frozen=True):
+    """Call the function of the operation `op` with the stored `value`, and append what comes of it."""
+
+    frame: int
+    op: int
+    attempt: int
+    key: str
+    """The same for every try of one call: what a service is given to recognise a repetition by."""
+    value: bytes
+
+
+class StopTask(msgspec.Struct, frozen=True):
+    """Cancel a task; its result no longer matters."""
+
+    frame: int
+
+
+class Unmatched(msgspec.Struct, frozen=True, array_like=True):
+    """A message that nobody takes: what becomes of it is the engine's policy."""
+
+    channel: str
+    key: str
+    payload: bytes
+    id: str
+    reason: str
+
+
+class Ignored(msgspec.Struct, frozen=True):
+    """Nothing was changed, for this reason."""
+
+    reason: str
+
+
+Effect: TypeAlias = Publish | Send | RunTask | StopTask | Unmatched | Ignored

@@ -1,0 +1,94 @@
+"""What can happen to an instance or at a key: the records of the log. Past tense, frozen, plain data."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class Submitted(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """An instance was asked for. `input` is stored by the template's input type."""
+
+    template: str
+    version: int
+    id: str
+    key: str
+    input: bytes
+
+
+class MessageReceived(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A message of a channel came for a key. `id` is empty where the sender gave none."""
+
+    channel: str
+    key: str
+    payload: bytes
+    id: str = ""
+
+
+class SignalReceived(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """A signal came for this instance."""
+
+    name: str
+    payload: bytes
+    id: str = ""
+
+
+class TaskSucceeded(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A task gave its result, stored by its declared type."""
+
+    frame: int
+    result: bytes
+
+
+class TaskFailed(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """A task raised. `kinds` are the qualified names of the exception's classes."""
+
+    frame: int
+    kind: str
+    message: str
+    kinds: tuple[str, ...]
+
+
+class TimerDue(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """The time of a timer has come."""
+
+
+class StopRequested(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """Somebody wants the instance to end now."""
+
+
+class Subscribed(msgspec.Struct, frozen=True, array_like=True, tag=8):
+    """An instance wants the messages of channels at this key."""
+
+    instance: str
+    channels: tuple[str, ...]
+
+
+class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, tag=9):
+    """An instance no longer wants the messages of channels at this key."""
+
+    instance: str
+    channels: tuple[str, ...]
+
+
+class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, tag=10):
+    """A message that was received at a key where this instance has subscribed."""
+
+    channel: str
+    key: str
+    payload: bytes
+    id: str = ""
+
+
+InstanceEvent: TypeAlias = (
+    Submitted
+    | MessageReceived
+    | MessageForwarded
+    | SignalReceived
+    | TaskSucceeded
+    | TaskFailed
+    | TimerDue
+    | StopRequested
+)
+Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed

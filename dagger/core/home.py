@@ -1,0 +1,180 @@
+"""The home of a key: the one record in which an instance lives, and where messages for its key arrive.
+
+A home holds the instance whose id is the key, if there is one; who has subscribed to messages of this key; and
+messages that came before anybody wanted them. Because all three are one record with one order, no message can
+fall between the arrival of a message and the creation of who takes it.
+
+A message goes to the instance itself if its id is its business key and its template listens on the channel, and
+to every subscriber. If nobody takes it, it is kept: `Limits.early_count` of a channel, for `Limits.early_us`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import msgspec
+
+from dagger.core.effects import Effect, Ignored, Send, Unmatched
+from dagger.core.events import (
+    Event,
+    MessageForwarded,
+    MessageReceived,
+    Submitted,
+    Subscribed,
+    TimerDue,
+    Unsubscribed,
+)
+from dagger.core.state import Held, State
+from dagger.core.step import begin, step
+from dagger.plan.plan import Limits, Plan
+
+FindPlan: TypeAlias = Callable[[str, int], Plan | None]
+"""The plan of a template's name and version, if it is registered."""
+
+
+class Home(msgspec.Struct, frozen=True, array_like=True):
+    """What lives at one key."""
+
+    state: State | None = None
+    subscribers: dict[str, tuple[str, ...]] = {}
+    """Ids of the instances that want the messages of a channel, in the order in which they asked."""
+    held: tuple[Held, ...] = ()
+    """Messages that nobody has taken yet, in the order in which they came."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing needs to be remembered."""
+        return self.state is None and not self.subscribers and not self.held
+
+    @property
+    def due(self) -> int | None:
+        """When the next timer of the instance is due, or the next kept message expires, in microseconds."""
+        times = [held.expires for held in self.held]
+        if self.state is not None and self.state.due is not None:
+            times.append(self.state.due)
+        return min(times, default=None)
+
+
+EMPTY: Final = Home()
+Result: TypeAlias = tuple[Home, tuple[Effect, ...]]
+
+
+class PlanMissing(Exception):
+    """An instance is of a template and version that this worker has not registered."""
+
+
+def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
+    """What an event makes of a home. Raises PlanMissing, and nothing else; changes nothing in place."""
+    match event:
+        case MessageReceived():
+            return _message(find, limits, home, event, now)
+        case Submitted() if home.state is None:
+            return _submitted(find, home, event, now)
+        case Subscribed():
+            return _subscribed(home, event, now)
+        case Unsubscribed():
+            return _unsubscribed(home, event)
+        case TimerDue():
+            return _timer(find, home, event, now)
+        case _:
+            return _forward(find, home, event, now)
+
+
+def _plan(find: FindPlan, template: str, version: int) -> Plan:
+    plan = find(template, version)
+    if plan is None:
+        raise PlanMissing(f"template '{template}' version {version} is not registered here")
+    return plan
+
+
+def _forward(find: FindPlan, home: Home, event: Event, now: int) -> Result:
+    """An event of the instance."""
+    state = home.state
+    if state is None:
+        return home, (Ignored("no instance has this id"),)
+    assert not isinstance(event, Subscribed | Unsubscribed)
+    after, effects = step(_plan(find, state.template, state.version), state, event, now)
+    return home if after is state else msgspec.structs.replace(home, state=after), effects
+
+
+def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
+    takers = home.subscribers.get(event.channel, ())
+    effects: tuple[Effect, ...] = tuple(Send(taker, _forwarded(event)) for taker in takers)
+    state = home.state
+    if state is not None and state.id == state.key:
+        plan = _plan(find, state.template, state.version)
+        if event.channel in plan.open_channels and not (takers and not state.is_live):
+            after, more = _forward(find, home, event, now)
+            return after, effects + more
+    return (home, effects) if takers else _hold(limits, home, event, now)
+
+
+def _forwarded(message: MessageReceived | Held) -> MessageForwarded:
+    return MessageForwarded(message.channel, message.key, message.payload, message.id)
+
+
+def _hold(limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
+    """Keep a message for whoever is on the way."""
+    kept = [one for one in home.held if one.channel == event.channel and one.expires > now]
+    if event.id and any(one.id == event.id for one in kept):
+        return home, (Ignored("a message of this id is kept already"),)
+    if len(kept) >= limits.early_count:
+        return home, (Unmatched(event.channel, event.key, event.payload, event.id, "overflow"),)
+    held = Held(event.channel, event.key, event.id, event.payload, now + limits.early_us)
+    return msgspec.structs.replace(home, held=(*home.held, held)), ()
+
+
+def _submitted(find: FindPlan, home: Home, event: Submitted, now: int) -> Result:
+    """An instance begins, with the messages that came for it before."""
+    plan = _plan(find, event.template, event.version)
+    wanted = plan.open_channels if event.id == event.key else frozenset[str]()
+    taken, left, expired = _split(home.held, wanted, now)
+    state, effects = begin(plan, event, now, taken)
+    return msgspec.structs.replace(home, state=state, held=left), expired + effects
+
+
+def _split(
+    held: tuple[Held, ...], wanted: frozenset[str], now: int
+) -> tuple[tuple[Held, ...], tuple[Held, ...], tuple[Effect, ...]]:
+    """The kept messages of wanted channels, the others, and word of those that have expired."""
+    fresh = [one for one in held if one.expires > now]
+    expired = tuple(_expired(one) for one in held if one.expires <= now)
+    taken = tuple(one for one in fresh if one.channel in wanted)
+    return taken, tuple(one for one in fresh if one.channel not in wanted), expired
+
+
+def _expired(held: Held) -> Unmatched:
+    return Unmatched(held.channel, held.key, held.payload, held.id, "expired")
+
+
+def _subscribed(home: Home, event: Subscribed, now: int) -> Result:
+    """An instance wants messages of this key; what was kept goes to it."""
+    subscribers = dict(home.subscribers)
+    for channel in event.channels:
+        ids = subscribers.get(channel, ())
+        if event.instance not in ids:
+            subscribers[channel] = (*ids, event.instance)
+    taken, left, expired = _split(home.held, frozenset(event.channels), now)
+    sent = tuple(Send(event.instance, _forwarded(one)) for one in taken)
+    return msgspec.structs.replace(home, subscribers=subscribers, held=left), expired + sent
+
+
+def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
+    subscribers = dict(home.subscribers)
+    for channel in event.channels:
+        left = tuple(id for id in subscribers.pop(channel, ()) if id != event.instance)
+        if left:
+            subscribers[channel] = left
+    return msgspec.structs.replace(home, subscribers=subscribers), ()
+
+
+def _timer(find: FindPlan, home: Home, event: TimerDue, now: int) -> Result:
+    """The instance's timers, and kept messages whose time is over."""
+    _, left, expired = _split(home.held, frozenset(), now)
+    if expired:
+        home = msgspec.structs.replace(home, held=left)
+    if home.state is None:
+        return home, expired
+    after, effects = _forward(find, home, event, now)
+    return after, expired + effects

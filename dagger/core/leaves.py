@@ -1,0 +1,213 @@
+"""What each simple operation does with a value: pass it on, or park it in a frame."""
+
+from __future__ import annotations
+
+import zlib
+from datetime import datetime, timezone
+from typing import Any, Final
+
+from dagger.core.effects import Publish, RunTask, Send, Unmatched
+from dagger.core.events import Subscribed, Unsubscribed
+from dagger.core.state import COMPLETED, Error, Held, Item, Running, Sleeping, State, Stored, Waiting
+from dagger.core.turn import StepFailed, Strand, Turn, call_pure, error_of, look, settle
+from dagger.dsl.values import Again, Message
+from dagger.errors import DecodeError
+from dagger.plan import ops
+from dagger.plan.keys import key_text, partition_key_of
+from dagger.plan.plan import Plan
+from dagger.plan.shapes import Shape
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
+    """Build, encode and order the messages; the input passes on."""
+    build = op.build
+    built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
+    count = turn.pass_through(op.slot)
+    if op.many and type(built) is list:
+        for number, message in enumerate(built):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's list
+            turn.effects.append(_message(turn, op, message, f"{count}.{number}"))
+    else:
+        turn.effects.append(_message(turn, op, built, str(count)))
+    return op.next, stored, parent
+
+
+def _looked(op: ops.Op, stored: Stored) -> Any:
+    try:
+        return look(stored, op.shape)
+    except Exception as error:
+        raise StepFailed(error_of(error, op.path)) from None
+
+
+def _message(turn: Turn, op: ops.Publish, message: Any, suffix: str) -> Publish:
+    headers: dict[str, str] = {}
+    key: str | None = None
+    if type(message) is Message:
+        headers, key, message = dict(message.headers), message.key, message.value
+    topic = op.topic
+    try:
+        payload = topic.wire.encode(message)
+        if key is None:
+            key = partition_key_of(topic, message)
+    except Exception as error:
+        raise StepFailed(error_of(error, op.path)) from None
+    return Publish(topic.name, key, payload, f"{turn.state.id}/{op.path}/{suffix}", headers)
+
+
+def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
+    """Park the input; the shell runs the task once this is committed."""
+    attempt = turn.begin(op.slot)
+    frame = Running(op.index, parent, stored, attempt)
+    number = turn.park(frame)
+    turn.effects.append(_order(turn.state.id, turn.ops, turn.frames, number, frame))
+
+
+def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
+    """The tasks that must be running for a state: what an owner starts after a take-over."""
+    return tuple(
+        _order(state.id, plan.ops, state.frames, number, frame)
+        for number, frame in state.frames.items()
+        if isinstance(frame, Running)
+    )
+
+
+def _order(id: str, table: tuple[ops.Op, ...], frames: Any, number: int, frame: Running) -> RunTask:
+    key = f"{id}/{table[frame.op].path}{item_suffix(frames, frame.parent)}"
+    return RunTask(number, frame.op, frame.attempt, key, frame.value.raw)
+
+
+def item_suffix(frames: Any, parent: int) -> str:
+    """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
+    suffix = ""
+    while parent:
+        frame = frames[parent]
+        if isinstance(frame, Item):
+            suffix = f"[{frame.number}]{suffix}"
+        parent = frame.parent
+    return suffix
+
+
+def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | None:
+    """Park the value until its time; a time that has come passes it on at once."""
+    due = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
+    if due <= turn.now:
+        turn.pass_through(op.slot)
+        return op.next, stored, parent
+    turn.begin(op.slot)
+    turn.park(Sleeping(op.index, parent, stored, due))
+    return None
+
+
+def _time_of(op: ops.Pause, at: Any) -> int:
+    if not isinstance(at, datetime):
+        raise _wrong(op, "TypeError", f"wants a datetime, got {at!r}")
+    if at.tzinfo is None or at.utcoffset() is None:
+        raise _wrong(op, "ValueError", f"{at!r} has no time zone; use datetime(..., tzinfo=...) or .astimezone()")
+    delta = at - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _wrong(op: ops.Op, kind: str, text: str) -> StepFailed:
+    return StepFailed(Error(op.path, kind, text, pure=True))
+
+
+def apply(turn: Turn, op: ops.Apply, stored: Stored, parent: int) -> Strand:
+    """Apply a pure function: nothing new is stored, the function is part of how the value is loaded."""
+    result = call_pure(op, op.fn, stored, op.shape)
+    mapped = Stored(stored.raw, result) if op.out.frozen else Stored(stored.raw)
+    return op.next, mapped, parent
+
+
+def listen(turn: Turn, op: ops.Listen, stored: Stored, parent: int) -> Strand | None:
+    """Take a message that came early, or wait for one."""
+    turn.begin(op.slot)
+    return wait(turn, op, stored, parent, again=False)
+
+
+def wait(turn: Turn, op: ops.Listen, stored: Stored, parent: int, *, again: bool) -> Strand | None:
+    """Fold in what was kept, until the listener is done or nothing is left."""
+    while True:
+        shape = op.again if again and op.again else op.shape
+        key = _awaited(turn, op, stored, shape)
+        held = _early(turn, op.channel, key)
+        if held is None:
+            _park_wait(turn, op, Waiting(op.index, parent, stored, key, again))
+            return None
+        turn.drop_held(held)
+        done, result = fold(turn, op, stored, shape, held.payload)
+        if done:
+            return op.next, result, parent
+        stored, again = result, True
+
+
+def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: bytes) -> tuple[bool, Stored]:
+    """Fold a message in: whether the listener is done, and its result or the value that it goes on waiting with."""
+    try:
+        message = op.decode(payload)
+    except DecodeError as error:
+        raise _wrong(op, "DecodeError", str(error)) from None
+    result = message if op.fold is None else call_pure(op, op.fold, stored, shape, message)
+    if type(result) is Again:
+        if op.again is None:
+            raise _wrong(op, "TypeError", "answers Again, which its return annotation does not name")
+        return False, settle(op, op.again.codec, result.value)
+    settled = settle(op, op.out, result)
+    turn.finish(op.slot, COMPLETED)
+    return True, settled
+
+
+def _awaited(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape) -> str:
+    if op.is_signal:
+        return ""
+    if op.on is None:
+        return turn.state.key
+    found = call_pure(op, op.on, stored, shape)
+    try:
+        return key_text(found, op.encode_key)
+    except Exception as error:
+        raise StepFailed(error_of(error, op.path)) from None
+
+
+def _early(turn: Turn, channel: str, key: str) -> Held | None:
+    """The first kept message that matches; those that have expired on the way there are dropped."""
+    for held in turn.held:
+        if held.channel != channel or held.key != key:
+            continue
+        if held.expires > turn.now:
+            return held
+        turn.drop_held(held)
+        turn.effects.append(Unmatched(channel, key, held.payload, held.id, "expired"))
+    return None
+
+
+def _park_wait(turn: Turn, op: ops.Listen, frame: Waiting) -> None:
+    if op.on is not None and not _awaits(turn, op.channel, frame.key):
+        turn.effects.append(Send(frame.key, Subscribed(turn.state.id, (op.channel,))))
+    turn.park(frame)
+
+
+def unsubscribe(turn: Turn, frame: Waiting) -> None:
+    """A wait is over: its subscription too, unless another step of the instance waits for the same."""
+    op = turn.ops[frame.op]
+    if isinstance(op, ops.Listen) and op.on is not None and not _awaits(turn, op.channel, frame.key):
+        turn.effects.append(Send(frame.key, Unsubscribed(turn.state.id, (op.channel,))))
+
+
+def _awaits(turn: Turn, channel: str, key: str) -> bool:
+    """Whether some step waits by a computed key for this channel and key."""
+    for frame in turn.frames.values():
+        if isinstance(frame, Waiting) and frame.key == key:
+            op = turn.ops[frame.op]
+            if isinstance(op, ops.Listen) and op.channel == channel and op.on is not None:
+                return True
+    return False
+
+
+def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:
+    """The pause after a failed attempt, in microseconds; the spread is the same whenever it is computed again."""
+    base = min(rule.first * rule.factor ** (attempt - 1), rule.longest)
+    spread = zlib.crc32(f"{seed}/{attempt}".encode()) / 0x1_0000_0000
+    return round(base * (1 + rule.jitter * (2 * spread - 1)))
+
+

@@ -1,0 +1,215 @@
+"""What is known of an instance: one immutable value, stored as one record.
+
+Invariants:
+
+* `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
+  `frames` that is smaller than its own, or 0.
+* An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
+* `outcomes` is a table of fixed rows, one for each step of the template up to the last that was reached: its
+  size is bounded by the template, and an update costs the same however long the history is.
+* Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
+"""
+
+from __future__ import annotations
+
+import struct
+from enum import Enum
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+
+class Status(str, Enum):
+    """Where an instance, or a step of it, stands."""
+
+    NOT_STARTED = "NOT_STARTED"
+    SUBMITTED = "SUBMITTED"
+    EXECUTING = "EXECUTING"
+    COMPLETED = "COMPLETED"
+    FAILURE = "FAILURE"
+    SKIPPED = "SKIPPED"
+    STOPPED = "STOPPED"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether nothing follows."""
+        return self in _ENDS
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_ENDS: Final = frozenset({Status.COMPLETED, Status.FAILURE, Status.SKIPPED, Status.STOPPED})
+STATUSES: Final = tuple(Status)
+NOT_STARTED, SUBMITTED, EXECUTING, COMPLETED, FAILURE, SKIPPED, STOPPED = range(7)
+"""The statuses as the outcome table holds them."""
+
+ROW: Final = struct.Struct("<BIqq")
+"""A row of the outcome table: status, times begun, begun at, ended at."""
+
+
+class Unset(Enum):
+    """Marks a value that is not loaded."""
+
+    UNSET = 0
+
+
+UNSET: Final = Unset.UNSET
+
+
+class Stored:
+    """A value that crosses waits: its bytes, and the loaded value where it may be kept."""
+
+    __slots__ = ("live", "raw")
+
+    def __init__(self, raw: bytes, live: Any = UNSET) -> None:
+        self.raw = raw
+        self.live = live
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stored) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __repr__(self) -> str:
+        return f"Stored({self.raw!r})"
+
+
+class Error(msgspec.Struct, frozen=True, array_like=True):
+    """Why a step failed. `str(error)` is `path: Type: message`."""
+
+    path: str
+    type: str
+    message: str
+    kinds: tuple[str, ...] = ()
+    """Qualified names of the exception's classes, the base classes too: what `Retry(on=)` is matched by."""
+    pure: bool = False
+    """Whether a function that must be pure failed: never retried."""
+
+    @property
+    def text(self) -> str:
+        """`Type: message`."""
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
+
+
+class Waiting(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A listener or a signal waits for a message of `key`."""
+
+    op: int
+    parent: int
+    value: Stored
+    key: str
+    again: bool = False
+    """Whether `value` came from `Again`, and is stored as that."""
+
+
+class Running(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A task runs, or is to run."""
+
+    op: int
+    parent: int
+    value: Stored
+    attempt: int
+
+
+class Sleeping(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """A sleep goes on until `due`."""
+
+    op: int
+    parent: int
+    value: Stored
+    due: int
+
+
+class Scope(msgspec.Struct, frozen=True, array_like=True, tag=4):
+    """A bound around steps: its input, its attempt, and when it is over (a timeout) or tried again (a pause)."""
+
+    op: int
+    parent: int
+    value: Stored
+    due: int = 0
+    attempt: int = 1
+
+
+class Gathering(msgspec.Struct, frozen=True, array_like=True, tag=5):
+    """A group: what its branches have given, and why others failed, by number."""
+
+    op: int
+    parent: int
+    done: dict[int, Stored]
+    failed: dict[int, str]
+
+
+class Spreading(msgspec.Struct, frozen=True, array_like=True, tag=6):
+    """A for_each: its items, how many were begun, and what the bodies gave."""
+
+    op: int
+    parent: int
+    items: tuple[bytes, ...]
+    begun: int
+    done: dict[int, bytes]
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, tag=7):
+    """One body of a for_each."""
+
+    op: int
+    parent: int
+    number: int
+
+
+Frame: TypeAlias = Waiting | Running | Sleeping | Scope | Gathering | Spreading | Item
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True):
+    """A message kept until somebody waits for it, or until `expires`."""
+
+    channel: str
+    key: str
+    id: str
+    payload: bytes
+    expires: int
+
+
+class State(msgspec.Struct, frozen=True, array_like=True):
+    """An instance."""
+
+    id: str
+    template: str
+    version: int
+    key: str
+    """The business key."""
+    input: bytes
+    created: int
+    now: int
+    status: int = EXECUTING
+    ended: int = 0
+    next_frame: int = 1
+    frames: dict[int, Frame] = {}
+    outcomes: bytes = b""
+    errors: dict[int, Error] = {}
+    held: tuple[Held, ...] = ()
+    seen: tuple[str, ...] = ()
+    """Ids of messages that were taken, the last ones: what is sent again is taken once."""
+    result: bytes | None = None
+    error: Error | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it goes on."""
+        return self.status == EXECUTING
+
+    @property
+    def due(self) -> int | None:
+        """When the next timer is due, in microseconds; None if no timer runs."""
+        times = [f.due for f in self.frames.values() if isinstance(f, Sleeping | Scope) and f.due]
+        return min(times) if times else None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task runs."""
+        return any(isinstance(frame, Running) for frame in self.frames.values())

@@ -1,0 +1,309 @@
+"""`step(plan, state, event, now) -> (state, effects)`: the workflow machine.
+
+Pure and total: it awaits nothing, reads no clock, draws no random number, and never raises. An event that no
+longer applies changes nothing and says why (`Ignored`). The old state is left as it was.
+
+A value moves along a *strand* through the operations of the plan until it is parked in a frame or the template
+ends. Strands that wait for their turn are on a stack, so that branches run in the order written, each until it
+parks. A strand whose frame is gone is dropped: its branch was never begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dagger.core.effects import Effect, Ignored, Send, Unmatched
+from dagger.core.events import (
+    InstanceEvent,
+    MessageForwarded,
+    MessageReceived,
+    SignalReceived,
+    StopRequested,
+    Submitted,
+    Subscribed,
+    TaskFailed,
+    TaskSucceeded,
+    TimerDue,
+    Unsubscribed,
+)
+from dagger.core.leaves import apply, fold, listen, pause, publish, run_task, unsubscribe, wait
+from dagger.core.scopes import (
+    bound_due,
+    branch,
+    choose,
+    close_bound,
+    end,
+    enter,
+    fail,
+    fork,
+    gather,
+    join,
+    leave,
+    merge,
+    open_bound,
+    spread,
+    stop_inside,
+)
+from dagger.core.state import (
+    COMPLETED,
+    EXECUTING,
+    STOPPED,
+    Error,
+    Held,
+    Running,
+    Scope,
+    Sleeping,
+    State,
+    Stored,
+    Waiting,
+)
+from dagger.core.turn import StepFailed, Strand, Turn
+from dagger.plan import ops
+from dagger.plan.compile import signal_channel
+from dagger.plan.plan import Plan
+
+SEEN_MAX = 64
+"""How many ids of taken messages an instance remembers."""
+
+Result = tuple[State, tuple[Effect, ...]]
+
+
+def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
+    """The first step of an instance; `held` are messages that came for it before it existed."""
+    state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held)
+    turn = Turn(plan, state, now)
+    if event.id != event.key and plan.open_channels:
+        turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
+    return _run(turn, (0, Stored(event.input), 0))
+
+
+def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
+    """What an event makes of an instance. `now` is in microseconds since 1970-01-01 UTC."""
+    if state.status != EXECUTING:
+        return _after_the_end(state, event)
+    return _ON[type(event)](plan, state, event, now)
+
+
+def _after_the_end(state: State, event: InstanceEvent) -> Result:
+    if isinstance(event, MessageReceived | MessageForwarded):
+        return state, (Unmatched(event.channel, event.key, event.payload, event.id, "ended"),)
+    return state, (Ignored("the instance has ended"),)
+
+
+def _run(turn: Turn, strand: Strand | None) -> Result:
+    """Drive all strands until each is parked; then close the turn."""
+    _run_on(turn, strand)
+    return turn.close()
+
+
+def _run_on(turn: Turn, strand: Strand | None) -> None:
+    """Drive all strands until each is parked, and the instance to its end if it has ended."""
+    stack = turn.stack
+    if strand is not None:
+        _drive(turn, *strand)
+    while stack and turn.status == EXECUTING:
+        index, stored, parent = stack.pop()
+        if not parent or parent in turn.frames:
+            _drive(turn, index, stored, parent)
+    if turn.status != EXECUTING:
+        _conclude(turn)
+
+
+def _drive(turn: Turn, index: int, stored: Stored, parent: int) -> None:
+    """Move one value until it is parked."""
+    table = turn.ops
+    do = _DO
+    while True:
+        op = table[index]
+        try:
+            strand = do[type(op)](turn, op, stored, parent)
+        except StepFailed as failure:
+            fail(turn, op, parent, failure.error)
+            return
+        if strand is None:
+            return
+        index, stored, parent = strand
+
+
+def _conclude(turn: Turn) -> None:
+    """An instance ends: nothing executes any more, and nothing is kept for it."""
+    stop_inside(turn, 0)
+    state = turn.state
+    for held in turn.held:
+        turn.effects.append(Unmatched(held.channel, held.key, held.payload, held.id, "ended"))
+    turn.held = ()
+    if state.id != state.key and turn.plan.open_channels:
+        channels = tuple(sorted(turn.plan.open_channels))
+        turn.effects.append(Send(state.key, Unsubscribed(state.id, channels)))
+
+
+_DO: dict[type[ops.Op], Callable[[Turn, Any, Stored, int], Strand | None]] = {
+    ops.Publish: publish,
+    ops.Listen: listen,
+    ops.Run: run_task,
+    ops.Pause: pause,
+    ops.Apply: apply,
+    ops.Enter: enter,
+    ops.Leave: leave,
+    ops.Open: open_bound,
+    ops.Close: close_bound,
+    ops.Fork: fork,
+    ops.Branch: branch,
+    ops.Join: join,
+    ops.Choose: choose,
+    ops.Merge: merge,
+    ops.Spread: spread,
+    ops.Gather: gather,
+    ops.End: end,
+}
+
+
+# Events.
+
+
+def _submitted(plan: Plan, state: State, event: Submitted, now: int) -> Result:
+    same = (event.template, event.input) == (state.template, state.input)
+    return state, (Ignored("it was started already" if same else "another instance has this id"),)
+
+
+def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded, now: int) -> Result:
+    return _take(plan, state, event.channel, event.key, event.payload, event.id, now)
+
+
+def _signal(plan: Plan, state: State, event: SignalReceived, now: int) -> Result:
+    return _take(plan, state, signal_channel(event.name), "", event.payload, event.id, now)
+
+
+def _take(plan: Plan, state: State, channel: str, key: str, payload: bytes, id: str, now: int) -> Result:
+    """Fold a message into the step that has waited longest for it, or keep it for one that will."""
+    if id and id in state.seen:
+        return state, (Ignored("a message of this id was taken already"),)
+    table = plan.ops
+    for number, frame in state.frames.items():
+        if type(frame) is Waiting and frame.key == key:
+            op = table[frame.op]
+            assert isinstance(op, ops.Listen)
+            if op.channel == channel:
+                turn = Turn(plan, state, now)
+                _remember(turn, id)
+                return _run(turn, _folded(turn, number, frame, op, payload))
+    return _keep(plan, state, Held(channel, key, id, payload, now + plan.limits.early_us), now)
+
+
+def _remember(turn: Turn, id: str) -> None:
+    if id:
+        turn.seen = (*turn.seen[1 - SEEN_MAX :], id)
+
+
+def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:
+    del turn.frames[number]
+    shape = op.again if frame.again and op.again else op.shape
+    try:
+        done, result = fold(turn, op, frame.value, shape, payload)
+        strand = (op.next, result, frame.parent) if done else wait(turn, op, result, frame.parent, again=True)
+    except StepFailed as failure:
+        fail(turn, op, frame.parent, failure.error)
+        strand = None
+    if op.on is not None:
+        unsubscribe(turn, frame)
+    return strand
+
+
+def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
+    """A message that nobody waits for is kept while some listener may still come to it."""
+    reason = _refusal(plan, state, held, now)
+    if reason:
+        return state, (Unmatched(held.channel, held.key, held.payload, held.id, reason),)
+    turn = Turn(plan, state, now)
+    _remember(turn, held.id)
+    turn.held = (*state.held, held)
+    return turn.close()
+
+
+def _refusal(plan: Plan, state: State, held: Held, now: int) -> str:
+    """Why a message is not kept; empty if it is."""
+    turn = Turn(plan, state, now)
+    found = plan.listeners.get(held.channel, ())
+    coming = [op for op in found if op.on is None and (op.repeats or turn.row(op.slot)[0] < COMPLETED)]
+    if not coming or held.key not in (state.key, ""):
+        return "late" if found else "no listener"
+    kept = sum(1 for one in state.held if one.channel == held.channel and one.expires > now)
+    return "overflow" if kept >= plan.limits.early_count else ""
+
+
+def _task_succeeded(plan: Plan, state: State, event: TaskSucceeded, now: int) -> Result:
+    frame = state.frames.get(event.frame)
+    if not isinstance(frame, Running):
+        return state, (Ignored("the task was stopped"),)
+    turn = Turn(plan, state, now)
+    del turn.frames[event.frame]
+    op = plan.ops[frame.op]
+    turn.finish(op.slot, COMPLETED)
+    return _run(turn, (op.next, Stored(event.result), frame.parent))
+
+
+def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Result:
+    frame = state.frames.get(event.frame)
+    if not isinstance(frame, Running):
+        return state, (Ignored("the task was stopped"),)
+    turn = Turn(plan, state, now)
+    del turn.frames[event.frame]
+    op = plan.ops[frame.op]
+    fail(turn, op, frame.parent, Error(op.path, event.kind, event.message, event.kinds))
+    return _run(turn, None)
+
+
+def _timer(plan: Plan, state: State, event: TimerDue, now: int) -> Result:
+    """Fire all that is due, the earliest first; at one time what ends well goes before what times out."""
+    turn = Turn(plan, state, now)
+    fired = False
+    while turn.status == EXECUTING:
+        due = min(_due(turn), default=None)
+        if due is None:
+            break
+        fired = True
+        _fire(turn, -due[2])
+    return turn.close() if fired else (state, (Ignored("no timer is due"),))
+
+
+def _due(turn: Turn) -> list[tuple[int, bool, int]]:
+    return [
+        (frame.due, isinstance(frame, Scope), -number)
+        for number, frame in turn.frames.items()
+        if isinstance(frame, Sleeping | Scope) and 0 < frame.due <= turn.now
+    ]
+
+
+def _fire(turn: Turn, number: int) -> None:
+    frame = turn.frames[number]
+    if isinstance(frame, Scope):
+        bound_due(turn, number, frame)
+        _run_on(turn, None)
+        return
+    del turn.frames[number]
+    op = turn.ops[frame.op]
+    turn.finish(op.slot, COMPLETED)
+    assert isinstance(frame, Sleeping)
+    _run_on(turn, (op.next, frame.value, frame.parent))
+
+
+def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
+    turn = Turn(plan, state, now)
+    stop_inside(turn, 0)
+    turn.status = STOPPED
+    return _run(turn, None)
+
+
+_ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
+    Submitted: _submitted,
+    MessageReceived: _message,
+    MessageForwarded: _message,
+    SignalReceived: _signal,
+    TaskSucceeded: _task_succeeded,
+    TaskFailed: _task_failed,
+    TimerDue: _timer,
+    StopRequested: _stop,
+}

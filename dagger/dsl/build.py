@@ -1,0 +1,93 @@
+"""The one way in which steps become larger steps: arguments are checked here, and nothing runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final, Protocol, runtime_checkable
+
+from dagger.dsl.functions import fn_of
+from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node
+from dagger.errors import TemplateError
+
+_BAD_NAME: Final = re.compile(r"[/\x00-\x1f\x7f]")
+
+
+@runtime_checkable
+class HasNode(Protocol):
+    """What can stand in a workflow: a step."""
+
+    @property
+    def node(self) -> Node: ...
+
+
+def node_of(step: object, place: str) -> Node:
+    """The node of a step given at `place`, or a TemplateError that says what was given instead."""
+    if isinstance(step, HasNode):
+        return shallow(step.node, place)
+    if callable(step):
+        name = getattr(step, "__name__", repr(step))
+        raise TemplateError(f"{place}: '{name}' is a function, not a step; decorate it with @task, or use .then")
+    raise TemplateError(f"{place}: wants a step, got {step!r}")
+
+
+def shallow(node: Node, place: str) -> Node:
+    """The node, if it is not nested too deeply to be walked safely."""
+    if not isinstance(node, Chain) and node.depth > DEPTH_MAX:
+        raise TemplateError(
+            f"{place}: '{node.label or type(node).__name__}' is nested more than {DEPTH_MAX} deep; "
+            "write the steps one after the other with >>, or make a part of it a template of its own"
+        )
+    return node
+
+
+def step_or_function(given: object, place: str) -> Node | None:
+    """`otherwise=`: a step, or a pure function of the input, or nothing."""
+    if given is None or isinstance(given, HasNode):
+        return None if given is None else node_of(given, place)
+    return Apply(fn=fn_of(given, place, depth=3))
+
+
+def chained(first: Node, second: Node) -> Node:
+    """One after the other, flat on both sides."""
+    return Chain(steps=_steps(first) + _steps(second))
+
+
+def _steps(node: Node) -> tuple[Node, ...]:
+    return node.steps if isinstance(node, Chain) else (node,)
+
+
+def grouped(kind: type[AllOf] | type[AnyOf], first: Node, second: Node) -> Node:
+    """Side by side, flat on the left, unless the left group has a name of its own."""
+    left = first.branches if isinstance(first, kind) and first.name is None else (first,)
+    return kind(branches=(*left, second))
+
+
+def branches_of(steps: tuple[object, ...], place: str) -> tuple[Node, ...]:
+    """The nodes of a group, which wants at least two."""
+    if len(steps) < 2:
+        raise TemplateError(f"{place}: wants two steps or more, got {len(steps)}; one alone needs no group")
+    return tuple(node_of(step, place) for step in steps)
+
+
+def checked_name(name: object, place: str) -> str:
+    """A name that can stand in a path."""
+    if not isinstance(name, str) or not name.strip():
+        raise TemplateError(f"{place}: a name is text that is not empty, got {name!r}")
+    if _BAD_NAME.search(name):
+        raise TemplateError(f"{place}: the name {name!r} holds a '/' or a control character; use another")
+    return name
+
+
+def checked_duration(duration: object, place: str) -> timedelta:
+    """A duration of zero or more."""
+    if not isinstance(duration, timedelta):
+        raise TemplateError(f"{place}: wants a timedelta, got {duration!r}; write timedelta(seconds=...)")
+    if duration < timedelta(0):
+        raise TemplateError(f"{place}: {duration} is negative; give zero or more")
+    return duration
+
+
+def optional_duration(duration: object, place: str) -> timedelta | None:
+    """A duration of zero or more, or none."""
+    return None if duration is None else checked_duration(duration, place)

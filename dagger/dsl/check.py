@@ -1,0 +1,216 @@
+"""What can be refused is refused where it is composed, with the step's path and the remedy."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any, Literal
+
+from dagger import codecs
+from dagger.dsl.functions import MISSING, Fn, members_of
+from dagger.dsl.nodes import (
+    Apply,
+    Await,
+    Bounded,
+    Chain,
+    Command,
+    ForEach,
+    Listen,
+    Node,
+    Process,
+    Recovered,
+    Retried,
+    Sleep,
+    Switch,
+    Task,
+    Until,
+    Workflow,
+    case_label,
+)
+from dagger.dsl.paths import walk
+from dagger.dsl.topics import Topic
+from dagger.dsl.values import Again
+from dagger.errors import TemplateError, UnsupportedType
+
+
+def check_scope(node: Node, place: str) -> None:
+    """Refuse two steps of one path, two meanings of one topic, and a switch with a hole."""
+    seen = dict[str, Node]()
+    topics = dict[str, tuple[Topic[Any], str]]()
+    for path, inner in walk(node):
+        if path in seen:
+            raise TemplateError(
+                f"{place}: two steps are named '{path}'; give one of them another name with .named('...')"
+            )
+        seen[path] = inner
+        if isinstance(inner, Command | Listen):
+            _check_topic(inner.topic, path, place, topics)
+        if isinstance(inner, Switch):
+            _check_cases(inner, path)
+
+
+def check_workflow(node: Workflow) -> None:
+    """Refuse a template that cannot be run: see `check_scope`; every stored type needs a codec."""
+    place = f"template '{node.name}'"
+    check_scope(node.body, place)
+    _check_codec(node.takes, f"{place}: its input")
+    for path, inner in walk(node.body):
+        _check_types(inner, path)
+
+
+def input_type(node: Node) -> Any:
+    """The declared type that a construct takes, or MISSING where it takes anything."""
+    match node:
+        case Chain():
+            return _first(input_type(step) for step in _up_to_first_result(node.steps))
+        case Command():
+            return node.build.takes() if node.build else node.topic.type
+        case Listen():
+            return _first(fn.takes() for fn in (node.fold, node.on) if fn)
+        case Await():
+            return node.fold.takes() if node.fold else MISSING
+        case Task() | Apply():
+            return node.fn.takes()
+        case Switch() if node.fn.takes() is not MISSING:
+            return node.fn.takes()
+        case Until():
+            return node.at.takes()
+        case ForEach():
+            return node.items.takes()
+        case _:
+            return _first(input_type(child) for child in node.children)
+
+
+def stored_type(fn: Fn, path: str) -> Any:
+    """The declared result of a function whose result is stored, without `Again`; TemplateError if missing."""
+    members = [m for m in members_of(fn.gives) if not is_again(m)]
+    if fn.gives is MISSING or not members:
+        raise TemplateError(
+            f"{path}: {fn.role} '{fn.name}' does not declare what it returns, and the result must be stored; "
+            "annotate it: -> TheType (a lambda cannot be annotated: use a def)"
+        )
+    union = members[0]
+    for member in members[1:]:
+        union = union | member
+    return union
+
+
+def is_again(member: Any) -> bool:
+    """Whether a member of a return annotation is `Again` or `Again[...]`."""
+    return member is Again or typing.get_origin(member) is Again
+
+
+def may_wait_again(fn: Fn | None) -> bool:
+    """Whether a listener's function declares that it may answer `Again`."""
+    return fn is not None and fn.gives is not MISSING and any(is_again(m) for m in members_of(fn.gives))
+
+
+def values_of(hint: Any) -> list[Any] | None:
+    """All values of a Literal, Enum, bool or union of these; None where the type is open."""
+    found = list[Any]()
+    for member in members_of(hint):
+        if typing.get_origin(member) is Literal:
+            found += typing.get_args(member)
+        elif isinstance(member, type) and issubclass(member, Enum):
+            found += list(member)
+        elif member is bool:
+            found += [True, False]
+        elif member is None or member is type(None):
+            found.append(None)
+        else:
+            return None
+    return found
+
+
+def _up_to_first_result(steps: tuple[Node, ...]) -> Iterator[Node]:
+    """The steps that see the chain's own input: up to the first that makes another value of it."""
+    for step in steps:
+        yield step
+        if not _passes(step):
+            return
+
+
+def _passes(node: Node) -> bool:
+    if isinstance(node, Command | Sleep | Until):
+        return True
+    if isinstance(node, Chain):
+        return all(_passes(step) for step in node.steps)
+    if isinstance(node, Process | Bounded):
+        return node.otherwise is None and _passes(node.body)
+    return isinstance(node, Retried) and _passes(node.body)
+
+
+def _first(types: Iterator[Any]) -> Any:
+    return next((found for found in types if found is not MISSING), MISSING)
+
+
+def _check_topic(
+    topic: Topic[Any], path: str, place: str, topics: dict[str, tuple[Topic[Any], str]]
+) -> None:
+    other, where = topics.setdefault(topic.name, (topic, path))
+    if (other.type, other.codec) != (topic.type, topic.codec):
+        raise TemplateError(
+            f"{place}: topic '{topic.name}' carries {codecs.type_name(other.type)} ({other.codec.name}) at "
+            f"'{where}' and {codecs.type_name(topic.type)} ({topic.codec.name}) at '{path}'; "
+            "a topic has one type: use one Topic value for both"
+        )
+
+
+def _check_cases(node: Switch, path: str) -> None:
+    if not node.cases and node.default is None:
+        raise TemplateError(f"{path}: the switch has no case; add .case(value, step)")
+    values = values_of(node.fn.gives)
+    if values is None or node.default is not None:
+        return
+    covered = [value for value, _ in node.cases]
+    holes = [case_label(value) for value in values if value not in covered]
+    if holes:
+        raise TemplateError(
+            f"{path}: no case for {', '.join(holes)}, which '{node.fn.name}' may return; "
+            "add .case(...) for each, or .otherwise(step)"
+        )
+
+
+def _check_types(node: Node, path: str) -> None:
+    match node:
+        case Task():
+            _check_codec(stored_type(node.fn, path), f"{path}: the result of '{node.fn.name}'")
+        case Listen() | Await() if node.fold is not None:
+            _check_codec(stored_type(node.fold, path), f"{path}: the result of '{node.fold.name}'")
+            _check_again(node.fold, path)
+        case ForEach():
+            _check_items(node, path)
+        case _:
+            pass
+
+
+def _check_again(fold: Fn, path: str) -> None:
+    if not may_wait_again(fold):
+        return
+    if fold.takes() is MISSING:
+        raise TemplateError(f"{path}: '{fold.name}' may answer Again: annotate its first parameter")
+    _check_codec(fold.takes(), f"{path}: the input of '{fold.name}', which it may answer again")
+
+
+def item_type(node: ForEach, path: str) -> Any:
+    """The declared type of the items of a `for_each`."""
+    arguments = typing.get_args(node.items.gives)
+    if node.items.gives is MISSING or not arguments:
+        raise TemplateError(
+            f"{path}: '{node.items.name}' does not declare its items, which must be stored; "
+            "annotate it: -> list[TheItem]"
+        )
+    return arguments[0]
+
+
+def _check_items(node: ForEach, path: str) -> None:
+    _check_codec(item_type(node, path), f"{path}: the items of '{node.items.name}'")
+
+
+def _check_codec(hint: Any, what: str) -> None:
+    try:
+        codecs.codec_of(hint)
+    except UnsupportedType as error:
+        raise UnsupportedType(f"{what}: {error}") from None
+

@@ -1,0 +1,182 @@
+"""A template as a graph: vertices in nested clusters, and edges. Mermaid and DOT are written from it.
+
+The id of what has a path is its path, so that a reader of the graph can colour it by an instance's state.
+What has none (a fork, a join, a pure function) has an id with `//` in front, which no path has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from dagger.dsl.figure import figure_of
+from dagger.dsl.nodes import Workflow
+from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Run, Shape, Sided, Way, linked, noted
+
+
+@dataclass(frozen=True, slots=True)
+class Vertex:
+    """A step, a switch, a fork, a join, the start or the end; `detail` is the second line of its text."""
+
+    id: str
+    kind: str
+    label: str
+    detail: str = ""
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A frame around vertices and other clusters."""
+
+    id: str
+    kind: str
+    label: str
+    members: tuple[Member, ...]
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From a vertex to another; `leaving` is the id of the cluster that it leaves as a whole, if it does."""
+
+    source: str
+    target: str
+    label: str = ""
+    dashed: bool = False
+    leaving: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """A whole template; members in the order written, edges in the order of what they lead to."""
+
+    title: str
+    members: tuple[Member, ...]
+    edges: tuple[Edge, ...]
+
+
+Member: TypeAlias = Vertex | Cluster
+
+
+@dataclass(frozen=True, slots=True)
+class _Tail:
+    """An edge that leads nowhere yet."""
+
+    source: str
+    label: str = ""
+    dashed: bool = False
+    leaving: str | None = None
+
+
+_Tails: TypeAlias = tuple[_Tail, ...]
+_Drawn: TypeAlias = tuple[list[Member], _Tails]
+
+
+def diagram_of(node: Workflow) -> Diagram:
+    """The graph of a template."""
+    return _Pen().diagram(figure_of(node))
+
+
+def vertices(members: tuple[Member, ...]) -> Iterator[Vertex]:
+    """Every vertex of a graph, whatever cluster it is in."""
+    for member in members:
+        if isinstance(member, Vertex):
+            yield member
+        else:
+            yield from vertices(member.members)
+
+
+class _Pen:
+    """Draws shapes: takes the tails that lead to one, and gives its members and the tails that leave it."""
+
+    def __init__(self) -> None:
+        self._edges = list[Edge]()
+        self._unnamed = 0
+
+    def diagram(self, figure: Figure) -> Diagram:
+        start, end = Vertex("//start", "start", figure.takes), Vertex("//end", "end", "end")
+        members, tails = self._run(figure.body, (_Tail(start.id),))
+        self._join(tails, end.id)
+        return Diagram(figure.title, (start, *members, end), tuple(self._edges))
+
+    def _run(self, run: Run, tails: _Tails) -> _Drawn:
+        members = list[Member]()
+        for shape in run:
+            drawn, tails = self._shape(shape, tails)
+            members += drawn
+        return members, tails
+
+    def _shape(self, shape: Shape, tails: _Tails) -> _Drawn:
+        match shape:
+            case Box():
+                return self._box(shape, tails)
+            case Frame():
+                return self._frame(shape, tails)
+            case Fork():
+                return self._fork(shape, tails)
+            case Choice():
+                return self._choice(shape, tails)
+            case Sided():
+                return self._sided(shape, tails)
+
+    def _box(self, box: Box, tails: _Tails) -> _Drawn:
+        detail = f"{box.kind} {linked(box)}".strip()
+        text = ", ".join(filter(None, [detail, noted(box.notes, brief=True)]))
+        vertex = Vertex(self._id(box.path), box.kind, box.name, text, box.path)
+        return self._vertex(vertex, tails)
+
+    def _frame(self, frame: Frame, tails: _Tails) -> _Drawn:
+        own = self._id(frame.path)
+        members, tails = self._run(frame.body, tails)
+        title = ", ".join(
+            filter(None, [f"{frame.kind} {frame.name}".strip(), noted(frame.notes, brief=True)])
+        )
+        return [Cluster(own, frame.kind, title, tuple(members), frame.path)], tails
+
+    def _fork(self, fork: Fork, tails: _Tails) -> _Drawn:
+        members, tails = self._vertex(Vertex(self._id(fork.path), "fork", fork.name, path=fork.path), tails)
+        ends = list[_Tail]()
+        for branch in fork.branches:
+            drawn, left = self._run(branch, tails)
+            members += drawn
+            ends += left
+        joined, tails = self._vertex(Vertex(self._id(None), "join", fork.rule), tuple(ends))
+        return members + joined, tails
+
+    def _choice(self, choice: Choice, tails: _Tails) -> _Drawn:
+        own = Vertex(self._id(choice.path), "switch", choice.name, path=choice.path)
+        members, _ = self._vertex(own, tails)
+        ends = list[_Tail]()
+        for way in choice.ways:
+            drawn, left = self._run(way.body, (_Tail(own.id, way.label),))
+            members += drawn
+            ends += left
+        return members, tuple(ends)
+
+    def _sided(self, sided: Sided, tails: _Tails) -> _Drawn:
+        members, tails = self._shape(sided.main, tails)
+        side, others = self._run(sided.side.body, (_leaving(members[-1], sided.side),))
+        return members + side, tails + others
+
+    def _vertex(self, vertex: Vertex, tails: _Tails) -> _Drawn:
+        self._join(tails, vertex.id)
+        return [vertex], (_Tail(vertex.id),)
+
+    def _join(self, tails: _Tails, target: str) -> None:
+        self._edges += [Edge(tail.source, target, tail.label, tail.dashed, tail.leaving) for tail in tails]
+
+    def _id(self, path: str | None) -> str:
+        if path is not None:
+            return path
+        self._unnamed += 1
+        return f"//{self._unnamed}"
+
+
+def _leaving(member: Member, side: Way) -> _Tail:
+    """The edge to a side branch: from a step, or from a frame as a whole."""
+    if isinstance(member, Vertex):
+        return _Tail(member.id, side.label, dashed=True)
+    *_, last = vertices(member.members)
+    return _Tail(last.id, side.label, dashed=True, leaving=member.id)

@@ -1,0 +1,176 @@
+"""What there is to draw of a template: a few shapes with their texts and paths.
+
+The drawings (text, graph, SVG) interpret this value and know no construct, so a construct is drawn everywhere
+by one case of `shape_of`. Two rules keep a drawing exact and short:
+
+* A bound (retry, timeout) is written on its step. Where the step has a side branch already, or is a chain or
+  a group, it is written on a frame around it: `a.recover(h).retry(r)` differs from `a.retry(r).recover(h)`.
+* Whatever a user has named is made printable: no control character, lone surrogate or line separator is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from dagger import codecs
+from dagger.dsl.functions import Fn
+from dagger.dsl.nodes import (
+    AllOf,
+    AnyOf,
+    Apply,
+    AtLeast,
+    Await,
+    Bounded,
+    Chain,
+    Command,
+    ForEach,
+    Group,
+    Listen,
+    Node,
+    Process,
+    Recovered,
+    Retried,
+    Sleep,
+    Switch,
+    Task,
+    Until,
+    Workflow,
+    case_label,
+    short,
+)
+from dagger.dsl.paths import branches_of_switch, inside, joined, parts
+from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Note, Run, Shape, Sided, Way, printable
+from dagger.dsl.values import Retry
+
+
+def figure_of(node: Workflow) -> Figure:
+    """What there is to draw of a template."""
+    body = run_of(node.body, "")
+    return Figure(printable(node.name or ""), node.version, printable(codecs.type_name(node.takes)), body)
+
+
+def run_of(node: Node, prefix: str) -> Run:
+    """The shapes of a construct, one after the other; `prefix` is the path that it stands in."""
+    return tuple([shape_of(step, prefix) for step in (node.steps if isinstance(node, Chain) else (node,))])
+
+
+def shape_of(node: Node, prefix: str) -> Shape:
+    """The shape of one construct."""
+    match node:
+        case Process(body=body, timeout=timeout, otherwise=otherwise):
+            scope = Frame(
+                "process", *_named(node, prefix), run_of(body, inside(node, prefix)), _limits(timeout)
+            )
+            return _answered(scope, "otherwise", otherwise, inside(node, prefix))
+        case ForEach(body=body, limit=limit):
+            notes = (Note("limit", str(limit)),) if limit else ()
+            return Frame("for each", *_named(node, prefix), run_of(body, inside(node, prefix)), notes)
+        case Retried(body=body, policy=policy):
+            return _noted(run_of(body, prefix), _retry(policy))
+        case Bounded(body=body, after=after, otherwise=otherwise):
+            bound = _noted(run_of(body, prefix), *_limits(after))
+            return _answered(bound, "otherwise", otherwise, prefix)
+        case Recovered(body=body, handler=handler):
+            return _answered(_held(run_of(body, prefix)), "on failure", handler, prefix)
+        case Switch():
+            return Choice(*_named(node, prefix), _ways(node, prefix))
+        case Group(branches=branches):
+            runs = [run_of(branch, inside(node, prefix)) for branch in branches]
+            return Fork(_rule(node), *_named(node, prefix), tuple(runs))
+        case _:
+            return _leaf(node, prefix)
+
+
+def _leaf(node: Node, prefix: str) -> Shape:
+    name, path = _named(node, prefix)
+    match node:
+        case Command(topic=topic):
+            return Box("command", name, path, printable(topic.name))
+        case Listen(topic=topic, on=on, by=by):
+            return Box("listener", name, path, printable(topic.name), (*_given("on", on), *_given("by", by)))
+        case Await(signal=signal):
+            return Box("signal", name, path, printable(signal))
+        case Task(retry=retry, timeout=timeout):
+            return Box("task", name, path, notes=(*_limits(timeout), *([_retry(retry)] if retry else [])))
+        case Sleep(pause=pause):
+            return Box("sleep", name, path, short(pause))
+        case Until():
+            return Box("wait until", name, path)
+        case Apply(fn=fn):
+            return Box("then", printable(fn.name), None)
+        case Workflow(version=version):
+            return Box("workflow", name, path, str(version))
+        case _:
+            return _unknown(node, prefix)
+
+
+def _unknown(node: Node, prefix: str) -> Shape:
+    """A construct without a drawing of its own: a box, or a frame around what is in it."""
+    name, path = _named(node, prefix)
+    kind = type(node).__name__.lower()
+    body = [shape for within, child in parts(node, prefix) for shape in run_of(child, within)]
+    return Frame(kind, name, path, tuple(body)) if body else Box(kind, name, path)
+
+
+def _named(node: Node, prefix: str) -> tuple[str, str | None]:
+    """The name and the path of a construct; no path where it has no name."""
+    label = printable(node.label or "")
+    return label, printable(joined(prefix, label)) if label else None
+
+
+def _held(run: Run) -> Box | Frame:
+    """A run as one shape that can carry a note or a side branch."""
+    return run[0] if len(run) == 1 and isinstance(run[0], Box | Frame) else Frame("steps", "", None, run)
+
+
+def _noted(run: Run, *notes: Note) -> Box | Frame:
+    held = _held(run)
+    return replace(held, notes=(*held.notes, *notes))
+
+
+def _answered(main: Box | Frame, kind: str, answer: Node | None, prefix: str) -> Shape:
+    return main if answer is None else Sided(main, Way(kind, "", run_of(answer, prefix)))
+
+
+def _ways(node: Switch, prefix: str) -> tuple[Way, ...]:
+    values = [printable(case_label(value)) for value, _ in node.cases]
+    heads = [*(("case", value) for value in values), *([("otherwise", "")] if node.default else [])]
+    branches = [run_of(branch, within) for within, branch in branches_of_switch(node, prefix)]
+    return tuple([Way(*head, body) for head, body in zip(heads, branches, strict=True)])
+
+
+def _rule(node: Group) -> str:
+    match node:
+        case AllOf():
+            return "all"
+        case AnyOf():
+            return "any"
+        case AtLeast(k=k):
+            return f"at least {k}"
+        case _:
+            return type(node).__name__.lower()
+
+
+def _limits(timeout: timedelta | None) -> tuple[Note, ...]:
+    return () if timeout is None else (Note("timeout", short(timeout)),)
+
+
+def _given(kind: str, fn: Fn | None) -> tuple[Note, ...]:
+    return () if fn is None else (Note(kind, printable(fn.name)),)
+
+
+def _retry(policy: Retry) -> Note:
+    many = "attempt" if policy.attempts == 1 else "attempts"
+    return Note("retry", f"{policy.attempts} {many}", ", ".join(_pauses(policy)))
+
+
+def _pauses(policy: Retry) -> Iterator[str]:
+    if policy.attempts > 1:
+        grows = f" ×{policy.factor:g} up to {short(policy.longest)}" if policy.factor != 1 else ""
+        spread = f" ±{policy.jitter:.0%}" if policy.jitter else ""
+        yield f"after {short(policy.first)}{grows}{spread}"
+    kinds = policy.on if isinstance(policy.on, tuple) else (policy.on,)
+    if kinds != (Exception,):
+        yield "on " + " or ".join(printable(getattr(kind, "__name__", "")) for kind in kinds)

@@ -1,0 +1,142 @@
+"""User functions as values: the callable, its name, and its declared types, resolved when they are needed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from dagger.errors import TemplateError
+
+__all__ = ["MISSING", "Fn", "fn_of", "members_of"]
+
+MISSING: Final = inspect.Parameter.empty
+"""Stands for an annotation that is not there."""
+
+_AWAITABLE: Final = (Awaitable, Coroutine, typing.Awaitable, typing.Coroutine)
+
+
+class Fn:
+    """A user function in a template: equal to another of the same callable, whatever its annotations.
+
+    Annotations are resolved at the first use and not at decoration, so that they may name classes that the
+    module defines further down.
+    """
+
+    __slots__ = ("_hints", "_local", "call", "name", "role")
+
+    def __init__(self, call: Callable[..., Any], role: str, local: Mapping[str, Any]) -> None:
+        self.call = call
+        self.role = role
+        self.name = _name_of(call)
+        self._local = local
+        self._hints: tuple[tuple[Any, ...], Any] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fn) and self.call == other.call
+
+    def __hash__(self) -> int:
+        try:
+            return hash(self.call)
+        except TypeError:
+            return id(self.call)
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def takes(self, index: int = 0) -> Any:
+        """The declared type of the parameter at `index`, or MISSING."""
+        params = self._resolved()[0]
+        return params[index] if index < len(params) else MISSING
+
+    @property
+    def gives(self) -> Any:
+        """The declared type of the result (for an async function, of what is awaited), or MISSING."""
+        return self._resolved()[1]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a call gives something to await."""
+        raw = _unwrapped(self.call)
+        if inspect.iscoroutinefunction(raw):
+            return True
+        return typing.get_origin(self._annotations().get("return", MISSING)) in _AWAITABLE
+
+    def _resolved(self) -> tuple[tuple[Any, ...], Any]:
+        if self._hints is None:
+            self._hints = self._resolve()
+        return self._hints
+
+    def _resolve(self) -> tuple[tuple[Any, ...], Any]:
+        hints = self._annotations()
+        names = _parameters(self.call)
+        gives = hints.get("return", MISSING)
+        if typing.get_origin(gives) in _AWAITABLE:
+            gives = typing.get_args(gives)[-1]
+        return tuple(hints.get(name, MISSING) for name in names), gives
+
+    def _annotations(self) -> dict[str, Any]:
+        raw = _unwrapped(self.call)
+        try:
+            return _hints(raw, None)
+        except NameError:
+            return self._annotations_with_locals(raw)
+
+    def _annotations_with_locals(self, raw: Callable[..., Any]) -> dict[str, Any]:
+        try:
+            return _hints(raw, dict(self._local))
+        except NameError as error:
+            raise TemplateError(
+                f"{self.role} '{self.name}': its annotation names {error.name!r}, which is not defined there; "
+                "define the class at the top of the module, or above the function"
+            ) from None
+
+
+def _hints(raw: Callable[..., Any], local: dict[str, Any] | None) -> dict[str, Any]:
+    return typing.get_type_hints(raw, localns=local, include_extras=True)
+
+
+def fn_of(call: Any, role: str, *, depth: int = 2) -> Fn:
+    """Take a user's callable for the `role` (`"task"`, `"key function"`, ...) of a step.
+
+    `depth` is the number of Python frames up to the user's code, whose local classes annotations may name.
+    Raises TemplateError where `call` is not callable or takes the wrong kind of arguments.
+    """
+    if isinstance(call, Fn):
+        return call
+    if not callable(call):
+        raise TemplateError(f"{role}: wants a function, got {call!r}")
+    return Fn(call, role, sys._getframe(depth).f_locals)
+
+
+def members_of(hint: Any) -> tuple[Any, ...]:
+    """The members of a union annotation, or the annotation itself as the only one."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return typing.get_args(hint)
+    return (hint,)
+
+
+def _unwrapped(call: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(call, functools.partial):
+        call = call.func
+    if inspect.isroutine(call) or inspect.isclass(call):
+        return call
+    return type(call).__call__
+
+
+def _name_of(call: Callable[..., Any]) -> str:
+    while isinstance(call, functools.partial):
+        call = call.func
+    return getattr(call, "__name__", None) or type(call).__name__
+
+
+def _parameters(call: Callable[..., Any]) -> tuple[str, ...]:
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    return tuple(p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))

@@ -1,0 +1,202 @@
+"""Where everything of a drawing stands: shapes become blocks, from the inside out.
+
+A workflow is series-parallel, so no general layout of graphs is needed: a chain is a stack, a group is a row
+between two bars, and what is inside a frame knows nothing of what is around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dagger.dsl.blocks import (
+    GAP,
+    LANE,
+    Bar,
+    Block,
+    Card,
+    Diamond,
+    Mark,
+    Panel,
+    Pill,
+    Placed,
+    Tag,
+    Wire,
+    flowing,
+    side_by_side,
+    single,
+    stacked,
+)
+from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Note, Run, Shape, Sided, linked
+from dagger.dsl.textwidth import width_of
+
+NAME_SIZE: Final = 13
+DETAIL_SIZE: Final = 11
+TEXT_MAX: Final = 330
+"""How wide a text may be; a longer one is cut, and told in full by the tooltip."""
+
+ICON_ROOM: Final = 46
+NOTE_ICON: Final = 16
+NOTE_GAP: Final = 12
+PADDING: Final = 20
+TITLE: Final = 34
+BAR: Final = 22
+BAR_THICK: Final = 6
+TAG: Final = 20
+
+
+def layout(figure: Figure) -> Block:
+    """The block of a whole template."""
+    takes = single(tag_width(figure.takes) + 16, 26, Pill(tag_width(figure.takes) + 16, 26, figure.takes))
+    return stacked([takes, _run(figure.body), single(18, 18, Pill(18, 18, ""))])
+
+
+def detail_of(box: Box) -> str:
+    """The second line of a step: its topic, signal or pause, else what it is."""
+    return linked(box) or {"then": "pure function"}.get(box.kind, box.kind)
+
+
+def note_text(note: Note) -> str:
+    """A note beside its icon; one that has no icon says what it is."""
+    return note.text if note.kind in ("timeout", "retry") else f"{note.kind} {note.text}"
+
+
+def note_width(note: Note) -> float:
+    """How wide a note is, with its icon."""
+    icon = NOTE_ICON if note.kind in ("timeout", "retry") else 0
+    return min(width_of(note_text(note), DETAIL_SIZE), TEXT_MAX) + icon
+
+
+def tag_width(text: str) -> float:
+    """How wide the label of a wire or a bar is."""
+    return min(width_of(text, DETAIL_SIZE, bold=True), TEXT_MAX) + 18
+
+
+def title_width(frame: Frame) -> float:
+    """How wide the name of a frame and its kind are; its notes follow."""
+    name = min(width_of(frame.name, NAME_SIZE, bold=True), TEXT_MAX)
+    return name + (10 if name else 0) + width_of(frame.kind, DETAIL_SIZE)
+
+
+def _run(run: Run) -> Block:
+    return flowing([_shape(shape) for shape in run])
+
+
+def _shape(shape: Shape) -> Block:
+    match shape:
+        case Box():
+            return _box(shape)
+        case Frame():
+            return _frame(shape)
+        case Fork():
+            return _fork(shape)
+        case Choice():
+            return _choice(shape)
+        case Sided():
+            return _sided(shape)
+
+
+def _notes_width(notes: Sequence[Note]) -> float:
+    return sum(note_width(note) + NOTE_GAP for note in notes)
+
+
+def _box(box: Box) -> Block:
+    name = width_of(box.name, NAME_SIZE, bold=True)
+    detail = width_of(detail_of(box), DETAIL_SIZE, mono=True)
+    width = ICON_ROOM + max(min(max(name, detail), TEXT_MAX), _notes_width(box.notes), 70) + 22
+    height = 64 if box.notes else 48
+    return single(width, height, Card(width, height, box))
+
+
+def _frame(frame: Frame) -> Block:
+    body = _run(frame.body)
+    width = max(body.width, title_width(frame) + _notes_width(frame.notes)) + 2 * PADDING
+    top = TITLE if frame.name or frame.notes else PADDING
+    inner = Placed((width - body.width) / 2, top + 6, body)
+    height = inner.y + body.height + PADDING
+    axis = inner.head[0]
+    return Block(width, height, axis, axis, height, (Panel(width, height, frame),), (inner,))
+
+
+def _fork(fork: Fork) -> Block:
+    label = f"{fork.rule} of {fork.name}" if fork.name else fork.rule
+    placed = side_by_side([_run(branch) for branch in fork.branches], BAR + GAP, [0] * len(fork.branches))
+    low = max(inner.y + inner.block.height for inner in placed) + GAP
+    middle, ends = _middle(placed), [x for inner in placed for x in (inner.head[0], inner.tail[0])]
+    half = tag_width(label) / 2
+    left, right = min(*ends, middle - half) - LANE, max(*ends, middle + half) + LANE
+    bars = (
+        Bar(left, 0, right - left, middle - left, label, fork.path),
+        Bar(left, low, right - left, middle - left, fork.rule),
+    )
+    down = [
+        Wire(((inner.head[0], _edge(inner.head[0] - middle, label, BAR)), inner.head)) for inner in placed
+    ]
+    into = [(inner, inner.tail[0], _edge(inner.tail[0] - middle, fork.rule, 0)) for inner in placed]
+    joins = [Wire((inner.tail, (x, low + y))) for inner, x, y in into]
+    return _spread(placed, (*down, *joins, *bars), (left, right), middle, low + BAR)
+
+
+def _middle(placed: Sequence[Placed]) -> float:
+    """The middle branch, or the middle between two: the flow goes straight on as far as it can."""
+    left, right = placed[(len(placed) - 1) // 2], placed[len(placed) // 2]
+    return (left.head[0] + right.head[0]) / 2
+
+
+def _edge(aside: float, label: str, edge: float) -> float:
+    """How far down a bar a wire ends: at the edge of its label, where that is in the way, else at the bar."""
+    bar = BAR / 2 + (BAR_THICK / 2 if edge else -BAR_THICK / 2)
+    return edge if abs(aside) < tag_width(label) / 2 else bar
+
+
+def _choice(choice: Choice) -> Block:
+    text = min(width_of(choice.name, NAME_SIZE, bold=True), TEXT_MAX)
+    width, height = text / 0.72 + 44, 68
+    bus, top = height + 14, height + 14 + TAG + 30
+    widths = [tag_width(way.label) + 8 for way in choice.ways]
+    placed = side_by_side([_run(way.body) for way in choice.ways], top, widths)
+    low = max(inner.y + inner.block.height for inner in placed) + GAP / 2
+    middle = _middle(placed)
+    diamond = Block(width, height, width / 2, width / 2, height, (Diamond(width, height, choice),))
+    marks = list[Mark]()
+    for way, inner in zip(choice.ways, placed, strict=True):
+        x, end = inner.head[0], inner.tail
+        marks.append(Wire(((middle, height), (middle, bus), (x, bus), inner.head)))
+        marks.append(Wire((end, (end[0], low), (middle, low)), arrow=False))
+        marks.append(Tag(x, bus + 8 + TAG / 2, way.label))
+    placed.append(Placed(middle - width / 2, 0, diamond))
+    return _spread(placed, tuple(marks), (0, 0), middle, low)
+
+
+def _spread(
+    placed: Sequence[Placed], marks: tuple[Mark, ...], reach: tuple[float, float], axis: float, height: float
+) -> Block:
+    """A row as a block, as wide as whatever reaches out on either side."""
+    left = min(reach[0], *[inner.x for inner in placed])
+    right = max(reach[1], *[inner.x + inner.block.width for inner in placed])
+    whole = Block(right - left, height, axis, axis, height, marks, tuple(placed))
+    if left == 0:
+        return whole
+    at = axis - left
+    return Block(right - left, height, at, at, height, (), (Placed(-left, 0, whole),))
+
+
+def _sided(sided: Sided) -> Block:
+    main, side = _shape(sided.main), _run(sided.side.body)
+    across = _across(sided.main)
+    room = tag_width(sided.side.label) + 30
+    beside = Placed(max(main.width + LANE, main.width + room - side.enters), across + TAG, side)
+    low = max(main.height, beside.y + side.height) + GAP / 2
+    marks = (
+        Wire(((main.width, across), (beside.head[0], across), beside.head), dashed=True),
+        Wire((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True),
+        Wire(((main.leaves, main.foot), (main.leaves, low)), arrow=False),
+        Tag((main.width + beside.head[0]) / 2, across, sided.side.label),
+    )
+    width = beside.x + side.width
+    return Block(width, low, main.enters, main.leaves, low, marks, (Placed(0, 0, main), beside))
+
+
+def _across(main: Box | Frame) -> float:
+    """How far down its side branch leaves a step."""
+    return 24 if isinstance(main, Box) else TITLE / 2

@@ -1,0 +1,174 @@
+"""The steps that do something: commands, listeners, signals, tasks, sleeps."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast, overload
+
+from typing_extensions import TypeVar, override
+
+from dagger import codecs
+from dagger.dsl.build import checked_duration, checked_name, optional_duration
+from dagger.dsl.functions import fn_of
+from dagger.dsl.nodes import Await, Command, Listen, Sleep, Task, Until
+from dagger.dsl.step import Both, Pass, Step
+from dagger.dsl.topics import Topic
+from dagger.dsl.values import Again, Message, Retry
+from dagger.errors import TemplateError, UnsupportedType
+
+A = TypeVar("A")
+B = TypeVar("B")
+J = TypeVar("J")
+M = TypeVar("M")
+
+__all__ = ["command", "listener", "signal", "sleep", "task", "wait_until"]
+
+
+class CommandStep(Step[A, A]):
+    """Publishes a message and passes its input on."""
+
+    __slots__ = ()
+
+
+class CommandOn(CommandStep[M]):
+    """A raw command: publishes its input. As a decorator it takes the function that builds the message."""
+
+    __slots__ = ()
+
+    def __call__(
+        self, build: Callable[[A], M | Message[M] | Sequence[M | Message[M]]], /
+    ) -> CommandStep[A]:
+        """Publish what `build` makes of the input: a message, a `Message` with its envelope, or a list."""
+        return CommandStep(replace(self.node, build=fn_of(build, "command")))  # type: ignore[call-arg]  # the node is a Command
+
+
+class ListenerStep(Step[A, B]):
+    """Waits for a message and folds it into its input."""
+
+    __slots__ = ()
+
+
+class ListenerOn(Step[object, M]):
+    """A raw listener: from anything to the message. As a decorator it takes the function that folds it in."""
+
+    __slots__ = ()
+
+    @override
+    def _pins(self, *same: J) -> J:  # pyright: ignore[reportInvalidTypeVarUse]  # any input, as Exact sees it
+        raise NotImplementedError
+
+    def __call__(self, fold: Callable[[A, M], B | Again[A]], /) -> ListenerStep[A, B]:
+        """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
+        return ListenerStep(_folding(self.node, fold))
+
+    @override
+    def __and__(self, other: Step[A, B]) -> Both[A, M, B]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # takes the input of the other
+        return cast("Both[A, M, B]", super().__and__(cast("Any", other)))
+
+    @override
+    def __or__(self, other: Step[A, B]) -> Step[A, M | B]:  # type: ignore[override]  # as above
+        return cast("Step[A, M | B]", super().__or__(cast("Any", other)))
+
+
+class ListenerFor(ListenerStep[A, M]):
+    """A raw listener whose awaited key is computed from its input."""
+
+    __slots__ = ()
+
+    def __call__(self, fold: Callable[[A, M], B | Again[A]], /) -> ListenerStep[A, B]:
+        """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
+        return ListenerStep(_folding(self.node, fold))
+
+
+def _folding(node: Any, fold: Callable[..., Any]) -> Any:
+    fn = fn_of(fold, "listener", depth=3)
+    return replace(node, fold=fn)
+
+
+def command(topic: Topic[M]) -> CommandOn[M]:
+    """Publish to a topic and pass the input on; alone the input itself, as a decorator what the function builds.
+
+    The function must be pure: it is never retried, and one that raises fails its step.
+    """
+    return CommandOn(Command(topic=_topic(topic, "command")))
+
+
+@overload
+def listener(topic: Topic[M], *, by: Callable[[M], object] | None = ...) -> ListenerOn[M]: ...
+@overload
+def listener(
+    topic: Topic[M], *, on: Callable[[A], object], by: Callable[[M], object] | None = ...
+) -> ListenerFor[A, M]: ...
+def listener(topic: Any, *, on: Any = None, by: Any = None) -> Any:
+    """Wait for the message of a topic whose key matches.
+
+    `on` computes the awaited key from the input (default: the business key of the instance); `by` computes the
+    key, or keys, of a message (default: the topic's key). As a decorator it takes a pure function
+    `(input, message) -> result`, which may answer `Again(input)`.
+    """
+    node = Listen(
+        topic=_topic(topic, "listener"),
+        on=None if on is None else fn_of(on, "on= of a listener"),
+        by=None if by is None else fn_of(by, "by= of a listener"),
+    )
+    return ListenerOn(node) if on is None else ListenerFor(node)
+
+
+def signal(name: str, type: type[M]) -> ListenerOn[M]:
+    """Wait for a signal addressed to this instance; used as a listener is."""
+    checked_name(name, "signal")
+    try:
+        codecs.codec_of(type)
+    except UnsupportedType as error:
+        raise UnsupportedType(f"signal '{name}': {error}") from None
+    return ListenerOn(Await(signal=name, type=type))
+
+
+class _TaskWith:
+    def __init__(self, retry: Retry | None, timeout: timedelta | None) -> None:
+        self._retry = retry
+        self._timeout = optional_duration(timeout, "task timeout")
+
+    @overload
+    def __call__(self, fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
+    @overload
+    def __call__(self, fn: Callable[[A], B], /) -> Step[A, B]: ...
+    def __call__(self, fn: Any, /) -> Any:
+        return Step(Task(fn=fn_of(fn, "task"), retry=self._retry, timeout=self._timeout))
+
+
+@overload
+def task(fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
+@overload
+def task(fn: Callable[[A], B], /) -> Step[A, B]: ...
+@overload
+def task(*, retry: Retry | None = ..., timeout: timedelta | None = ...) -> _TaskWith: ...
+def task(fn: Any = None, /, *, retry: Retry | None = None, timeout: timedelta | None = None) -> Any:
+    """Run a function, sync (in a worker thread) or async, at least once; its result is recorded once.
+
+    `retry` says how often it is tried (default: once); `timeout` bounds each try. Inside the function,
+    `dagger.context()` gives the instance's id, the step's path, the attempt and an idempotency key.
+    """
+    if retry is not None and not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+        raise TemplateError(f"task: retry wants a Retry(...), got {retry!r}")
+    if fn is None:
+        return _TaskWith(retry, timeout)
+    return Step(Task(fn=fn_of(fn, "task")))
+
+
+def sleep(pause: timedelta) -> Pass:
+    """Go on after a while. The input passes through."""
+    return Pass(Sleep(pause=checked_duration(pause, "sleep")))
+
+
+def wait_until(at: Callable[[A], datetime], /) -> Step[A, A]:
+    """Go on at the time-zone aware time that a pure function computes from the input, which passes through."""
+    return Step(Until(at=fn_of(at, "wait_until")))
+
+
+def _topic(topic: object, place: str) -> Any:
+    if not isinstance(topic, Topic):
+        raise TemplateError(f"{place}: wants a Topic(name, type, key=...), got {topic!r}")
+    return topic  # pyright: ignore[reportUnknownVariableType]  # its message type is unknown here

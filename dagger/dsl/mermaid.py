@@ -1,0 +1,112 @@
+"""The graph of a template as a Mermaid flowchart: `template.to_mermaid()`.
+
+Syntax: https://mermaid.js.org/syntax/flowchart.html. Only what every current Mermaid reads is used, and no
+HTML but `<br/>`, so that it is drawn alike where scripts and tags are refused, as on GitHub.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from dagger.dsl.diagram import Cluster, Diagram, Edge, Member, Vertex, diagram_of
+from dagger.dsl.nodes import Workflow
+
+_SHAPES: Final = {
+    "start": ("([", "])"),
+    "end": ("((", "))"),
+    "command": ("[/", "/]"),
+    "listener": ("[\\", "\\]"),
+    "signal": (">", "]"),
+    "sleep": ("([", "])"),
+    "wait until": ("([", "])"),
+    "then": ("(", ")"),
+    "workflow": ("[[", "]]"),
+    "switch": ("{", "}"),
+    "fork": ("{{", "}}"),
+    "join": ("{{", "}}"),
+}
+
+_COLOURS: Final = {
+    "command": "fill:#e0e7ff,stroke:#4f46e5,color:#1e1b4b",
+    "listener": "fill:#ccfbf1,stroke:#0d9488,color:#042f2e",
+    "signal": "fill:#fef3c7,stroke:#d97706,color:#451a03",
+    "task": "fill:#dbeafe,stroke:#2563eb,color:#172554",
+    "sleep": "fill:#ede9fe,stroke:#7c3aed,color:#2e1065",
+    "wait_until": "fill:#ede9fe,stroke:#7c3aed,color:#2e1065",
+    "workflow": "fill:#fce7f3,stroke:#db2777,color:#500724",
+    "switch": "fill:#ffedd5,stroke:#ea580c,color:#431407",
+}
+
+_SIGN: Final = re.compile(r"[!-+/:-@\[-^`{-~]")
+
+
+def mermaid(node: Workflow) -> str:
+    """A template as a flowchart from top to bottom.
+
+    Mermaid draws up to 50,000 characters and 500 edges, unless its `maxTextSize` and `maxEdges` say more.
+    """
+    return "\n".join(_lines(diagram_of(node))) + "\n"
+
+
+def ids(diagram: Diagram) -> Mapping[str, str]:
+    """The id in Mermaid of every vertex and cluster, by its id in the diagram (its path, for a step)."""
+    found, taken = dict[str, str](), set[str]()
+    for own in _own_ids(diagram.members):
+        base = "s_" + re.sub(r"\W", "_", own.lstrip("/").replace("/", "__"), flags=re.ASCII)
+        found[own] = _free(base, taken)
+        taken.add(found[own])
+    return found
+
+
+def _own_ids(members: tuple[Member, ...]) -> Iterator[str]:
+    for member in members:
+        yield member.id
+        if isinstance(member, Cluster):
+            yield from _own_ids(member.members)
+
+
+def _free(base: str, taken: set[str]) -> str:
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base}_{number}"
+    return name
+
+
+def _lines(diagram: Diagram) -> Iterator[str]:
+    names = ids(diagram)
+    yield from ("---", f"title: {json.dumps(diagram.title, ensure_ascii=False)}", "---", "flowchart TD")
+    yield from _members(diagram.members, names, "    ")
+    yield from (f"    {_edge(edge, names)}" for edge in diagram.edges)
+    yield from (f"    classDef {kind} {style}" for kind, style in _COLOURS.items())
+
+
+def _members(members: tuple[Member, ...], names: Mapping[str, str], indent: str) -> Iterator[str]:
+    for member in members:
+        if isinstance(member, Vertex):
+            yield indent + _vertex(member, names[member.id])
+            continue
+        yield f'{indent}subgraph {names[member.id]}["{_text(member.label)}"]'
+        yield from _members(member.members, names, indent + "    ")
+        yield f"{indent}end"
+
+
+def _vertex(vertex: Vertex, name: str) -> str:
+    opens, closes = _SHAPES.get(vertex.kind, ("[", "]"))
+    lines = "<br/>".join(_text(line) for line in (vertex.label, vertex.detail) if line)
+    style = vertex.kind.replace(" ", "_")
+    return f'{name}{opens}"{lines or " "}"{closes}' + (f":::{style}" if style in _COLOURS else "")
+
+
+def _edge(edge: Edge, names: Mapping[str, str]) -> str:
+    arrow = "-.->" if edge.dashed else "-->"
+    label = f'|"{_text(edge.label)}"|' if edge.label else ""
+    return f"{names[edge.leaving or edge.source]} {arrow}{label} {names[edge.target]}"
+
+
+def _text(text: str) -> str:
+    """A text in which of the signs of ASCII only `_ , . -` stand for themselves: `"` is `#34;`."""
+    return _SIGN.sub(lambda sign: f"#{ord(sign[0])};", text)

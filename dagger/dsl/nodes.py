@@ -1,0 +1,301 @@
+"""The workflow as an immutable tree: what the typed `Step` wraps and what every interpreter walks.
+
+One frozen class a construct; no behaviour but its name. Trees are compared and hashed by structure, functions
+by identity. A chain is flat, so a template of 10,000 steps is walked without recursion; nesting is bounded
+(`DEPTH_MAX`), so recursion over nesting is safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import Enum
+from functools import cached_property
+from typing import Any, Final, TypeAlias
+
+from dagger.dsl.functions import Fn
+from dagger.dsl.topics import Topic
+from dagger.dsl.values import Retry
+
+DEPTH_MAX: Final = 64
+"""How deep processes, groups and bounds may be nested in one template."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """The root of all constructs. `name` is what `.named` gave, else None."""
+
+    name: str | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The step's name in its path; None for what has no name of its own."""
+        return self.name
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        """The constructs directly inside, in the order written."""
+        return ()
+
+    @cached_property
+    def depth(self) -> int:
+        """How deep the tree below is nested: 0 for a leaf."""
+        return 1 + max((child.depth for child in self.children), default=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain(Node):
+    """One after the other; flat."""
+
+    steps: tuple[Node, ...]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Node):
+    """Publish what `build` makes of the input (or the input itself), and pass the input on."""
+
+    topic: Topic[Any]
+    build: Fn | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or (self.build.name if self.build else self.topic.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listen(Node):
+    """Wait for a message of a topic whose key matches, and fold it in."""
+
+    topic: Topic[Any]
+    fold: Fn | None = None
+    on: Fn | None = None
+    by: Fn | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or (self.fold.name if self.fold else self.topic.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Await(Node):
+    """Wait for a signal sent to this instance, and fold its value in."""
+
+    signal: str
+    type: Any
+    fold: Fn | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or (self.fold.name if self.fold else self.signal)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Node):
+    """Run a function that may do anything."""
+
+    fn: Fn
+    retry: Retry | None = None
+    timeout: timedelta | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.fn.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sleep(Node):
+    """Go on after a while."""
+
+    pause: timedelta
+
+    @property
+    def label(self) -> str:
+        return self.name or f"sleep-{short(self.pause)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Until(Node):
+    """Go on at the time that the function computes."""
+
+    at: Fn
+
+    @property
+    def label(self) -> str:
+        return self.name or self.at.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Apply(Node):
+    """Apply a pure function to the value on its way; applied again whenever the value is loaded."""
+
+    fn: Fn
+
+    @property
+    def label(self) -> None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process(Node):
+    """A named scope, which may have a longest duration and an answer for what exceeds it."""
+
+    body: Node
+    timeout: timedelta | None = None
+    otherwise: Node | None = None
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,) if self.otherwise is None else (self.body, self.otherwise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Node):
+    """Branches side by side, of which `needed` must succeed."""
+
+    branches: tuple[Node, ...]
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return self.branches
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllOf(Group):
+    """All of the branches; the results as a tuple."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnyOf(Group):
+    """The first branch to succeed; its result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtLeast(Group):
+    """The first k branches to succeed; their results as a list, in the order written."""
+
+    k: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch(Node):
+    """One of several branches, chosen by a pure function of the input."""
+
+    fn: Fn
+    cases: tuple[tuple[Any, Node], ...]
+    default: Node | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.fn.name
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        branches = tuple(branch for _, branch in self.cases)
+        return branches if self.default is None else (*branches, self.default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForEach(Node):
+    """One parallel body for each item that the data names; the results as a list."""
+
+    items: Fn
+    body: Node
+    limit: int | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.items.name
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retried(Node):
+    """A step tried again when it fails."""
+
+    body: Node
+    policy: Retry
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounded(Node):
+    """A step with a longest duration."""
+
+    body: Node
+    after: timedelta
+    otherwise: Node | None = None
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,) if self.otherwise is None else (self.body, self.otherwise)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovered(Node):
+    """A step whose failure is answered by another."""
+
+    body: Node
+    handler: Node
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body, self.handler)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workflow(Node):
+    """A template: a body with a name, a business key and a version."""
+
+    body: Node
+    key: Fn
+    version: int
+    takes: Any
+
+    @property
+    def children(self) -> tuple[Node, ...]:
+        return (self.body,)
+
+
+Wrapper: TypeAlias = Retried | Bounded | Recovered
+"""Bounds on a step: they take the name of the step that they bind."""
+
+
+def renamed(node: Node, name: str) -> Node:
+    """The same construct under another name; a bound step passes the name on to what it binds."""
+    if isinstance(node, Retried | Bounded | Recovered) and not isinstance(node.body, Chain):
+        return replace(node, body=renamed(node.body, name))
+    if isinstance(node, Chain | Retried | Bounded | Recovered):
+        return Process(name=name, body=node)
+    return replace(node, name=name)
+
+
+def case_label(value: object) -> str:
+    """How a case of a switch is written in a path."""
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    return str(value)
+
+
+def short(pause: timedelta) -> str:
+    """A duration as people write it: `2h30m`, `3d`, `1.5s`."""
+    micros = round(pause / timedelta(microseconds=1))
+    parts = list[str]()
+    for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)):
+        count, micros = divmod(micros, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    if micros or not parts:
+        parts.append(f"{micros / 1_000_000:g}s")
+    return "".join(parts)

@@ -1,0 +1,75 @@
+"""How steps are named: the path of every construct in a template.
+
+A path joins the names of the enclosing processes, named groups, cases and parallel bodies, and of the step.
+The template's name is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dagger.dsl.nodes import (
+    Bounded,
+    Chain,
+    ForEach,
+    Group,
+    Node,
+    Process,
+    Recovered,
+    Retried,
+    Switch,
+    case_label,
+)
+
+
+def joined(prefix: str, label: str) -> str:
+    """A path with one more segment."""
+    return f"{prefix}/{label}" if prefix else label
+
+
+def inside(node: Node, prefix: str) -> str:
+    """The prefix of the paths inside a construct."""
+    opens = isinstance(node, Process | ForEach) or (isinstance(node, Group | Switch) and node.name)
+    return joined(prefix, node.label or "") if opens else prefix
+
+
+def branches_of_switch(node: Switch, prefix: str) -> Iterator[tuple[str, Node]]:
+    """The branches of a switch, each with the prefix of its paths."""
+    base = inside(node, prefix)
+    for value, branch in node.cases:
+        yield joined(base, case_label(value)), branch
+    if node.default is not None:
+        yield joined(base, "otherwise"), node.default
+
+
+def parts(node: Node, prefix: str) -> Iterator[tuple[str, Node]]:
+    """The constructs directly inside, each with the prefix of its paths."""
+    if isinstance(node, Switch):
+        return branches_of_switch(node, prefix)
+    within = inside(node, prefix)
+    return ((within, child) for child in node.children)
+
+
+def walk(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    """Every construct of a tree that has a name, with its path, in the order written."""
+    if node.label is not None:
+        yield joined(prefix, node.label), node
+    for within, child in parts(node, prefix):
+        yield from walk(child, within)
+
+
+def place_of(node: Node, prefix: str) -> str:
+    """The path that an error of a construct names: its own, or for a bound or a chain what it holds."""
+    if node.label is not None:
+        return joined(prefix, node.label)
+    if isinstance(node, Retried | Bounded | Recovered):
+        return place_of(node.body, prefix)
+    named = [child for child in _leaves(node) if child.label is not None]
+    if not named:
+        return prefix
+    ends = [named[0].label or "", named[-1].label or ""]
+    return joined(prefix, ends[0] if len(named) == 1 else "..".join(ends))
+
+
+def _leaves(node: Node) -> tuple[Node, ...]:
+    return node.steps if isinstance(node, Chain) else node.children

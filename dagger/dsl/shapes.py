@@ -1,0 +1,138 @@
+"""What drawings are made of: a few shapes with their texts and paths, and their words.
+
+`figure.py` makes them of a template; the text tree, the graph and the SVG are interpreters of them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+
+_LINKS: Final = {"command": "→", "listener": "←", "signal": "←", "sleep": "for", "workflow": "version"}
+"""The word between the name of a step and its topic, signal, pause or version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A bound or an option: `timeout 5m`, `retry 3 attempts`; `more` is for where there is room."""
+
+    kind: str
+    text: str
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A step. A pure function has no path, for it has no state to show."""
+
+    kind: str
+    name: str
+    path: str | None
+    detail: str = ""
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Steps that belong together: a process, a parallel body, or what is bound as one."""
+
+    kind: str
+    name: str
+    path: str | None
+    body: Run
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Branches side by side, and the rule by which they join: `all`, `any`, `at least 2`."""
+
+    rule: str
+    name: str
+    path: str | None
+    branches: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A branch that is not always taken: a `case` with its value, `otherwise`, `on failure`."""
+
+    kind: str
+    value: str
+    body: Run
+
+    @property
+    def label(self) -> str:
+        """What stands on its edge."""
+        return self.value or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A switch."""
+
+    name: str
+    path: str | None
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sided:
+    """A step and the branch that answers in its place."""
+
+    main: Box | Frame
+    side: Way
+
+
+Shape: TypeAlias = Box | Frame | Fork | Choice | Sided
+Run: TypeAlias = tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A whole template."""
+
+    name: str
+    version: int
+    takes: str
+    body: Run
+
+    @property
+    def title(self) -> str:
+        """The head of a drawing."""
+        return f"{self.name}, version {self.version}"
+
+
+def printable(text: str) -> str:
+    """A text that is one line, and that UTF-8 and XML can hold."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def noted(notes: tuple[Note, ...], *, brief: bool = False) -> str:
+    """Notes in words: `timeout 5m, retry 3 attempts (after 1s ×2 up to 1m)`."""
+    return ", ".join(
+        f"{note.kind} {note.text}" + (f" ({note.more})" if note.more and not brief else "") for note in notes
+    )
+
+
+def linked(box: Box) -> str:
+    """The topic, signal, pause or version of a step, with the word before it; empty where there is none."""
+    return f"{_LINKS.get(box.kind, '')} {box.detail}".strip()
+
+
+def words(shape: Box | Frame | Fork | Choice) -> str:
+    """A shape as one line: `command charge → PAYMENT_COMMAND`."""
+    match shape:
+        case Box(kind=kind, name=name, notes=notes):
+            return ", ".join(
+                filter(None, [" ".join(filter(None, [kind, name, linked(shape)])), noted(notes)])
+            )
+        case Frame(kind=kind, name=name, notes=notes):
+            return ", ".join(filter(None, [f"{kind} {name}".strip(), noted(notes)]))
+        case Fork(rule=rule, name=name):
+            return f"{rule} of {name}".strip()
+        case Choice(name=name):
+            return f"switch {name}"

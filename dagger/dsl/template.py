@@ -1,0 +1,132 @@
+"""A template: a named, keyed, versioned workflow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from typing_extensions import TypeVar, override
+
+from dagger.dsl.build import checked_name, node_of
+from dagger.dsl.check import check_workflow, input_type
+from dagger.dsl.dot import dot
+from dagger.dsl.functions import MISSING, Fn, fn_of
+from dagger.dsl.mermaid import mermaid
+from dagger.dsl.nodes import Node, Workflow
+from dagger.dsl.outline import outline
+from dagger.dsl.step import Step
+from dagger.dsl.svg import svg
+from dagger.dsl.tree import tree
+from dagger.errors import TemplateError
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+__all__ = ["Template", "template"]
+
+
+class Template(Step[A, B]):
+    """A named, keyed, versioned workflow from an `A` to a `B`; an immutable value, made by `template(...)`."""
+
+    __slots__ = ()
+
+    node: Workflow
+
+    @property
+    def name(self) -> str:
+        """The name under which it is registered."""
+        return cast("str", self.node.name)
+
+    @property
+    def version(self) -> int:
+        """The version, 1 or more; instances stay with the version that they were started with."""
+        return self.node.version
+
+    @property
+    def body(self) -> Node:
+        """The tree of the workflow."""
+        return self.node.body
+
+    @property
+    def key(self) -> Fn:
+        """The function that computes the business key from the input."""
+        return self.node.key
+
+    @property
+    def takes(self) -> Any:
+        """The declared type of the input."""
+        return self.node.takes
+
+    def fingerprint(self) -> str:
+        """The SHA-256 (hex) of shape, names, types and topics; equal for equal workflows in any process."""
+        text = "\n".join(outline(self.node))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to_mermaid(self) -> str:
+        """The template as a Mermaid flowchart, for a page that draws it (GitHub, GitLab, most wikis)."""
+        return mermaid(self.node)
+
+    def to_dot(self) -> str:
+        """The template in the DOT language of Graphviz; the id of a step is its path."""
+        return dot(self.node)
+
+    def to_svg(self, status: Mapping[str, str] | None = None) -> str:
+        """The template as a standalone SVG, light or dark as its reader prefers.
+
+        `status` colours steps and processes: a status (`"COMPLETED"`, `"EXECUTING"`, ...) by path. A path that
+        the template does not have is ignored. Raises WrongInput for what is no status.
+        """
+        return svg(self.node, status)
+
+    @override
+    def __str__(self) -> str:
+        return tree(self.node)
+
+    @override
+    def named(self, name: str) -> Any:
+        """Refused: a template has the name that it is registered under."""
+        raise TemplateError(f"template '{self.name}': its name is fixed; give template() another one ({name!r})")
+
+    @override
+    def __repr__(self) -> str:
+        return f"<template {self.name} version {self.version}>"
+
+
+def template(
+    name: str,
+    body: Step[A, B],
+    *,
+    key: Callable[[A], object],
+    version: int = 1,
+    takes: type[A] | None = None,
+) -> Template[A, B]:
+    """Name a workflow.
+
+    `key` computes the business key from the input: what listeners correlate on unless told otherwise, and the
+    id of an instance that is given none. `version` counts shapes of the same workflow. `takes` is the type of
+    the input, needed only where no function of the body or the key declares it.
+
+    Raises TemplateError for whatever can be refused before anything runs: a name twice in one scope, a switch
+    without a needed case, a topic with two types, a result without a declared type, a type without a codec.
+    """
+    place = f"template '{checked_name(name, 'template')}'"
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+        raise TemplateError(f"{place}: version is {version!r}; give a whole number from 1")
+    inside = node_of(body, place)
+    key_fn = fn_of(key, f"key of {place}")
+    node = Workflow(name=name, body=inside, key=key_fn, version=version, takes=_takes(takes, inside, key_fn, place))
+    check_workflow(node)
+    return Template(node)
+
+
+def _takes(given: Any, body: Node, key: Fn, place: str) -> Any:
+    found = given if given is not None else input_type(body)
+    if found is MISSING:
+        found = key.takes()
+    if found is MISSING:
+        raise TemplateError(
+            f"{place}: nothing declares the type of its input; annotate the parameter of the first function "
+            "or of the key function, or give takes=TheType"
+        )
+    return found

@@ -1,0 +1,130 @@
+"""Topics: a name, the type of the messages, their key, and how they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, overload
+
+from typing_extensions import TypeVar
+
+from dagger import codecs
+from dagger.dsl.functions import Fn, fn_of
+from dagger.errors import TemplateError, UnsupportedType
+
+M = TypeVar("M")
+T1 = TypeVar("T1")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
+
+__all__ = ["Topic"]
+
+
+class Topic(Generic[M]):
+    """A stream of messages of one type.
+
+    `name` is the topic's name at the broker. `type` is the class of its messages, or a tuple of classes for a
+    topic that carries several. `key` computes from a message the key (or keys) that listeners are matched by;
+    the first key is also the partition key, unless `partition_key` computes another. `codec` writes and reads
+    payloads (JSON by default). Keys are text; `encode_key` turns a key that is not.
+
+    Raises TemplateError (UnsupportedType) where no codec can write the type.
+    """
+
+    __slots__ = ("_hash", "codec", "encode_key", "key", "name", "partition_key", "type", "wire")
+
+    name: str
+    type: Any
+    key: Fn
+    partition_key: Fn | None
+    encode_key: Callable[[Any], str] | None
+    codec: codecs.Codec
+    wire: codecs.Wire
+    _hash: int
+
+    @overload
+    def __init__(
+        self,
+        name: str,
+        type: type[M],
+        key: Callable[[M], object | Sequence[object]],
+        *,
+        codec: codecs.Codec = ...,
+        partition_key: Callable[[M], object] | None = ...,
+        encode_key: Callable[[Any], str] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Topic[T1 | T2],
+        name: str,
+        type: tuple[type[T1], type[T2]],
+        key: Callable[[T1 | T2], object | Sequence[object]],
+        *,
+        codec: codecs.Codec = ...,
+        partition_key: Callable[[T1 | T2], object] | None = ...,
+        encode_key: Callable[[Any], str] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Topic[T1 | T2 | T3],
+        name: str,
+        type: tuple[type[T1], type[T2], type[T3]],
+        key: Callable[[T1 | T2 | T3], object | Sequence[object]],
+        *,
+        codec: codecs.Codec = ...,
+        partition_key: Callable[[T1 | T2 | T3], object] | None = ...,
+        encode_key: Callable[[Any], str] | None = ...,
+    ) -> None: ...
+    def __init__(
+        self,
+        name: str,
+        type: Any,
+        key: Callable[[Any], object],
+        *,
+        codec: codecs.Codec = codecs.json,
+        partition_key: Callable[[Any], object] | None = None,
+        encode_key: Callable[[Any], str] | None = None,
+    ) -> None:
+        if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # users
+            raise TemplateError(f"topic: its name is {name!r}; give it the broker's name of the topic")
+        put = object.__setattr__
+        put(self, "name", name)
+        put(self, "type", _union(type) if isinstance(type, tuple) else type)
+        put(self, "key", fn_of(key, f"key of topic {name!r}"))
+        put(self, "partition_key", None if partition_key is None else fn_of(partition_key, f"topic {name!r}"))
+        put(self, "encode_key", encode_key)
+        put(self, "codec", codec)
+        put(self, "wire", self._bind())
+        put(self, "_hash", hash((name, self.key)))
+
+    def _bind(self) -> codecs.Wire:
+        try:
+            return self.codec.bind(self.type)
+        except UnsupportedType as error:
+            raise UnsupportedType(f"topic '{self.name}': {error}") from None
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"topic '{self.name}' is a value and cannot be changed; make another")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"topic '{self.name}' is a value and cannot be changed; make another")
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Topic) and self._parts() == other._parts()  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # generic of unknown
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __repr__(self) -> str:
+        return f"Topic({self.name!r}, {codecs.type_name(self.type)})"
+
+    def _parts(self) -> tuple[object, ...]:
+        return (self.name, self.type, self.key, self.partition_key, self.encode_key, self.codec)
+
+
+def _union(members: tuple[Any, ...]) -> Any:
+    union = members[0]
+    for member in members[1:]:
+        union = union | member
+    return union

@@ -1,0 +1,65 @@
+"""The text of a template: what `str(template)` prints.
+
+OrderWorkflow, version 1, from Order
+└─ process PAYMENT, timeout 1h
+   ├─ command charge → PAYMENT_COMMAND
+   └─ listener paid ← PAYMENT_LISTENER
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from dagger.dsl.figure import figure_of
+from dagger.dsl.nodes import Workflow
+from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Run, Shape, Sided, Way, words
+
+Entry: TypeAlias = Shape | Way
+"""What has a line of its own."""
+
+
+def tree(node: Workflow) -> str:
+    """A template as lines of text: a line a step, by kind, name and topic."""
+    return "\n".join(_lines(figure_of(node)))
+
+
+def _lines(figure: Figure) -> Iterator[str]:
+    yield f"{figure.title}, from {figure.takes}"
+    yield from _below(figure.body, "")
+
+
+def _below(entries: tuple[Entry, ...], indent: str) -> Iterator[str]:
+    for number, entry in enumerate(entries, start=1):
+        last = number == len(entries)
+        yield f"{indent}{'└─' if last else '├─'} {_line(entry)}"
+        yield from _below(_inside(entry), indent + ("   " if last else "│  "))
+
+
+def _line(entry: Entry) -> str:
+    match entry:
+        case Way(kind=kind, value=value):
+            return f"{kind} {value}".strip()
+        case Sided(main=main):
+            return words(main)
+        case Box() | Frame() | Fork() | Choice():
+            return words(entry)
+
+
+def _inside(entry: Entry) -> tuple[Entry, ...]:
+    match entry:
+        case Box():
+            return ()
+        case Frame(body=body) | Way(body=body):
+            return body
+        case Fork(branches=branches):
+            return tuple([_branch(branch) for branch in branches])
+        case Choice(ways=ways):
+            return ways
+        case Sided(main=main, side=side):
+            return (*_inside(main), side)
+
+
+def _branch(run: Run) -> Entry:
+    """A branch: its one step, or its steps below a line that holds them together."""
+    return run[0] if len(run) == 1 else Frame("steps", "", None, run)

@@ -1,0 +1,86 @@
+"""The small values that user functions receive and return: Again, Failure, Message, Retry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic
+
+from typing_extensions import TypeVar
+
+from dagger.errors import TemplateError
+
+A = TypeVar("A")
+A_co = TypeVar("A_co", covariant=True)
+
+__all__ = ["Again", "Failure", "Message", "Retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Again(Generic[A_co]):
+    """Returned by a listener: not done, keep waiting, with this value instead of the one that was held."""
+
+    value: A_co
+
+
+@dataclass(frozen=True, slots=True)
+class Failure(Generic[A_co]):
+    """What a `.recover` handler takes: the input of the step that failed, and why and where it failed.
+
+    `error` is the text `Type: message`; `path` is the path of the step that failed first.
+    """
+
+    input: A_co
+    error: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message(Generic[A_co]):
+    """A message with its envelope, where a command's function must set more than the value.
+
+    `headers` are text; `key` overrides the topic's partition key.
+    """
+
+    value: A_co
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how fast a step is tried again.
+
+    `attempts` counts all tries. The n-th pause is `first * factor ** (n - 1)`, at most `longest`, spread by
+    `jitter` (a share of the pause, 0 to 1; deterministic for one instance and step). Only errors that are
+    instances of `on` are tried again.
+    """
+
+    attempts: int = 3
+    first: timedelta = timedelta(seconds=1)
+    factor: float = 2.0
+    longest: timedelta = timedelta(seconds=60)
+    jitter: float = 0.0
+    on: type[BaseException] | Sequence[type[BaseException]] = Exception
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.on, type):
+            object.__setattr__(self, "on", tuple(self.on))
+        for wrong, text in self._rules():
+            if wrong:
+                raise TemplateError(f"Retry: {text}")
+
+    def _rules(self) -> list[tuple[bool, str]]:
+        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        return [
+            (self.attempts < 1, f"attempts is {self.attempts}; give 1 or more (1 tries once)"),
+            (self.first < timedelta(0), f"first is {self.first}; give a pause of zero or more"),
+            (self.factor < 1, f"factor is {self.factor}; give 1 (constant pauses) or more"),
+            (self.longest < timedelta(0), f"longest is {self.longest}; give a pause of zero or more"),
+            (not 0 <= self.jitter <= 1, f"jitter is {self.jitter}; give a share between 0 and 1"),
+            (
+                not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds),
+                f"on is {self.on!r}; give an exception class, or several",
+            ),
+        ]

@@ -1,0 +1,57 @@
+"""What a task knows of where it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from dagger.errors import DaggerError
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class TaskContext:
+    """Where a task runs.
+
+    `attempt` counts the tries from 1. `idempotency_key` is the same for every try of one call, and differs
+    between calls: give it to services that can recognise a repetition. `resources` is what the engine's
+    `lifespan=` yielded.
+    """
+
+    instance_id: str
+    template: str
+    path: str
+    attempt: int
+    idempotency_key: str
+    resources: Any = field(repr=False, default=None)
+    hangs: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
+    """For test doubles: tells the engine that this task will not end by itself."""
+
+    def resource(self, kind: type[R]) -> R:
+        """The resource of a class: what `lifespan=` yielded itself, or a value of the mapping that it yielded."""
+        values = list(self.resources.values()) if isinstance(self.resources, Mapping) else [self.resources]
+        for value in values:  # pyright: ignore[reportUnknownVariableType]  # a user's mapping
+            if isinstance(value, kind):
+                return value
+        raise DaggerError(
+            f"{self.path}: no resource is a {kind.__name__}; yield one from the lifespan= of the engine"
+        )
+
+
+_CURRENT: Final[ContextVar[TaskContext]] = ContextVar("dagger_task")
+
+
+def context() -> TaskContext:
+    """The context of the task that runs here. Raises DaggerError outside a task."""
+    found = _CURRENT.get(None)
+    if found is None:
+        raise DaggerError("dagger.context() was called outside a task; only functions under @task have a context")
+    return found
+
+
+def enter_context(value: TaskContext) -> None:
+    """Set the context for the code that this coroutine or thread runs from here on."""
+    _CURRENT.set(value)

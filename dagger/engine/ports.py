@@ -1,0 +1,199 @@
+"""What a backend is: a log and a store. No port knows what a workflow is.
+
+Contract of a log:
+
+* Records of one partition are polled in the order of their offsets, which grow; a record is polled again after
+  a restart until its offset is committed.
+* `commit` is atomic: all entries are appended and all offsets committed, or nothing is.
+* `append` returns once the records are accepted; an accepted record is never lost.
+
+Contract of a store:
+
+* `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing.
+* A write may become visible as late as the commit of the log that follows it.
+* `due` and `busy` never scan records that are not due, or not busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+
+class Append(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A record for the internal log."""
+
+    partition: int
+    data: bytes
+
+
+class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A message for an external topic."""
+
+    topic: str
+    key: str
+    payload: bytes
+    headers: dict[str, str] = {}
+
+
+Entry: TypeAlias = Append | Outgoing
+
+
+class LogRecord(msgspec.Struct, frozen=True):
+    """A record of the internal log, as polled."""
+
+    partition: int
+    offset: int
+    data: bytes
+
+
+class TopicRecord(msgspec.Struct, frozen=True):
+    """A message of an external topic, as polled."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    payload: bytes
+    headers: Mapping[str, str]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """What one poll gave: records of the internal log, and messages of external topics."""
+
+    records: Sequence[LogRecord]
+    messages: Sequence[TopicRecord]
+
+    def __bool__(self) -> bool:
+        return bool(self.records or self.messages)
+
+
+Position: TypeAlias = tuple[str, int]
+"""A topic (empty for the internal log) and a partition of it."""
+
+
+class Listing(msgspec.Struct, frozen=True, array_like=True):
+    """What instances are found by."""
+
+    template: str
+    status: str
+    key: str
+    created: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A stored record and its version."""
+
+    version: int
+    data: bytes
+
+
+class Write(msgspec.Struct, frozen=True):
+    """A record to be written, if the stored version is `version` (0: there is none)."""
+
+    key: str
+    partition: int
+    version: int
+    data: bytes | None
+    """None deletes the record."""
+    due: int | None = None
+    """When a timer of it is due, in microseconds; None if it has none."""
+    busy: bool = False
+    """Whether a task of it runs."""
+    listing: Listing | None = None
+
+
+class Query(msgspec.Struct, frozen=True):
+    """Which instances are wanted: all that match what is set, ordered by id, after `after`."""
+
+    template: str | None = None
+    status: str | None = None
+    key: str | None = None
+    limit: int = 100
+    after: str | None = None
+
+
+class Reader(Protocol):
+    """A consumer of one external topic, outside any workflow."""
+
+    async def read(self, limit: int) -> Sequence[TopicRecord]:
+        """The next messages; waits until there is one. What was read before is committed."""
+        ...
+
+
+class Log(Protocol):
+    """The internal log and the external topics."""
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions the internal log has."""
+        ...
+
+    def consume(self, topics: Collection[str]) -> None:
+        """Poll these external topics too, from now on."""
+        ...
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Accept records and messages."""
+        ...
+
+    async def poll(self, limit: int) -> Batch:
+        """At most `limit` of what has not been polled yet; an empty batch if there is nothing."""
+        ...
+
+    async def wait(self) -> None:
+        """Return when there may be something to poll."""
+        ...
+
+    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+        """Append entries and commit, for each position, all offsets up to the given one."""
+        ...
+
+    def reader(self, topic: str, group: str) -> Reader:
+        """A consumer of an external topic for a group of its own."""
+        ...
+
+
+class Store(Protocol):
+    """The records of all homes."""
+
+    async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
+        """The records of the keys, None for those that do not exist."""
+        ...
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        """Write records; for each whether its version was the stored one."""
+        ...
+
+    async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Records of owned partitions whose timers are due at or before `until`, and when; the earliest first."""
+        ...
+
+    async def next_due(self) -> int | None:
+        """When the next timer of owned partitions is due; None if there is none."""
+        ...
+
+    async def busy(self) -> Sequence[str]:
+        """Records of owned partitions in which tasks run."""
+        ...
+
+    async def find(self, query: Query) -> Sequence[Row]:
+        """The instances that a query asks for, ordered by id."""
+        ...
+
+
+class Backend(Protocol):
+    """A log and a store that belong together; open while the context is."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Connect, and disconnect at the end."""
+        ...

@@ -1,0 +1,54 @@
+"""How log records and stored rows are written as bytes (msgpack, arrays)."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from dagger.core.events import Event
+from dagger.core.home import EMPTY, Home
+from dagger.core.state import Stored
+from dagger.engine.ports import Entry
+
+
+class Record(msgspec.Struct, frozen=True, array_like=True):
+    """A record of the internal log: an event, and the key whose home it goes to."""
+
+    to: str
+    event: Event
+
+
+class Cell(msgspec.Struct, frozen=True, array_like=True):
+    """A stored row: a home, the last offset applied to it, and the entries that its steps ordered, by offset."""
+
+    offset: int = -1
+    outbox: tuple[tuple[int, Entry], ...] = ()
+    home: Home = EMPTY
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, Stored):
+        return value.raw
+    raise NotImplementedError(f"{type(value).__name__} is no part of a stored row")
+
+
+def _read(kind: type, value: Any) -> Any:
+    if kind is Stored:
+        return Stored(value)
+    raise NotImplementedError(f"{kind.__name__} is no part of a stored row")
+
+
+_RECORD: Final = msgspec.msgpack.Encoder()
+_CELL: Final = msgspec.msgpack.Encoder(enc_hook=_write)
+
+encode_record: Final = _RECORD.encode
+decode_record: Final = msgspec.msgpack.Decoder(Record).decode
+encode_cell: Final = _CELL.encode
+decode_cell: Final = msgspec.msgpack.Decoder(Cell, dec_hook=_read).decode
+
+
+def partition_of(key: str, partitions: int) -> int:
+    """The home partition of a key."""
+    return zlib.crc32(key.encode()) % partitions

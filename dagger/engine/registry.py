@@ -1,0 +1,99 @@
+"""The templates that an engine knows, compiled, and what their topics feed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dagger.codecs import type_name
+from dagger.dsl.nodes import Command
+from dagger.dsl.paths import walk
+from dagger.dsl.template import Template
+from dagger.dsl.topics import Topic
+from dagger.errors import TemplateConflict, TemplateError, UnknownTemplate
+from dagger.plan import Channel, Limits, Plan, compile
+
+
+class Starter(msgspec.Struct, frozen=True):
+    """Messages of a topic start instances of a template."""
+
+    topic: Topic[Any]
+    plan: Plan
+    build: Callable[[Any], Any] | None
+
+
+class Registry:
+    """Templates by name and version; channels and starters by topic."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.channels: dict[str, dict[str, Channel]] = {}
+        self.starters: dict[str, list[Starter]] = {}
+        self.topics: dict[str, Topic[Any]] = {}
+        self._plans: dict[tuple[str, int], Plan] = {}
+        self._templates: dict[tuple[str, int], Template[Any, Any]] = {}
+        self._latest: dict[str, int] = {}
+
+    def add(self, template: Template[Any, Any]) -> Plan:
+        """Register a template; the same again is no change, another shape under its version is refused."""
+        place = (template.name, template.version)
+        plan = compile(template, self.limits)
+        known = self._plans.get(place)
+        if known is not None and known.fingerprint != plan.fingerprint:
+            raise TemplateConflict(
+                f"template '{template.name}' version {template.version} is registered with another shape; "
+                "give the new one the next version=, so that instances of the old one can go on"
+            )
+        for topic in _topics(template):
+            self.know(topic, f"template '{template.name}'")
+        self._plans[place] = plan
+        self._templates[place] = template
+        self._latest[template.name] = max(template.version, self._latest.get(template.name, 0))
+        for channel in plan.channels.values():
+            self.channels.setdefault(channel.topic.name, {})[channel.name] = channel
+        return plan
+
+    def start_on(self, topic: Topic[Any], plan: Plan, build: Callable[[Any], Any] | None) -> None:
+        """Start an instance for each message of a topic."""
+        self.know(topic, f"start_on for template '{plan.template}'")
+        self.starters.setdefault(topic.name, []).append(Starter(topic, plan, build))
+
+    def know(self, topic: Topic[Any], place: str) -> None:
+        """Take a topic in; one name with two types is refused."""
+        known = self.topics.setdefault(topic.name, topic)
+        if (known.type, known.codec) != (topic.type, topic.codec):
+            raise TemplateError(
+                f"{place}: topic '{topic.name}' carries {type_name(topic.type)} here and "
+                f"{type_name(known.type)} in what was registered before; a topic has one type"
+            )
+
+    @property
+    def consumed(self) -> set[str]:
+        """The topics whose messages somebody wants."""
+        return {*self.channels, *self.starters}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all templates, sorted."""
+        return sorted(self._latest)
+
+    def plan(self, name: str, version: int) -> Plan | None:
+        """The plan of a template, if it is registered."""
+        return self._plans.get((name, version))
+
+    def template(self, name: str, version: int | None = None) -> Template[Any, Any]:
+        """A registered template: of the version, or the latest. Raises UnknownTemplate."""
+        wanted = self._latest.get(name) if version is None else version
+        found = self._templates.get((name, wanted or 0))
+        if found is None:
+            what = f"template '{name}'" if version is None else f"template '{name}' version {version}"
+            known = ", ".join(self.names) or "none"
+            raise UnknownTemplate(f"{what} is not registered; call engine.register(...) first (registered: {known})")
+        return found
+
+
+def _topics(template: Template[Any, Any]) -> list[Topic[Any]]:
+    commands = [node.topic for _, node in walk(template.body) if isinstance(node, Command)]
+    return [*commands, *(channel.topic for channel in compile(template).channels.values())]

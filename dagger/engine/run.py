@@ -1,0 +1,107 @@
+"""The live handle of an instance, and an instance that is prepared but not submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from dagger.core.state import Error, State, Status
+from dagger.dsl.template import Template
+from dagger.engine.instance import Instance, StepState, snapshot
+from dagger.errors import WorkflowFailed
+from dagger.plan.plan import Plan
+
+B = TypeVar("B")
+
+
+class Seen:
+    """The last state of an instance that was committed here, for all of its handles."""
+
+    __slots__ = ("__weakref__", "state")
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+
+
+class Run(Generic[B]):
+    """An instance as it is now: every property is read from the last state that was committed here."""
+
+    __slots__ = ("_seen", "id", "plan")
+
+    def __init__(self, id: str, plan: Plan, seen: Seen) -> None:
+        self.id = id
+        self.plan = plan
+        self._seen = seen
+
+    def __repr__(self) -> str:
+        return f"<run {self.id} of {self.plan.template}: {self.status}>"
+
+    @property
+    def status(self) -> Status:
+        """SUBMITTED until a worker has begun it, then what the worker says."""
+        return self.instance.status
+
+    @property
+    def result(self) -> B:
+        """The result; raises WorkflowFailed where there is none."""
+        instance = self.instance
+        if instance.status is not Status.COMPLETED:
+            why = f": {instance.error}" if instance.error else ""
+            raise WorkflowFailed(f"instance '{self.id}' has no result, it is {instance.status}{why}")
+        result: B = instance.result
+        return result
+
+    @property
+    def error(self) -> Error | None:
+        """Why it failed; `str` of it is `path: Type: message`. None if it did not."""
+        return self.instance.error
+
+    def step(self, path: str) -> StepState:
+        """How the step of a path stands."""
+        return self.instance.step(path)
+
+    @property
+    def instance(self) -> Instance:
+        """A snapshot of all of it."""
+        state = self._seen.state
+        if state is None:
+            return Instance(self.id, self.plan.template, self.plan.version, "", Status.SUBMITTED, None)
+        return snapshot(self.plan, state)
+
+
+class Prepared(Generic[B]):
+    """An instance that is made but not submitted: NOT_STARTED. Give it to `engine.submit`."""
+
+    __slots__ = ("id", "input", "key", "plan", "raw")
+
+    def __init__(self, id: str, key: str, plan: Plan, raw: bytes, input: Any) -> None:
+        self.id = id
+        self.key = key
+        self.plan = plan
+        self.raw = raw
+        self.input = input
+
+    def __repr__(self) -> str:
+        return f"<instance {self.id} of {self.plan.template}: NOT_STARTED>"
+
+    @property
+    def status(self) -> Status:
+        """NOT_STARTED: nothing happens before it is submitted."""
+        return Status.NOT_STARTED
+
+
+class Registered(Generic[B]):
+    """A template as an engine knows it: makes instances."""
+
+    __slots__ = ("_prepare", "template")
+
+    def __init__(self, template: Template[Any, B], prepare: Callable[[Any, Any, Any], Prepared[B]]) -> None:
+        self.template = template
+        self._prepare = prepare
+
+    def __repr__(self) -> str:
+        return f"<registered {self.template!r}>"
+
+    async def create_instance(self, id: object, input: Any) -> Prepared[B]:
+        """An instance with this id (text or UUID; None is the business key) and input, not yet submitted."""
+        return self._prepare(self.template, input, id)

@@ -1,0 +1,257 @@
+"""The batch loop: poll many, read many, step each, write many, publish and commit once.
+
+A log record is applied to a home once: the home's row holds the offset of the last one. When a record comes again
+(its commit was lost), what its step ordered is still in the row's outbox, and is published again with the same
+ids. Entries whose offset is known to be committed are dropped at the row's next write.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from dagger.core.effects import Effect, Ignored, Publish, RunTask, Send, StopTask, Unmatched
+from dagger.core.events import TimerDue
+from dagger.core.home import Home, PlanMissing, receive
+from dagger.core.leaves import running
+from dagger.core.state import STATUSES, State
+from dagger.engine.clock import Clock
+from dagger.engine.ports import (
+    Append,
+    Backend,
+    Batch,
+    Entry,
+    Listing,
+    LogRecord,
+    Outgoing,
+    Position,
+    Write,
+)
+from dagger.engine.records import (
+    Cell,
+    Record,
+    decode_cell,
+    decode_record,
+    encode_cell,
+    encode_record,
+    partition_of,
+)
+from dagger.engine.registry import Registry
+from dagger.engine.router import Router
+from dagger.errors import Fenced
+
+logger: Final = logging.getLogger("dagger")
+
+BATCH: Final = 512
+"""How many records are polled at a time."""
+CACHE_MAX: Final = 100_000
+"""How many rows are kept in memory."""
+
+
+class Local(msgspec.Struct, frozen=True):
+    """What a commit means in this process: tasks to start and stop, instances that have changed."""
+
+    id: str
+    state: State
+    effects: tuple[RunTask | StopTask, ...]
+
+
+class Loaded:
+    """A row in memory."""
+
+    __slots__ = ("cell", "version")
+
+    def __init__(self, version: int, cell: Cell) -> None:
+        self.version = version
+        self.cell = cell
+
+
+class Worker:
+    """Applies the log's records to the homes of the partitions that it owns."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        registry: Registry,
+        clock: Clock,
+        *,
+        unmatched_topic: str | None,
+        committed: Callable[[Sequence[Local], Mapping[str, State]], None],
+    ) -> None:
+        self._log = backend.log
+        self._store = backend.store
+        self._registry = registry
+        self._clock = clock
+        self._router = Router(registry, backend.log)
+        self._unmatched_topic = unmatched_topic
+        self._committed = committed
+        self._rows: dict[str, Loaded] = {}
+        self._done: dict[int, int] = {}
+        self._asked: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
+
+    async def run_once(self) -> bool:
+        """Apply one batch; whether there was one."""
+        batch = await self._log.poll(BATCH)
+        if not batch:
+            return False
+        try:
+            await self._apply(batch)
+        except BaseException:
+            self._rows.clear()
+            raise
+        return True
+
+    async def ring(self) -> int:
+        """Order the timers that are due now to fire; gives how many were ordered."""
+        now = self._clock.now()
+        due = [(key, at) for key, at in await self._store.due(now, BATCH) if self._asked.get(key) != at]
+        self._asked.update(due)
+        partitions = self._log.partitions
+        record = TimerDue()
+        await self._log.append(
+            [Append(partition_of(key, partitions), encode_record(Record(key, record))) for key, _ in due]
+        )
+        return len(due)
+
+    async def recover(self) -> Sequence[Local]:
+        """The tasks that must run for the rows of owned partitions, after a start or a take-over."""
+        keys = await self._store.busy()
+        await self._load(keys)
+        found = list[Local]()
+        for key in keys:
+            state = self._rows[key].cell.home.state
+            plan = state and self._registry.plan(state.template, state.version)
+            if state is not None and plan is not None:
+                found.append(Local(key, state, running(plan, state)))
+        return found
+
+    async def _apply(self, batch: Batch) -> None:
+        offsets: dict[Position, int] = {}
+        entries = self._router.route(batch.messages, offsets, self.counts)
+        records = [(record, decode_record(record.data)) for record in batch.records]
+        await self._load([record.to for _, record in records])
+        local = list[Local]()
+        dirty: dict[str, Loaded] = {}
+        now = self._clock.now()
+        for source, record in records:
+            offsets["", source.partition] = source.offset
+            entries += self._step(source, record, now, dirty, local)
+        await self._write(dirty)
+        await self._log.commit(entries, offsets)
+        for (topic, partition), offset in offsets.items():
+            if not topic:
+                self._done[partition] = offset
+        self._trim()
+        states = {key: loaded.cell.home.state for key, loaded in dirty.items()}
+        self._committed(local, {key: state for key, state in states.items() if state is not None})
+
+    async def _load(self, keys: Iterable[str]) -> None:
+        missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
+        if not missing:
+            return
+        for key, row in zip(missing, await self._store.read(missing), strict=True):
+            self._rows[key] = Loaded(0, Cell()) if row is None else Loaded(row.version, decode_cell(row.data))
+
+    def _step(
+        self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
+    ) -> list[Entry]:
+        """Apply one record to its home, once; gives what its step ordered, now or when it was applied first."""
+        loaded = self._rows[record.to]
+        cell = loaded.cell
+        if type(record.event) is TimerDue:
+            self._asked.pop(record.to, None)
+        if source.offset <= cell.offset:
+            return [entry for offset, entry in cell.outbox if offset == source.offset]
+        try:
+            home, effects = receive(self._registry.plan, self._registry.limits, cell.home, record.event, now)
+        except PlanMissing as error:
+            logger.error("%s: %s; its records wait in the dead letters", record.to, error)
+            self.counts["plan_missing"] += 1
+            return [self._dead(record, str(error))]
+        entries = list[Entry]()
+        if effects:
+            entries = self._entries(effects)
+            self._collect(record.to, home, effects, local)
+        if home.state is not cell.home.state and home.state is not None and not home.state.is_live:
+            local.append(Local(record.to, home.state, ()))
+        offset = source.offset
+        kept = self._uncommitted(cell, source.partition)
+        outbox = (*kept, *((offset, entry) for entry in entries)) if entries else kept
+        loaded.cell = Cell(offset, outbox, home)
+        dirty[record.to] = loaded
+        return entries
+
+    def _uncommitted(self, cell: Cell, partition: int) -> tuple[tuple[int, Entry], ...]:
+        if not cell.outbox:
+            return ()
+        done = self._done.get(partition, -1)
+        return tuple(kept for kept in cell.outbox if kept[0] > done)
+
+    def _entries(self, effects: tuple[Effect, ...]) -> list[Entry]:
+        """What of a step's effects goes out through the log."""
+        entries = list[Entry]()
+        for effect in effects:
+            match effect:
+                case Publish():
+                    headers = {**effect.headers, "dagger-id": effect.id}
+                    entries.append(Outgoing(effect.topic, effect.key, effect.payload, headers))
+                case Send():
+                    partition = partition_of(effect.to, self._log.partitions)
+                    entries.append(Append(partition, encode_record(Record(effect.to, effect.event))))
+                case Unmatched():
+                    entries += self._unmatched(effect)
+                case Ignored():
+                    self.counts["ignored"] += 1
+                    logger.debug("ignored: %s", effect.reason)
+                case RunTask() | StopTask():
+                    pass
+        return entries
+
+    def _unmatched(self, effect: Unmatched) -> list[Entry]:
+        self.counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
+        if self._unmatched_topic is None:
+            return []
+        headers = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
+        if effect.id:
+            headers["dagger-id"] = effect.id
+        return [Outgoing(self._unmatched_topic, effect.key, effect.payload, headers)]
+
+    def _dead(self, record: Record, reason: str) -> Entry:
+        headers = {"dagger-reason": reason, "dagger-to": record.to}
+        return Outgoing("dagger.dead-letter", record.to, encode_record(record), headers)
+
+    def _collect(self, id: str, home: Home, effects: tuple[Effect, ...], local: list[Local]) -> None:
+        tasks = tuple(effect for effect in effects if isinstance(effect, RunTask | StopTask))
+        if tasks and home.state is not None:
+            local.append(Local(id, home.state, tasks))
+
+    async def _write(self, dirty: Mapping[str, Loaded]) -> None:
+        if not dirty:
+            return
+        writes = [self._row(key, loaded) for key, loaded in dirty.items()]
+        for write, ok in zip(writes, await self._store.write(writes), strict=True):
+            if not ok:
+                raise Fenced(f"the record of '{write.key}' was written by another worker")
+            dirty[write.key].version = write.version + 1 if write.data is not None else 0
+
+    def _row(self, key: str, loaded: Loaded) -> Write:
+        home = loaded.cell.home
+        state = home.state
+        partition = partition_of(key, self._log.partitions)
+        if state is None:
+            data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
+            return Write(key, partition, loaded.version, data, home.due)
+        listing = Listing(state.template, STATUSES[state.status].value, state.key, state.created)
+        data = encode_cell(loaded.cell)
+        return Write(key, partition, loaded.version, data, home.due, state.is_busy, listing)
+
+    def _trim(self) -> None:
+        """Forget the rows that were loaded first, once there are too many."""
+        rows = self._rows
+        while len(rows) > CACHE_MAX:
+            del rows[next(iter(rows))]

@@ -1,0 +1,85 @@
+"""Every error that Dagger raises, as one tree.
+
+    DaggerError
+    ├── TemplateError            a workflow that cannot be meant as it is written, refused where it is composed
+    │   └── UnsupportedType      a type that no codec can store
+    ├── RequestError             a call that asks for something wrong, refused before anything is accepted
+    │   ├── WrongInput           a value that the template, topic or signal does not take
+    │   ├── UnknownTemplate      no template of that name (or version) is registered
+    │   ├── UnknownInstance      no instance of that id
+    │   ├── TemplateConflict     the same name and version with another shape
+    │   ├── InstanceConflict     the same id with another template or input
+    │   └── WorkflowFailed       the result was asked of an instance that ended without one
+    ├── CodecError               bytes and values that do not fit their type
+    │   ├── EncodeError
+    │   └── DecodeError
+    ├── BackendError             the log or the store could not do what was asked
+    │   └── Fenced               another worker owns the partition now
+    └── TaskHangs                (test kit) a task still runs after the real-time limit
+
+Each message says what is wrong, where, and what to do.
+"""
+
+
+class DaggerError(Exception):
+    """The root of every error that Dagger raises."""
+
+
+class TemplateError(DaggerError):
+    """A workflow is composed wrongly; the message names the step and the remedy."""
+
+
+class UnsupportedType(TemplateError):
+    """No codec can store values of a type; the message names the type and the member at fault."""
+
+
+class RequestError(DaggerError):
+    """A call asks for something wrong; nothing of it was accepted."""
+
+
+class WrongInput(RequestError):
+    """A value is not what the template, topic or signal takes."""
+
+
+class UnknownTemplate(RequestError):
+    """No template of that name and version is registered with the engine."""
+
+
+class UnknownInstance(RequestError):
+    """No instance has that id."""
+
+
+class TemplateConflict(RequestError):
+    """A template of the same name and version but of another shape is registered already."""
+
+
+class InstanceConflict(RequestError):
+    """An instance of the same id was started from another template or with another input."""
+
+
+class WorkflowFailed(RequestError):
+    """The instance ended without a result; the message is its error."""
+
+
+class CodecError(DaggerError):
+    """Bytes and values do not fit their declared type."""
+
+
+class EncodeError(CodecError):
+    """The declared type does not allow the value."""
+
+
+class DecodeError(CodecError):
+    """The bytes are no value of the declared type."""
+
+
+class BackendError(DaggerError):
+    """The log or the store could not do what was asked of it."""
+
+
+class Fenced(BackendError):
+    """Another worker owns the partition now; what was about to be written is void."""
+
+
+class TaskHangs(DaggerError):
+    """A task still runs after the test kit's limit of real time; the message names its path."""

@@ -1,0 +1,175 @@
+"""What a plan is made of: one small record an operation, in one flat table, linked by index.
+
+Simple operations hand their value to `next`. Composites are an opening operation, the operations inside, and a
+closing one a branch, so that the machine never walks a tree:
+
+    Process  = Enter . body . Leave
+    Bound    = Open . body . Close                     (timeout, retry, recover: what opens a frame)
+    Group    = Fork . (Branch . body . Join)*
+    Switch   = Choose . (body . Merge)*
+    ForEach  = Spread . body . Gather
+
+`owner` is the opening operation (or Branch) around an operation, -1 for none: where a failure goes next.
+`slot` is the row of the outcome table, -1 for what has no outcome. Times are in microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from dagger.codecs import TypeCodec
+from dagger.dsl.topics import Topic
+from dagger.plan.shapes import Shape, Typed
+
+Pure = Callable[..., Any]
+
+
+class Op(msgspec.Struct, kw_only=True, gc=False):
+    """What every operation has. Built once by the compiler, never changed afterwards."""
+
+    index: int
+    path: str
+    slot: int = -1
+    next: int = -1
+    owner: int = -1
+    shape: Shape
+    """How the input is stored."""
+
+
+class Publish(Op, kw_only=True, gc=False):
+    """Publish what `build` makes of the value (None: the value itself) and pass the value on."""
+
+    topic: Topic[Any]
+    build: Pure | None
+    many: bool
+    """Whether a list stands for several messages (False where a message is itself a list)."""
+
+
+class Listen(Op, kw_only=True, gc=False):
+    """Wait for a message (or a signal) of a channel, and fold it in (None: the message is the result)."""
+
+    channel: str
+    fold: Pure | None
+    on: Pure | None
+    """Computes the awaited key; None is the business key (of a signal: no key)."""
+    decode: Callable[[bytes], Any]
+    encode_key: Callable[[Any], str] | None
+    is_signal: bool
+    out: TypeCodec[Any]
+    again: Typed | None
+    """How the value of `Again` is stored; None where the function never answers it."""
+    repeats: bool
+    """Whether the step may be reached more than once."""
+
+
+class Run(Op, kw_only=True, gc=False):
+    """Run a task; the shell calls it."""
+
+    fn: Pure
+    is_async: bool
+    out: TypeCodec[Any]
+
+
+class Pause(Op, kw_only=True, gc=False):
+    """Go on after `delay`, or at the time that `at` computes."""
+
+    delay: int
+    at: Pure | None
+
+
+class Apply(Op, kw_only=True, gc=False):
+    """Apply a pure function that declares no stored result."""
+
+    fn: Pure
+    out: Shape
+
+
+class Enter(Op, kw_only=True, gc=False):
+    """A named scope begins."""
+
+
+class Leave(Op, kw_only=True, gc=False):
+    """The scope whose outcome is in `slot` ends."""
+
+
+class Open(Op, kw_only=True, gc=False):
+    """A bound begins: the first of `after`, `retry` and `recover` that is set says which."""
+
+    after: int = -1
+    retry: RetryRule | None = None
+    recover: bool = False
+    other: int = -1
+    """Where a timeout's `otherwise` or the handler of a recover starts; -1 for none."""
+
+
+class Close(Op, kw_only=True, gc=False):
+    """The bound around ends well."""
+
+
+class Fork(Op, kw_only=True, gc=False):
+    """Branches begin side by side."""
+
+    branches: tuple[int, ...] = ()
+    needed: int
+    kind: str
+    """`all`, `any` or `at_least`."""
+    exit: int = -1
+
+
+class Branch(Op, kw_only=True, gc=False):
+    """A branch of a group begins; `number` counts from 0."""
+
+    number: int
+
+
+class Join(Op, kw_only=True, gc=False):
+    """A branch of a group ends well."""
+
+    number: int
+
+
+class Choose(Op, kw_only=True, gc=False):
+    """Take the branch of the value of `fn`."""
+
+    fn: Pure
+    cases: dict[tuple[type, Any], int]
+    default: int = -1
+
+
+class Merge(Op, kw_only=True, gc=False):
+    """One of several alternatives ends; `tag` is its number."""
+
+    tag: int
+
+
+class Spread(Op, kw_only=True, gc=False):
+    """One body for each item of `items`."""
+
+    items: Pure
+    item: TypeCodec[Any]
+    body: int = -1
+    limit: int | None
+    exit: int = -1
+
+
+class Gather(Op, kw_only=True, gc=False):
+    """A body of a Spread ends well."""
+
+
+class End(Op, kw_only=True, gc=False):
+    """The template ends well."""
+
+
+class RetryRule(msgspec.Struct, frozen=True):
+    """A `Retry` in numbers; pauses in microseconds."""
+
+    attempts: int
+    first: int
+    factor: float
+    longest: int
+    jitter: float
+    on: tuple[str, ...]
+    """Qualified names of the exception classes that are tried again."""

@@ -1,0 +1,224 @@
+"""The engine of unit tests: in memory, on a virtual clock, idle whenever a call returns."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import anyio
+from typing_extensions import override
+
+from dagger.backends.memory import MemoryBackend
+from dagger.dsl.build import checked_duration
+from dagger.dsl.topics import Topic
+from dagger.engine.clock import MICROSECOND
+from dagger.engine.context import context
+from dagger.engine.dagger import Dagger, Lifespan
+from dagger.engine.ports import Outgoing
+from dagger.engine.router import dead_letter_topic
+from dagger.engine.run import Prepared, Run
+from dagger.errors import TaskHangs
+from dagger.testing.clock import VirtualClock
+
+A = TypeVar("A")
+B = TypeVar("B")
+M = TypeVar("M")
+
+PATIENCE: Final = timedelta(seconds=5)
+"""How long, in real time, the kit waits for tasks before it reports them."""
+
+
+class TestEngine(Dagger):
+    """A `Dagger` in memory whose clock stands still.
+
+    `start`, `deliver`, `signal`, `stop` and `advance` return when nothing is left to do at the time that the clock
+    shows: worker threads included. A task that still runs after `patience` of real time is reported by its path
+    (TaskHangs); one that awaits `dagger.testing.hang()` counts as idle.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        *,
+        lifespan: Lifespan | None = None,
+        early_limit: int = 16,
+        early_for: timedelta = timedelta(days=7),
+        unmatched_topic: str | None = None,
+        patience: timedelta = PATIENCE,
+        backend: MemoryBackend | None = None,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.memory = backend or MemoryBackend()
+        super().__init__(
+            lifespan=lifespan,
+            early_limit=early_limit,
+            early_for=early_for,
+            unmatched_topic=unmatched_topic,
+            clock=self.clock,
+            backend=self.memory,
+        )
+        self._patience_s = patience.total_seconds()
+        self._delivered: set[int] = set()
+        self._spawned: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing is open."""
+        return not self._opened
+
+    @property
+    def now(self) -> datetime:
+        """What the virtual clock shows: 2030-01-01 UTC at first."""
+        return self.clock.time
+
+    # What tests do.
+
+    @override
+    async def submit(self, instance: Prepared[B]) -> Run[B]:
+        run = await super().submit(instance)
+        await self.settle()
+        return run
+
+    async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
+        """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
+        self._delivered.add(len(self.memory.log.history))
+        await super().publish(topic, message, id=id)
+        await self.settle()
+
+    async def deliver_raw(
+        self, topic: Topic[Any], payload: bytes, *, key: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        """Put bytes on a topic as they are, whether or not they can be decoded."""
+        await self._open()
+        self._delivered.add(len(self.memory.log.history))
+        await self.memory.log.append([Outgoing(topic.name, key, payload, headers or {})])
+        await self.settle()
+
+    @override
+    async def publish(
+        self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
+    ) -> None:
+        await super().publish(topic, message, headers=headers, id=id)
+        if _outside_tasks():
+            await self.settle()
+
+    @override
+    async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
+        await super().signal(instance, name, value)
+        if _outside_tasks():
+            await self.settle()
+
+    @override
+    async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
+        await super().stop(instance)
+        if _outside_tasks():
+            await self.settle()
+
+    async def advance(self, by: timedelta) -> None:
+        """Let time pass: from timer to timer, each run to idle, until the clock has moved by `by`."""
+        target = self.clock.now() + checked_duration(by, "advance") // MICROSECOND
+        await self._open()
+        await self.settle()
+        while True:
+            due = await self.memory.store.next_due()
+            if due is None or due > target:
+                break
+            self.clock.move_to(due)
+            await self.settle()
+        self.clock.move_to(target)
+        await self.settle()
+
+    def sent(self, topic: Topic[M]) -> list[M]:
+        """The messages that were published on a topic, in order, without those that the test delivered."""
+        return [
+            topic.wire.decode(record.payload)
+            for number, record in enumerate(self.memory.log.history)
+            if record.topic == topic.name and number not in self._delivered
+        ]
+
+    def dead_letters(self, topic: Topic[Any]) -> list[tuple[bytes, dict[str, str]]]:
+        """The payloads of a topic that were put aside, each with its headers (`dagger-reason`, ...)."""
+        name = dead_letter_topic(topic.name)
+        return [(r.payload, dict(r.headers)) for r in self.memory.log.history if r.topic == name]
+
+    # Running to idle.
+
+    async def settle(self) -> None:
+        """Run until nothing is left to do at the time that the clock shows. Raises TaskHangs."""
+        await self._open()
+        while True:
+            await self._worker.ring()
+            if await self._worker.run_once():
+                continue
+            self._raise_spawned()
+            await asyncio.sleep(0)
+            if not self._tasks.paths and not self._work_left():
+                return
+            if not self._work_left():
+                await self._wait_for_tasks()
+
+    def _work_left(self) -> bool:
+        return self.memory.log.has_news()
+
+    async def _wait_for_tasks(self) -> None:
+        with anyio.move_on_after(self._patience_s) as scope:
+            await self.memory.log.wait()
+        if scope.cancelled_caught:
+            paths = ", ".join(self._tasks.paths)
+            raise TaskHangs(
+                f"still running after {self._patience_s:g} s of real time: {paths}; a task that is meant to hang "
+                "should await dagger.testing.hang(), a slow one needs TestEngine(patience=...)"
+            )
+
+    def _raise_spawned(self) -> None:
+        for task in [task for task in self._spawned if task.done()]:
+            self._spawned.discard(task)
+            if not task.cancelled():
+                task.result()
+
+    @override
+    def _spawn(self, fn: Callable[[], Awaitable[None]], /) -> None:
+        coroutine: Coroutine[Any, Any, None] = fn()  # type: ignore[assignment]  # tasks are coroutines
+        self._spawned.add(asyncio.get_running_loop().create_task(coroutine))
+
+    @override
+    def _task_changed(self) -> None:
+        self.memory.log.nudge()
+
+    async def close(self) -> None:
+        """Cancel what runs, and end the lifespan. The plugin's fixture does it after the test."""
+        self._tasks.leaving = True
+        self._tasks.stop_all()
+        for task in list(self._spawned):
+            task.cancel()
+        await asyncio.gather(*self._spawned, return_exceptions=True)
+        self._spawned.clear()
+        await self._close()
+
+    @override
+    async def __aenter__(self) -> TestEngine:
+        await self._open()
+        return self
+
+    @override
+    async def __aexit__(self, *exc: Any) -> None:
+        await self.close()
+
+
+def _outside_tasks() -> bool:
+    try:
+        context()
+    except Exception:
+        return True
+    return False
+
+
+async def hang() -> None:
+    """For test doubles of tasks: never return, and let the test kit know, so that it does not wait for this task."""
+    context().hangs()
+    await anyio.sleep_forever()
+

@@ -1,0 +1,25 @@
+"""How many examples Hypothesis tries: one profile for each verb of the Makefile, by ``HYPOTHESIS_PROFILE``.
+
+``fast`` and ``ci`` are gates: they are derandomized, so that a change fails them for what it changed and not
+for the luck of the run, and a failure of theirs is a failure everywhere. ``fuzz`` is the search: random, and
+with a database, so that what it has found fails first until it is mended. No profile has a deadline: a slow
+machine is not a bug.
+"""
+
+import os
+
+from hypothesis import settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+settings.register_profile("fast", max_examples=30, deadline=None, derandomize=True, database=None)
+settings.register_profile(
+    "ci", max_examples=500, deadline=None, derandomize=True, database=None, print_blob=True
+)
+settings.register_profile(
+    "fuzz",
+    max_examples=20_000,
+    deadline=None,
+    print_blob=True,
+    database=DirectoryBasedExampleDatabase(".hypothesis/examples"),
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "fast")

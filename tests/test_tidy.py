@@ -1,0 +1,204 @@
+"""The limits of the house: lengths, exceptions with reasons, links that resolve. They hold from day one."""
+
+import ast
+import importlib
+import io
+import re
+import subprocess
+import tokenize
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# There the ignores are the tests.
+REFUSALS = {ROOT / "tests" / "typing" / "refuses.py"}
+
+FILE_LINES_MAX = 400
+FUNCTION_LINES_MAX = 60
+FUNCTION_LINES_MAX_P95 = 45
+
+# Put together from parts, so that this file doesn't hold what it looks for.
+UNFINISHED = re.compile(r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X"]) + r")\b")
+MACHINE_PATH = re.compile(r"(?<![\w.~-])/(?:" + "|".join(["work", "root"]) + r")/")
+
+IGNORE = re.compile(r"#\s*(?:type:\s*ignore|pyright:\s*ignore|noqa)\b(?P<rule>[\[:]\s*\w+)?[^#]*")
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Every file that git holds, or would hold after ``git add``."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip("not a git checkout: the files that belong to it are not known")
+    return tuple(path for name in sorted(done.stdout.split("\0")) if name and (path := ROOT / name).is_file())
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def none_of(found: Iterable[str]) -> None:
+    """Fails with each finding on its line, however many there are."""
+    lines = [f"\n  {line}" for line in found]
+    assert not lines, "".join(lines)
+
+
+# ------------------------------------------------------------------------------------------------- lengths
+
+
+def test_files_are_short() -> None:
+    lengths = {name(path): len(path.read_text().splitlines()) for path in sources("dagger")}
+    none_of(f"{path}: {lines} lines" for path, lines in lengths.items() if lines > FILE_LINES_MAX)
+
+
+def function_lengths() -> Iterator[tuple[int, str]]:
+    """The lines of each function, from its ``def`` on and without its docstring, and where it is.
+
+    Overloads are signatures, not functions: they would only make the percentile look better.
+    """
+    for path in sources("dagger"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_overload(node):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                yield lines - docstring_lines(node), f"{name(path)}:{node.lineno} {node.name}"
+
+
+def is_overload(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any(ast.unparse(decorator).endswith("overload") for decorator in node.decorator_list)
+
+
+def docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    if ast.get_docstring(node, clean=False) is None:
+        return 0
+    first = node.body[0]
+    return (first.end_lineno or first.lineno) - first.lineno + 1
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(function_lengths())
+    none_of(f"{where}: {lines} lines" for lines, where in lengths if lines > FUNCTION_LINES_MAX)
+    p95 = lengths[len(lengths) * 95 // 100][0]
+    longest = "\n".join(f"{lines:4} {where}" for lines, where in lengths[-10:])
+    assert p95 <= FUNCTION_LINES_MAX_P95, f"the 95th percentile is {p95} lines; the longest:\n{longest}"
+
+
+# -------------------------------------------------------------------------------------- exceptions to rules
+
+
+def comments(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """Each comment of the file: its line, its text, and whether the line holds nothing else."""
+    for token in tokenize.generate_tokens(io.StringIO(path.read_text()).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string, token.line.strip() == token.string
+
+
+def unreasoned(path: Path) -> Iterator[str]:
+    """The ignores of the file that name no rule, or have no reason: ``# type: ignore[rule]  # because …``."""
+    reason_above = -1
+    for line, text, alone in comments(path):
+        ignores = list(IGNORE.finditer(text))
+        if not ignores:
+            reason_above = line if alone else -1
+        elif any(ignore["rule"] is None for ignore in ignores):
+            yield f"{name(path)}:{line} names no rule: {text}"
+        elif not IGNORE.sub("", text).strip("# ") and reason_above != line - 1:
+            yield f"{name(path)}:{line} gives no reason, behind a second # or on the line above: {text}"
+
+
+def test_every_exception_to_a_rule_has_its_reason() -> None:
+    files = set(sources("dagger", "tests", "examples", "benchmarks")) - REFUSALS
+    none_of(found for path in sorted(files) for found in unreasoned(path))
+
+
+def lines_with(pattern: re.Pattern[str]) -> list[str]:
+    """The lines of tracked text files in which the pattern is found, with their places."""
+    return [
+        f"{name(path)}:{number} {line.strip()}"
+        for path in tracked()
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1)
+        if pattern.search(line)
+    ]
+
+
+def test_nothing_is_left_unfinished() -> None:
+    none_of(lines_with(UNFINISHED))
+
+
+def test_no_file_names_a_place_on_one_machine() -> None:
+    none_of(lines_with(MACHINE_PATH))
+
+
+# --------------------------------------------------------------------------------------------------- words
+
+
+def is_public(path: Path) -> bool:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return not any(part.startswith("_") and part != "__init__" for part in parts)
+
+
+def test_every_public_module_says_what_it_is() -> None:
+    modules = [path for path in sources("dagger") if is_public(path)]
+    assert modules
+    none_of(name(path) for path in modules if not ast.get_docstring(ast.parse(path.read_text())))
+
+
+def test_every_public_name_is_sorted_and_documented() -> None:
+    dagger = importlib.import_module("dagger")
+    names: list[str] = dagger.__all__
+    assert names == sorted(names)
+    none_of(public for public in names if not own_words(public, getattr(dagger, public).__doc__))
+
+
+def own_words(public: str, doc: str | None) -> bool:
+    """Whether somebody wrote it: a dataclass without words is given its signature."""
+    return bool(doc and doc.strip()) and not str(doc).startswith(f"{public}(")
+
+
+# --------------------------------------------------------------------------------------------------- links
+
+INLINE_LINK = r"\[[^\]]*\]\(\s*<?([^)\s>]+)"
+REFERENCE = r"^\[[^\]]+\]:\s*(\S+)"
+CODE = re.compile(r"^(?P<fence>```+|~~~+).*?^(?P=fence)|`[^`\n]*`", re.M | re.S)
+
+
+def pages() -> list[Path]:
+    return [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if page.exists()]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the page's headings, and those that the page gives itself."""
+    text = CODE.sub(lambda code: code[0].strip("`") if "\n" not in code[0] else "", page.read_text())
+    headings = re.findall(r"^#{1,6}\s+(.+?)\s*#*$", text, re.M)
+    slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    again = {f"{slug}-{slugs[:at].count(slug)}" for at, slug in enumerate(slugs) if slug in slugs[:at]}
+    return {*slugs, *again, *re.findall(r"<a\s+(?:id|name)=\"([^\"]+)\"", text)}
+
+
+def broken(page: Path) -> Iterator[str]:
+    text = CODE.sub("", page.read_text())
+    for target in [*re.findall(INLINE_LINK, text), *re.findall(REFERENCE, text, re.M)]:
+        if re.match(r"[a-z][a-z0-9+.-]*:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (page.parent / file).resolve() if file else page
+        inside = linked.is_relative_to(ROOT) and linked.exists()
+        if not inside or (anchor and linked.suffix == ".md" and anchor not in anchors(linked)):
+            yield f"{name(page)}: {target}"
+
+
+def test_every_relative_link_resolves() -> None:
+    assert ROOT / "README.md" in pages()
+    none_of(found for page in pages() for found in broken(page))
+
+
+def test_the_changelog_is_there() -> None:
+    assert (ROOT / "CHANGELOG.md").read_text().startswith("# Changelog")
