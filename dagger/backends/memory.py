@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import zlib
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 
@@ -97,9 +97,7 @@ class MemoryLog:
 
     def has_news(self) -> bool:
         """Whether there is something to poll."""
-        return any(
-            self._polled[p] - self._base[p] < len(log) for p, log in enumerate(self._internal)
-        ) or any(
+        return any(self._polled[p] - self._base[p] < len(log) for p, log in enumerate(self._internal)) or any(
             position < len(log)
             for topic, positions in self._polled_topics.items()
             for position, log in zip(positions, self.topics.get(topic, ()), strict=False)
@@ -169,9 +167,7 @@ class MemoryLog:
             logs = self.topics[message.topic] = [[] for _ in range(PARTITIONS)]
         partition = zlib.crc32(message.key.encode()) % PARTITIONS
         log = logs[partition]
-        record = TopicRecord(
-            message.topic, partition, len(log), message.key, message.payload, message.headers
-        )
+        record = TopicRecord(message.topic, partition, len(log), message.key, message.payload, message.headers)
         log.append(record)
         self.history.append(record)
 
@@ -269,7 +265,5 @@ class MemoryBackend:
         self.store = MemoryStore()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
+    async def open(self) -> AsyncGenerator[None]:
         yield
-
-

@@ -13,7 +13,7 @@ from dagger.errors import DecodeError, EncodeError
 from ._composer import form_of
 from ._exact import Settle, compile_settle
 from ._formats import MSGPACK, Format
-from ._forms import Form, misread, same
+from ._forms import Form, misread
 from ._misfits import misfit
 from ._reading import shape_of
 from ._shapes import Shape, has_sets, is_evident, is_frozen
@@ -49,7 +49,7 @@ class TypeCodec(Generic[T]):
         form = form_of(shape, MSGPACK)
         self.type, self.name, self.frozen = declared, shape.name, is_frozen(shape)
         self.encode = encoder(shape, form, MSGPACK)
-        self.decode = decoder(shape, form)
+        self.decode = decoder(shape, form, MSGPACK)
         self.settle = _settler(shape, form)
 
     @override
@@ -91,9 +91,9 @@ def encoder(shape: Shape, form: Form, fmt: Format) -> Callable[[Any], bytes]:
     return encode
 
 
-def decoder(shape: Shape, form: Form) -> Callable[[bytes], Any]:
+def decoder(shape: Shape, form: Form, fmt: Format) -> Callable[[bytes], Any]:
     """A function that reads a value; raises `DecodeError`."""
-    load, name = form.load, shape.name
+    load, name = _loader(form, fmt), shape.name
 
     def decode(data: bytes) -> Any:
         try:
@@ -123,7 +123,12 @@ def _reason(error: Exception) -> str:
 
 def _writer(form: Form, fmt: Format) -> Callable[[Any], bytes]:
     write, dump = fmt.encode, form.dump
-    return write if dump is same else lambda value: write(dump(value))
+    return write if form.native else lambda value: write(dump(value))
+
+
+def _loader(form: Form, fmt: Format) -> Callable[[Any], Any]:
+    read, revive = fmt.decoder(form.wire), form.revive
+    return read if form.native else lambda data: revive(read(data))
 
 
 def _settler(shape: Shape, form: Form) -> Settle:
@@ -142,7 +147,7 @@ def _settler(shape: Shape, form: Form) -> Settle:
         return convert
     used: dict[str, Callable[..., Any]] = {"encode": write, "otherwise": convert, "refused": fail}
     if not is_frozen(shape):
-        used["load"] = form.load
+        used["load"] = _loader(form, MSGPACK)
     return compile_settle(shape, **used)
 
 
@@ -158,7 +163,7 @@ def check(shape: Shape, value: Any) -> None:
 
 def _reloader(shape: Shape, form: Form) -> Settle:
     """Writes a value, reads it, and writes what was read, which then has exactly those bytes."""
-    write, load, unordered = _writer(form, MSGPACK), form.load, has_sets(shape)
+    write, load, unordered = _writer(form, MSGPACK), _loader(form, MSGPACK), has_sets(shape)
 
     def reload(value: Any) -> tuple[bytes, Any]:
         try:

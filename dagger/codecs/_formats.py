@@ -17,14 +17,13 @@ Load = Callable[[Any], Any]
 class Format:
     """A format: `decoder` makes a function that reads bytes of one type, strictly.
 
-    `nothing` is how None is written. A text in JSON is put into what is written by `embed`, and taken
-    from what is read by `extract`.
+    JSON that others write is read as a `text`: `embed` makes that of JSON, and `extract` JSON of that.
+    `by_alias` says whether pydantic's fields go by their aliases, as other systems know them.
     """
 
-    name: str
     encode: Callable[[Any], bytes]
     decoder: Callable[[Any], Load]
-    nothing: bytes
+    text: Any
     embed: Callable[[bytes], Any]
     extract: Callable[[Any], bytes]
     by_alias: bool
@@ -61,22 +60,18 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     decimal.Decimal: decimal.Decimal,
 }
 
-_read_text = msgspec.msgpack.Decoder(str).decode
-
 MSGPACK = Format(
-    name="msgpack",
     encode=msgspec.msgpack.Encoder(enc_hook=_plain).encode,
     decoder=lambda declared: msgspec.msgpack.Decoder(declared).decode,
-    nothing=b"\xc0",
+    text=str,
     embed=bytes.decode,
-    extract=lambda data: _read_text(data).encode(),
+    extract=str.encode,
     by_alias=False,
 )
 JSON = Format(
-    name="json",
     encode=msgspec.json.Encoder(enc_hook=_plain).encode,
     decoder=lambda declared: msgspec.json.Decoder(declared).decode,
-    nothing=b"null",
+    text=msgspec.Raw,
     embed=msgspec.Raw,
     extract=bytes,
     by_alias=True,

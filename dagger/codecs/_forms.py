@@ -1,8 +1,8 @@
-"""How values are stored where msgspec alone can't: a type that it can read in place of the declared one.
+"""How values are stored where msgspec alone can't: by a type that it can read in place of the declared one.
 
-A union of several classes, for instance, is read as a struct with one optional field for each member. So
-msgspec still reads all the bytes in one pass, by its own rules and with its own paths; only then are the
-values that were declared made of what was read.
+A union of several classes, for instance, is read as a struct with an optional field for each member. So
+msgspec still reads all the bytes in one pass, by its own rules and with its own paths; then the values that
+were declared are made of what was read.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ._models import reason as pydantic_reason
+from ._models import complaint
 
 Turn = Callable[[Any], Any]
 
@@ -25,21 +25,22 @@ _MSGSPEC_PATH = re.compile(r" - at `\$(.*)`$")
 class Form:
     """`wire` is the type that msgspec reads, `dump` makes what it writes, `revive` the value of what it read.
 
-    A form is known before it is filled in, so that a class may contain itself.
+    A native form is msgspec's own: both give what they are given. A form is known before it is complete,
+    so that a class may contain itself.
     """
 
     wire: Any
     dump: Turn
     revive: Turn
-
-    @property
-    def is_native(self) -> bool:
-        """Whether msgspec reads and writes the declared type itself."""
-        return self.dump is same
+    native: bool = False
 
 
-def same(value: Any) -> Any:
-    """What a native form does with a value."""
+def native_form(declared: Any) -> Form:
+    """The form of what msgspec reads and writes itself."""
+    return Form(declared, _same, _same, native=True)
+
+
+def _same(value: Any) -> Any:
     return value
 
 
@@ -60,15 +61,13 @@ def misread(error: Exception) -> Misread:
     if isinstance(error, msgspec.MsgspecError):
         why, path, _ = [*_MSGSPEC_PATH.split(str(error)), "", ""][:3]
         return Misread(why, path)
-    if hasattr(error, "errors"):
-        return Misread(*pydantic_reason(error))
-    return Misread(f"{type(error).__name__}: {error}")
+    return Misread(*(complaint(error) or (f"{type(error).__name__}: {error}", "")))
 
 
-def revived(revive: Turn, part: Any, path: str) -> Any:
-    """A part made of what was read; raises `Misread` with the path of the part."""
+def revived(form: Form, read: Any, path: str) -> Any:
+    """The value of a part that was read; raises `Misread` with the path of the part."""
     try:
-        return revive(part)
+        return form.revive(read)
     except RecursionError:
         raise
     except Exception as error:
@@ -76,6 +75,6 @@ def revived(revive: Turn, part: Any, path: str) -> Any:
         raise Misread(inner.why, path + inner.path) from error
 
 
-def revived_items(revive: Turn, parts: Iterable[Any]) -> list[Any]:
-    """The items of an array."""
-    return [revived(revive, part, f"[{i}]") for i, part in enumerate(parts)]
+def revived_items(form: Form, read: Iterable[Any]) -> list[Any]:
+    """The values of the items of an array."""
+    return [revived(form, item, f"[{i}]") for i, item in enumerate(read)]

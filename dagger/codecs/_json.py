@@ -30,7 +30,7 @@ class JsonWire:
         shape = self._shape = shape_of(declared)
         _refuse_keys(shape)
         form = form_of(shape, JSON)
-        self._encode, self._decode = encoder(shape, form, JSON), decoder(shape, form)
+        self._encode, self._decode = encoder(shape, form, JSON), decoder(shape, form, JSON)
         self._is_exact, self._settle = compile_exact(shape), codec_of(declared).settle
         self._evident = is_evident(shape)
         self._has_floats = any(isinstance(s, Atom) and s.cls is float for s in reachable(shape))

@@ -6,7 +6,7 @@ Pydantic is never imported here: a program that has a model has imported it. Ver
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 from dagger.errors import UnsupportedType
 
@@ -58,7 +58,7 @@ def change_of(adapter: Any, value: Any) -> str | None:
     try:
         loaded = read(adapter, written(adapter, value, by_alias=False), by_alias=False)
     except Exception as error:
-        return reason(error)
+        return " - at ".join(complaint(error) or (str(error),))
     return None if alike(value, loaded) else f"it would be loaded as {loaded!r}"
 
 
@@ -81,11 +81,10 @@ def _extra(model: Any) -> Any:
     return getattr(model, "__pydantic_extra__", None) or {}
 
 
-def reason(error: Exception) -> str:
-    """The first complaint of pydantic, in one line."""
-    found = getattr(error, "errors", None)
-    if found is None:
-        return str(error)
-    first = found(include_url=False)[0]
+def complaint(error: Exception) -> tuple[str, str] | None:
+    """What pydantic complains of first, and its path (`.lines[0]`); None if the error is not pydantic's."""
+    if not hasattr(error, "errors"):
+        return None
+    first = cast("Any", error).errors(include_url=False)[0]
     path = "".join(f".{part}" if isinstance(part, str) else f"[{part}]" for part in first["loc"])
-    return f"{first['msg']} - at `${path}`"
+    return first["msg"], path

@@ -21,7 +21,7 @@ def type_name(declared: Any) -> str:
         return f"[{_joined(bare)}]"
     if get_origin(bare) is not None:
         return _alias_name(bare)
-    return _SPECIAL.get(bare) or _plain_name(bare) if _hashable(bare) else repr(bare)
+    return _SPECIAL.get(id(bare)) or _plain_name(bare)
 
 
 def erased(declared: Any) -> Any:
@@ -40,7 +40,8 @@ def literal_name(value: Any) -> str:
     return f"{type_name(type(value))}.{value.name}" if isinstance(value, enum.Enum) else repr(value)
 
 
-_SPECIAL: dict[Any, str] = {None: "None", types.NoneType: "None", ...: "...", Any: "Any"}
+# By identity: what is looked up may not be hashable.
+_SPECIAL = {id(None): "None", id(types.NoneType): "None", id(...): "...", id(Any): "Any"}
 
 
 def _alias_name(alias: Any) -> str:
@@ -67,7 +68,3 @@ def _plain_name(declared: Any) -> str:
         return declared
     name = getattr(declared, "__qualname__", None) or getattr(declared, "__name__", None)
     return (name or repr(declared).removeprefix("typing.")).rpartition("<locals>.")[2]
-
-
-def _hashable(declared: Any) -> bool:
-    return getattr(declared, "__hash__", None) is not None

@@ -47,9 +47,7 @@ def shape_of(declared: Any) -> Shape:
     try:
         return _Reader({}).read(declared, type_name(declared))
     except RecursionError:
-        raise UnsupportedType(
-            f"{type_name(declared)}: an alias in it refers to itself; use a class"
-        ) from None
+        raise UnsupportedType(f"{type_name(declared)}: an alias in it refers to itself; use a class") from None
 
 
 class _Reader:

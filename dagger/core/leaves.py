@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from dagger.core.effects import Publish, RunTask, Send, Unmatched
@@ -17,7 +17,7 @@ from dagger.plan.keys import key_text, partition_key_of
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape
 
-EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
@@ -44,7 +44,8 @@ def _message(turn: Turn, op: ops.Publish, message: Any, suffix: str) -> Publish:
     headers: dict[str, str] = {}
     key: str | None = None
     if type(message) is Message:
-        headers, key, message = dict(message.headers), message.key, message.value
+        envelope: Message[Any] = message
+        headers, key, message = dict(envelope.headers), envelope.key, envelope.value
     topic = op.topic
     try:
         payload = topic.wire.encode(message)
@@ -151,7 +152,8 @@ def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: byte
     if type(result) is Again:
         if op.again is None:
             raise _wrong(op, "TypeError", "answers Again, which its return annotation does not name")
-        return False, settle(op, op.again.codec, result.value)
+        again: Again[Any] = result
+        return False, settle(op, op.again.codec, again.value)
     settled = settle(op, op.out, result)
     turn.finish(op.slot, COMPLETED)
     return True, settled
@@ -209,5 +211,3 @@ def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:
     base = min(rule.first * rule.factor ** (attempt - 1), rule.longest)
     spread = zlib.crc32(f"{seed}/{attempt}".encode()) / 0x1_0000_0000
     return round(base * (1 + rule.jitter * (2 * spread - 1)))
-
-

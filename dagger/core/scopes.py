@@ -105,7 +105,8 @@ def choose(turn: Turn, op: ops.Choose, stored: Stored, parent: int) -> Strand:
     turn.begin(op.slot)
     value = call_pure(op, op.fn, stored, op.shape)
     try:
-        start = op.cases.get((type(value), value), op.default)
+        kind: type[Any] = type(value)
+        start = op.cases.get((kind, value), op.default)
     except TypeError as error:
         raise StepFailed(error_of(error, op.path)) from None
     if start < 0:
@@ -159,7 +160,9 @@ def gather(turn: Turn, op: ops.Gather, stored: Stored, parent: int) -> Strand | 
     item = turn.frames.pop(parent)
     each = turn.frames[item.parent]
     spec = turn.ops[item.op]
-    assert isinstance(item, Item) and isinstance(each, Spreading) and isinstance(spec, ops.Spread)
+    assert isinstance(item, Item)
+    assert isinstance(each, Spreading)
+    assert isinstance(spec, ops.Spread)
     done = {**each.done, item.number: stored.raw}
     if len(done) < len(each.items):
         turn.frames[item.parent] = replace(each, done=done)
@@ -219,9 +222,7 @@ def _through_bound(turn: Turn, op: ops.Open, parent: int, error: Error) -> Onwar
     return op.owner, scope.parent, error
 
 
-def _tries_again(
-    turn: Turn, op: ops.Open, rule: ops.RetryRule, number: int, scope: Scope, error: Error
-) -> bool:
+def _tries_again(turn: Turn, op: ops.Open, rule: ops.RetryRule, number: int, scope: Scope, error: Error) -> bool:
     if error.pure or scope.attempt >= rule.attempts or not set(rule.on) & set(error.kinds):
         return False
     seed = f"{turn.state.id}/{op.path}{item_suffix(turn.frames, scope.parent)}"
@@ -330,5 +331,3 @@ def _stop_frame(turn: Turn, number: int, boundary: int) -> None:
         if op.slot >= 0 and turn.row(op.slot)[0] == EXECUTING:
             turn.finish(op.slot, STOPPED)
         index = op.owner
-
-

@@ -13,13 +13,14 @@ Invariants:
 from __future__ import annotations
 
 import struct
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Final, TypeAlias
 
 import msgspec
+from typing_extensions import override
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """Where an instance, or a step of it, stands."""
 
     NOT_STARTED = "NOT_STARTED"
@@ -34,9 +35,6 @@ class Status(str, Enum):
     def is_end(self) -> bool:
         """Whether nothing follows."""
         return self in _ENDS
-
-    def __str__(self) -> str:
-        return self.value
 
 
 _ENDS: Final = frozenset({Status.COMPLETED, Status.FAILURE, Status.SKIPPED, Status.STOPPED})
@@ -66,12 +64,15 @@ class Stored:
         self.raw = raw
         self.live = live
 
+    @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Stored) and self.raw == other.raw
 
+    @override
     def __hash__(self) -> int:
         return hash(self.raw)
 
+    @override
     def __repr__(self) -> str:
         return f"Stored({self.raw!r})"
 
@@ -92,6 +93,7 @@ class Error(msgspec.Struct, frozen=True, array_like=True):
         """`Type: message`."""
         return f"{self.type}: {self.message}" if self.message else self.type
 
+    @override
     def __str__(self) -> str:
         return f"{self.path}: {self.text}" if self.path else self.text
 

@@ -19,7 +19,6 @@ from dagger.dsl.nodes import (
     Listen,
     Node,
     Process,
-    Recovered,
     Retried,
     Sleep,
     Switch,

@@ -17,13 +17,22 @@ from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Run, Shape, Side
 
 @dataclass(frozen=True, slots=True)
 class Vertex:
-    """A step, a switch, a fork, a join, the start or the end; `detail` is the second line of its text."""
+    """A step, a switch, a fork, a join, the start or the end.
+
+    `detail` is the second line of its text (the kind and the topic), `notes` the third (bounds and options).
+    """
 
     id: str
     kind: str
     label: str
     detail: str = ""
+    notes: str = ""
     path: str | None = None
+
+    @property
+    def lines(self) -> list[str]:
+        """Its text."""
+        return [line for line in (self.label, self.detail, self.notes) if line]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +88,14 @@ def diagram_of(node: Workflow) -> Diagram:
     return _Pen().diagram(figure_of(node))
 
 
+def clusters(members: tuple[Member, ...]) -> Iterator[Cluster]:
+    """Every cluster of a graph, each before those in it."""
+    for member in members:
+        if isinstance(member, Cluster):
+            yield member
+            yield from clusters(member.members)
+
+
 def vertices(members: tuple[Member, ...]) -> Iterator[Vertex]:
     """Every vertex of a graph, whatever cluster it is in."""
     for member in members:
@@ -123,9 +140,8 @@ class _Pen:
 
     def _box(self, box: Box, tails: _Tails) -> _Drawn:
         detail = f"{box.kind} {linked(box)}".strip()
-        text = ", ".join(filter(None, [detail, noted(box.notes, brief=True)]))
-        vertex = Vertex(self._id(box.path), box.kind, box.name, text, box.path)
-        return self._vertex(vertex, tails)
+        notes = noted(box.notes, brief=True)
+        return self._vertex(Vertex(self._id(box.path), box.kind, box.name, detail, notes, box.path), tails)
 
     def _frame(self, frame: Frame, tails: _Tails) -> _Drawn:
         own = self._id(frame.path)
@@ -136,7 +152,8 @@ class _Pen:
         return [Cluster(own, frame.kind, title, tuple(members), frame.path)], tails
 
     def _fork(self, fork: Fork, tails: _Tails) -> _Drawn:
-        members, tails = self._vertex(Vertex(self._id(fork.path), "fork", fork.name, path=fork.path), tails)
+        start = Vertex(self._id(fork.path), "fork", fork.label, path=fork.path)
+        members, tails = self._vertex(start, tails)
         ends = list[_Tail]()
         for branch in fork.branches:
             drawn, left = self._run(branch, tails)

@@ -15,18 +15,18 @@ from dagger.dsl.nodes import Workflow
 _HEAD: Final = (
     "    compound=true",
     "    labelloc=t",
-    '    fontname="Helvetica"',
+    '    fontname="Helvetica,Arial,sans-serif"',
     '    node [shape=box, style="rounded,filled", fillcolor="#f1f5f9", color="#64748b"]',
-    '    node [fontname="Helvetica"]',
-    '    edge [color="#64748b", fontname="Helvetica", fontsize=11]',
+    '    node [fontname="Helvetica,Arial,sans-serif", margin="0.18,0.09"]',
+    '    edge [color="#64748b", fontname="Helvetica,Arial,sans-serif", fontsize=11]',
 )
 
 _CLUSTER: Final = 'style="rounded"; color="#94a3b8"'
 
 _LOOKS: Final[Mapping[str, str]] = {
     "start": 'shape=box, style="rounded,filled"',
-    "end": 'shape=doublecircle, width=0.2, label=""',
-    "command": 'shape=cds, style=filled, fillcolor="#e0e7ff", color="#4f46e5"',
+    "end": "shape=doublecircle, width=0.2",
+    "command": 'shape=box, fillcolor="#e0e7ff", color="#4f46e5"',
     "listener": 'shape=box, fillcolor="#ccfbf1", color="#0d9488"',
     "signal": 'shape=note, style=filled, fillcolor="#fef3c7", color="#d97706"',
     "task": 'shape=box, fillcolor="#dbeafe", color="#2563eb"',
@@ -66,7 +66,7 @@ def _members(members: tuple[Member, ...], indent: str) -> Iterator[str]:
 
 
 def _vertex(vertex: Vertex) -> str:
-    label = _text(*filter(None, [vertex.label, vertex.detail]))
+    label = _text(*vertex.lines)
     look = _LOOKS.get(vertex.kind, "")
     return f"{_quoted(vertex.id)} [id={_text(vertex.id)}, label={label}" + (f", {look}]" if look else "]")
 

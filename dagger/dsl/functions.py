@@ -10,6 +10,8 @@ import typing
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
+from typing_extensions import override
+
 from dagger.errors import TemplateError
 
 __all__ = ["MISSING", "Fn", "fn_of", "members_of"]
@@ -36,15 +38,18 @@ class Fn:
         self._local = local
         self._hints: tuple[tuple[Any, ...], Any] | None = None
 
+    @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fn) and self.call == other.call
 
+    @override
     def __hash__(self) -> int:
         try:
             return hash(self.call)
         except TypeError:
             return id(self.call)
 
+    @override
     def __repr__(self) -> str:
         return self.name
 

@@ -119,18 +119,18 @@ def _frame(frame: Frame) -> Block:
 
 
 def _fork(fork: Fork) -> Block:
-    label = f"{fork.rule} of {fork.name}" if fork.name else fork.rule
     placed = side_by_side([_run(branch) for branch in fork.branches], BAR + GAP, [0] * len(fork.branches))
     low = max(inner.y + inner.block.height for inner in placed) + GAP
     middle, ends = _middle(placed), [x for inner in placed for x in (inner.head[0], inner.tail[0])]
-    half = tag_width(label) / 2
+    half = tag_width(fork.label) / 2
     left, right = min(*ends, middle - half) - LANE, max(*ends, middle + half) + LANE
     bars = (
-        Bar(left, 0, right - left, middle - left, label, fork.path),
+        Bar(left, 0, right - left, middle - left, fork.label, fork.path),
         Bar(left, low, right - left, middle - left, fork.rule),
     )
     down = [
-        Wire(((inner.head[0], _edge(inner.head[0] - middle, label, BAR)), inner.head)) for inner in placed
+        Wire(((inner.head[0], _edge(inner.head[0] - middle, fork.label, BAR)), inner.head))
+        for inner in placed
     ]
     into = [(inner, inner.tail[0], _edge(inner.tail[0] - middle, fork.rule, 0)) for inner in placed]
     joins = [Wire((inner.tail, (x, low + y))) for inner, x, y in into]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dagger.dsl.diagram import Cluster, Diagram, Edge, Member, Vertex, diagram_of
+from dagger.dsl.diagram import Cluster, Diagram, Edge, Member, Vertex, clusters, diagram_of, vertices
 from dagger.dsl.nodes import Workflow
 
 _SHAPES: Final = {
@@ -81,7 +81,16 @@ def _lines(diagram: Diagram) -> Iterator[str]:
     yield from ("---", f"title: {json.dumps(diagram.title, ensure_ascii=False)}", "---", "flowchart TD")
     yield from _members(diagram.members, names, "    ")
     yield from (f"    {_edge(edge, names)}" for edge in diagram.edges)
-    yield from (f"    classDef {kind} {style}" for kind, style in _COLOURS.items())
+    yield from _classes(diagram, names)
+
+
+def _classes(diagram: Diagram, names: Mapping[str, str]) -> Iterator[str]:
+    """The colours of the kinds in use; a frame has no fill, so that it suits a light and a dark page."""
+    used = {vertex.kind.replace(" ", "_") for vertex in vertices(diagram.members)}
+    yield from (f"    classDef {kind} {style}" for kind, style in _COLOURS.items() if kind in used)
+    frames = ",".join(names[cluster.id] for cluster in clusters(diagram.members))
+    if frames:
+        yield from ("    classDef frame fill:none,stroke:#94a3b8", f"    class {frames} frame")
 
 
 def _members(members: tuple[Member, ...], names: Mapping[str, str], indent: str) -> Iterator[str]:
@@ -96,9 +105,9 @@ def _members(members: tuple[Member, ...], names: Mapping[str, str], indent: str)
 
 def _vertex(vertex: Vertex, name: str) -> str:
     opens, closes = _SHAPES.get(vertex.kind, ("[", "]"))
-    lines = "<br/>".join(_text(line) for line in (vertex.label, vertex.detail) if line)
+    lines = "<br/>".join(_text(line) for line in vertex.lines)
     style = vertex.kind.replace(" ", "_")
-    return f'{name}{opens}"{lines or " "}"{closes}' + (f":::{style}" if style in _COLOURS else "")
+    return f'{name}{opens}"{lines}"{closes}' + (f":::{style}" if style in _COLOURS else "")
 
 
 def _edge(edge: Edge, names: Mapping[str, str]) -> str:

@@ -13,6 +13,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
+from typing_extensions import override
+
 from dagger.dsl.functions import Fn
 from dagger.dsl.topics import Topic
 from dagger.dsl.values import Retry
@@ -50,6 +52,7 @@ class Chain(Node):
     steps: tuple[Node, ...]
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return self.steps
 
@@ -62,6 +65,7 @@ class Command(Node):
     build: Fn | None = None
 
     @property
+    @override
     def label(self) -> str:
         return self.name or (self.build.name if self.build else self.topic.name)
 
@@ -76,6 +80,7 @@ class Listen(Node):
     by: Fn | None = None
 
     @property
+    @override
     def label(self) -> str:
         return self.name or (self.fold.name if self.fold else self.topic.name)
 
@@ -89,6 +94,7 @@ class Await(Node):
     fold: Fn | None = None
 
     @property
+    @override
     def label(self) -> str:
         return self.name or (self.fold.name if self.fold else self.signal)
 
@@ -102,6 +108,7 @@ class Task(Node):
     timeout: timedelta | None = None
 
     @property
+    @override
     def label(self) -> str:
         return self.name or self.fn.name
 
@@ -113,6 +120,7 @@ class Sleep(Node):
     pause: timedelta
 
     @property
+    @override
     def label(self) -> str:
         return self.name or f"sleep-{short(self.pause)}"
 
@@ -124,6 +132,7 @@ class Until(Node):
     at: Fn
 
     @property
+    @override
     def label(self) -> str:
         return self.name or self.at.name
 
@@ -135,6 +144,7 @@ class Apply(Node):
     fn: Fn
 
     @property
+    @override
     def label(self) -> None:
         return None
 
@@ -148,6 +158,7 @@ class Process(Node):
     otherwise: Node | None = None
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,) if self.otherwise is None else (self.body, self.otherwise)
 
@@ -159,6 +170,7 @@ class Group(Node):
     branches: tuple[Node, ...]
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return self.branches
 
@@ -189,10 +201,12 @@ class Switch(Node):
     default: Node | None = None
 
     @property
+    @override
     def label(self) -> str:
         return self.name or self.fn.name
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         branches = tuple(branch for _, branch in self.cases)
         return branches if self.default is None else (*branches, self.default)
@@ -207,10 +221,12 @@ class ForEach(Node):
     limit: int | None = None
 
     @property
+    @override
     def label(self) -> str:
         return self.name or self.items.name
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
 
@@ -223,6 +239,7 @@ class Retried(Node):
     policy: Retry
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
 
@@ -236,6 +253,7 @@ class Bounded(Node):
     otherwise: Node | None = None
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,) if self.otherwise is None else (self.body, self.otherwise)
 
@@ -248,6 +266,7 @@ class Recovered(Node):
     handler: Node
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.body, self.handler)
 
@@ -262,6 +281,7 @@ class Workflow(Node):
     takes: Any
 
     @property
+    @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
 

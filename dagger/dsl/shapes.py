@@ -55,6 +55,11 @@ class Fork:
     path: str | None
     branches: tuple[Run, ...]
 
+    @property
+    def label(self) -> str:
+        """What stands where they part."""
+        return f"{self.rule} of {self.name}" if self.name else self.rule
+
 
 @dataclass(frozen=True, slots=True)
 class Way:

@@ -71,8 +71,13 @@ class Retry:
             if wrong:
                 raise TemplateError(f"Retry: {text}")
 
+    @property
+    def kinds(self) -> tuple[type[BaseException], ...]:
+        """The exception classes of `on`."""
+        return (self.on,) if isinstance(self.on, type) else tuple(self.on)
+
     def _rules(self) -> list[tuple[bool, str]]:
-        kinds = self.on if isinstance(self.on, tuple) else (self.on,)
+        kinds = self.kinds
         return [
             (self.attempts < 1, f"attempts is {self.attempts}; give 1 or more (1 tries once)"),
             (self.first < timedelta(0), f"first is {self.first}; give a pause of zero or more"),

@@ -32,13 +32,12 @@ class TaskContext:
 
     def resource(self, kind: type[R]) -> R:
         """The resource of a class: what `lifespan=` yielded itself, or a value of the mapping that it yielded."""
-        values = list(self.resources.values()) if isinstance(self.resources, Mapping) else [self.resources]
-        for value in values:  # pyright: ignore[reportUnknownVariableType]  # a user's mapping
+        found = self.resources
+        named: Mapping[Any, Any] = found if isinstance(found, Mapping) else {"": found}
+        for value in named.values():
             if isinstance(value, kind):
                 return value
-        raise DaggerError(
-            f"{self.path}: no resource is a {kind.__name__}; yield one from the lifespan= of the engine"
-        )
+        raise DaggerError(f"{self.path}: no resource is a {kind.__name__}; yield one from the lifespan= of the engine")
 
 
 _CURRENT: Final[ContextVar[TaskContext]] = ContextVar("dagger_task")

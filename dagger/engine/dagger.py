@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, Self, TypeVar, overload
 from weakref import WeakValueDictionary
 
 import anyio
 import anyio.abc
-from typing_extensions import Self
 
-from dagger.core.effects import RunTask, StopTask
+from dagger.core.effects import StopTask
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
 from dagger.core.state import State, Status
 from dagger.dsl.template import Template
@@ -25,7 +24,7 @@ from dagger.engine.connect import connect
 from dagger.engine.instance import Instance, snapshot
 from dagger.engine.ports import Append, Backend, Outgoing, Query
 from dagger.engine.prepare import checked_id, checked_signal, prepare
-from dagger.engine.records import Cell, Record, decode_cell, encode_record, partition_of
+from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.registry import Registry
 from dagger.engine.run import Prepared, Registered, Run, Seen
 from dagger.engine.tasks import Outcome, Tasks
@@ -49,9 +48,9 @@ class Dagger:
     `broker` and `store` are URLs of a backend (`memory://`, the default); where a backend is both, `store` is
     left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
     `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
-    a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for` bound how many early messages are kept for a listener, and for
-    how long. `unmatched_topic` names a topic for messages that nobody takes; by default they are counted
-    (`engine.counts`) and dropped.
+    a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
+    bound how many early messages are kept for a listener, and for how long. `unmatched_topic` names a topic for
+    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -104,12 +103,13 @@ class Dagger:
 
         Raises TemplateConflict where another shape is registered under the same name and version.
         """
-        found = template if isinstance(template, Template) else template()
+        found: Any = template if isinstance(template, Template) else template()
         if not isinstance(found, Template):
             raise RequestError(f"register: wants a template, or a function that returns one, got {found!r}")
-        self._registry.add(found)
+        known: Template[Any, Any] = found
+        self._registry.add(known)
         self._backend.log.consume(self._registry.consumed)
-        return found  # pyright: ignore[reportUnknownVariableType]  # typed by the overloads
+        return known
 
     def register_template(self, template: Template[A, B], /) -> Template[A, B]:
         """The same as `register`, by the name that users of wf-dagger know."""
@@ -119,9 +119,7 @@ class Dagger:
         """A registered template, the latest version by default. Raises UnknownTemplate."""
         return Registered(self._registry.template(name, version), self._prepare)
 
-    def start_on(
-        self, topic: Topic[M], template: Template[A, Any], *, build: Callable[[M], A] | None = None
-    ) -> None:
+    def start_on(self, topic: Topic[M], template: Template[A, Any], *, build: Callable[[M], A] | None = None) -> None:
         """Let each message of a topic start an instance, once; `build` makes the input from the message.
 
         The instance's id is its business key.
@@ -142,7 +140,8 @@ class Dagger:
     async def start(self, template: Template[A, B], input: A, *, id: str | uuid.UUID | None = None) -> Run[B]:
         """Create an instance and submit it; the same id and input again are the same instance.
 
-        A template that is not registered yet is. Raises WrongInput, or InstanceConflict for another input or template under a live id.
+        A template that is not registered yet is registered. Raises WrongInput, or InstanceConflict for another
+        input or template under a live id.
         """
         self.register(template)
         return await self.submit(self._prepare(template, input, id))
@@ -302,7 +301,7 @@ class Dagger:
         self._opened, self._resources, self._stack = False, None, None
 
     @asynccontextmanager
-    async def _working(self) -> AsyncIterator[None]:
+    async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         self._leaving = anyio.Event()
         async with anyio.create_task_group() as group:
@@ -323,7 +322,7 @@ class Dagger:
                 await self._idle()
 
     async def _idle(self) -> None:
-        """Sleep until there is something to poll, or the next timer is due; a tick at most if one is running."""
+        """Sleep until there is something to poll, or the next timer is due."""
         due = await self._backend.store.next_due()
         left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
         with anyio.move_on_after(None if left is None else max(left, 0.001)):
@@ -359,7 +358,7 @@ class Dagger:
             elif plan is not None:
                 self._tasks.start(self._spawn, change.id, plan, effect)
 
-    def _spawn(self, fn: Callable[[], Any], /) -> None:
+    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> None:
         if self._group is not None and not self._leaving.is_set():
             self._group.start_soon(fn)
 

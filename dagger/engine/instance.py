@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from typing_extensions import override
+
 from dagger.core.state import NOT_STARTED, ROW, SKIPPED, STATUSES, Error, State, Status, Waiting
 from dagger.engine.clock import to_datetime
 from dagger.errors import UnknownInstance
@@ -72,6 +74,7 @@ class Instance:
         """The instance as a tree of its steps, with marks, statuses and times."""
         return "\n".join(_tree(self))
 
+    @override
     def __str__(self) -> str:
         return self.tree()
 

@@ -42,9 +42,7 @@ def checked_signal(plan: Plan, name: str, value: object) -> bytes:
     codec = plan.signals.get(name)
     if codec is None:
         known = ", ".join(sorted(plan.signals))
-        raise WrongInput(
-            f"template '{plan.template}' waits for no signal '{name}'; it waits for: {known or 'none'}"
-        )
+        raise WrongInput(f"template '{plan.template}' waits for no signal '{name}'; it waits for: {known or 'none'}")
     try:
         return codec.settle(value)[0]
     except EncodeError as error:

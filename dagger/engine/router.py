@@ -27,9 +27,7 @@ class Router:
         self._registry = registry
         self._log = log
 
-    def route(
-        self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]
-    ) -> list[Entry]:
+    def route(self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]) -> list[Entry]:
         """The entries for a batch of messages; notes their offsets."""
         entries = list[Entry]()
         for message in messages:

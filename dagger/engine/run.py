@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from typing_extensions import override
+
 from dagger.core.state import Error, State, Status
 from dagger.dsl.template import Template
 from dagger.engine.instance import Instance, StepState, snapshot
@@ -33,6 +35,7 @@ class Run(Generic[B]):
         self.plan = plan
         self._seen = seen
 
+    @override
     def __repr__(self) -> str:
         return f"<run {self.id} of {self.plan.template}: {self.status}>"
 
@@ -81,6 +84,7 @@ class Prepared(Generic[B]):
         self.raw = raw
         self.input = input
 
+    @override
     def __repr__(self) -> str:
         return f"<instance {self.id} of {self.plan.template}: NOT_STARTED>"
 
@@ -99,6 +103,7 @@ class Registered(Generic[B]):
         self.template = template
         self._prepare = prepare
 
+    @override
     def __repr__(self) -> str:
         return f"<registered {self.template!r}>"
 

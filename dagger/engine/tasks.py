@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ Outcome = TaskSucceeded | TaskFailed
 class Spawn(Protocol):
     """Starts a coroutine in the background."""
 
-    def __call__(self, fn: Callable[[], Awaitable[None]], /) -> None: ...
+    def __call__(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> None: ...
 
 
 class Tasks:
@@ -87,7 +87,13 @@ class Tasks:
         assert isinstance(op, Run)
         enter_context(
             TaskContext(
-                id, plan.template, op.path, order.attempt, order.key, self._resources(), partial(self._hangs, id, order.frame)
+                id,
+                plan.template,
+                op.path,
+                order.attempt,
+                order.key,
+                self._resources(),
+                partial(self._hangs, id, order.frame),
             )
         )
         try:

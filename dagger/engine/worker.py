@@ -125,7 +125,7 @@ class Worker:
         found = list[Local]()
         for key in keys:
             state = self._rows[key].cell.home.state
-            plan = state and self._registry.plan(state.template, state.version)
+            plan = None if state is None else self._registry.plan(state.template, state.version)
             if state is not None and plan is not None:
                 found.append(Local(key, state, running(plan, state)))
         return found

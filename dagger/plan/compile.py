@@ -234,9 +234,7 @@ def _bound_path(c: _Compiler, node: nodes.Bounded, prefix: str) -> str:
     return c.ops[c.owner].path if is_process else place_of(node, prefix)
 
 
-def _alternative(
-    c: _Compiler, opener: ops.Open, result: Shape, other: nodes.Node, prefix: str, shape: Shape
-) -> Shape:
+def _alternative(c: _Compiler, opener: ops.Open, result: Shape, other: nodes.Node, prefix: str, shape: Shape) -> Shape:
     """Lay what answers instead of a body; both ends are tagged and meet behind."""
     first = c.add(ops.Merge, opener.path, result, tag=0)
     opener.other = c.here
@@ -297,7 +295,7 @@ def _switch(c: _Compiler, node: nodes.Switch, prefix: str, shape: Shape) -> Shap
     slot = c.slot(path, "switch")
     choose = c.add(ops.Choose, path, shape, slot=slot, fn=node.fn.call, cases={})
     results, merges = list[Shape](), list[ops.Merge]()
-    keys = [(type(value), value) for value, _ in node.cases]
+    keys: list[tuple[type, Any]] = [(type(value), value) for value, _ in node.cases]
     for tag, (within, branch) in enumerate(branches_of_switch(node, prefix)):
         if tag < len(keys):
             choose.cases[keys[tag]] = c.here
@@ -358,14 +356,13 @@ def signal_channel(name: str) -> str:
 
 def retry_rule(policy: Retry) -> ops.RetryRule:
     """A retry policy in numbers."""
-    on = policy.on if isinstance(policy.on, tuple) else (policy.on,)
     return ops.RetryRule(
         attempts=policy.attempts,
         first=policy.first // MICROSECOND,
         factor=policy.factor,
         longest=policy.longest // MICROSECOND,
         jitter=policy.jitter,
-        on=tuple(qualified(kind) for kind in on),  # type: ignore[arg-type]  # normalised by Retry to classes
+        on=tuple(qualified(kind) for kind in policy.kinds),
     )
 
 

@@ -10,9 +10,10 @@ A shape is `frozen` when nothing can change its values in place; only then is a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
+from typing_extensions import override
 
 from dagger.codecs import TypeCodec
 from dagger.dsl.values import Failure
@@ -23,105 +24,107 @@ _ROW: Final = msgspec.msgpack.Decoder(list[msgspec.Raw])
 _FAILED: Final = msgspec.msgpack.Decoder(tuple[msgspec.Raw, str, str])
 
 
-class Shape(Protocol):
-    """How the values of one edge are stored and loaded."""
+class Shape:
+    """How the values of one edge are stored and loaded.
 
-    @property
-    def name(self) -> str:
-        """The type as people read it."""
-        ...
+    `name` is the type as people read it; `frozen` says that no function can change a value in place.
+    """
 
-    @property
-    def frozen(self) -> bool:
-        """Whether no function can change a value in place."""
-        ...
+    __slots__ = ("frozen", "name")
 
-    def revive(self, raw: bytes) -> Any:
-        """The value that the bytes stand for. Raises DecodeError, or what a `.then` function raises."""
-        ...
-
-
-class Typed:
-    """A value that a function made, stored by its declared type."""
-
-    __slots__ = ("codec", "frozen", "name", "revive")
-
-    def __init__(self, codec: TypeCodec[Any]) -> None:
-        self.codec = codec
-        self.name = codec.name
-        self.frozen = codec.frozen
-        self.revive: Callable[[bytes], Any] = codec.decode
-
-
-class Mapped:
-    """A stored value seen through a pure function."""
-
-    __slots__ = ("fn", "frozen", "inner", "name")
-
-    def __init__(self, inner: Shape, fn: Callable[[Any], Any], name: str, frozen: bool) -> None:
-        self.inner = inner
-        self.fn = fn
+    def __init__(self, name: str, frozen: bool) -> None:
         self.name = name
         self.frozen = frozen
 
     def revive(self, raw: bytes) -> Any:
+        """The value that the bytes stand for. Raises DecodeError, or what a `.then` function raises."""
+        raise NotImplementedError
+
+
+class Typed(Shape):
+    """A value that a function made, stored by its declared type."""
+
+    __slots__ = ("codec",)
+
+    def __init__(self, codec: TypeCodec[Any]) -> None:
+        super().__init__(codec.name, codec.frozen)
+        self.codec = codec
+
+    @override
+    def revive(self, raw: bytes) -> Any:
+        return self.codec.decode(raw)
+
+
+class Mapped(Shape):
+    """A stored value seen through a pure function."""
+
+    __slots__ = ("fn", "inner")
+
+    def __init__(self, inner: Shape, fn: Callable[[Any], Any], name: str, frozen: bool) -> None:
+        super().__init__(name, frozen)
+        self.inner = inner
+        self.fn = fn
+
+    @override
+    def revive(self, raw: bytes) -> Any:
         return self.fn(self.inner.revive(raw))
 
 
-class Tagged:
+class Tagged(Shape):
     """The value of one of several branches, with the number of the branch."""
 
-    __slots__ = ("frozen", "name", "options")
+    __slots__ = ("options",)
 
     def __init__(self, options: Iterable[Shape]) -> None:
         self.options = tuple(options)
-        self.frozen = all(option.frozen for option in self.options)
-        self.name = " | ".join(dict.fromkeys(option.name for option in self.options))
+        name = " | ".join(dict.fromkeys(option.name for option in self.options))
+        super().__init__(name, all(option.frozen for option in self.options))
 
+    @override
     def revive(self, raw: bytes) -> Any:
         tag, inner = _TAGGED.decode(raw)
         return self.options[tag].revive(bytes(inner))
 
 
-class Together:
+class Together(Shape):
     """The values of all branches, in the order written."""
 
-    __slots__ = ("frozen", "items", "name")
+    __slots__ = ("items",)
 
     def __init__(self, items: Iterable[Shape]) -> None:
         self.items = tuple(items)
-        self.frozen = all(item.frozen for item in self.items)
-        self.name = f"tuple[{', '.join(item.name for item in self.items)}]"
+        name = f"tuple[{', '.join(item.name for item in self.items)}]"
+        super().__init__(name, all(item.frozen for item in self.items))
 
+    @override
     def revive(self, raw: bytes) -> Any:
         return tuple(shape.revive(bytes(part)) for shape, part in zip(self.items, _ROW.decode(raw), strict=True))
 
 
-class Many:
+class Many(Shape):
     """A list of values of one shape."""
 
-    __slots__ = ("item", "name")
-
-    frozen: Final = False
+    __slots__ = ("item",)
 
     def __init__(self, item: Shape) -> None:
+        super().__init__(f"list[{item.name}]", frozen=False)
         self.item = item
-        self.name = f"list[{item.name}]"
 
+    @override
     def revive(self, raw: bytes) -> Any:
         return [self.item.revive(bytes(part)) for part in _ROW.decode(raw)]
 
 
-class Failed:
+class Failed(Shape):
     """A `Failure`: the input of what failed, the error's text and the path."""
 
-    __slots__ = ("frozen", "inner", "name")
+    __slots__ = ("inner",)
 
     def __init__(self, inner: Shape) -> None:
+        super().__init__(f"Failure[{inner.name}]", inner.frozen)
         self.inner = inner
-        self.frozen = inner.frozen
-        self.name = f"Failure[{inner.name}]"
 
+    @override
     def revive(self, raw: bytes) -> Any:
         inner, error, path = _FAILED.decode(raw)
         return Failure(self.inner.revive(bytes(inner)), error, path)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Final
 
 from dagger.engine.clock import to_datetime, to_micros
 
-START: Final = datetime(2030, 1, 1, tzinfo=timezone.utc)
+START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 """What a virtual clock shows at first."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -181,9 +181,8 @@ class TestEngine(Dagger):
                 task.result()
 
     @override
-    def _spawn(self, fn: Callable[[], Awaitable[None]], /) -> None:
-        coroutine: Coroutine[Any, Any, None] = fn()  # type: ignore[assignment]  # tasks are coroutines
-        self._spawned.add(asyncio.get_running_loop().create_task(coroutine))
+    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> None:
+        self._spawned.add(asyncio.get_running_loop().create_task(fn()))
 
     @override
     def _task_changed(self) -> None:
@@ -221,4 +220,3 @@ async def hang() -> None:
     """For test doubles of tasks: never return, and let the test kit know, so that it does not wait for this task."""
     context().hangs()
     await anyio.sleep_forever()
-

@@ -1,0 +1,80 @@
+"""The forms of records with a field that msgspec alone can't store.
+
+Their bytes are those that msgspec would write: a map by the names of the fields, of a `NamedTuple` an array.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+
+from ._forms import Form, Turn, revived
+from ._shapes import Field, Record
+
+
+def incomplete_form(shape: Record) -> Form:
+    """The form of a record whose fields are not yet known: they may contain the record."""
+    return Form(_stub(shape), _unknown, _unknown)
+
+
+def complete_form(form: Form, shape: Record, parts: list[Form]) -> None:
+    """Fills in the form of a record from those of its fields."""
+    form.wire.__annotations__ = {f"f{i}": part.wire for i, part in enumerate(parts)}
+    form.dump = _positional_dump(shape, parts) if shape.positional else _named_dump(shape, parts)
+    form.revive = _revive(shape, parts)
+
+
+def _unknown(_: Any) -> Any:
+    raise AssertionError("the form of a record is used before it is complete")
+
+
+def _stub(shape: Record) -> Any:
+    """A struct to be read in place of a record. Its fields go by number: the record's may have any name."""
+    fields = [(f"f{i}", Any, _stub_field(field)) for i, field in enumerate(shape.fields)]
+    array = shape.positional
+    return msgspec.defstruct("Stub", fields, array_like=array, forbid_unknown_fields=array, kw_only=not array)
+
+
+def _stub_field(field: Field) -> Any:
+    return msgspec.field(name=field.wire, default=msgspec.NODEFAULT if field.required else UNSET)
+
+
+def _positional_dump(shape: Record, parts: list[Form]) -> Turn:
+    rows = [(field.name, part) for field, part in zip(shape.fields, parts, strict=True)]
+    return lambda value: [part.dump(getattr(value, name)) for name, part in rows]
+
+
+def _named_dump(shape: Record, parts: list[Form]) -> Turn:
+    rows = [(field.wire, field.name, part) for field, part in zip(shape.fields, parts, strict=True)]
+
+    def dump(value: Any) -> Any:
+        stored: dict[str, Any] = {}
+        for wire, name, part in rows:
+            each = value.get(name, UNSET) if shape.cls is dict else getattr(value, name)
+            if each is not UNSET:
+                stored[wire] = each if part.native else part.dump(each)
+        return stored
+
+    return dump
+
+
+def _revive(shape: Record, parts: list[Form]) -> Turn:
+    rows = [(f"f{i}", *row, _path(shape, i)) for i, row in enumerate(zip(shape.fields, parts, strict=True))]
+
+    def revive(read: Any) -> Any:
+        values: dict[str, Any] = {}
+        for number, field, part, path in rows:
+            each = getattr(read, number)
+            if each is not UNSET:
+                values[field.name] = each if part.native else revived(part, each, path)
+            elif field.default is not None:
+                values[field.name] = field.default()
+        return shape.build(values)
+
+    return revive
+
+
+def _path(shape: Record, i: int) -> str:
+    return f"[{i}]" if shape.positional else f".{shape.fields[i].wire}"
