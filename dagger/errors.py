@@ -7,6 +7,7 @@
     │   ├── WrongInput           a value that the template, topic or signal does not take
     │   ├── UnknownTemplate      no template of that name (or version) is registered
     │   ├── UnknownInstance      no instance of that id
+    │   ├── UnknownStep          no step of that path in the template
     │   ├── TemplateConflict     the same name and version with another shape
     │   ├── InstanceConflict     the same id with another template or input
     │   └── WorkflowFailed       the result was asked of an instance that ended without one
@@ -47,6 +48,10 @@ class UnknownTemplate(RequestError):
 
 class UnknownInstance(RequestError):
     """No instance has that id."""
+
+
+class UnknownStep(RequestError):
+    """The template has no step of that path."""
 
 
 class TemplateConflict(RequestError):

@@ -39,6 +39,25 @@ def connect(broker: str, store: str | None) -> MemoryBackend:
     return MemoryBackend()
 
 
+class Bell:
+    """Wakes whoever waits now; costs nothing while nobody does."""
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+
+    async def wait(self) -> None:
+        """Return at the next ring."""
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+    def ring(self) -> None:
+        """Wake them."""
+        if self._event is not None:
+            self._event.set()
+            self._event = None
+
+
 class MemoryReader:
     """A consumer of one topic."""
 
@@ -66,12 +85,14 @@ class MemoryLog:
         self.topics: dict[str, list[list[TopicRecord]]] = {}
         self.history: list[TopicRecord] = []
         """Every message of every topic, in the order of publication."""
+        self.delivered: set[int] = set()
+        """Which of the history came from outside, by `deliver`."""
         self._polled = [0] * PARTITIONS
         self._polled_topics: dict[str, list[int]] = {}
         self.committed: dict[Position, int] = {}
         self._readers: dict[tuple[str, str], MemoryReader] = {}
-        self._news = anyio.Event()
-        self._published = anyio.Event()
+        self._news = Bell()
+        self._published = Bell()
 
     def consume(self, topics: Collection[str]) -> None:
         for topic in topics:
@@ -79,6 +100,11 @@ class MemoryLog:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         self._put(entries)
+
+    async def deliver(self, message: Outgoing) -> None:
+        """Accept a message from outside, as a test stands in for it."""
+        self.delivered.add(len(self.history))
+        self._put([message])
 
     async def poll(self, limit: int) -> Batch:
         records = list[LogRecord]()
@@ -105,8 +131,7 @@ class MemoryLog:
 
     def nudge(self) -> None:
         """Let `wait` return."""
-        self._news.set()
-        self._news = anyio.Event()
+        self._news.ring()
 
     async def published(self) -> None:
         """Return when a message was put on some topic."""
@@ -158,8 +183,7 @@ class MemoryLog:
         if entries:
             self.nudge()
         if published:
-            self._published.set()
-            self._published = anyio.Event()
+            self._published.ring()
 
     def _publish(self, message: Outgoing) -> None:
         logs = self.topics.get(message.topic)

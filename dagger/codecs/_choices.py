@@ -21,7 +21,7 @@ from ._formats import Format
 from ._forms import Form, Misread, revived
 from ._misfits import misfit
 from ._names import literal_name
-from ._shapes import Atom, Choice, Model, OneOf, Record, Shape
+from ._shapes import Atom, Bounded, Choice, Items, Model, OneOf, Record, Row, Shape, Table
 
 
 def optional_form(member: Form) -> Form:
@@ -101,7 +101,7 @@ def _chooser(shape: OneOf) -> Callable[[object], str]:
 
 
 def _by_class(shape: OneOf) -> dict[type, str]:
-    """The members that no other can be taken for, by their class."""
+    """The members that no other can be taken for, by the class of their values."""
     classes = [_class_of(member) for member in shape.members]
     counts = Counter(classes)
     pairs = zip(classes, shape.members, strict=True)
@@ -109,7 +109,19 @@ def _by_class(shape: OneOf) -> dict[type, str]:
 
 
 def _class_of(member: Shape) -> type | None:
-    return member.cls if isinstance(member, Atom | Record | Model | Choice) else None
+    match member:
+        case Atom() | Record() | Model() | Choice():
+            return member.cls
+        case Items():
+            return member.make
+        case Row():
+            return tuple
+        case Table():
+            return dict
+        case Bounded():
+            return _class_of(member.inner)
+        case _:
+            return None
 
 
 def choice_form(shape: Choice) -> Form:

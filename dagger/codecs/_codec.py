@@ -11,7 +11,7 @@ from typing_extensions import override
 from dagger.errors import DecodeError, EncodeError
 
 from ._composer import form_of
-from ._exact import Settle, compile_settle
+from ._exact import Settle, compile_exact, compile_settle
 from ._formats import MSGPACK, Format
 from ._forms import Form, misread
 from ._misfits import misfit
@@ -33,6 +33,8 @@ class TypeCodec(Generic[T]):
     * `settle(value)`: the bytes and the value that a reload would give, not aliased to the given one if
       that can change. `encode` of that value gives those bytes. Raises `EncodeError` if the type does
       not allow the value
+
+    An aware datetime becomes one in UTC, and a subclass of a plain class (str, int, dict...) that class.
     """
 
     __slots__ = ("decode", "encode", "frozen", "name", "settle", "type")
@@ -143,10 +145,12 @@ def _settler(shape: Shape, form: Form) -> Settle:
         check(shape, value)
         return reload(value)
 
-    if not is_evident(shape):
-        return convert
+    frozen = is_frozen(shape)
+    if not is_evident(shape) or (has_sets(shape) and not frozen):
+        is_exact = compile_exact(shape)
+        return lambda value: reload(value) if is_exact(value) else convert(value)
     used: dict[str, Callable[..., Any]] = {"encode": write, "otherwise": convert, "refused": fail}
-    if not is_frozen(shape):
+    if not frozen:
         used["load"] = _loader(form, MSGPACK)
     return compile_settle(shape, **used)
 

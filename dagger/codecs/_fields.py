@@ -35,6 +35,8 @@ class Style(NamedTuple):
     hooked: bool
     build: Builder
     positional: bool = False
+    closed: bool = False
+    tag: tuple[str, str | int] | None = None
 
 
 def style_of(declared: Any) -> Style | None:
@@ -50,7 +52,7 @@ def style_of(declared: Any) -> Style | None:
 
 
 def _is_struct(cls: type[Any]) -> bool:
-    return issubclass(cls, msgspec.Struct)
+    return issubclass(cls, msgspec.Struct) and cls is not msgspec.Struct
 
 
 def _is_named_tuple(cls: type[Any]) -> bool:
@@ -70,8 +72,16 @@ def _struct(cls: Any, hints: dict[str, Any]) -> Style:
     defaults = (msgspec.NODEFAULT,) * required + cls.__struct_defaults__
     rows = zip(cls.__struct_fields__, cls.__struct_encode_fields__, defaults, strict=True)
     drafts = (Draft(n, w, hints[n], d is msgspec.NODEFAULT, None) for n, w, d in rows)
-    frozen = bool(cls.__struct_config__.frozen)
-    return Style(tuple(drafts), frozen, hasattr(cls, "__post_init__"), _caller(cls))
+    config, hooked = cls.__struct_config__, hasattr(cls, "__post_init__")
+    return Style(
+        tuple(drafts),
+        fixed=config.frozen,
+        hooked=hooked,
+        build=_caller(cls),
+        positional=config.array_like,
+        closed=config.forbid_unknown_fields,
+        tag=None if config.tag is None else (config.tag_field, config.tag),
+    )
 
 
 def _typed_dict(cls: Any, hints: dict[str, Any]) -> Style:
@@ -88,7 +98,7 @@ def _keys(cls: Any, hints: dict[str, Any]) -> Iterator[Draft]:
 
 def _named_tuple(cls: Any, hints: dict[str, Any]) -> Style:
     drafts = (Draft(n, n, hints[n], n not in cls._field_defaults, None) for n in cls._fields)
-    return Style(tuple(drafts), fixed=True, hooked=False, build=_caller(cls), positional=True)
+    return Style(tuple(drafts), fixed=True, hooked=False, build=_caller(cls), positional=True, closed=True)
 
 
 def _dataclass(cls: Any, hints: dict[str, Any]) -> Style:

@@ -37,7 +37,7 @@ class JsonWire:
 
     def encode(self, value: Any, /) -> bytes:
         """The JSON of a value, which is first made what a reload of it gives."""
-        certain = self._evident and self._exactly(value)
+        certain = self._evident and self._is_exact(value)
         data = self._encode(value if certain else self._settle(value)[1])
         if self._has_floats and any(mark in data for mark in _INFINITE_MARKS):
             self._refuse_infinite(value)
@@ -48,12 +48,6 @@ class JsonWire:
     def decode(self, data: bytes, /) -> Any:
         """The value; raises `DecodeError`."""
         return self._decode(data)
-
-    def _exactly(self, value: Any) -> bool:
-        try:
-            return self._is_exact(value)
-        except Exception:  # a field that is not set, a value that contains itself: settle says which
-            return False
 
     def _refuse_infinite(self, value: Any) -> None:
         if (where := _infinite_at(self._shape, value, self._shape.name)) is not None:

@@ -34,7 +34,7 @@ def has_fixed_config(cls: Any) -> bool:
 
 def model_hints(cls: Any) -> list[Any]:
     """The declared types of the fields of a pydantic class."""
-    fields = getattr(cls, "model_fields", None) or cls.__pydantic_fields__
+    fields = getattr(cls, "__pydantic_fields__", {})
     return [field.annotation for field in fields.values()]
 
 
@@ -58,7 +58,8 @@ def change_of(adapter: Any, value: Any) -> str | None:
     try:
         loaded = read(adapter, written(adapter, value, by_alias=False), by_alias=False)
     except Exception as error:
-        return " - at ".join(complaint(error) or (str(error),))
+        why, path = complaint(error) or (str(error), "")
+        return f"{why} - at `${path}`" if path else why
     return None if alike(value, loaded) else f"it would be loaded as {loaded!r}"
 
 

@@ -20,7 +20,7 @@ from ._fields import Draft, Style, style_of
 from ._hints import is_typed_dict, qualified, substituted
 from ._models import adapter_of, has_fixed_config, model_hints
 from ._names import type_name
-from ._refusals import refusal, refuse_open, refuse_style
+from ._refusals import refused, refused_class, refused_open, refused_style
 from ._shapes import Atom, Bounded, Choice, Field, Items, Model, OneOf, Record, Row, Shape, Table
 
 _ATOMS: frozenset[type] = frozenset(
@@ -47,7 +47,7 @@ def shape_of(declared: Any) -> Shape:
     try:
         return _Reader({}).read(declared, type_name(declared))
     except RecursionError:
-        raise UnsupportedType(f"{type_name(declared)}: an alias in it refers to itself; use a class") from None
+        raise refused(declared, "", "has an alias in it that refers to itself; use a class") from None
 
 
 class _Reader:
@@ -102,7 +102,7 @@ class _Reader:
         read = [self.read(arg, where) for arg in get_args(declared)]
         # A union inside arrives by an alias, with its own members and its own None.
         members = [m for s in read for m in (s.members if isinstance(s, OneOf) else (s,))]
-        named = _by_name([m for m in members if not _is_none(m)], where)
+        named = _by_name([m for m in members if not _is_none(m)], declared, where)
         optional = any(_is_none(s) or (isinstance(s, OneOf) and s.optional) for s in read)
         if len(named) == 1 and not optional:
             return named[0]
@@ -111,10 +111,11 @@ class _Reader:
     def _class(self, declared: Any, where: str) -> Shape:
         cls: type[Any] = get_origin(declared) or declared
         if not isinstance(cls, type):  # pyright: ignore[reportUnnecessaryIsInstance]  # users
-            raise refusal(declared, where)
+            raise refused_class(declared, where)
         if issubclass(cls, enum.Enum):
             return _enum(cls, where)
-        refuse_open(declared, where)
+        if variables := getattr(declared, "__parameters__", ()):
+            raise refused_open(declared, where, variables)
         return self._seen.get(declared) or self._model(cls, where) or self._record(declared, cls, where)
 
     def _record(self, declared: Any, cls: type[Any], where: str) -> Shape:
@@ -128,6 +129,8 @@ class _Reader:
             hooked=style.hooked,
             positional=style.positional,
             build=style.build,
+            closed=style.closed,
+            tag=style.tag,
         )
         self._seen[declared] = record
         record.fields = tuple(self._field(draft, record.name) for draft in style.drafts)
@@ -162,7 +165,7 @@ def _unwrapped(declared: Any, where: str) -> Any:
         seen.append(declared)
         declared = _opened(qualified(declared)[1])
     if declared is not seen[-1]:
-        raise UnsupportedType(f"{where}: {type_name(declared)} is an alias of itself; use a class")
+        raise refused(declared, where, "is an alias of itself; use a class")
     return declared
 
 
@@ -187,28 +190,26 @@ def _is_none(shape: Shape) -> bool:
     return isinstance(shape, Atom) and shape.cls is types.NoneType
 
 
-def _by_name(members: list[Shape], where: str) -> list[Shape]:
+def _by_name(members: list[Shape], declared: Any, where: str) -> list[Shape]:
     """The members in the order of their names, which is the same however the union was written."""
     named: dict[str, Shape] = {}
     for member in members:
         if named.setdefault(member.name, member).type != member.type:
-            raise UnsupportedType(
-                f"{where}: two members of the union are named {member.name}, and the name is the tag "
-                "that tells them apart when they are stored; rename one of the classes"
-            )
+            fault = f"has two members named {member.name}, and stored members are told apart by name"
+            raise refused(declared, where, f"{fault}; rename one")
     return [named[name] for name in sorted(named)]
 
 
 def _literal(declared: Any, where: str) -> Shape:
     values = get_args(declared)
     if odd := [value for value in values if not isinstance(value, _LITERALS)]:
-        raise UnsupportedType(f"{where}: {odd[0]!r} can't be in a Literal that is stored")
+        raise refused(declared, where, f"can't be stored: {odd[0]!r} is no str, int, bool, bytes or enum")
     return Choice(declared, type_name(declared), None, values)
 
 
 def _enum(cls: type[enum.Enum], where: str) -> Shape:
     if not cls.__members__:
-        raise UnsupportedType(f"{where}: {type_name(cls)} is an enum without members; give it some")
+        raise refused(cls, where, "is an enum without members; give it some")
     return Choice(cls, type_name(cls), cls, tuple(cls))
 
 
@@ -216,7 +217,7 @@ def _style(declared: Any, where: str) -> Style:
     try:
         style = style_of(declared)
     except (NameError, TypeError, KeyError, AttributeError) as error:
-        raise refuse_style(error, declared, where) from error
+        raise refused_style(error, declared, where) from error
     if style is None:
-        raise refusal(declared, where)
+        raise refused_class(declared, where)
     return style

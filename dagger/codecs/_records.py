@@ -33,8 +33,16 @@ def _unknown(_: Any) -> Any:
 def _stub(shape: Record) -> Any:
     """A struct to be read in place of a record. Its fields go by number: the record's may have any name."""
     fields = [(f"f{i}", Any, _stub_field(field)) for i, field in enumerate(shape.fields)]
-    array = shape.positional
-    return msgspec.defstruct("Stub", fields, array_like=array, forbid_unknown_fields=array, kw_only=not array)
+    tag_field, tag = shape.tag or (None, None)
+    return msgspec.defstruct(
+        "Stub",
+        fields,
+        array_like=shape.positional,
+        forbid_unknown_fields=shape.closed,
+        kw_only=True,
+        tag_field=tag_field,
+        tag=tag,
+    )
 
 
 def _stub_field(field: Field) -> Any:
@@ -43,14 +51,17 @@ def _stub_field(field: Field) -> Any:
 
 def _positional_dump(shape: Record, parts: list[Form]) -> Turn:
     rows = [(field.name, part) for field, part in zip(shape.fields, parts, strict=True)]
-    return lambda value: [part.dump(getattr(value, name)) for name, part in rows]
+    tags = [] if shape.tag is None else [shape.tag[1]]
+    return lambda value: [*tags, *(part.dump(getattr(value, name)) for name, part in rows)]
 
 
 def _named_dump(shape: Record, parts: list[Form]) -> Turn:
     rows = [(field.wire, field.name, part) for field, part in zip(shape.fields, parts, strict=True)]
 
+    tags = {} if shape.tag is None else dict([shape.tag])
+
     def dump(value: Any) -> Any:
-        stored: dict[str, Any] = {}
+        stored: dict[str, Any] = {**tags}
         for wire, name, part in rows:
             each = value.get(name, UNSET) if shape.cls is dict else getattr(value, name)
             if each is not UNSET:

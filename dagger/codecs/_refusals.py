@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import typing
 from typing import Any, get_origin
 
@@ -9,52 +10,60 @@ from dagger.errors import UnsupportedType
 
 from ._names import type_name
 
-_OPEN_KINDS = ("list", "set", "frozenset", "tuple", "Sequence", "MutableSequence", "Set", "MutableSet")
-_TABLE_KINDS = ("dict", "Mapping", "MutableMapping")
+_ADVICE = {
+    **dict.fromkeys(("list", "set", "frozenset", "tuple", "Sequence", "Set"), "declare what it holds, as in {}[int]"),
+    **dict.fromkeys(("dict", "Mapping"), "declare what it holds, as in {}[str, int]"),
+    **dict.fromkeys(("deque", "Iterable", "Iterator", "Collection"), "declare a list"),
+    **dict.fromkeys(("OrderedDict", "defaultdict", "Counter"), "declare a dict"),
+    **dict.fromkeys(("bytearray", "memoryview"), "declare bytes"),
+}
 
 
-def refusal(declared: Any, where: str) -> UnsupportedType:
-    """The error for a type that has no stored form."""
-    return UnsupportedType(f"{where}: {type_name(declared)} {_fault(declared)}")
-
-
-def refuse_open(declared: Any, where: str) -> None:
-    """Raises for a generic class whose type variables stand for nothing yet."""
-    if variables := getattr(declared, "__parameters__", ()):
-        name = type_name(get_origin(declared) or declared)
-        example = ", ".join(["int"] * len(variables))
-        raise UnsupportedType(
-            f"{where}: {type_name(declared)} leaves {', '.join(map(type_name, variables))} open; "
-            f"say what it stands for, as in {name}[{example}]"
-        )
-
-
-def refuse_style(error: Exception, declared: Any, where: str) -> UnsupportedType:
-    """The error for a class whose annotations can't be used."""
+def refused(declared: Any, where: str, fault: str) -> UnsupportedType:
+    """The error for a type: where it is, and what is wrong with it."""
     name = type_name(declared)
+    return UnsupportedType(f"{name} {fault}" if where in ("", name) else f"{where}: {name} {fault}")
+
+
+def refused_class(declared: Any, where: str) -> UnsupportedType:
+    """The error for a type that has no stored form."""
+    return refused(declared, where, _fault(declared))
+
+
+def refused_open(declared: Any, where: str, variables: tuple[Any, ...]) -> UnsupportedType:
+    """The error for a generic class whose type variables stand for nothing yet."""
+    example = f"{type_name(get_origin(declared) or declared)}[{', '.join(['int'] * len(variables))}]"
+    names = ", ".join(map(type_name, variables))
+    return refused(declared, where, f"leaves {names} open; say what is meant, as in {example}")
+
+
+def refused_style(error: Exception, declared: Any, where: str) -> UnsupportedType:
+    """The error for a class whose annotations can't be used."""
     if isinstance(error, KeyError):
-        return UnsupportedType(f"{where}: {name}.{error.args[0]} has no declared type; annotate it")
+        return refused(declared, where, f"has a field without a declared type: annotate {error.args[0]!r}")
     if isinstance(error, NameError):
-        remedy = "define what they name at the level of the module, outside `if TYPE_CHECKING:`"
-        return UnsupportedType(f"{where}: the annotations of {name} can't be read: {error}; {remedy}")
-    return UnsupportedType(f"{where}: {name}: {error}")
+        remedy = "define it at the level of the module, outside `if TYPE_CHECKING:`"
+        return refused(declared, where, f"has annotations that can't be read, {error}; {remedy}")
+    return refused(declared, where, f"can't be used: {error}")
 
 
 def _fault(declared: Any) -> str:
-    name = type_name(declared)
     if declared in (Any, object):
         return "is no static type; declare what is there: a dataclass, a union of classes, dict[str, str]"
-    if name in _OPEN_KINDS:
-        return f"does not say what it holds; declare it, as in {name}[int]"
-    if name in _TABLE_KINDS:
-        return f"does not say what it holds; declare it, as in {name}[str, int]"
     if isinstance(declared, typing.TypeVar):
         return "is an open type variable; say which type it stands for"
-    if name.startswith("Callable"):
-        return "is a callable, which can't be stored; store the data that it works on"
     if isinstance(declared, str | typing.ForwardRef):
         return "is a name, not a type; give the class itself"
+    if _is_function(declared):
+        return "is a callable, which can't be stored; store the data that it works on"
+    name = type_name(get_origin(declared) or declared)
+    if (advice := _ADVICE.get(name)) is not None:
+        return f"has no stored form; {advice.format(name)}"
     return (
-        "declares no fields that can be stored; make it a dataclass, a msgspec.Struct, a NamedTuple "
+        "has no stored form, for it declares no fields; make it a dataclass, a msgspec.Struct, a NamedTuple "
         "or a TypedDict, or store what it is made of"
     )
+
+
+def _is_function(declared: Any) -> bool:
+    return inspect.isroutine(declared) or type_name(declared).startswith("Callable")

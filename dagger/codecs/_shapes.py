@@ -111,8 +111,9 @@ class Field:
 class Record(Shape):
     """A class with declared fields, or a `TypedDict` (then `cls` is dict).
 
-    `build` makes a value of loaded fields by name; `hooked` says that code of the user's runs then,
-    `positional` that the fields are stored by their order.
+    `build` makes a value of loaded fields by name; `hooked` says that code of the user's runs then. Fields
+    are stored by their order if it is `positional`, others than those are refused if it is `closed`, and the
+    `tag` of a struct (a name and a value) is stored with them.
     """
 
     cls: type[Any]
@@ -120,6 +121,8 @@ class Record(Shape):
     hooked: bool
     positional: bool
     build: Callable[[dict[str, Any]], Any]
+    closed: bool = False
+    tag: tuple[str, str | int] | None = None
     fields: tuple[Field, ...] = ()
 
     @override

@@ -49,6 +49,8 @@ class Codec(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Json:
+    """JSON text; NaN and infinity are refused. Binding refuses dict keys that JSON can't tell apart."""
+
     name: str = "json"
 
     def bind(self, declared: Any, /) -> Wire:
@@ -57,6 +59,8 @@ class _Json:
 
 @dataclass(frozen=True, slots=True)
 class _Msgpack:
+    """MessagePack, in the form in which values are stored."""
+
     name: str = "msgpack"
 
     def bind(self, declared: Any, /) -> Wire:
@@ -65,6 +69,8 @@ class _Msgpack:
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
+    """Bytes as they are; the type is bytes."""
+
     name: str = "raw"
 
     def bind(self, declared: Any, /) -> Wire:
@@ -103,10 +109,5 @@ class _RawWire:
 
 
 json: Final[Codec] = _Json()
-"""JSON text; NaN and infinity are refused. Binding refuses dict keys that JSON can't tell apart."""
-
 msgpack: Final[Codec] = _Msgpack()
-"""MessagePack, in the form in which values are stored."""
-
 raw: Final[Codec] = _Raw()
-"""Bytes as they are; the type is bytes."""

@@ -9,7 +9,7 @@ import msgspec
 from dagger.core.events import Event
 
 
-class Publish(msgspec.Struct, frozen=True, array_like=True):
+class Publish(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Put a message on an external topic. `id` is the same whenever this step is carried out again."""
 
     topic: str
@@ -19,14 +19,14 @@ class Publish(msgspec.Struct, frozen=True, array_like=True):
     headers: dict[str, str] = {}
 
 
-class Send(msgspec.Struct, frozen=True, array_like=True):
+class Send(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Append an event to the log, at the home of `to`."""
 
     to: str
     event: Event
 
 
-class RunTask(msgspec.Struct, frozen=True):
+class RunTask(msgspec.Struct, frozen=True, gc=False):
     """Call the function of the operation `op` with the stored `value`, and append what comes of it."""
 
     frame: int
@@ -37,13 +37,13 @@ class RunTask(msgspec.Struct, frozen=True):
     value: bytes
 
 
-class StopTask(msgspec.Struct, frozen=True):
+class StopTask(msgspec.Struct, frozen=True, gc=False):
     """Cancel a task; its result no longer matters."""
 
     frame: int
 
 
-class Unmatched(msgspec.Struct, frozen=True, array_like=True):
+class Unmatched(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that nobody takes: what becomes of it is the engine's policy."""
 
     channel: str
@@ -53,7 +53,7 @@ class Unmatched(msgspec.Struct, frozen=True, array_like=True):
     reason: str
 
 
-class Ignored(msgspec.Struct, frozen=True):
+class Ignored(msgspec.Struct, frozen=True, gc=False):
     """Nothing was changed, for this reason."""
 
     reason: str

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 
-class Submitted(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Submitted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     """An instance was asked for. `input` is stored by the template's input type."""
 
     template: str
@@ -17,7 +17,7 @@ class Submitted(msgspec.Struct, frozen=True, array_like=True, tag=1):
     input: bytes
 
 
-class MessageReceived(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class MessageReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
     """A message of a channel came for a key. `id` is empty where the sender gave none."""
 
     channel: str
@@ -26,7 +26,7 @@ class MessageReceived(msgspec.Struct, frozen=True, array_like=True, tag=2):
     id: str = ""
 
 
-class SignalReceived(msgspec.Struct, frozen=True, array_like=True, tag=3):
+class SignalReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
     """A signal came for this instance."""
 
     name: str
@@ -34,14 +34,14 @@ class SignalReceived(msgspec.Struct, frozen=True, array_like=True, tag=3):
     id: str = ""
 
 
-class TaskSucceeded(msgspec.Struct, frozen=True, array_like=True, tag=4):
+class TaskSucceeded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     """A task gave its result, stored by its declared type."""
 
     frame: int
     result: bytes
 
 
-class TaskFailed(msgspec.Struct, frozen=True, array_like=True, tag=5):
+class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
     """A task raised. `kinds` are the qualified names of the exception's classes."""
 
     frame: int
@@ -50,29 +50,29 @@ class TaskFailed(msgspec.Struct, frozen=True, array_like=True, tag=5):
     kinds: tuple[str, ...]
 
 
-class TimerDue(msgspec.Struct, frozen=True, array_like=True, tag=6):
+class TimerDue(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
     """The time of a timer has come."""
 
 
-class StopRequested(msgspec.Struct, frozen=True, array_like=True, tag=7):
+class StopRequested(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
     """Somebody wants the instance to end now."""
 
 
-class Subscribed(msgspec.Struct, frozen=True, array_like=True, tag=8):
+class Subscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
     """An instance wants the messages of channels at this key."""
 
     instance: str
     channels: tuple[str, ...]
 
 
-class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, tag=9):
+class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     """An instance no longer wants the messages of channels at this key."""
 
     instance: str
     channels: tuple[str, ...]
 
 
-class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, tag=10):
+class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
     """A message that was received at a key where this instance has subscribed."""
 
     channel: str

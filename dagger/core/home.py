@@ -33,7 +33,7 @@ FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 """The plan of a template's name and version, if it is registered."""
 
 
-class Home(msgspec.Struct, frozen=True, array_like=True):
+class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What lives at one key."""
 
     state: State | None = None
@@ -50,10 +50,11 @@ class Home(msgspec.Struct, frozen=True, array_like=True):
     @property
     def due(self) -> int | None:
         """When the next timer of the instance is due, or the next kept message expires, in microseconds."""
-        times = [held.expires for held in self.held]
-        if self.state is not None and self.state.due is not None:
-            times.append(self.state.due)
-        return min(times, default=None)
+        due = None if self.state is None else self.state.due
+        if not self.held:
+            return due
+        expires = min(held.expires for held in self.held)
+        return expires if due is None else min(due, expires)
 
 
 EMPTY: Final = Home()
@@ -93,21 +94,25 @@ def _forward(find: FindPlan, home: Home, event: Event, now: int) -> Result:
     state = home.state
     if state is None:
         return home, (Ignored("no instance has this id"),)
-    assert not isinstance(event, Subscribed | Unsubscribed)
+    assert not isinstance(event, (Subscribed, Unsubscribed))
     after, effects = step(_plan(find, state.template, state.version), state, event, now)
-    return home if after is state else msgspec.structs.replace(home, state=after), effects
+    return _with(home, after), effects
+
+
+def _with(home: Home, state: State) -> Home:
+    return home if state is home.state else Home(state, home.subscribers, home.held)
 
 
 def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
-    takers = home.subscribers.get(event.channel, ())
-    effects: tuple[Effect, ...] = tuple(Send(taker, _forwarded(event)) for taker in takers)
+    takers = home.subscribers.get(event.channel, ()) if home.subscribers else ()
+    sent: tuple[Effect, ...] = tuple(Send(taker, _forwarded(event)) for taker in takers) if takers else ()
     state = home.state
     if state is not None and state.id == state.key:
         plan = _plan(find, state.template, state.version)
         if event.channel in plan.open_channels and not (takers and not state.is_live):
-            after, more = _forward(find, home, event, now)
-            return after, effects + more
-    return (home, effects) if takers else _hold(limits, home, event, now)
+            after, effects = step(plan, state, event, now)
+            return _with(home, after), sent + effects if sent else effects
+    return (home, sent) if takers else _hold(limits, home, event, now)
 
 
 def _forwarded(message: MessageReceived | Held) -> MessageForwarded:

@@ -24,12 +24,12 @@ def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
     """Build, encode and order the messages; the input passes on."""
     build = op.build
     built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
-    count = turn.pass_through(op.slot)
+    id = f"{turn.state.id}/{op.path}/{turn.begun(op.slot) + 1}"
     if op.many and type(built) is list:
-        for number, message in enumerate(built):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's list
-            turn.effects.append(_message(turn, op, message, f"{count}.{number}"))
+        turn.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's list
     else:
-        turn.effects.append(_message(turn, op, built, str(count)))
+        turn.effects.append(_message(op, built, id))
+    turn.begin(op.slot, COMPLETED, turn.now)
     return op.next, stored, parent
 
 
@@ -40,20 +40,21 @@ def _looked(op: ops.Op, stored: Stored) -> Any:
         raise StepFailed(error_of(error, op.path)) from None
 
 
-def _message(turn: Turn, op: ops.Publish, message: Any, suffix: str) -> Publish:
+def _message(op: ops.Publish, message: Any, id: str) -> Publish:
     headers: dict[str, str] = {}
     key: str | None = None
     if type(message) is Message:
-        envelope: Message[Any] = message
+        envelope: Message[Any] = message  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         headers, key, message = dict(envelope.headers), envelope.key, envelope.value
-    topic = op.topic
     try:
-        payload = topic.wire.encode(message)
+        payload = op.encode(message)
         if key is None:
-            key = partition_key_of(topic, message)
+            key = op.key(message)
+            if type(key) is not str or not key:
+                key = partition_key_of(op.topic, message)
     except Exception as error:
         raise StepFailed(error_of(error, op.path)) from None
-    return Publish(topic.name, key, payload, f"{turn.state.id}/{op.path}/{suffix}", headers)
+    return Publish(op.topic.name, key, payload, id, headers)
 
 
 def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
@@ -93,7 +94,7 @@ def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | No
     """Park the value until its time; a time that has come passes it on at once."""
     due = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
     if due <= turn.now:
-        turn.pass_through(op.slot)
+        turn.begin(op.slot, COMPLETED, turn.now)
         return op.next, stored, parent
     turn.begin(op.slot)
     turn.park(Sleeping(op.index, parent, stored, due))
@@ -123,6 +124,10 @@ def apply(turn: Turn, op: ops.Apply, stored: Stored, parent: int) -> Strand:
 def listen(turn: Turn, op: ops.Listen, stored: Stored, parent: int) -> Strand | None:
     """Take a message that came early, or wait for one."""
     turn.begin(op.slot)
+    if op.on is None and not turn.held:
+        key = "" if op.is_signal else turn.state.key
+        turn.park(Waiting(op.index, parent, stored, key))
+        return None
     return wait(turn, op, stored, parent, again=False)
 
 
@@ -152,7 +157,7 @@ def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: byte
     if type(result) is Again:
         if op.again is None:
             raise _wrong(op, "TypeError", "answers Again, which its return annotation does not name")
-        again: Again[Any] = result
+        again: Again[Any] = result  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         return False, settle(op, op.again.codec, again.value)
     settled = settle(op, op.out, result)
     turn.finish(op.slot, COMPLETED)

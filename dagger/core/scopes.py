@@ -105,7 +105,7 @@ def choose(turn: Turn, op: ops.Choose, stored: Stored, parent: int) -> Strand:
     turn.begin(op.slot)
     value = call_pure(op, op.fn, stored, op.shape)
     try:
-        kind: type[Any] = type(value)
+        kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         start = op.cases.get((kind, value), op.default)
     except TypeError as error:
         raise StepFailed(error_of(error, op.path)) from None

@@ -77,7 +77,7 @@ class Stored:
         return f"Stored({self.raw!r})"
 
 
-class Error(msgspec.Struct, frozen=True, array_like=True):
+class Error(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Why a step failed. `str(error)` is `path: Type: message`."""
 
     path: str
@@ -98,7 +98,7 @@ class Error(msgspec.Struct, frozen=True, array_like=True):
         return f"{self.path}: {self.text}" if self.path else self.text
 
 
-class Waiting(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     """A listener or a signal waits for a message of `key`."""
 
     op: int
@@ -109,7 +109,7 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, tag=1):
     """Whether `value` came from `Again`, and is stored as that."""
 
 
-class Running(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class Running(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
     """A task runs, or is to run."""
 
     op: int
@@ -118,7 +118,7 @@ class Running(msgspec.Struct, frozen=True, array_like=True, tag=2):
     attempt: int
 
 
-class Sleeping(msgspec.Struct, frozen=True, array_like=True, tag=3):
+class Sleeping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
     """A sleep goes on until `due`."""
 
     op: int
@@ -127,7 +127,7 @@ class Sleeping(msgspec.Struct, frozen=True, array_like=True, tag=3):
     due: int
 
 
-class Scope(msgspec.Struct, frozen=True, array_like=True, tag=4):
+class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     """A bound around steps: its input, its attempt, and when it is over (a timeout) or tried again (a pause)."""
 
     op: int
@@ -137,7 +137,7 @@ class Scope(msgspec.Struct, frozen=True, array_like=True, tag=4):
     attempt: int = 1
 
 
-class Gathering(msgspec.Struct, frozen=True, array_like=True, tag=5):
+class Gathering(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
     """A group: what its branches have given, and why others failed, by number."""
 
     op: int
@@ -146,7 +146,7 @@ class Gathering(msgspec.Struct, frozen=True, array_like=True, tag=5):
     failed: dict[int, str]
 
 
-class Spreading(msgspec.Struct, frozen=True, array_like=True, tag=6):
+class Spreading(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
     """A for_each: its items, how many were begun, and what the bodies gave."""
 
     op: int
@@ -156,7 +156,7 @@ class Spreading(msgspec.Struct, frozen=True, array_like=True, tag=6):
     done: dict[int, bytes]
 
 
-class Item(msgspec.Struct, frozen=True, array_like=True, tag=7):
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
     """One body of a for_each."""
 
     op: int
@@ -167,7 +167,11 @@ class Item(msgspec.Struct, frozen=True, array_like=True, tag=7):
 Frame: TypeAlias = Waiting | Running | Sleeping | Scope | Gathering | Spreading | Item
 
 
-class Held(msgspec.Struct, frozen=True, array_like=True):
+TIMED: Final = (Sleeping, Scope)
+"""The frames that may have a timer."""
+
+
+class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message kept until somebody waits for it, or until `expires`."""
 
     channel: str
@@ -177,7 +181,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     expires: int
 
 
-class State(msgspec.Struct, frozen=True, array_like=True):
+class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An instance."""
 
     id: str
@@ -208,7 +212,7 @@ class State(msgspec.Struct, frozen=True, array_like=True):
     @property
     def due(self) -> int | None:
         """When the next timer is due, in microseconds; None if no timer runs."""
-        times = [f.due for f in self.frames.values() if isinstance(f, Sleeping | Scope) and f.due]
+        times = [f.due for f in self.frames.values() if isinstance(f, TIMED) and f.due]
         return min(times) if times else None
 
     @property

@@ -51,6 +51,7 @@ from dagger.core.state import (
     COMPLETED,
     EXECUTING,
     STOPPED,
+    TIMED,
     Error,
     Held,
     Running,
@@ -100,37 +101,30 @@ def _run(turn: Turn, strand: Strand | None) -> Result:
 
 
 def _run_on(turn: Turn, strand: Strand | None) -> None:
-    """Drive all strands until each is parked, and the instance to its end if it has ended."""
-    stack = turn.stack
-    if strand is not None:
-        _drive(turn, *strand)
-    while stack and turn.status == EXECUTING:
-        index, stored, parent = stack.pop()
-        if not parent or parent in turn.frames:
-            _drive(turn, index, stored, parent)
+    """Move values, one strand after the other, until each is parked; end the instance if it has ended."""
+    stack, table, do = turn.stack, turn.ops, _DO
+    while True:
+        while strand is not None:
+            index, stored, parent = strand
+            op = table[index]
+            try:
+                strand = do[type(op)](turn, op, stored, parent)
+            except StepFailed as failure:
+                fail(turn, op, parent, failure.error)
+                break
+        if not stack or turn.status != EXECUTING:
+            break
+        strand = stack.pop()
+        if strand[2] and strand[2] not in turn.frames:
+            strand = None
     if turn.status != EXECUTING:
         _conclude(turn)
 
 
-def _drive(turn: Turn, index: int, stored: Stored, parent: int) -> None:
-    """Move one value until it is parked."""
-    table = turn.ops
-    do = _DO
-    while True:
-        op = table[index]
-        try:
-            strand = do[type(op)](turn, op, stored, parent)
-        except StepFailed as failure:
-            fail(turn, op, parent, failure.error)
-            return
-        if strand is None:
-            return
-        index, stored, parent = strand
-
-
 def _conclude(turn: Turn) -> None:
     """An instance ends: nothing executes any more, and nothing is kept for it."""
-    stop_inside(turn, 0)
+    if turn.frames:
+        stop_inside(turn, 0)
     state = turn.state
     for held in turn.held:
         turn.effects.append(Unmatched(held.channel, held.key, held.payload, held.id, "ended"))
@@ -169,16 +163,14 @@ def _submitted(plan: Plan, state: State, event: Submitted, now: int) -> Result:
     return state, (Ignored("it was started already" if same else "another instance has this id"),)
 
 
-def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded, now: int) -> Result:
-    return _take(plan, state, event.channel, event.key, event.payload, event.id, now)
-
-
 def _signal(plan: Plan, state: State, event: SignalReceived, now: int) -> Result:
-    return _take(plan, state, signal_channel(event.name), "", event.payload, event.id, now)
+    message = MessageReceived(signal_channel(event.name), "", event.payload, event.id)
+    return _message(plan, state, message, now)
 
 
-def _take(plan: Plan, state: State, channel: str, key: str, payload: bytes, id: str, now: int) -> Result:
+def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded, now: int) -> Result:
     """Fold a message into the step that has waited longest for it, or keep it for one that will."""
+    id, channel, key = event.id, event.channel, event.key
     if id and id in state.seen:
         return state, (Ignored("a message of this id was taken already"),)
     table = plan.ops
@@ -188,9 +180,10 @@ def _take(plan: Plan, state: State, channel: str, key: str, payload: bytes, id: 
             assert isinstance(op, ops.Listen)
             if op.channel == channel:
                 turn = Turn(plan, state, now)
-                _remember(turn, id)
-                return _run(turn, _folded(turn, number, frame, op, payload))
-    return _keep(plan, state, Held(channel, key, id, payload, now + plan.limits.early_us), now)
+                if id:
+                    _remember(turn, id)
+                return _run(turn, _folded(turn, number, frame, op, event.payload))
+    return _keep(plan, state, Held(channel, key, id, event.payload, now + plan.limits.early_us), now)
 
 
 def _remember(turn: Turn, id: str) -> None:
@@ -273,7 +266,7 @@ def _due(turn: Turn) -> list[tuple[int, bool, int]]:
     return [
         (frame.due, isinstance(frame, Scope), -number)
         for number, frame in turn.frames.items()
-        if isinstance(frame, Sleeping | Scope) and 0 < frame.due <= turn.now
+        if isinstance(frame, TIMED) and 0 < frame.due <= turn.now
     ]
 
 

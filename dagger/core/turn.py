@@ -5,6 +5,7 @@ Nothing of a Turn outlives `step`; the state that it was made from is never chan
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -29,7 +30,11 @@ from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape, Typed
 
 WIDTH: Final = ROW.size
+END_AT: Final = struct.calcsize("<BIq")
+"""Where in a row the time of the end stands."""
+_ROW: Final = ROW.pack
 _PACK: Final = ROW.pack_into
+_END: Final = struct.Struct("<q").pack_into
 _UNPACK: Final = ROW.unpack_from
 
 Strand = tuple[int, Stored, int]
@@ -48,7 +53,6 @@ class Turn:
 
     __slots__ = (
         "effects",
-        "ended",
         "error",
         "errors",
         "frames",
@@ -71,11 +75,11 @@ class Turn:
         self.state = state
         self.now = now if now > state.now else state.now
         self.frames: dict[int, Frame] = dict(state.frames)
+        self.next_frame = state.next_frame
         self.outcomes = bytearray(state.outcomes)
         self.errors = state.errors
         self.held: tuple[Held, ...] = state.held
         self.seen = state.seen
-        self.next_frame = state.next_frame
         self.status = EXECUTING
         self.result: bytes | None = None
         self.error: Error | None = None
@@ -124,38 +128,40 @@ class Turn:
         at = slot * WIDTH
         return _UNPACK(self.outcomes, at) if at < len(self.outcomes) else (NOT_STARTED, 0, 0, 0)
 
-    def begin(self, slot: int) -> int:
-        """A step begins; gives how often it has begun by now."""
-        return self._write(slot, EXECUTING, 1, self.now, 0)
+    def begun(self, slot: int) -> int:
+        """How often a step has begun."""
+        at = slot * WIDTH
+        table = self.outcomes
+        return _UNPACK(table, at)[1] if at < len(table) else 0
 
-    def pass_through(self, slot: int) -> int:
-        """A step begins and ends well at once; gives how often it has begun by now."""
-        return self._write(slot, COMPLETED, 1, self.now, self.now)
+    def begin(self, slot: int, status: int = EXECUTING, ended_at: int = 0) -> int:
+        """A step begins, and perhaps ends at once; gives how often it has begun by now."""
+        table = self.outcomes
+        at = slot * WIDTH
+        if at == len(table):
+            table += _ROW(status, 1, self.now, ended_at)
+            return 1
+        if at > len(table):
+            table.extend(bytes(at + WIDTH - len(table)))
+        begun: int = _UNPACK(table, at)[1] + 1
+        _PACK(table, at, status, begun, self.now, ended_at)
+        return begun
 
     def finish(self, slot: int, status: int) -> None:
         """A step that has begun ends."""
         at = slot * WIDTH
-        _, begun, since, _ = _UNPACK(self.outcomes, at)
-        _PACK(self.outcomes, at, status, begun, since, self.now)
-        if status == COMPLETED and slot in self.errors:
+        self.outcomes[at] = status
+        _END(self.outcomes, at + END_AT, self.now)
+        if self.errors and status == COMPLETED and slot in self.errors:
             self.errors = {k: v for k, v in self.errors.items() if k != slot}
 
     def fail(self, slot: int, error: Error) -> None:
         """A step ends badly, perhaps before it had begun."""
         if self.row(slot)[0] != EXECUTING:
-            self._write(slot, FAILURE, 1, self.now, self.now)
+            self.begin(slot, FAILURE, self.now)
         else:
             self.finish(slot, FAILURE)
         self.errors = {**self.errors, slot: error}
-
-    def _write(self, slot: int, status: int, more: int, begun_at: int, ended_at: int) -> int:
-        table = self.outcomes
-        at = slot * WIDTH
-        if at >= len(table):
-            table.extend(bytes(at + WIDTH - len(table)))
-        begun: int = _UNPACK(table, at)[1] + more
-        _PACK(table, at, status, begun, begun_at, ended_at)
-        return begun
 
 
 # User functions, and values on their way.
@@ -174,8 +180,10 @@ def look(stored: Stored, shape: Shape) -> Any:
 
 def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *more: Any) -> Any:
     """Call a function that must be pure; what it raises, or does to its input, fails the step."""
+    value = stored.live
     try:
-        value = look(stored, shape)
+        if value is UNSET:
+            value = look(stored, shape)
         if shape.frozen or not isinstance(shape, Typed):
             return fn(value, *more)
         before = shape.codec.encode(value)

@@ -23,6 +23,7 @@ LANE: Final = 32
 _TALL: Final = 1500
 _BEND: Final = 14
 _RATIO: Final = 1.5
+_WORTH: Final = 0.75
 
 Point: TypeAlias = tuple[float, float]
 
@@ -153,11 +154,13 @@ def _from_zero(placed: Sequence[Placed]) -> list[Placed]:
 
 def flowing(blocks: Sequence[Block]) -> Block:
     """One after the other: a stack, or columns side by side where a stack would be too tall to be seen."""
-    height = sum(block.height + GAP for block in blocks)
-    width = max(block.width for block in blocks)
-    count = ceil(sqrt(_RATIO * height / (width + LANE))) if height > _TALL else 1
-    columns = _columns(blocks, max(height / count, _TALL / 2))
-    return stacked(blocks) if len(columns) == 1 else _beside([stacked(column) for column in columns])
+    stack = stacked(blocks)
+    if stack.height <= _TALL:
+        return stack
+    count = ceil(sqrt(_RATIO * stack.height / (stack.width + LANE)))
+    columns = _columns(blocks, max(stack.height / count, _TALL / 2))
+    beside = _beside([stacked(column) for column in columns])
+    return beside if beside.height < _WORTH * stack.height else stack
 
 
 def _columns(blocks: Sequence[Block], height: float) -> list[list[Block]]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final, Protocol, runtime_checkable
 
 from dagger.dsl.functions import fn_of
-from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node
+from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node, Workflow
 from dagger.errors import TemplateError
 
 _BAD_NAME: Final = re.compile(r"[/\x00-\x1f\x7f]")
@@ -24,18 +24,20 @@ class HasNode(Protocol):
 def node_of(step: object, place: str) -> Node:
     """The node of a step given at `place`, or a TemplateError that says what was given instead."""
     if isinstance(step, HasNode):
-        return shallow(step.node, place)
+        if isinstance(step.node, Workflow):
+            raise TemplateError(f"{place}: template '{step.node.name}' cannot stand as a step; compose its body instead")
+        return step.node
     if callable(step):
         name = getattr(step, "__name__", repr(step))
         raise TemplateError(f"{place}: '{name}' is a function, not a step; decorate it with @task, or use .then")
     raise TemplateError(f"{place}: wants a step, got {step!r}")
 
 
-def shallow(node: Node, place: str) -> Node:
-    """The node, if it is not nested too deeply to be walked safely."""
+def shallow(node: Node) -> Node:
+    """The node, if it is not nested too deeply to be walked safely. A chain is flat: what it is part of is asked."""
     if not isinstance(node, Chain) and node.depth > DEPTH_MAX:
         raise TemplateError(
-            f"{place}: '{node.label or type(node).__name__}' is nested more than {DEPTH_MAX} deep; "
+            f"'{node.label or type(node).__name__}' is nested more than {DEPTH_MAX} deep; "
             "write the steps one after the other with >>, or make a part of it a template of its own"
         )
     return node
@@ -76,6 +78,8 @@ def checked_name(name: object, place: str) -> str:
         raise TemplateError(f"{place}: a name is text that is not empty, got {name!r}")
     if _BAD_NAME.search(name):
         raise TemplateError(f"{place}: the name {name!r} holds a '/' or a control character; use another")
+    if not name.isprintable() and any(0xD800 <= ord(c) <= 0xDFFF for c in name):
+        raise TemplateError(f"{place}: the name {name!r} holds half a character (a lone surrogate); use another")
     return name
 
 

@@ -146,9 +146,7 @@ class _Pen:
     def _frame(self, frame: Frame, tails: _Tails) -> _Drawn:
         own = self._id(frame.path)
         members, tails = self._run(frame.body, tails)
-        title = ", ".join(
-            filter(None, [f"{frame.kind} {frame.name}".strip(), noted(frame.notes, brief=True)])
-        )
+        title = ", ".join(filter(None, [f"{frame.kind} {frame.name}".strip(), noted(frame.notes, brief=True)]))
         return [Cluster(own, frame.kind, title, tuple(members), frame.path)], tails
 
     def _fork(self, fork: Fork, tails: _Tails) -> _Drawn:

@@ -25,7 +25,7 @@ _CLUSTER: Final = 'style="rounded"; color="#94a3b8"'
 
 _LOOKS: Final[Mapping[str, str]] = {
     "start": 'shape=box, style="rounded,filled"',
-    "end": "shape=doublecircle, width=0.2",
+    "end": 'shape=box, style="rounded,filled"',
     "command": 'shape=box, fillcolor="#e0e7ff", color="#4f46e5"',
     "listener": 'shape=box, fillcolor="#ccfbf1", color="#0d9488"',
     "signal": 'shape=note, style=filled, fillcolor="#fef3c7", color="#d97706"',

@@ -60,9 +60,7 @@ def shape_of(node: Node, prefix: str) -> Shape:
     """The shape of one construct."""
     match node:
         case Process(body=body, timeout=timeout, otherwise=otherwise):
-            scope = Frame(
-                "process", *_named(node, prefix), run_of(body, inside(node, prefix)), _limits(timeout)
-            )
+            scope = Frame("process", *_named(node, prefix), run_of(body, inside(node, prefix)), _limits(timeout))
             return _answered(scope, "otherwise", otherwise, inside(node, prefix))
         case ForEach(body=body, limit=limit):
             notes = (Note("limit", str(limit)),) if limit else ()

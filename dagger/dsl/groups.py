@@ -175,6 +175,9 @@ class Switch(Step[A, O], Generic[A, K, O]):
         checked_name(case_label(value), place)
         if any(value == other and type(value) is type(other) for other, _ in self.node.cases):
             raise TemplateError(f"{place}: is there already; a value has one branch")
+        label = case_label(value)
+        if label in ("otherwise", *(case_label(other) for other, _ in self.node.cases)):
+            raise TemplateError(f"{place}: '{label}' stands in the paths for another branch; use a value that does not")
         _possible(self.node, value, place)
         return Switch(replace(self.node, cases=(*self.node.cases, (value, node_of(step, place)))))
 

@@ -6,7 +6,7 @@ What has a path carries it as `data-path`, and a `<title>` that says in words al
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
 from dagger.dsl.blocks import Bar, Card, Diamond, Mark, Panel, Pill, Point, Tag, Wire
@@ -32,7 +32,7 @@ from dagger.dsl.theme import BADGES, ICONS
 
 _CORNER: Final = 8
 
-Status = Mapping[str, str]
+Status: TypeAlias = Mapping[str, str]
 """The status of what has a path, by path."""
 
 
@@ -142,9 +142,7 @@ def _pill(pill: Pill, x: float, y: float) -> str:
 def _tag(shown: str, x: float, y: float, height: float, width: float = 0) -> str:
     wide = width or tag_width(shown)
     place = f'x="{number(x - wide / 2)}" y="{number(y - height / 2)}"'
-    rect = (
-        f'<rect class="label" {place} width="{number(wide)}" height="{number(height)}" rx="{height / 2:g}"/>'
-    )
+    rect = f'<rect class="label" {place} width="{number(wide)}" height="{number(height)}" rx="{height / 2:g}"/>'
     return rect + text("tag", x, y + 4, fitted(shown, TEXT_MAX, DETAIL_SIZE, bold=True))
 
 

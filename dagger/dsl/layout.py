@@ -114,8 +114,14 @@ def _frame(frame: Frame) -> Block:
     top = TITLE if frame.name or frame.notes else PADDING
     inner = Placed((width - body.width) / 2, top + 6, body)
     height = inner.y + body.height + PADDING
-    axis = inner.head[0]
-    return Block(width, height, axis, axis, height, (Panel(width, height, frame),), (inner,))
+    axis, (foot, low) = inner.head[0], inner.tail
+    # Lines that meet at the end of a body go on to the edge: they would end nowhere.
+    out = (Wire(((foot, low), (foot, height)), arrow=False),) if _merges(frame.body[-1]) else ()
+    return Block(width, height, axis, axis, height, (Panel(width, height, frame), *out), (inner,))
+
+
+def _merges(shape: Shape) -> bool:
+    return isinstance(shape, Choice | Sided)
 
 
 def _fork(fork: Fork) -> Block:
@@ -128,10 +134,7 @@ def _fork(fork: Fork) -> Block:
         Bar(left, 0, right - left, middle - left, fork.label, fork.path),
         Bar(left, low, right - left, middle - left, fork.rule),
     )
-    down = [
-        Wire(((inner.head[0], _edge(inner.head[0] - middle, fork.label, BAR)), inner.head))
-        for inner in placed
-    ]
+    down = [Wire(((inner.head[0], _edge(inner.head[0] - middle, fork.label, BAR)), inner.head)) for inner in placed]
     into = [(inner, inner.tail[0], _edge(inner.tail[0] - middle, fork.rule, 0)) for inner in placed]
     joins = [Wire((inner.tail, (x, low + y))) for inner, x, y in into]
     return _spread(placed, (*down, *joins, *bars), (left, right), middle, low + BAR)

@@ -317,5 +317,5 @@ def short(pause: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     if micros or not parts:
-        parts.append(f"{micros / 1_000_000:g}s")
+        parts.append(f"{micros // 1_000_000}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".") + "s")
     return "".join(parts)

@@ -132,9 +132,7 @@ def words(shape: Box | Frame | Fork | Choice) -> str:
     """A shape as one line: `command charge → PAYMENT_COMMAND`."""
     match shape:
         case Box(kind=kind, name=name, notes=notes):
-            return ", ".join(
-                filter(None, [" ".join(filter(None, [kind, name, linked(shape)])), noted(notes)])
-            )
+            return ", ".join(filter(None, [" ".join(filter(None, [kind, name, linked(shape)])), noted(notes)]))
         case Frame(kind=kind, name=name, notes=notes):
             return ", ".join(filter(None, [f"{kind} {name}".strip(), noted(notes)]))
         case Fork(rule=rule, name=name):

@@ -25,6 +25,7 @@ from dagger.dsl.build import (
     checked_name,
     grouped,
     node_of,
+    shallow,
     step_or_function,
 )
 from dagger.dsl.functions import fn_of
@@ -65,7 +66,7 @@ class Step(Generic[I, O]):
     node: Node
 
     def __init__(self, node: Node) -> None:
-        object.__setattr__(self, "node", node)
+        object.__setattr__(self, "node", shallow(node))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self!r} is a value and cannot be changed; compose another step")

@@ -46,7 +46,7 @@ def svg(node: Workflow, status: Mapping[str, str] | None = None) -> str:
 def _opening(width: float, height: float) -> str:
     wide, high = ink.number(width), ink.number(height)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="dagger" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="dagger" role="graphics-document" '
         f'width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">'
     )
 

@@ -20,7 +20,8 @@ _CLASSES: Final = {
     0.34: "iIjl.,:;'|!`",
     0.43: '()[]{}/\\frt -"',
     0.76: "ABCDEGHKNOPQRSTUVXYZ&w",
-    0.92: "MW%@mæœ",
+    0.96: "Mm%æœ",
+    1.02: "W@",
     0.85: "→←×+=<>~^#…",
 }
 
@@ -58,7 +59,5 @@ def _unlisted(sign: str, usual: float) -> float:
     """Marks that stand on the letter before take no room; ideographs and pictures take a square."""
     if unicodedata.category(sign) in ("Mn", "Me", "Cf"):
         return 0
-    wide = (
-        unicodedata.east_asian_width(sign) in "WF" or unicodedata.category(sign) == "So" or ord(sign) > 0xFFFF
-    )
+    wide = unicodedata.east_asian_width(sign) in "WF" or unicodedata.category(sign) == "So" or ord(sign) > 0xFFFF
     return max(usual, 1.3) if wide else usual

@@ -143,9 +143,7 @@ _RULES: Final = """\
 
 def css() -> str:
     """The style sheet; each rule is bound to the class of the drawing, for a page may hold other things."""
-    return "\n".join(
-        [*_colours(_LIGHT, ""), _RULES, "@media (prefers-color-scheme: dark) {", *_colours(_DARK, "}")]
-    )
+    return "\n".join([*_colours(_LIGHT, ""), _RULES, "@media (prefers-color-scheme: dark) {", *_colours(_DARK, "}")])
 
 
 def _colours(colours: Mapping[str, str], end: str) -> Iterator[str]:

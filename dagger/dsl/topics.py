@@ -86,6 +86,8 @@ class Topic(Generic[M]):
     ) -> None:
         if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # users
             raise TemplateError(f"topic: its name is {name!r}; give it the broker's name of the topic")
+        if "/" in name or not name.isprintable():
+            raise TemplateError(f"topic {name!r}: a topic's name holds no '/' and no control character; use another")
         put = object.__setattr__
         put(self, "name", name)
         put(self, "type", _union(type) if isinstance(type, tuple) else type)

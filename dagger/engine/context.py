@@ -33,7 +33,7 @@ class TaskContext:
     def resource(self, kind: type[R]) -> R:
         """The resource of a class: what `lifespan=` yielded itself, or a value of the mapping that it yielded."""
         found = self.resources
-        named: Mapping[Any, Any] = found if isinstance(found, Mapping) else {"": found}
+        named: Mapping[Any, Any] = found if isinstance(found, Mapping) else {"": found}  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         for value in named.values():
             if isinstance(value, kind):
                 return value

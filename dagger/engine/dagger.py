@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, Self, TypeVar, overload
-from weakref import WeakValueDictionary
 
 import anyio
 import anyio.abc
@@ -21,16 +20,16 @@ from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
-from dagger.engine.instance import Instance, snapshot
-from dagger.engine.ports import Append, Backend, Outgoing, Query
-from dagger.engine.prepare import checked_id, checked_signal, prepare
+from dagger.engine.instance import Instance
+from dagger.engine.ports import Append, Backend, Query
+from dagger.engine.prepare import checked_id, checked_message, checked_signal, checked_template, prepare
 from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.registry import Registry
-from dagger.engine.run import Prepared, Registered, Run, Seen
+from dagger.engine.run import Prepared, Registered, Run
 from dagger.engine.tasks import Outcome, Tasks
+from dagger.engine.watch import Watch
 from dagger.engine.worker import Local, Worker
-from dagger.errors import EncodeError, InstanceConflict, RequestError, UnknownInstance, WrongInput
-from dagger.plan.keys import MissingKey, partition_key_of
+from dagger.errors import InstanceConflict, RequestError, UnknownInstance
 from dagger.plan.plan import Limits, Plan
 
 A = TypeVar("A")
@@ -77,20 +76,27 @@ class Dagger:
         self._resources: Any = None
         self._grace_s = grace.total_seconds()
         self._registry = Registry(Limits(early_limit, early_for // MICROSECOND))
-        self._tasks = Tasks(self._report, lambda: self._resources, threads, self._task_changed)
-        self._worker = Worker(
-            self._backend,
-            self._registry,
-            self._clock,
-            unmatched_topic=unmatched_topic,
-            committed=self._committed,
-        )
-        self._waiters: dict[str, list[anyio.Event]] = {}
-        self._seen: WeakValueDictionary[str, Seen] = WeakValueDictionary()
+        self._threads = threads
+        self._unmatched_topic = unmatched_topic
+        self._tasks = self._new_tasks()
+        self._worker = self._new_worker()
+        self._watch = Watch()
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
         self._opened = False
         self._leaving = anyio.Event()
+
+    def _new_tasks(self) -> Tasks:
+        return Tasks(self._report, lambda: self._resources, self._threads, self._task_changed)
+
+    def _new_worker(self) -> Worker:
+        return Worker(
+            self._backend,
+            self._registry,
+            self._clock,
+            unmatched_topic=self._unmatched_topic,
+            committed=self._committed,
+        )
 
     # Templates.
 
@@ -103,13 +109,10 @@ class Dagger:
 
         Raises TemplateConflict where another shape is registered under the same name and version.
         """
-        found: Any = template if isinstance(template, Template) else template()
-        if not isinstance(found, Template):
-            raise RequestError(f"register: wants a template, or a function that returns one, got {found!r}")
-        known: Template[Any, Any] = found
-        self._registry.add(known)
+        found = checked_template(template)
+        self._registry.add(found)
         self._backend.log.consume(self._registry.consumed)
-        return known
+        return found
 
     def register_template(self, template: Template[A, B], /) -> Template[A, B]:
         """The same as `register`, by the name that users of wf-dagger know."""
@@ -152,7 +155,7 @@ class Dagger:
         state = await self._state(instance.id)
         self._refuse_conflict(instance, state)
         plan = instance.plan
-        run = self._handle(instance.id, plan, state)
+        run = self._watch.handle(instance.id, plan, state)
         event = Submitted(plan.template, plan.version, instance.id, instance.key, instance.raw)
         await self._append(instance.id, event)
         return run
@@ -198,11 +201,12 @@ class Dagger:
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
+        if isinstance(instance, Run) and instance.status.is_end:
+            return instance.instance
         id = _id_of(instance)
         await self._open()
         while True:
-            event = anyio.Event()
-            self._waiters.setdefault(id, []).append(event)
+            event = self._watch.end_of(id)
             state = await self._state(id)
             if state is None and not isinstance(instance, Run):
                 raise UnknownInstance(f"no instance has the id '{id}'")
@@ -230,13 +234,7 @@ class Dagger:
         Raises WrongInput for a message that the topic does not carry, or that has no key.
         """
         await self._open()
-        try:
-            payload = topic.wire.encode(message)
-            key = partition_key_of(topic, message)
-        except (EncodeError, MissingKey) as error:
-            raise WrongInput(f"topic '{topic.name}': {error}") from None
-        named = {} if id is None else {"dagger-id": id}
-        await self._backend.log.append([Outgoing(topic.name, key, payload, {**(headers or {}), **named})])
+        await self._backend.log.append([checked_message(topic, message, headers, id)])
 
     async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
         """The messages of a topic, for code outside any workflow; each at least once for a group."""
@@ -342,13 +340,9 @@ class Dagger:
 
     def _committed(self, changes: Sequence[Local], states: Mapping[str, State]) -> None:
         """A commit is done: start and stop tasks, show runs their state, and tell who waits for an end."""
-        for id in self._seen.keys() & states.keys():
-            self._seen[id].state = states[id]
         for change in changes:
             self._carry_out(change)
-            if not change.state.is_live:
-                for event in self._waiters.pop(change.id, ()):
-                    event.set()
+        self._watch.show(states)
 
     def _carry_out(self, change: Local) -> None:
         plan = self._registry.plan(change.state.template, change.state.version)
@@ -379,14 +373,6 @@ class Dagger:
         (row,) = await self._backend.store.read([id])
         return None if row is None else decode_cell(row.data).home.state
 
-    def _handle(self, id: str, plan: Plan, state: State | None) -> Run[Any]:
-        """A run whose state is kept as new as the last commit here."""
-        seen = self._seen.get(id)
-        if seen is None:
-            seen = self._seen[id] = Seen()
-        seen.state = state if seen.state is None else seen.state
-        return Run(id, plan, seen)
-
     async def _live(self, instance: str | uuid.UUID | Run[Any]) -> State:
         id = _id_of(instance)
         state = await self._state(id)
@@ -401,7 +387,7 @@ class Dagger:
         return plan
 
     def _snapshot(self, state: State) -> Instance:
-        return snapshot(self._plan_of(state), state)
+        return Instance(self._plan_of(state), state)
 
 
 def _id_of(instance: str | uuid.UUID | Run[Any]) -> str:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from dagger.core.state import NOT_STARTED, ROW, SKIPPED, STATUSES, Error, State, Status, Waiting
 from dagger.engine.clock import to_datetime
-from dagger.errors import UnknownInstance
+from dagger.errors import UnknownStep
 from dagger.plan.ops import Listen
 from dagger.plan.plan import Plan
 
@@ -44,59 +44,107 @@ class StepState:
         return None if self.started is None or self.ended is None else self.ended - self.started
 
 
-@dataclass(frozen=True, slots=True)
 class Instance:
-    """A snapshot of an instance. `input` and `result` are loaded values; `waiting_for` names topics and signals."""
+    """A snapshot of an instance, and of every step of its template; values are loaded when they are asked for."""
 
-    id: str
-    template: str
-    version: int
-    key: str
-    status: Status
-    input: Any
-    result: Any = None
-    error: Error | None = None
-    created: datetime | None = None
-    updated: datetime | None = None
-    ended: datetime | None = None
-    steps: tuple[StepState, ...] = ()
-    waiting_for: tuple[str, ...] = ()
+    __slots__ = ("_plan", "_state")
+
+    def __init__(self, plan: Plan, state: State) -> None:
+        self._plan = plan
+        self._state = state
+
+    @property
+    def id(self) -> str:
+        """The id that it was given, or its business key."""
+        return self._state.id
+
+    @property
+    def template(self) -> str:
+        """The name of its template."""
+        return self._state.template
+
+    @property
+    def version(self) -> int:
+        """The version of its template."""
+        return self._state.version
+
+    @property
+    def key(self) -> str:
+        """Its business key."""
+        return self._state.key
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+        return STATUSES[self._state.status]
+
+    @property
+    def input(self) -> Any:
+        """What it was started with."""
+        return self._plan.takes.decode(self._state.input)
+
+    @property
+    def result(self) -> Any:
+        """What it ended with; None unless it is COMPLETED."""
+        return None if self._state.result is None else self._plan.gives.revive(self._state.result)
+
+    @property
+    def error(self) -> Error | None:
+        """Why it failed; `str` of it is `path: Type: message`."""
+        return self._state.error
+
+    @property
+    def created(self) -> datetime:
+        """When its first step was taken."""
+        return to_datetime(self._state.created)
+
+    @property
+    def updated(self) -> datetime:
+        """When its last step was taken."""
+        return to_datetime(self._state.now)
+
+    @property
+    def ended(self) -> datetime | None:
+        """When it ended; None while it executes."""
+        return to_datetime(self._state.ended) if self._state.ended else None
+
+    @property
+    def steps(self) -> tuple[StepState, ...]:
+        """Every step of its template, in the order written."""
+        return tuple(step_states(self._plan, self._state))
+
+    @property
+    def waiting_for(self) -> tuple[str, ...]:
+        """The steps that wait for a message or a signal, each with the topic or signal."""
+        return tuple(_waits(self._plan, self._state))
 
     def step(self, path: str) -> StepState:
-        """The step of a path. Raises UnknownInstance-like KeyError text where the template has no such step."""
+        """The step of a path. Raises UnknownStep where the template has none."""
         for found in self.steps:
             if found.path == path:
                 return found
-        known = ", ".join(step.path for step in self.steps)
-        raise UnknownInstance(f"template '{self.template}' has no step '{path}'; its steps are: {known}")
+        known = ", ".join(self._plan.paths)
+        raise UnknownStep(f"template '{self.template}' has no step '{path}'; its steps are: {known}")
 
     def tree(self) -> str:
         """The instance as a tree of its steps, with marks, statuses and times."""
         return "\n".join(_tree(self))
 
     @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Instance) and self._state == other._state
+
+    @override
+    def __hash__(self) -> int:
+        return hash((self._state.id, self._state.now))
+
+    @override
+    def __repr__(self) -> str:
+        return f"<instance {self.id} of {self.template}: {self.status}>"
+
+    @override
     def __str__(self) -> str:
         return self.tree()
-
-
-def snapshot(plan: Plan, state: State) -> Instance:
-    """What users see of a state."""
-    status = STATUSES[state.status]
-    return Instance(
-        id=state.id,
-        template=state.template,
-        version=state.version,
-        key=state.key,
-        status=status,
-        input=plan.takes.decode(state.input),
-        result=None if state.result is None else plan.gives.revive(state.result),
-        error=state.error,
-        created=to_datetime(state.created),
-        updated=to_datetime(state.now),
-        ended=to_datetime(state.ended) if state.ended else None,
-        steps=tuple(step_states(plan, state)),
-        waiting_for=tuple(_waits(plan, state)),
-    )
 
 
 def step_states(plan: Plan, state: State) -> Iterator[StepState]:
@@ -131,16 +179,25 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
 
 def _tree(instance: Instance) -> Iterator[str]:
     head = f"{_MARKS[instance.status]} {instance.template} {instance.id}  {instance.status}"
-    yield f"{head}  {_span(instance.created, instance.ended)}".rstrip()
-    paths = [step.path for step in instance.steps]
-    known = set(paths)
-    for number, step in enumerate(instance.steps):
-        parents = [p for p in _prefixes(step.path) if p in known]
-        label = step.path[len(parents[-1]) + 1 :] if parents else step.path
-        rest = paths[number + 1 :]
-        stem = "".join("│  " if _has_sibling(rest, p) else "   " for p in parents)
-        elbow = "├─ " if _has_sibling(rest, step.path) else "└─ "
-        yield f"{stem}{elbow}{_line(step, label)}".rstrip()
+    # An error that no step has as its own, as that of a timeout, is told on the first line.
+    error = "" if any(step.error for step in instance.steps) else f"  {instance.error or ''}"
+    yield f"{head}  {_span(instance.created, instance.ended)}{error}".rstrip()
+    rows = list(_branches(_by_parent(instance.steps), "", ""))
+    name_width = max((len(name) for name, _ in rows), default=0)
+    status_width = max((len(step.status) for _, step in rows), default=0)
+    for name, step in rows:
+        yield f"{name:{name_width}}  {step.status.value:{status_width}}  {_details(step)}".rstrip()
+
+
+def _by_parent(steps: tuple[StepState, ...]) -> Mapping[str, list[StepState]]:
+    """The steps by the path of the step that they are in; empty for those that are in none."""
+    inside = dict[str, list[StepState]]()
+    known = set[str]()
+    for step in steps:
+        around = [path for path in _prefixes(step.path) if path in known]
+        inside.setdefault(around[-1] if around else "", []).append(step)
+        known.add(step.path)
+    return inside
 
 
 def _prefixes(path: str) -> list[str]:
@@ -148,17 +205,22 @@ def _prefixes(path: str) -> list[str]:
     return ["/".join(parts[:n]) for n in range(1, len(parts))]
 
 
-def _has_sibling(rest: list[str], path: str) -> bool:
-    """Whether a later step hangs on the same branch of the tree."""
-    base = path.rpartition("/")[0]
-    prefix = f"{base}/" if base else ""
-    return any(other.startswith(prefix) and not other.startswith(f"{path}/") for other in rest)
+def _branches(
+    inside: Mapping[str, list[StepState]], parent: str, stem: str
+) -> Iterator[tuple[str, StepState]]:
+    """The branches below a step, each with its mark and name, and the step."""
+    steps = inside.get(parent, [])
+    for number, step in enumerate(steps, start=1):
+        is_last = number == len(steps)
+        label = step.path.removeprefix(f"{parent}/") if parent else step.path
+        yield f"{stem}{'└─' if is_last else '├─'} {_MARKS[step.status]} {label}", step
+        yield from _branches(inside, step.path, stem + ("   " if is_last else "│  "))
 
 
-def _line(step: StepState, label: str) -> str:
+def _details(step: StepState) -> str:
     tries = f"  ×{step.attempts}" if step.attempts > 1 else ""
     error = f"  {step.error.text}" if step.error else ""
-    return f"{_MARKS[step.status]} {label}  {step.status}  {_span(step.started, step.ended)}{tries}{error}"
+    return f"{_span(step.started, step.ended)}{tries}{error}"
 
 
 def _span(started: datetime | None, ended: datetime | None) -> str:

@@ -23,14 +23,14 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 
-class Append(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Append(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """A record for the internal log."""
 
     partition: int
     data: bytes
 
 
-class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=2):
+class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """A message for an external topic."""
 
     topic: str
@@ -42,7 +42,7 @@ class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=2):
 Entry: TypeAlias = Append | Outgoing
 
 
-class LogRecord(msgspec.Struct, frozen=True):
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
     """A record of the internal log, as polled."""
 
     partition: int
@@ -50,7 +50,7 @@ class LogRecord(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class TopicRecord(msgspec.Struct, frozen=True):
+class TopicRecord(msgspec.Struct, frozen=True, gc=False):
     """A message of an external topic, as polled."""
 
     topic: str
@@ -61,7 +61,7 @@ class TopicRecord(msgspec.Struct, frozen=True):
     headers: Mapping[str, str]
 
 
-class Batch(msgspec.Struct, frozen=True):
+class Batch(msgspec.Struct, frozen=True, gc=False):
     """What one poll gave: records of the internal log, and messages of external topics."""
 
     records: Sequence[LogRecord]
@@ -75,7 +75,7 @@ Position: TypeAlias = tuple[str, int]
 """A topic (empty for the internal log) and a partition of it."""
 
 
-class Listing(msgspec.Struct, frozen=True, array_like=True):
+class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What instances are found by."""
 
     template: str
@@ -84,14 +84,14 @@ class Listing(msgspec.Struct, frozen=True, array_like=True):
     created: int
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """A stored record and its version."""
 
     version: int
     data: bytes
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """A record to be written, if the stored version is `version` (0: there is none)."""
 
     key: str
@@ -106,7 +106,7 @@ class Write(msgspec.Struct, frozen=True):
     listing: Listing | None = None
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(msgspec.Struct, frozen=True, gc=False):
     """Which instances are wanted: all that match what is set, ordered by id, after `after`."""
 
     template: str | None = None

@@ -1,14 +1,20 @@
-"""What a caller gives is checked here, when it is given: inputs, ids, signals."""
+"""What a caller gives is checked here, when it is given: inputs, ids, messages, signals."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
+from dagger.dsl.template import Template
+from dagger.dsl.topics import Topic
+from dagger.engine.ports import Outgoing
 from dagger.engine.run import Prepared
 from dagger.errors import EncodeError, RequestError, WrongInput
-from dagger.plan.keys import MissingKey
+from dagger.plan.keys import MissingKey, partition_key_of
 from dagger.plan.plan import Plan
+
+M = TypeVar("M")
 
 
 def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
@@ -28,6 +34,14 @@ def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
     return Prepared(key if id is None else checked_id(id), key, plan, raw, live)
 
 
+def checked_template(given: Any) -> Template[Any, Any]:
+    """What was given to be registered: a template, or a function that returns one. Raises RequestError."""
+    found = given() if callable(given) else given
+    if not isinstance(found, Template):
+        raise RequestError(f"register: wants a template, or a function that returns one, got {found!r}")
+    return found  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
+
+
 def checked_id(id: object) -> str:
     """An instance id as text. Raises RequestError."""
     if isinstance(id, uuid.UUID):
@@ -35,6 +49,19 @@ def checked_id(id: object) -> str:
     if isinstance(id, str) and id:
         return id
     raise RequestError(f"an instance id is text that is not empty, or a UUID; got {id!r}")
+
+
+def checked_message(
+    topic: Topic[M], message: M, headers: Mapping[str, str] | None = None, id: str | None = None
+) -> Outgoing:
+    """A message as it goes to its topic; `id` becomes its `dagger-id`. Raises WrongInput."""
+    try:
+        payload = topic.wire.encode(message)
+        key = partition_key_of(topic, message)
+    except (EncodeError, MissingKey) as error:
+        raise WrongInput(f"topic '{topic.name}': {error}") from None
+    named = {} if id is None else {"dagger-id": id}
+    return Outgoing(topic.name, key, payload, {**(headers or {}), **named})
 
 
 def checked_signal(plan: Plan, name: str, value: object) -> bytes:

@@ -13,14 +13,14 @@ from dagger.core.state import Stored
 from dagger.engine.ports import Entry
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True):
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A record of the internal log: an event, and the key whose home it goes to."""
 
     to: str
     event: Event
 
 
-class Cell(msgspec.Struct, frozen=True, array_like=True):
+class Cell(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A stored row: a home, the last offset applied to it, and the entries that its steps ordered, by offset."""
 
     offset: int = -1

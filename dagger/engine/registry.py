@@ -39,8 +39,10 @@ class Registry:
     def add(self, template: Template[Any, Any]) -> Plan:
         """Register a template; the same again is no change, another shape under its version is refused."""
         place = (template.name, template.version)
-        plan = compile(template, self.limits)
         known = self._plans.get(place)
+        if known is not None and self._templates[place] is template:
+            return known
+        plan = compile(template, self.limits)
         if known is not None and known.fingerprint != plan.fingerprint:
             raise TemplateConflict(
                 f"template '{template.name}' version {template.version} is registered with another shape; "

@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import override
 
-from dagger.core.state import Error, State, Status
+from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
-from dagger.engine.instance import Instance, StepState, snapshot
+from dagger.engine.instance import Instance, StepState
 from dagger.errors import WorkflowFailed
 from dagger.plan.plan import Plan
 
@@ -42,22 +42,23 @@ class Run(Generic[B]):
     @property
     def status(self) -> Status:
         """SUBMITTED until a worker has begun it, then what the worker says."""
-        return self.instance.status
+        state = self._seen.state
+        return Status.SUBMITTED if state is None else STATUSES[state.status]
 
     @property
     def result(self) -> B:
         """The result; raises WorkflowFailed where there is none."""
-        instance = self.instance
-        if instance.status is not Status.COMPLETED:
-            why = f": {instance.error}" if instance.error else ""
-            raise WorkflowFailed(f"instance '{self.id}' has no result, it is {instance.status}{why}")
-        result: B = instance.result
+        state = self._seen.state
+        if state is None or state.result is None:
+            why = f": {self.error}" if self.error else ""
+            raise WorkflowFailed(f"instance '{self.id}' has no result, it is {self.status}{why}")
+        result: B = self.plan.gives.revive(state.result)
         return result
 
     @property
     def error(self) -> Error | None:
         """Why it failed; `str` of it is `path: Type: message`. None if it did not."""
-        return self.instance.error
+        return None if self._seen.state is None else self._seen.state.error
 
     def step(self, path: str) -> StepState:
         """How the step of a path stands."""
@@ -67,9 +68,12 @@ class Run(Generic[B]):
     def instance(self) -> Instance:
         """A snapshot of all of it."""
         state = self._seen.state
-        if state is None:
-            return Instance(self.id, self.plan.template, self.plan.version, "", Status.SUBMITTED, None)
-        return snapshot(self.plan, state)
+        return Instance(self.plan, _submitted(self.id, self.plan) if state is None else state)
+
+
+def _submitted(id: str, plan: Plan) -> State:
+    """What is known of an instance that no worker has begun."""
+    return State(id, plan.template, plan.version, "", b"", 0, 0, SUBMITTED)
 
 
 class Prepared(Generic[B]):

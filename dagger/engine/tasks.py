@@ -126,9 +126,12 @@ class Tasks:
         value = op.shape.revive(raw)
         if op.is_async:
             return await op.fn(value)
-        call = partial(op.fn, value)
-        result = await anyio.to_thread.run_sync(call, limiter=self._limiter, abandon_on_cancel=True)
+        result = await self._in_thread(partial(op.fn, value))
         return await result if inspect.isawaitable(result) else result
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        """Call a sync function beside the event loop."""
+        return await anyio.to_thread.run_sync(call, limiter=self._limiter, abandon_on_cancel=True)
 
 
 def _settled(op: Run, frame: int, result: Any) -> Outcome:

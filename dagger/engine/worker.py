@@ -16,7 +16,7 @@ import msgspec
 
 from dagger.core.effects import Effect, Ignored, Publish, RunTask, Send, StopTask, Unmatched
 from dagger.core.events import TimerDue
-from dagger.core.home import Home, PlanMissing, receive
+from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
 from dagger.engine.clock import Clock
@@ -53,7 +53,7 @@ CACHE_MAX: Final = 100_000
 
 
 class Local(msgspec.Struct, frozen=True):
-    """What a commit means in this process: tasks to start and stop, instances that have changed."""
+    """What a commit means in this process: tasks to start and stop."""
 
     id: str
     state: State
@@ -63,11 +63,12 @@ class Local(msgspec.Struct, frozen=True):
 class Loaded:
     """A row in memory."""
 
-    __slots__ = ("cell", "version")
+    __slots__ = ("cell", "partition", "version")
 
     def __init__(self, version: int, cell: Cell) -> None:
         self.version = version
         self.cell = cell
+        self.partition = 0
 
 
 class Worker:
@@ -175,26 +176,26 @@ class Worker:
             return [self._dead(record, str(error))]
         entries = list[Entry]()
         if effects:
-            entries = self._entries(effects)
-            self._collect(record.to, home, effects, local)
-        if home.state is not cell.home.state and home.state is not None and not home.state.is_live:
-            local.append(Local(record.to, home.state, ()))
+            tasks = list[RunTask | StopTask]()
+            self._sort(effects, entries, tasks)
+            if tasks and home.state is not None:
+                local.append(Local(record.to, home.state, tuple(tasks)))
         offset = source.offset
-        kept = self._uncommitted(cell, source.partition)
+        kept = self._uncommitted(cell, source.partition) if cell.outbox else ()
         outbox = (*kept, *((offset, entry) for entry in entries)) if entries else kept
         loaded.cell = Cell(offset, outbox, home)
+        loaded.partition = source.partition
         dirty[record.to] = loaded
         return entries
 
     def _uncommitted(self, cell: Cell, partition: int) -> tuple[tuple[int, Entry], ...]:
-        if not cell.outbox:
-            return ()
         done = self._done.get(partition, -1)
         return tuple(kept for kept in cell.outbox if kept[0] > done)
 
-    def _entries(self, effects: tuple[Effect, ...]) -> list[Entry]:
-        """What of a step's effects goes out through the log."""
-        entries = list[Entry]()
+    def _sort(
+        self, effects: tuple[Effect, ...], entries: list[Entry], tasks: list[RunTask | StopTask]
+    ) -> None:
+        """What of a step's effects goes out through the log, and what is carried out here after the commit."""
         for effect in effects:
             match effect:
                 case Publish():
@@ -209,8 +210,7 @@ class Worker:
                     self.counts["ignored"] += 1
                     logger.debug("ignored: %s", effect.reason)
                 case RunTask() | StopTask():
-                    pass
-        return entries
+                    tasks.append(effect)
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
         self.counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
@@ -225,11 +225,6 @@ class Worker:
         headers = {"dagger-reason": reason, "dagger-to": record.to}
         return Outgoing("dagger.dead-letter", record.to, encode_record(record), headers)
 
-    def _collect(self, id: str, home: Home, effects: tuple[Effect, ...], local: list[Local]) -> None:
-        tasks = tuple(effect for effect in effects if isinstance(effect, RunTask | StopTask))
-        if tasks and home.state is not None:
-            local.append(Local(id, home.state, tasks))
-
     async def _write(self, dirty: Mapping[str, Loaded]) -> None:
         if not dirty:
             return
@@ -242,11 +237,11 @@ class Worker:
     def _row(self, key: str, loaded: Loaded) -> Write:
         home = loaded.cell.home
         state = home.state
-        partition = partition_of(key, self._log.partitions)
+        partition = loaded.partition
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
             return Write(key, partition, loaded.version, data, home.due)
-        listing = Listing(state.template, STATUSES[state.status].value, state.key, state.created)
+        listing = Listing(state.template, STATUSES[state.status], state.key, state.created)
         data = encode_cell(loaded.cell)
         return Write(key, partition, loaded.version, data, home.due, state.is_busy, listing)
 

@@ -129,6 +129,8 @@ def _publish(c: _Compiler, node: nodes.Command, prefix: str, shape: Shape) -> Sh
         shape,
         slot=c.slot(path, "command"),
         topic=node.topic,
+        encode=node.topic.wire.encode,
+        key=(node.topic.partition_key or node.topic.key).call,
         build=_call(node.build),
         many=not is_list,
     )

@@ -34,6 +34,8 @@ def key_text(value: object, encode: Callable[[Any], str] | None = None) -> str:
 def keys_of(topic: Topic[Any], message: object, by: Callable[[Any], Any] | None = None) -> tuple[str, ...]:
     """The correlation keys of a message, without repetition; raises MissingKey where there is none."""
     found = (by or topic.key.call)(message)
+    if type(found) is str and found:
+        return (found,)
     if isinstance(found, list | tuple | set | frozenset):
         texts = dict.fromkeys(key_text(one, topic.encode_key) for one in found)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's value
         if not texts:

@@ -43,6 +43,9 @@ class Publish(Op, kw_only=True, gc=False):
     """Publish what `build` makes of the value (None: the value itself) and pass the value on."""
 
     topic: Topic[Any]
+    encode: Callable[[Any], bytes]
+    key: Pure
+    """Computes the partition key of a message."""
     build: Pure | None
     many: bool
     """Whether a list stands for several messages (False where a message is itself a list)."""

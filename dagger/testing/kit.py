@@ -18,10 +18,15 @@ from dagger.engine.clock import MICROSECOND
 from dagger.engine.context import context
 from dagger.engine.dagger import Dagger, Lifespan
 from dagger.engine.ports import Outgoing
+from dagger.engine.prepare import checked_message
 from dagger.engine.router import dead_letter_topic
 from dagger.engine.run import Prepared, Run
+from dagger.engine.tasks import Tasks
 from dagger.errors import TaskHangs
+from dagger.plan.plan import Plan
 from dagger.testing.clock import VirtualClock
+from dagger.testing.faults import CommitLost, FaultyMemory, WorkerDied
+from dagger.testing.tasks import TasksInTurn
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -62,7 +67,6 @@ class TestEngine(Dagger):
             backend=self.memory,
         )
         self._patience_s = patience.total_seconds()
-        self._delivered: set[int] = set()
         self._spawned: set[asyncio.Task[None]] = set()
 
     @property
@@ -85,8 +89,8 @@ class TestEngine(Dagger):
 
     async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
         """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
-        self._delivered.add(len(self.memory.log.history))
-        await super().publish(topic, message, id=id)
+        await self._open()
+        await self.memory.log.deliver(checked_message(topic, message, id=id))
         await self.settle()
 
     async def deliver_raw(
@@ -94,8 +98,7 @@ class TestEngine(Dagger):
     ) -> None:
         """Put bytes on a topic as they are, whether or not they can be decoded."""
         await self._open()
-        self._delivered.add(len(self.memory.log.history))
-        await self.memory.log.append([Outgoing(topic.name, key, payload, headers or {})])
+        await self.memory.log.deliver(Outgoing(topic.name, key, payload, headers or {}))
         await self.settle()
 
     @override
@@ -132,13 +135,27 @@ class TestEngine(Dagger):
         self.clock.move_to(target)
         await self.settle()
 
+    async def crash(self) -> None:
+        """Let the worker die, with all that only it knew, and another take over; then run to idle.
+
+        What was not committed is polled again, and tasks that ran are started again. What `lifespan=` opened stays.
+        """
+        await self._open()
+        self._worker = self._new_worker()
+        await self._begin_again()
+        await self.settle()
+
     def sent(self, topic: Topic[M]) -> list[M]:
         """The messages that were published on a topic, in order, without those that the test delivered."""
         return [
             topic.wire.decode(record.payload)
             for number, record in enumerate(self.memory.log.history)
-            if record.topic == topic.name and number not in self._delivered
+            if record.topic == topic.name and number not in self.memory.log.delivered
         ]
+
+    def plan(self, name: str, version: int) -> Plan | None:
+        """The plan of a registered template."""
+        return self._registry.plan(name, version)
 
     def dead_letters(self, topic: Topic[Any]) -> list[tuple[bytes, dict[str, str]]]:
         """The payloads of a topic that were put aside, each with its headers (`dagger-reason`, ...)."""
@@ -151,8 +168,7 @@ class TestEngine(Dagger):
         """Run until nothing is left to do at the time that the clock shows. Raises TaskHangs."""
         await self._open()
         while True:
-            await self._worker.ring()
-            if await self._worker.run_once():
+            if await self._turn():
                 continue
             self._raise_spawned()
             await asyncio.sleep(0)
@@ -160,6 +176,32 @@ class TestEngine(Dagger):
                 return
             if not self._work_left():
                 await self._wait_for_tasks()
+
+    async def _turn(self) -> bool:
+        """Let what is due fire and apply a batch; whether there was one. A worker that dies is followed by another."""
+        try:
+            await self._worker.ring()
+            return await self._worker.run_once()
+        except WorkerDied:
+            self._worker = self._new_worker()
+        except CommitLost:
+            pass
+        await self._begin_again()
+        return True
+
+    async def _begin_again(self) -> None:
+        """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
+        await self._stop_tasks()
+        self._tasks = self._new_tasks()
+        self.memory.log.rewind()
+        tasks = await self._worker.recover()
+        states = {id: await self._state(id) for id in self._watch.ids}
+        self._committed(tasks, {id: state for id, state in states.items() if state is not None})
+
+    @override
+    def _new_tasks(self) -> Tasks:
+        kind = TasksInTurn if isinstance(self.memory, FaultyMemory) else Tasks
+        return kind(self._report, lambda: self._resources, self._threads, self._task_changed)
 
     def _work_left(self) -> bool:
         return self.memory.log.has_news()
@@ -190,13 +232,16 @@ class TestEngine(Dagger):
 
     async def close(self) -> None:
         """Cancel what runs, and end the lifespan. The plugin's fixture does it after the test."""
+        await self._stop_tasks()
+        await self._close()
+
+    async def _stop_tasks(self) -> None:
         self._tasks.leaving = True
         self._tasks.stop_all()
         for task in list(self._spawned):
             task.cancel()
         await asyncio.gather(*self._spawned, return_exceptions=True)
         self._spawned.clear()
-        await self._close()
 
     @override
     async def __aenter__(self) -> TestEngine:

@@ -1,0 +1,1 @@
+"""Benchmarks: each a ratio inside one run, with its result asserted to be right."""

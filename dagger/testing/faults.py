@@ -1,0 +1,281 @@
+"""A backend in memory in which one thing goes wrong, of all that the contracts of log and store allow to go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from typing_extensions import override
+
+from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryStore
+from dagger.core.events import (
+    Event,
+    SignalReceived,
+    StopRequested,
+    Submitted,
+    TaskFailed,
+    TaskSucceeded,
+    TimerDue,
+)
+from dagger.engine.ports import Batch, Entry, Outgoing, Position, Write
+from dagger.engine.records import Record, decode_record
+from dagger.errors import DaggerError
+from dagger.testing.places import Accepted, Committed, Fate, Polled, Resumed, Written
+
+NOTHING: Final = Batch((), ())
+
+
+class WorkerDied(BaseException):
+    """The worker dies here, with all that only it knew."""
+
+
+class CommitLost(BaseException):
+    """The log has refused a commit: nothing of it has happened, and the worker lives."""
+
+
+class FaultyLog(MemoryLog):
+    """A log that passes its places, and fails at one of them."""
+
+    def __init__(self, fate: Fate, polls_max: int) -> None:
+        super().__init__()
+        self._fate = fate
+        self._polls_max = polls_max
+        self.polls = 0
+        self._dead = False
+        self._one_at_a_time = False
+        self._stalled: Position | None = None
+        self._behind = NOTHING
+        self._held: list[Entry] = []
+        """What arrives after something that came later."""
+        self._late: list[Entry] = []
+        """What arrives as soon as there is nothing else to do."""
+        self._last: list[Entry] = []
+        """What arrives once the scenario is over."""
+        self._deliveries = 0
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether something has not arrived yet that the scenario believes to have."""
+        return bool(self._held)
+
+    def finish(self) -> None:
+        """The scenario is over: whatever was kept arrives now."""
+        self._late += [*self._held, *self._last]
+        self._held, self._last = [], []
+
+    # What comes in.
+
+    @override
+    async def deliver(self, message: Outgoing) -> None:
+        """A message from outside; one without an id gets one, so that its repetition is known for what it is."""
+        self._deliveries += 1
+        headers = {"dagger-id": f"delivery-{self._deliveries}", **message.headers}
+        named = msgspec.structs.replace(message, headers=headers)
+        self._arrive(named, "message", (message.topic, message.key))
+
+    @override
+    async def append(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            record = _record(entry)
+            match record and record.event:
+                case TimerDue():
+                    self._timer(entry)
+                case TaskSucceeded() | TaskFailed():
+                    self._result(entry)
+                case Submitted():
+                    self._arrive(entry, "start", (record.to,))
+                case SignalReceived():
+                    self._arrive(entry, "signal", (record.to,))
+                case StopRequested():
+                    self._arrive(entry, "stop", (record.to,))
+                case _:
+                    self._accept(entry)
+
+    def _timer(self, entry: Entry) -> None:
+        self._accept(entry)
+        if self._fate.strikes("timer"):
+            raise WorkerDied
+
+    def _result(self, entry: Entry) -> None:
+        """A task reports; the worker may die before it is heard, or just after."""
+        if self._fate.strikes("result lost"):
+            self._die()
+            return
+        self._accept(entry)
+        if self._fate.strikes("result kept"):
+            self._die()
+
+    def _die(self) -> None:
+        self._dead = True
+        self.nudge()
+
+    def _arrive(self, entry: Entry, sort: str, key: tuple[str, ...]) -> None:
+        if self._fate.holds_back(sort, key):
+            self._held.append(entry)
+            return
+        self._accept(entry, outside=sort == "message")
+        if self._held and self._fate.lets_go():
+            self._late += self._held
+            self._held = []
+
+    def _accept(self, entry: Entry, *, outside: bool = False) -> None:
+        self._fate.note(Accepted(entry))
+        self._take(entry, outside=outside)
+        self._repeat(entry)
+
+    def _take(self, entry: Entry, *, outside: bool) -> None:
+        if outside and isinstance(entry, Outgoing):
+            self.delivered.add(len(self.history))
+        self._put([entry])
+
+    def _repeat(self, entry: Entry, number: int = 0) -> None:
+        """Let something arrive twice, where a repetition can be known for what it is."""
+        if not self._is_recognised(entry):
+            return
+        if self._fate.strikes("again", (number,)):
+            self._take(entry, outside=True)
+        if self._fate.strikes("again when idle", (number,)):
+            self._late.append(entry)
+        if self._fate.strikes("again at the end", (number,)):
+            self._last.append(entry)
+
+    def _is_recognised(self, entry: Entry) -> bool:
+        if isinstance(entry, Outgoing):
+            return entry.topic in self._polled_topics and "dagger-id" in entry.headers
+        record = _record(entry)
+        return record is not None and not isinstance(record.event, SignalReceived)
+
+    # What goes out.
+
+    @override
+    def has_news(self) -> bool:
+        return super().has_news() or self._dead or bool(self._behind) or bool(self._late)
+
+    @override
+    async def poll(self, limit: int) -> Batch:
+        self.polls += 1
+        if self.polls > self._polls_max:
+            raise DaggerError(f"the work does not end: it was polled {self.polls} times")
+        if self._dead:
+            raise WorkerDied
+        batch = await self._next(limit)
+        if batch:
+            self._fate.note(Polled(batch))
+            if self._fate.strikes("poll"):
+                raise WorkerDied
+        return batch
+
+    async def _next(self, limit: int) -> Batch:
+        if self.polls == 1:
+            self._one_at_a_time = self._fate.strikes("one at a time")
+        batch = self._without_stalled(await super().poll(1 if self._one_at_a_time else limit))
+        if batch or not self._late:
+            return batch
+        for entry in self._late:
+            self._fate.note(Accepted(entry))
+            self._take(entry, outside=True)
+        self._late = []
+        return await super().poll(limit)
+
+    def _without_stalled(self, batch: Batch) -> Batch:
+        """One partition stands still until nothing else is to be polled."""
+        found = _positions(batch)
+        if len(found) > 1:
+            for position in found:
+                if self._fate.strikes("stalled", position):
+                    self._stalled = position
+        if self._stalled is None:
+            return batch
+        others, own = _split(batch, self._stalled)
+        self._behind = Batch([*self._behind.records, *own.records], [*self._behind.messages, *own.messages])
+        if others:
+            return others
+        batch, self._behind, self._stalled = self._behind, NOTHING, None
+        return batch
+
+    @override
+    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+        if self._fate.strikes("refused"):
+            raise CommitLost
+        await super().commit(entries, offsets)
+        self._fate.note(Committed(entries))
+        for number, entry in enumerate(entries):
+            if isinstance(entry, Outgoing):
+                self._repeat(entry, number)
+        if self._fate.strikes("commit"):
+            raise WorkerDied
+
+    @override
+    def rewind(self) -> None:
+        super().rewind()
+        self._dead, self._behind = False, NOTHING
+        self._fate.note(Resumed())
+
+
+class FaultyStore(MemoryStore):
+    """A store in whose writes the worker may die."""
+
+    def __init__(self, fate: Fate) -> None:
+        super().__init__()
+        self._fate = fate
+
+    @override
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        for some in _parts(writes):
+            if self._fate.strikes("torn write", tuple(write.key for write in some)):
+                await super().write(some)
+                self._fate.note(Written(some))
+                raise WorkerDied
+        answer = await super().write(writes)
+        self._fate.note(Written(writes))
+        if self._fate.strikes("write"):
+            raise WorkerDied
+        return answer
+
+
+class FaultyMemory(MemoryBackend):
+    """A log and a store with one fate. A test engine that is given one runs its tasks in turn."""
+
+    log: FaultyLog
+
+    def __init__(self, fate: Fate, polls_max: int = 1_000_000) -> None:
+        super().__init__()
+        self.log = FaultyLog(fate, polls_max)
+        self.store = FaultyStore(fate)
+
+
+def _record(entry: Entry) -> Record | None:
+    return None if isinstance(entry, Outgoing) else decode_record(entry.data)
+
+
+def _positions(batch: Batch) -> list[Position]:
+    found: list[Position] = [("", record.partition) for record in batch.records]
+    found += [(message.topic, message.partition) for message in batch.messages]
+    return list(dict.fromkeys(found))
+
+
+def _split(batch: Batch, stalled: Position) -> tuple[Batch, Batch]:
+    """What is not of a position, and what is."""
+    topic, partition = stalled
+    records, messages = list(batch.records), list(batch.messages)
+    own = Batch(
+        [record for record in records if not topic and record.partition == partition],
+        [message for message in messages if (message.topic, message.partition) == stalled],
+    )
+    others = Batch(
+        [record for record in records if record not in own.records],
+        [message for message in messages if message not in own.messages],
+    )
+    return others, own
+
+
+def _parts(writes: Sequence[Write]) -> Iterator[Sequence[Write]]:
+    """What may be written of several rows when the writer dies: one of them, or all but one."""
+    if len(writes) < 2:
+        return
+    for write in writes:
+        yield [write]
+    if len(writes) > 2:
+        for write in writes:
+            yield [other for other in writes if other is not write]

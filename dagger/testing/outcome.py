@@ -1,0 +1,120 @@
+"""What a scenario led to: how every instance stands, and what was published."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dagger.core.state import Status
+from dagger.engine.instance import Instance
+from dagger.engine.ports import TopicRecord
+from dagger.testing.kit import TestEngine
+
+ALL: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an instance stands: its status, its result if it is COMPLETED, its error if it failed, what it waits for."""
+
+    template: str
+    status: Status
+    result: Any = None
+    error: str | None = None
+    waiting_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Published:
+    """A message that the engine published."""
+
+    topic: str
+    key: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a scenario led to.
+
+    `instances` is by id. `published` is sorted, and as a consumer sees it that drops a repeated id; messages that
+    nobody took (`unmatched_topic`) are not in it. `broken` names ids under which two messages were published.
+    """
+
+    instances: Mapping[str, Ending]
+    published: tuple[Published, ...]
+    broken: tuple[str, ...] = ()
+
+    @property
+    def statuses(self) -> dict[str, Status]:
+        """The status of each instance."""
+        return {id: ending.status for id, ending in self.instances.items()}
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The result of each instance that is COMPLETED."""
+        return {id: ending.result for id, ending in self.instances.items() if ending.status is Status.COMPLETED}
+
+
+async def outcome_of(engine: TestEngine) -> Outcome:
+    """What an engine that has come to rest holds."""
+    instances = {one.id: _ending(one) for one in await engine.instances(limit=ALL)}
+    log = engine.memory.log
+    records = [record for number, record in enumerate(log.history) if number not in log.delivered]
+    published, broken = _as_consumed([record for record in records if "dagger-channel" not in record.headers])
+    return Outcome(instances, tuple(sorted(published)), tuple(broken))
+
+
+def _ending(instance: Instance) -> Ending:
+    error = None if instance.error is None else str(instance.error)
+    waits = tuple(sorted(instance.waiting_for))
+    return Ending(instance.template, instance.status, instance.result, error, waits)
+
+
+def _as_consumed(records: Sequence[TopicRecord]) -> tuple[list[Published], list[str]]:
+    """Without repeated ids; what has no id is counted once. Also the ids that came with two contents."""
+    known = dict[str, Published]()
+    unnamed = set[Published]()
+    broken = list[str]()
+    for record in records:
+        message = Published(record.topic, record.key or "", record.payload)
+        id = record.headers.get("dagger-id")
+        if id is None:
+            unnamed.add(message)
+        elif known.setdefault(f"{record.topic} {id}", message) != message:
+            broken.append(f"two messages of topic '{record.topic}' have the id '{id}'")
+    return [*known.values(), *unnamed], broken
+
+
+def changes(expected: Outcome, got: Outcome) -> Iterator[str]:
+    """What is different, in words."""
+    for id in sorted(expected.instances.keys() | got.instances.keys()):
+        before, after = expected.instances.get(id), got.instances.get(id)
+        if before != after:
+            yield f"instance {id}: expected {_told(before)}; got {_told(after)}"
+    wanted, found = Counter(expected.published), Counter(got.published)
+    yield from (f"published: {_shown(message, times)} is missing" for message, times in (wanted - found).items())
+    yield from (f"published: {_shown(message, times)} is too many" for message, times in (found - wanted).items())
+    yield from got.broken
+
+
+def _told(ending: Ending | None) -> str:
+    if ending is None:
+        return "no such instance"
+    if ending.status is Status.COMPLETED:
+        return f"COMPLETED with {_short(repr(ending.result))}"
+    if ending.error is not None:
+        return f"{ending.status}: {ending.error}"
+    waits = f", waiting for {', '.join(ending.waiting_for)}" if ending.waiting_for else ""
+    return f"{ending.status}{waits}"
+
+
+def _shown(message: Published, times: int) -> str:
+    payload = _short(message.payload.decode(errors="backslashreplace"))
+    return f"{f'{times} times ' if times > 1 else ''}{message.topic} of '{message.key}' {payload}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}..."

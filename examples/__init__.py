@@ -1,0 +1,1 @@
+"""Workflows to read and to run. `python -m examples.demo` runs one of them for 1,000 orders."""

@@ -1,0 +1,1 @@
+"""The orders of the demo, and the script that made them."""

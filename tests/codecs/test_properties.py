@@ -1,0 +1,154 @@
+"""Laws that hold for every type and every value, whatever they are."""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Literal, NamedTuple, Union
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dagger.codecs import codec_of, json, msgpack
+from dagger.errors import DecodeError, EncodeError
+
+from . import samples as s
+
+
+class Kind(NamedTuple):
+    """A type, and how to draw its values."""
+
+    type: Any
+    values: st.SearchStrategy[Any]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+INTS = st.integers(-(2**63), 2**64 - 1)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+ZONES = st.sampled_from([None, dt.UTC])
+CHARGES = st.builds(s.Charge, TEXTS, INTS)
+REFUNDS = st.builds(s.Refund, TEXTS, INTS)
+EITHER = CHARGES | REFUNDS
+
+HASHABLE = [
+    Kind(str, TEXTS),
+    Kind(int, INTS),
+    Kind(bool, st.booleans()),
+    Kind(bytes, st.binary(max_size=5)),
+    Kind(dt.datetime, st.datetimes(timezones=ZONES).map(lambda at: at.replace(fold=0))),
+    Kind(dt.date, st.dates()),
+    Kind(dt.timedelta, st.timedeltas()),
+    Kind(Decimal, st.decimals(allow_nan=False)),
+    Kind(uuid.UUID, st.uuids()),
+    Kind(s.Color, st.sampled_from(s.Color)),
+    Kind(s.Point, st.sampled_from(s.Point)),
+    Kind(Literal["a", 1, None], st.sampled_from(["a", 1, None])),
+    Kind(s.Charge, CHARGES),
+    Kind(s.Shipped, st.builds(s.Shipped, TEXTS, FLOATS)),
+    Kind(s.Place, st.builds(s.Place, INTS, FLOATS)),
+    Kind(s.Payment, st.builds(s.Payment, st.none() | EITHER, st.lists(EITHER, max_size=2).map(tuple))),
+]
+ATOMS = [
+    *HASHABLE,
+    Kind(float, FLOATS),
+    Kind(None, st.none()),
+    Kind(dt.time, st.times().map(lambda at: at.replace(fold=0))),
+    Kind(s.Basket, st.builds(s.Basket, TEXTS, st.lists(CHARGES, max_size=2))),
+    Kind(s.Address, st.fixed_dictionaries({"street": TEXTS}, optional={"number": INTS})),
+    Kind(s.Entry, st.builds(s.Entry, EITHER, INTS)),
+]
+
+
+def listed(kind: Kind) -> Kind:
+    return Kind(list[kind.type], st.lists(kind.values, max_size=3))  # type: ignore[name-defined]  # made at run time
+
+
+def tupled(kind: Kind) -> Kind:
+    values = st.lists(kind.values, max_size=3).map(tuple)
+    return Kind(tuple[kind.type, ...], values)  # type: ignore[name-defined]  # made at run time
+
+
+def paired(one: Kind, other: Kind) -> Kind:
+    return Kind(tuple[one.type, other.type], st.tuples(one.values, other.values))  # type: ignore[name-defined]  # made at run time
+
+
+def boxed(kind: Kind) -> Kind:
+    return Kind(s.Box[kind.type], kind.values.map(s.Box))  # type: ignore[name-defined]  # made at run time
+
+
+def keyed(kind: Kind) -> Kind:
+    values = st.dictionaries(TEXTS, kind.values, max_size=3)
+    return Kind(dict[str, kind.type], values)  # type: ignore[name-defined]  # made at run time
+
+
+def either(one: Kind, other: Kind) -> Kind:
+    return Kind(Union[one.type, other.type], one.values | other.values)  # noqa: UP007  # made at run time
+
+
+def grown(kinds: st.SearchStrategy[Kind]) -> st.SearchStrategy[Kind]:
+    one: list[Callable[[Kind], Kind]] = [listed, tupled, boxed, keyed]
+    two: list[Callable[[Kind, Kind], Kind]] = [paired, either]
+    return st.one_of(
+        *(st.builds(make, kinds) for make in one),
+        *(st.builds(make, kinds, kinds) for make in two),
+        st.sampled_from(HASHABLE).map(lambda k: Kind(frozenset[k.type], st.frozensets(k.values, max_size=3))),  # type: ignore[name-defined]  # made at run time
+    )
+
+
+KINDS = st.recursive(st.sampled_from(ATOMS), grown, max_leaves=4)
+
+
+@given(KINDS, st.data())
+def test_to_settle_and_to_load_changes_nothing(kind: Kind, data: st.DataObject) -> None:
+    value = data.draw(kind.values)
+    codec = codec_of(kind.type)
+    stored, settled = codec.settle(value)
+    assert settled == value
+    assert type(settled) is type(value)
+    assert codec.decode(stored) == value
+    assert codec.encode(settled) == stored
+
+
+@given(KINDS, st.data())
+def test_to_send_and_to_receive_changes_nothing(kind: Kind, data: st.DataObject) -> None:
+    value = data.draw(kind.values)
+    for codec in (json, msgpack):
+        wire = codec.bind(kind.type)
+        assert wire.decode(wire.encode(value)) == value
+
+
+@given(KINDS, KINDS, st.data())
+def test_any_value_is_settled_for_good_or_refused(kind: Kind, other: Kind, data: st.DataObject) -> None:
+    codec, value = codec_of(kind.type), data.draw(other.values)
+    try:
+        stored, settled = codec.settle(value)
+    except EncodeError:
+        return
+    assert codec.decode(stored) == settled
+    assert codec.encode(settled) == stored
+    assert codec.settle(settled)[1] == settled
+
+
+@given(KINDS, KINDS, st.data(), st.binary(max_size=12), st.integers(0, 40))
+def test_any_bytes_are_read_as_a_value_of_the_type_or_refused(
+    kind: Kind, other: Kind, data: st.DataObject, junk: bytes, cut: int
+) -> None:
+    codec, whole = codec_of(kind.type), codec_of(other.type).encode(data.draw(other.values))
+    for damaged in (whole, whole[:cut], whole[:cut] + junk + whole[cut:], junk):
+        try:
+            value = codec.decode(damaged)
+        except DecodeError:
+            continue
+        assert codec.settle(value)[1] == value
+
+
+@pytest.mark.fuzz
+@given(st.binary(max_size=60))
+def test_junk_never_gets_past_a_load(junk: bytes) -> None:
+    for kind in (s.Payment, s.Branch, s.Ledger, s.Hired, s.Charge | s.Refund):
+        for load in (codec_of(kind).decode, msgpack.bind(kind).decode):
+            try:
+                load(junk)
+            except DecodeError:
+                continue

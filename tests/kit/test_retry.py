@@ -1,0 +1,249 @@
+"""Trying again: how often, when, and after which errors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from dagger import Retry, Status, Step, Topic, command, context, listener, process, sleep, task, template
+from dagger.testing import TestEngine
+
+START = datetime(2030, 1, 1, tzinfo=timezone.utc)
+SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Order:
+    id: str
+
+
+tried = Topic("TRIED", Order, key=lambda m: m.id)
+
+
+def by_id(order: Order) -> str:
+    return order.id
+
+
+def failing(times: int, engine: TestEngine, error: Callable[[], Exception] = ConnectionError) -> Any:
+    """A task function that fails so often, and the seconds on the clock at each try."""
+    at = list[float]()
+
+    async def charge(order: Order) -> int:
+        at.append((engine.now - START).total_seconds())
+        if len(at) <= times:
+            raise error()
+        return len(at)
+
+    return charge, at
+
+
+async def test_a_task_is_tried_until_it_succeeds(dagger_engine: TestEngine) -> None:
+    charge, at = failing(2, dagger_engine)
+    run = await dagger_engine.start(template("W", task(retry=Retry(attempts=5))(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert run.result == 3
+    assert at == [0, 1, 3]
+    assert run.step("charge").attempts == 3
+    assert run.step("charge").error is None
+
+
+async def test_attempts_are_tries_in_all(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine, lambda: ConnectionError("down"))
+    run = await dagger_engine.start(template("W", task(retry=Retry(attempts=4))(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert len(at) == 4
+    assert str(run.error) == "charge: ConnectionError: down"
+
+
+async def test_pauses_grow_by_the_factor_up_to_the_longest(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    policy = Retry(attempts=7, first=2 * SECOND, factor=3, longest=60 * SECOND)
+    await dagger_engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert at == [0, 2, 8, 26, 80, 140, 200]
+
+
+async def test_by_default_three_tries_and_a_doubled_second(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    await dagger_engine.start(template("W", task(retry=Retry())(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert at == [0, 1, 3]
+
+
+async def test_pauses_may_be_constant_or_none(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    policy = Retry(attempts=3, first=5 * SECOND, factor=1)
+    await dagger_engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert at == [0, 5, 10]
+    charge, at = failing(2, dagger_engine)
+    policy = Retry(attempts=3, first=timedelta(0))
+    run = await dagger_engine.start(template("V", task(retry=policy)(charge), key=by_id), Order("o-2"))
+    assert run.result == 3
+    assert len(set(at)) == 1
+
+
+async def test_jitter_spreads_the_pauses_and_is_the_same_each_time(dagger_engine: TestEngine) -> None:
+    policy = Retry(attempts=5, first=100 * SECOND, factor=1, longest=timedelta(hours=1), jitter=0.25)
+    found = list[list[float]]()
+    for engine in (dagger_engine, TestEngine()):
+        charge, at = failing(99, engine)
+        await engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
+        await engine.advance(timedelta(days=1))
+        found.append(at)
+        await engine.close()
+    first, again = found
+    pauses = [after - before for before, after in zip(first, first[1:], strict=False)]
+    assert first == again
+    assert all(75 <= pause <= 125 for pause in pauses)
+    assert len(set(pauses)) == 4
+
+
+async def test_jitter_differs_between_instances(dagger_engine: TestEngine) -> None:
+    policy = Retry(attempts=2, first=100 * SECOND, longest=timedelta(hours=1), jitter=1)
+    second_tries = set[float]()
+    for number in range(8):
+        async with TestEngine() as engine:
+            charge, at = failing(99, engine)
+            await engine.start(template("W", task(retry=policy)(charge), key=by_id), Order(f"o-{number}"))
+            await engine.advance(timedelta(days=1))
+            second_tries.add(at[1])
+    assert len(second_tries) == 8
+
+
+async def test_only_errors_of_the_kinds_of_on_are_tried_again(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine, ValueError)
+    policy = Retry(attempts=3, on=(ConnectionError, TimeoutError))
+    run = await dagger_engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert len(at) == 1
+    assert run.error is not None
+    assert run.error.type == "ValueError"
+
+
+class Declined(Exception):
+    pass
+
+
+class CardDeclined(Declined):
+    pass
+
+
+@pytest.mark.parametrize("on", [Declined, [Declined, KeyError], Exception])
+async def test_on_names_base_classes_too(dagger_engine: TestEngine, on: Any) -> None:
+    charge, at = failing(1, dagger_engine, CardDeclined)
+    run = await dagger_engine.start(
+        template("W", task(retry=Retry(on=on))(charge), key=by_id), Order("o-1")
+    )
+    await dagger_engine.advance(timedelta(days=1))
+    assert run.result == 2
+    assert len(at) == 2
+
+
+async def test_a_timeout_is_tried_again_like_any_error(dagger_engine: TestEngine) -> None:
+    tries = list[int]()
+
+    @listener(tried)
+    def heard(order: Order, message: Order) -> int:
+        return len(tries)
+
+    @task
+    async def ask(order: Order) -> Order:
+        tries.append(1)
+        return order
+
+    policy = Retry(attempts=2, first=SECOND, on=TimeoutError)
+    body = process("ASK", ask >> heard, timeout=60 * SECOND).retry(policy)
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    await dagger_engine.advance(60 * SECOND)
+    assert run.step("ASK").status is Status.FAILURE
+    await dagger_engine.advance(SECOND)
+    await dagger_engine.deliver(tried, Order("o-1"))
+    assert run.result == 2
+    assert run.step("ASK/heard").attempts == 2
+    assert run.step("ASK").error is None
+
+
+async def test_any_step_may_be_tried_again_from_its_input(dagger_engine: TestEngine) -> None:
+    charge, at = failing(1, dagger_engine)
+    body = (command(tried) >> sleep(10 * SECOND) >> task(charge)).retry(Retry(first=5 * SECOND))
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert run.result == 2
+    assert at == [10, 25]
+    assert dagger_engine.sent(tried) == [Order("o-1"), Order("o-1")]
+
+
+async def test_each_try_of_a_command_is_a_message_of_its_own(dagger_engine: TestEngine) -> None:
+    charge, _ = failing(1, dagger_engine)
+    body = (command(tried) >> task(charge)).retry(Retry())
+    await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    ids = [record.headers["dagger-id"] for record in dagger_engine.memory.log.history]
+    assert len(set(ids)) == 2
+
+
+async def test_retries_in_retries_multiply(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    inner: Step[Order, int] = task(retry=Retry(attempts=2, first=SECOND))(charge)
+    body = process("OUTER", inner).retry(Retry(attempts=3, first=10 * SECOND, factor=1))
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert at == [0, 1, 11, 12, 22, 23]
+    assert run.status is Status.FAILURE
+
+
+async def test_pure_functions_are_not_tried_again(dagger_engine: TestEngine) -> None:
+    calls = list[Order]()
+
+    def broken(order: Order) -> Order:
+        calls.append(order)
+        raise ConnectionError("down")
+
+    body = command(tried)(broken).retry(Retry(attempts=5))
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert len(calls) == 1
+    assert str(run.error) == "broken: ConnectionError: down"
+
+
+async def test_a_pause_between_tries_can_be_stopped(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    run = await dagger_engine.start(template("W", task(retry=Retry())(charge), key=by_id), Order("o-1"))
+    await dagger_engine.stop(run)
+    await dagger_engine.advance(timedelta(days=1))
+    assert len(at) == 1
+    assert run.status is Status.STOPPED
+
+
+async def test_a_timeout_around_tries_bounds_them_all(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    body = task(retry=Retry(attempts=99, first=10 * SECOND, factor=1))(charge).timeout(35 * SECOND)
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert at == [0, 10, 20, 30]
+    assert str(run.error) == "charge: TimeoutError: took longer than 35 s"
+
+
+async def test_the_attempt_is_counted_from_one(dagger_engine: TestEngine) -> None:
+    @task(retry=Retry(attempts=3))
+    async def attempt(order: Order) -> int:
+        number = context().attempt
+        if number < 3:
+            raise ConnectionError
+        return number
+
+    run = await dagger_engine.start(template("W", attempt, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert run.result == 3
+
+
+async def test_very_many_tries_go_on(dagger_engine: TestEngine) -> None:
+    charge, at = failing(1100, dagger_engine)
+    policy = Retry(attempts=2000, first=SECOND, factor=2, longest=SECOND)
+    run = await dagger_engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    assert run.result == 1101
+    assert at[-1] == 1100
