@@ -88,3 +88,12 @@ class Fenced(BackendError):
 
 class TaskHangs(DaggerError):
     """A task still runs after the test kit's limit of real time; the message names its path."""
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, as text that can be stored: users' errors may raise when asked, or hold half a character."""
+    try:
+        text = str(error)
+    except Exception as worse:
+        return f"its text cannot be read: {type(worse).__name__}"
+    return text.encode(errors="backslashreplace").decode()

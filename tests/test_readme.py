@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,7 @@ from dagger.testing import TestEngine
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+WITH_PYTHON = [page for page in PAGES if "```python" in page.read_text(encoding="utf-8")]
 OUTPUT = {"text", "mermaid"}
 BLOCK = re.compile(r"^(?P<left><!-- not run: \S.*-->\n+)?```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S)
 
@@ -44,6 +46,9 @@ class Block:
     is_left: bool
 
 
+NO_BLOCK = Block("", "", 0, False)
+
+
 def blocks_of(page: str) -> list[Block]:
     return [
         Block(found["kind"], found["text"], page.count("\n", 0, found.start("text")), found["left"] is not None)
@@ -53,9 +58,9 @@ def blocks_of(page: str) -> list[Block]:
 
 def with_output(blocks: Sequence[Block]) -> Iterator[tuple[Block, str]]:
     """The blocks to run, each with what the page says that it prints."""
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
+    for block, following in pairwise([*blocks, NO_BLOCK]):
         if block.kind == "python" and not block.is_left:
-            yield block, following.text if following is not None and following.kind in OUTPUT else ""
+            yield block, following.text if following.kind in OUTPUT else ""
 
 
 def run(block: Block, page: Path, space: dict[str, Any]) -> tuple[str, str]:
@@ -86,7 +91,7 @@ def run_test(test: Any) -> None:
         test()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_shows_is_what_happens(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = ModuleType(f"page_{page.stem.replace('-', '_')}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -97,7 +102,7 @@ def test_what_a_page_shows_is_what_happens(page: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_what_a_page_shows_has_types(page: Path, tmp_path: Path) -> None:
     """But for the blocks that raise: they are there for their mistakes."""
     blocks = with_output(blocks_of(page.read_text(encoding="utf-8")))

@@ -239,23 +239,28 @@ class MemoryStore:
         return found is not None and found[1].due == at
 
     async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Looks at the heap's top only; what it finds goes back, since a timer is due until its row says otherwise."""
-        found = list[tuple[int, str]]()
-        while self._due and self._due[0][0] <= until and len(found) < limit:
-            at, key = heapq.heappop(self._due)
-            if self._is_due(at, key) and (at, key) not in found:
-                found.append((at, key))
+        """Looks at the top of the heap; what it finds goes back, since a timer is due until its row says otherwise."""
+        found = self._pop_due(until, limit)
         for one in found:
             heapq.heappush(self._due, one)
         return [(key, at) for at, key in found]
 
-    async def next_due(self) -> int | None:
-        while self._due:
-            at, key = self._due[0]
-            if self._is_due(at, key):
-                return at
-            heapq.heappop(self._due)
-        return None
+    async def next_due(self, after: int) -> int | None:
+        passed = self._pop_due(after, len(self._due))
+        found = self._pop_due(None, 1)
+        for one in (*passed, *found):
+            heapq.heappush(self._due, one)
+        return found[0][0] if found else None
+
+    def _pop_due(self, until: int | None, limit: int) -> list[tuple[int, str]]:
+        """Take the earliest timers off the heap; what rows no longer say is dropped on the way."""
+        heap = self._due
+        found = list[tuple[int, str]]()
+        while heap and len(found) < limit and (until is None or heap[0][0] <= until):
+            at, key = heapq.heappop(heap)
+            if self._is_due(at, key) and (not found or found[-1] != (at, key)):
+                found.append((at, key))
+        return found
 
     async def busy(self) -> Sequence[str]:
         return list(self._busy)

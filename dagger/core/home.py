@@ -111,7 +111,9 @@ def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived,
         plan = _plan(find, state.template, state.version)
         if event.channel in plan.open_channels and not (takers and not state.is_live):
             after, effects = step(plan, state, event, now)
-            return _with(home, after), sent + effects if sent else effects
+            if sent:  # an instance that has subscribed to itself, too, gets the message once
+                effects = (*(s for s, taker in zip(sent, takers, strict=True) if taker != state.id), *effects)
+            return _with(home, after), effects
     return (home, sent) if takers else _hold(limits, home, event, now)
 
 

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 from dagger.core.effects import Publish, RunTask, Send, Unmatched
 from dagger.core.events import Subscribed, Unsubscribed
-from dagger.core.state import COMPLETED, Error, Held, Item, Running, Sleeping, State, Stored, Waiting
+from dagger.core.state import COMPLETED, FOREVER, Error, Held, Item, Running, Sleeping, State, Stored, Waiting
 from dagger.core.turn import StepFailed, Strand, Turn, call_pure, error_of, look, settle
 from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError
 from dagger.plan import ops
-from dagger.plan.keys import key_text, partition_key_of
+from dagger.plan.keys import MissingKey, key_text, partition_key_of
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape
 
@@ -25,7 +25,7 @@ def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
     build = op.build
     built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
     id = f"{turn.state.id}/{op.path}/{turn.begun(op.slot) + 1}"
-    if op.many and type(built) is list:
+    if op.many and (type(built) is list or type(built) is tuple):
         turn.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's list
     else:
         turn.effects.append(_message(op, built, id))
@@ -36,7 +36,7 @@ def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
 def _looked(op: ops.Op, stored: Stored) -> Any:
     try:
         return look(stored, op.shape)
-    except Exception as error:
+    except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
 
 
@@ -44,17 +44,31 @@ def _message(op: ops.Publish, message: Any, id: str) -> Publish:
     headers: dict[str, str] = {}
     key: str | None = None
     if type(message) is Message:
-        envelope: Message[Any] = message  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
-        headers, key, message = dict(envelope.headers), envelope.key, envelope.value
+        headers, key, message = _opened(op, message)  # pyright: ignore[reportUnknownArgumentType]  # narrowed from Any
     try:
         payload = op.encode(message)
         if key is None:
             key = op.key(message)
-            if type(key) is not str or not key:
+            if type(key) is not str or not key or not key.isascii():
                 key = partition_key_of(op.topic, message)
-    except Exception as error:
+    except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
     return Publish(op.topic.name, key, payload, id, headers)
+
+
+def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], str | None, Any]:
+    """The headers, the key and the value of an envelope. Headers and keys are text."""
+    headers: dict[Any, Any] = dict(envelope.headers)
+    for name, text in headers.items():
+        if not isinstance(name, str) or not isinstance(text, str):
+            raise _wrong(op, "TypeError", f"header {name!r} is {text!r}; names and values of headers are text")
+    key: Any = envelope.key
+    if key is not None and not isinstance(key, str):
+        raise _wrong(op, "TypeError", f"the key of its message is {key!r}; a key is text")
+    try:
+        return headers, None if key is None else key_text(key), envelope.value
+    except MissingKey as error:
+        raise StepFailed(error_of(error, op.path)) from None
 
 
 def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
@@ -92,7 +106,8 @@ def item_suffix(frames: Any, parent: int) -> str:
 
 def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | None:
     """Park the value until its time; a time that has come passes it on at once."""
-    due = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
+    at = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
+    due = min(at, FOREVER)
     if due <= turn.now:
         turn.begin(op.slot, COMPLETED, turn.now)
         return op.next, stored, parent
@@ -172,7 +187,7 @@ def _awaited(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape) -> str:
     found = call_pure(op, op.on, stored, shape)
     try:
         return key_text(found, op.encode_key)
-    except Exception as error:
+    except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
 
 
@@ -213,6 +228,9 @@ def _awaits(turn: Turn, channel: str, key: str) -> bool:
 
 def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:
     """The pause after a failed attempt, in microseconds; the spread is the same whenever it is computed again."""
-    base = min(rule.first * rule.factor ** (attempt - 1), rule.longest)
+    try:
+        base = min(rule.first * rule.factor ** (attempt - 1), rule.longest)
+    except OverflowError:
+        base = rule.longest
     spread = zlib.crc32(f"{seed}/{attempt}".encode()) / 0x1_0000_0000
     return round(base * (1 + rule.jitter * (2 * spread - 1)))

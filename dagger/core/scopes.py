@@ -17,6 +17,7 @@ from dagger.core.state import (
     COMPLETED,
     EXECUTING,
     FAILURE,
+    FOREVER,
     STOPPED,
     UNSET,
     Error,
@@ -49,7 +50,7 @@ def leave(turn: Turn, op: ops.Leave, stored: Stored, parent: int) -> Strand:
 
 
 def open_bound(turn: Turn, op: ops.Open, stored: Stored, parent: int) -> Strand:
-    due = turn.now + op.after if op.after >= 0 else 0
+    due = min(turn.now + op.after, FOREVER) if op.after >= 0 else 0
     return op.next, stored, turn.park(Scope(op.index, parent, stored, due))
 
 
@@ -138,7 +139,7 @@ def _items(op: ops.Spread, found: Any) -> tuple[bytes, ...]:
         return tuple(op.item.settle(item)[0] for item in found)
     except CodecError as error:
         raise StepFailed(Error(op.path, "TypeError", f"an item does not fit: {error}", pure=True)) from None
-    except Exception as error:
+    except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
 
 
@@ -227,7 +228,7 @@ def _tries_again(turn: Turn, op: ops.Open, rule: ops.RetryRule, number: int, sco
         return False
     seed = f"{turn.state.id}/{op.path}{item_suffix(turn.frames, scope.parent)}"
     pause = retry_pause(rule, scope.attempt, seed)
-    turn.frames[number] = replace(scope, attempt=scope.attempt + 1, due=turn.now + pause if pause else 0)
+    turn.frames[number] = replace(scope, attempt=scope.attempt + 1, due=min(turn.now + pause, FOREVER) if pause else 0)
     if not pause:
         turn.stack.append((op.next, scope.value, number))
     return True

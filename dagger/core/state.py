@@ -39,6 +39,8 @@ class Status(StrEnum):
 
 _ENDS: Final = frozenset({Status.COMPLETED, Status.FAILURE, Status.SKIPPED, Status.STOPPED})
 STATUSES: Final = tuple(Status)
+FOREVER: Final = 253_402_300_799_999_999
+"""The last instant that can be told, the end of the year 9999, in microseconds: what lies beyond is due then."""
 NOT_STARTED, SUBMITTED, EXECUTING, COMPLETED, FAILURE, SKIPPED, STOPPED = range(7)
 """The statuses as the outcome table holds them."""
 

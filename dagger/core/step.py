@@ -74,7 +74,8 @@ Result = tuple[State, tuple[Effect, ...]]
 
 def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
     """The first step of an instance; `held` are messages that came for it before it existed."""
-    state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held)
+    seen = tuple(one.id for one in held if one.id)[-SEEN_MAX:]
+    state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held, seen=seen)
     turn = Turn(plan, state, now)
     if event.id != event.key and plan.open_channels:
         turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
@@ -220,11 +221,16 @@ def _refusal(plan: Plan, state: State, held: Held, now: int) -> str:
     """Why a message is not kept; empty if it is."""
     turn = Turn(plan, state, now)
     found = plan.listeners.get(held.channel, ())
-    coming = [op for op in found if op.on is None and (op.repeats or turn.row(op.slot)[0] < COMPLETED)]
-    if not coming or held.key not in (state.key, ""):
+    if not any(_may_come(turn, op, held.key) for op in found):
         return "late" if found else "no listener"
     kept = sum(1 for one in state.held if one.channel == held.channel and one.expires > now)
     return "overflow" if kept >= plan.limits.early_count else ""
+
+
+def _may_come(turn: Turn, op: ops.Listen, key: str) -> bool:
+    """Whether a listener that does not wait now may still wait for a message of this key."""
+    matches = op.on is not None or key in (turn.state.key, "")
+    return matches and (op.repeats or turn.row(op.slot)[0] < COMPLETED)
 
 
 def _task_succeeded(plan: Plan, state: State, event: TaskSucceeded, now: int) -> Result:

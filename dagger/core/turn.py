@@ -189,7 +189,7 @@ def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *mor
         before = shape.codec.encode(value)
         result = fn(value, *more)
         after = shape.codec.encode(value)
-    except Exception as error:
+    except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
     if before != after:
         name = getattr(fn, "__name__", "the function")
@@ -214,8 +214,20 @@ def settle(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
 
 
 def error_of(error: BaseException, path: str) -> Error:
-    """The error of a pure function as data."""
-    return Error(path, type(error).__name__, str(error), kinds_of(type(error)), pure=True)
+    """The error of a pure function as data, SystemExit and the like too; only an interrupt goes on."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    return Error(path, type(error).__name__, words_of(error), kinds_of(type(error)), pure=True)
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says; nothing where it cannot say it."""
+    try:
+        words = str(error)
+        words.encode()
+    except Exception:
+        return ""
+    return words
 
 
 def kinds_of(kind: type[BaseException]) -> tuple[str, ...]:

@@ -1,9 +1,6 @@
 """The language: steps, operators, topics and templates. Values only; nothing here runs a workflow."""
 
 from dagger.dsl.groups import Switch as Switch
-from dagger.dsl.groups import all_of as all_of
-from dagger.dsl.groups import any_of as any_of
-from dagger.dsl.groups import at_least as at_least
 from dagger.dsl.groups import for_each as for_each
 from dagger.dsl.groups import process as process
 from dagger.dsl.groups import switch as switch
@@ -13,6 +10,9 @@ from dagger.dsl.leaves import signal as signal
 from dagger.dsl.leaves import sleep as sleep
 from dagger.dsl.leaves import task as task
 from dagger.dsl.leaves import wait_until as wait_until
+from dagger.dsl.sides import all_of as all_of
+from dagger.dsl.sides import any_of as any_of
+from dagger.dsl.sides import at_least as at_least
 from dagger.dsl.step import Step as Step
 from dagger.dsl.template import Template as Template
 from dagger.dsl.template import template as template

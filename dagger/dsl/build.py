@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final, Protocol, runtime_checkable
 
 from dagger.dsl.functions import fn_of
-from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node, Workflow
+from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node
 from dagger.errors import TemplateError
 
 _BAD_NAME: Final = re.compile(r"[/\x00-\x1f\x7f]")
@@ -24,8 +24,6 @@ class HasNode(Protocol):
 def node_of(step: object, place: str) -> Node:
     """The node of a step given at `place`, or a TemplateError that says what was given instead."""
     if isinstance(step, HasNode):
-        if isinstance(step.node, Workflow):
-            raise TemplateError(f"{place}: template '{step.node.name}' cannot stand as a step; compose its body instead")
         return step.node
     if callable(step):
         name = getattr(step, "__name__", repr(step))

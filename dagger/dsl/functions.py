@@ -115,7 +115,7 @@ def fn_of(call: Any, role: str, *, depth: int = 2) -> Fn:
         return call
     if not callable(call):
         raise TemplateError(f"{role}: wants a function, got {call!r}")
-    return Fn(call, role, sys._getframe(depth).f_locals)
+    return Fn(call, role, sys._getframe(depth).f_locals)  # pyright: ignore[reportPrivateUsage]  # the classes that a function names may be local to it
 
 
 def members_of(hint: Any) -> tuple[Any, ...]:

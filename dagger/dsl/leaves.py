@@ -5,49 +5,43 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, cast, overload
+from typing import Any, Never, TypeAlias, overload
 
-from typing_extensions import TypeVar, override
+from typing_extensions import TypeVar
 
 from dagger import codecs
 from dagger.dsl.build import checked_duration, checked_name, optional_duration
 from dagger.dsl.functions import fn_of
 from dagger.dsl.nodes import Await, Command, Listen, Sleep, Task, Until
-from dagger.dsl.step import Both, Pass, Step
+from dagger.dsl.step import Pass, Step, step_of
 from dagger.dsl.topics import Topic
-from dagger.dsl.values import Again, Message, Retry
+from dagger.dsl.values import Again, Message, Retry, Settled
 from dagger.errors import TemplateError, UnsupportedType
 
 A = TypeVar("A")
 B = TypeVar("B")
-J = TypeVar("J")
+D = TypeVar("D", bound=Settled | None)
+I = TypeVar("I", contravariant=True)  # as in Step
 M = TypeVar("M")
+
+Built: TypeAlias = M | Message[M] | Sequence[M | Message[M]]
+"""What the function of a command may answer."""
 
 __all__ = ["command", "listener", "signal", "sleep", "task", "wait_until"]
 
 
-class CommandStep(Step[A, A]):
-    """Publishes a message and passes its input on."""
-
-    __slots__ = ()
-
-
-class CommandOn(CommandStep[M]):
+class CommandOn(Step[M, M]):
     """A raw command: publishes its input. As a decorator it takes the function that builds the message."""
 
     __slots__ = ()
 
-    def __call__(
-        self, build: Callable[[A], M | Message[M] | Sequence[M | Message[M]]], /
-    ) -> CommandStep[A]:
+    @overload
+    def __call__(self, build: Callable[[object], Built[M]], /) -> Pass[Never]: ...
+    @overload
+    def __call__(self, build: Callable[[A], Built[M]], /) -> Step[A, A]: ...
+    def __call__(self, build: Any, /) -> Any:
         """Publish what `build` makes of the input: a message, a `Message` with its envelope, or a list."""
-        return CommandStep(replace(self.node, build=fn_of(build, "command")))  # type: ignore[call-arg]  # the node is a Command
-
-
-class ListenerStep(Step[A, B]):
-    """Waits for a message and folds it into its input."""
-
-    __slots__ = ()
+        return step_of(replace(self.node, build=fn_of(build, "command")))  # type: ignore[call-arg]  # the node is a Command
 
 
 class ListenerOn(Step[object, M]):
@@ -55,31 +49,31 @@ class ListenerOn(Step[object, M]):
 
     __slots__ = ()
 
-    @override
-    def _pins(self, *same: J) -> J:  # pyright: ignore[reportInvalidTypeVarUse]  # any input, as Exact sees it
-        raise NotImplementedError
-
-    def __call__(self, fold: Callable[[A, M], B | Again[A]], /) -> ListenerStep[A, B]:
+    @overload
+    def __call__(self, fold: Callable[[A, M], D], /) -> Step[A, D]: ...
+    @overload
+    def __call__(self, fold: Callable[[A, M], B | Again[A]], /) -> Step[A, B]: ...
+    def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
-        return ListenerStep(_folding(self.node, fold))
-
-    @override
-    def __and__(self, other: Step[A, B]) -> Both[A, M, B]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # takes the input of the other
-        return cast("Both[A, M, B]", super().__and__(cast("Any", other)))
-
-    @override
-    def __or__(self, other: Step[A, B]) -> Step[A, M | B]:  # type: ignore[override]  # as above
-        return cast("Step[A, M | B]", super().__or__(cast("Any", other)))
+        return step_of(_folding(self.node, fold))
 
 
-class ListenerFor(ListenerStep[A, M]):
+class ListenerFor(Step[I, M]):
     """A raw listener whose awaited key is computed from its input."""
 
     __slots__ = ()
 
-    def __call__(self, fold: Callable[[A, M], B | Again[A]], /) -> ListenerStep[A, B]:
+    @overload
+    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], D], /) -> Step[A, D]: ...
+    @overload
+    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], B | Again[A]], /) -> Step[A, B]: ...
+    @overload
+    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], D], /) -> Step[A, D]: ...
+    @overload
+    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], B | Again[A]], /) -> Step[A, B]: ...
+    def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
-        return ListenerStep(_folding(self.node, fold))
+        return step_of(_folding(self.node, fold))
 
 
 def _folding(node: Any, fold: Callable[..., Any]) -> Any:
@@ -113,7 +107,8 @@ def listener(topic: Any, *, on: Any = None, by: Any = None) -> Any:
         on=None if on is None else fn_of(on, "on= of a listener"),
         by=None if by is None else fn_of(by, "by= of a listener"),
     )
-    return ListenerOn(node) if on is None else ListenerFor(node)
+    step: ListenerOn[Any] | ListenerFor[Any, Any] = ListenerOn(node) if on is None else ListenerFor(node)
+    return step
 
 
 def signal(name: str, type: type[M]) -> ListenerOn[M]:
@@ -132,13 +127,17 @@ class _TaskWith:
         self._timeout = optional_duration(timeout, "task timeout")
 
     @overload
+    def __call__(self, fn: Callable[[A], Never], /) -> Step[A, Never]: ...
+    @overload
     def __call__(self, fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
     @overload
     def __call__(self, fn: Callable[[A], B], /) -> Step[A, B]: ...
     def __call__(self, fn: Any, /) -> Any:
-        return Step(Task(fn=fn_of(fn, "task"), retry=self._retry, timeout=self._timeout))
+        return step_of(Task(fn=fn_of(fn, "task"), retry=self._retry, timeout=self._timeout))
 
 
+@overload
+def task(fn: Callable[[A], Never], /) -> Step[A, Never]: ...
 @overload
 def task(fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
 @overload
@@ -155,17 +154,21 @@ def task(fn: Any = None, /, *, retry: Retry | None = None, timeout: timedelta | 
         raise TemplateError(f"task: retry wants a Retry(...), got {retry!r}")
     if fn is None:
         return _TaskWith(retry, timeout)
-    return Step(Task(fn=fn_of(fn, "task")))
+    return step_of(Task(fn=fn_of(fn, "task")))
 
 
-def sleep(pause: timedelta) -> Pass:
+def sleep(pause: timedelta) -> Pass[Never]:
     """Go on after a while. The input passes through."""
     return Pass(Sleep(pause=checked_duration(pause, "sleep")))
 
 
-def wait_until(at: Callable[[A], datetime], /) -> Step[A, A]:
+@overload
+def wait_until(at: Callable[[object], datetime], /) -> Pass[Never]: ...
+@overload
+def wait_until(at: Callable[[A], datetime], /) -> Step[A, A]: ...
+def wait_until(at: Any, /) -> Any:
     """Go on at the time-zone aware time that a pure function computes from the input, which passes through."""
-    return Step(Until(at=fn_of(at, "wait_until")))
+    return step_of(Until(at=fn_of(at, "wait_until")))
 
 
 def _topic(topic: object, place: str) -> Any:

@@ -18,6 +18,7 @@ from dagger.dsl.nodes import (
     Recovered,
     Retried,
     Switch,
+    Workflow,
     case_label,
 )
 
@@ -55,7 +56,10 @@ def walk(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
     if node.label is not None:
         yield joined(prefix, node.label), node
     for within, child in parts(node, prefix):
-        yield from walk(child, within)
+        if isinstance(child, Workflow):  # an instance of its own, with paths of its own
+            yield joined(within, child.label or ""), child
+        else:
+            yield from walk(child, within)
 
 
 def place_of(node: Node, prefix: str) -> str:

@@ -1,11 +1,16 @@
 """`Step[I, O]`: the one type of the language, and its operators.
 
 A step wraps a `Node` and adds nothing but types: every method builds another node. Techniques that the
-signatures rest on:
+signatures rest on (the methods that begin with `_` are there for checkers, and never called):
 
-* `Exact` sees a step with its input pinned from both sides, so that groups of steps with different inputs are
-  refused by mypy too (a contravariant type variable alone would be solved to Never).
-* `Pass` (a sleep) and `ListenerOn` (a raw listener) accept any input, and so override `_pins` and the operators.
+* `Runs` is what a place in a workflow asks for: whatever takes the value there. It is a protocol, so that a
+  `Pass` (a sleep) fits with the result that it has in that place: what it was given.
+* `Exact` pins the input of a step from both sides, so that groups of steps with different inputs are refused by
+  mypy too, which would solve a contravariant type variable alone to Never. `Loose` does not pin the input of a
+  step that takes anything.
+* `X | Nil`, where nothing ever solves `Nil`, is `X`, and keeps mypy from taking `X` from what a result is used
+  for: `gives_a_subclass >> any_of(a, b)`.
+* `__rand__` and `__ror__` let the left side of a group be the one that takes more.
 * `Both` carries the members of an `&` chain, so that the chain stays one flat tuple.
 
 The laws: `(a >> b) >> c == a >> (b >> c)`; `a & b & c == all_of(a, b, c)`; `a | b | c == any_of(a, b, c)`.
@@ -15,9 +20,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Generic, Protocol, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, Protocol, Self, overload
 
-from typing_extensions import Never, Self, TypeVar, TypeVarTuple, Unpack, override
+from typing_extensions import TypeVar, TypeVarTuple, override
 
 from dagger.dsl.build import (
     chained,
@@ -33,26 +38,39 @@ from dagger.dsl.nodes import AllOf, AnyOf, Apply, Bounded, Node, Recovered, Retr
 from dagger.dsl.values import Failure, Retry
 from dagger.errors import TemplateError
 
-I = TypeVar("I", contravariant=True)  # noqa: E741  # the letter that DESIGN and the docs use
-O = TypeVar("O", covariant=True)  # noqa: E741
+I = TypeVar("I", contravariant=True)  # the letter that DESIGN and the docs use
+O = TypeVar("O", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
 J = TypeVar("J")
 X = TypeVar("X")
 Xi = TypeVar("Xi")
+Nil = TypeVar("Nil", default=Never)
+Ic = TypeVar("Ic", contravariant=True)
 Oc = TypeVar("Oc", covariant=True)
 Ts = TypeVarTuple("Ts")
 
-__all__ = ["Both", "Exact", "Pass", "Step"]
+__all__ = ["Both", "Exact", "Loose", "Nil", "Pass", "Runs", "Step", "both_of", "step_of"]
+
+
+class Runs(Protocol[Ic, Oc]):
+    """What takes an `Ic` and ends with an `Oc`: a step, or a pass, which ends with what it takes."""
+
+    def _runs(self, value: Ic, /) -> Oc: ...
 
 
 class Exact(Protocol[Xi, Oc]):
     """A step seen with its input pinned from both sides, so that a solver cannot widen or narrow it."""
 
+    def _pins(self, value: Xi, /) -> tuple[Xi, Oc]: ...
+
+
+class Loose(Protocol[Xi, Oc]):
+    """As `Exact`; but a step that takes anything fits whatever the others of its group take."""
+
     def _takes(self, value: Xi, /) -> None: ...
-    def _pins(self) -> Xi: ...
-    def _gives(self) -> Oc: ...
+    def _bends(self, value: Xi, /) -> tuple[Xi, Oc]: ...
 
 
 class Step(Generic[I, O]):
@@ -68,9 +86,11 @@ class Step(Generic[I, O]):
     def __init__(self, node: Node) -> None:
         object.__setattr__(self, "node", shallow(node))
 
+    @override
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{self!r} is a value and cannot be changed; compose another step")
 
+    @override
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{self!r} is a value and cannot be changed; compose another step")
 
@@ -86,36 +106,61 @@ class Step(Generic[I, O]):
     def __repr__(self) -> str:
         return f"<step {self.node.label or type(self.node).__name__}>"
 
+    def _runs(self, value: I, /) -> O:
+        raise NotImplementedError
+
     def _takes(self, value: I, /) -> None:
         raise NotImplementedError
 
-    def _pins(self) -> I:  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # pins the input for Exact; never called
-        raise NotImplementedError
-
-    def _gives(self) -> O:
+    def _pins(self, value: I, /) -> tuple[I, O]:
         raise NotImplementedError
 
     @overload
-    def __rshift__(self, other: Pass) -> Step[I, O]: ...
+    def _bends(self: Step[object, X], value: J, /) -> tuple[J, X]: ...
+    @overload
+    def _bends(self, value: I, /) -> tuple[I, O]: ...
+    def _bends(self, value: Any, /) -> Any:
+        raise NotImplementedError
+
+    @overload
+    def __rshift__(self, other: Pass[B]) -> Step[I, O | B]: ...
     @overload
     def __rshift__(self, other: Step[O, B]) -> Step[I, B]: ...
     def __rshift__(self, other: Any) -> Any:
         """One after the other: `other` takes what this step gives. In words: `then_do`."""
-        return Step(chained(self.node, node_of(other, ">>")))
+        return step_of(chained(self.node, node_of(other, ">>")))
 
     then_do = __rshift__
 
     @overload
-    def __and__(self: Step[A, X], other: Pass) -> Both[A, X, A]: ...
+    def __and__(self: Step[A, X], other: Pass[B]) -> Both[A, X, A | B]: ...
     @overload
     def __and__(self: Step[A, X], other: Step[A, B]) -> Both[A, X, B]: ...
     def __and__(self, other: Any) -> Any:
         """Both, side by side, on the same input. In words: `all_of`."""
-        return Both(grouped(AllOf, self.node, node_of(other, "&")))
+        return both_of(grouped(AllOf, self.node, node_of(other, "&")))
 
-    def __or__(self: Step[A, X], other: Step[A, B]) -> Step[A, X | B]:
+    @overload
+    def __rand__(self: Step[A, X], other: Both[A, *Ts]) -> Both[A, *Ts, X]: ...  # type: ignore[misc]  # where `&` does not fit
+    @overload
+    def __rand__(self: Step[A, X], other: Step[A, B]) -> Both[A, B, X]: ...  # type: ignore[misc]  # where `&` does not fit
+    def __rand__(self, other: Any) -> Any:
+        """`other & self` where `other` takes more than this step does; at run time, where `other` is no step."""
+        return both_of(grouped(AllOf, node_of(other, "&"), self.node))
+
+    @overload
+    def __or__(self: Step[object, X], other: Pass[B]) -> Pass[X | B]: ...
+    @overload
+    def __or__(self: Step[A, X], other: Pass[B]) -> Step[A, X | A | B]: ...
+    @overload
+    def __or__(self: Step[A, X], other: Step[A, B]) -> Step[A, X | B]: ...
+    def __or__(self, other: Any) -> Any:
         """The first to succeed, on the same input. In words: `any_of`."""
-        return Step(grouped(AnyOf, self.node, node_of(other, "|")))
+        return step_of(grouped(AnyOf, self.node, node_of(other, "|")))
+
+    def __ror__(self: Step[A, X], other: Step[A, B]) -> Step[A, B | X]:  # type: ignore[misc]  # where `|` does not fit
+        """`other | self` where `other` takes more than this step does; at run time, where `other` is no step."""
+        return Step(grouped(AnyOf, node_of(other, "|"), self.node))
 
     def then(self, fn: Callable[[O], B]) -> Step[I, B]:
         """Apply a pure function to the result; applied again whenever the value is loaded."""
@@ -130,69 +175,119 @@ class Step(Generic[I, O]):
     @overload
     def timeout(self, after: timedelta) -> Step[I, O]: ...
     @overload
+    def timeout(self: Step[A, X], after: timedelta, *, otherwise: Runs[A, B] | Callable[[A], B]) -> Step[A, X | B]: ...
+    @overload
     def timeout(
-        self: Step[A, X], after: timedelta, *, otherwise: Step[A, B] | Callable[[A], B]
+        self: Step[object, X], after: timedelta, *, otherwise: Runs[A, B] | Callable[[A], B]
     ) -> Step[A, X | B]: ...
     def timeout(self, after: timedelta, *, otherwise: Any = None) -> Any:
         """Bound how long the step may take. Past it, `otherwise` answers from the input, or the step fails."""
         bound = checked_duration(after, f"{self!r}.timeout")
         answer = step_or_function(otherwise, f"otherwise of {self!r}.timeout")
-        return Step(Bounded(body=self.node, after=bound, otherwise=answer))
+        return step_of(Bounded(body=self.node, after=bound, otherwise=answer))
 
-    def recover(self: Step[A, X], handler: Step[Failure[A], B]) -> Step[A, X | B]:
+    @overload
+    def recover(self: Step[A, X], handler: Runs[Failure[A], B]) -> Step[A, X | B]: ...
+    @overload
+    def recover(self: Step[object, X], handler: Runs[Failure[A], B]) -> Step[A, X | B]: ...  # pyright: ignore[reportOverlappingOverload]  # above, the handler would have to take any input
+    def recover(self, handler: Any) -> Any:
         """Answer a failure of the step by another step, which takes a `Failure` with the input and the error."""
-        return Step(Recovered(body=self.node, handler=node_of(handler, ".recover")))
+        return step_of(Recovered(body=self.node, handler=node_of(handler, ".recover")))
 
     def named(self, name: str) -> Self:
         """The same step under another name in its path; a chain becomes a scope of that name."""
         return type(self)(renamed(self.node, checked_name(name, f"{self!r}.named")))
 
 
-class Both(Step[A, tuple[Unpack[Ts]]], Generic[A, Unpack[Ts]]):
+class Both(Step[I, tuple[*Ts]], Generic[I, *Ts]):
     """Steps side by side; another `&` makes the tuple longer instead of nesting it."""
 
     __slots__ = ()
 
-    @overload  # type: ignore[override]  # narrower than Step's: the tuple stays flat
-    def __and__(self, other: Pass) -> Both[A, Unpack[Ts], A]: ...
-    @overload
-    def __and__(self, other: Step[A, B]) -> Both[A, Unpack[Ts], B]: ...
-    @override
-    def __and__(self, other: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
-        return Both(grouped(AllOf, self.node, node_of(other, "&")))
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]  # flat
+        def __and__(self: Both[A, *Ts], other: Pass[B]) -> Both[A, *Ts, A | B]: ...
+        @overload
+        def __and__(self: Both[A, *Ts], other: Step[A, B]) -> Both[A, *Ts, B]: ...
+        @override
+        def __and__(self, other: Any) -> Any: ...
 
     @override
-    def named(self, name: str) -> Step[A, tuple[Unpack[Ts]]]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # a named group is closed
+    def named(self, name: str) -> Step[I, tuple[*Ts]]:  # type: ignore[override]  # a named group is closed
         """The same group as a scope of that name; `&` no longer makes it longer."""
         return Step(renamed(self.node, checked_name(name, f"{self!r}.named")))
 
 
-class Pass(Step[object, Never]):
-    """A step that takes anything and gives it on unchanged, as a sleep does."""
+class Pass(Step[object, O]):
+    """A step that takes anything and gives it on unchanged, as a sleep does, or else gives an `O`.
+
+    `Pass[Never]` is a sleep; a `Pass[M]` a sleep beside a wait for an `M`. Only checkers tell it from a `Step`, and
+    as a `Step` it is one from `object` to `O`. That is not what it promises: it overrides whatever depends on it.
+    """
 
     __slots__ = ()
 
-    @override
-    def _pins(self, *same: J) -> J:  # pyright: ignore[reportInvalidTypeVarUse]  # any input, as Exact sees it
-        raise NotImplementedError
+    if TYPE_CHECKING:
 
-    @overload  # type: ignore[override]  # what passes through keeps its type
-    def __rshift__(self, other: Pass) -> Pass: ...
-    @overload
-    def __rshift__(self, other: Step[A, B]) -> Step[A, B]: ...
-    @override
-    def __rshift__(self, other: Any) -> Any:
-        kind = Pass if isinstance(other, Pass) else Step
-        return kind(chained(self.node, node_of(other, ">>")))
+        @override
+        def _runs(self, value: J, /) -> J | O: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
 
-    @override
-    def __and__(self, other: Step[A, B]) -> Both[A, A, B]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # as above
-        return Both(grouped(AllOf, self.node, node_of(other, "&")))
+        @override
+        def _pins(self, value: J, /) -> tuple[J, J | O]: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
 
-    @override
-    def __or__(self, other: Step[A, B]) -> Step[A, A | B]:  # type: ignore[override]  # as above
-        return Step(grouped(AnyOf, self.node, node_of(other, "|")))
+        @override
+        def _bends(self, value: J, /) -> tuple[J, J | O]: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
 
-    @override
-    def then(self, fn: Callable[[A], B]) -> Step[A, B]:  # type: ignore[override]  # as above
-        return Step(chained(self.node, Apply(fn=fn_of(fn, "then"))))
+        @overload  # type: ignore[override]  # see above
+        def __rshift__(self, other: Pass[B]) -> Pass[O | B]: ...
+        @overload
+        def __rshift__(self, other: Step[A | O, B]) -> Step[A, B]: ...
+        @override
+        def __rshift__(self, other: Any) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
+
+        then_do = __rshift__  # type: ignore[assignment]  # see above
+
+        @overload  # type: ignore[override]  # see above
+        def __and__(self, other: Pass[B]) -> Both[object, object, object]: ...
+        @overload
+        def __and__(self, other: Step[A, B]) -> Both[A, A | O, B]: ...
+        @override
+        def __and__(self, other: Any) -> Any: ...
+
+        @overload
+        def __or__(self, other: Pass[B]) -> Pass[O | B]: ...
+        @overload
+        def __or__(self, other: Step[object, B]) -> Pass[O | B]: ...
+        @overload
+        def __or__(self, other: Step[A, B]) -> Step[A, A | O | B]: ...
+        @override
+        def __or__(self, other: Any) -> Any: ...
+
+        @override
+        def then(self, fn: Callable[[A | O], B]) -> Step[A, B]: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
+
+        @override
+        def retry(self, policy: Retry) -> Self: ...
+
+        @overload  # type: ignore[override]  # see above
+        def timeout(self, after: timedelta) -> Self: ...
+        @overload
+        def timeout(self, after: timedelta, *, otherwise: Runs[A, B] | Callable[[A], B]) -> Step[A, A | O | B]: ...
+        @override
+        def timeout(self, after: timedelta, *, otherwise: Any = None) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
+
+        @override
+        def recover(self, handler: Runs[Failure[A], B]) -> Step[A, A | O | B]: ...  # type: ignore[override]  # see above
+
+
+def step_of(node: Node) -> Any:
+    """A step of the types that an overload declares."""
+    step: Step[Any, Any] = Step(node)
+    return step
+
+
+def both_of(node: Node) -> Any:
+    """A group of the types that an overload declares."""
+    both: Both[Any, *tuple[Any, ...]] = Both(node)
+    return both

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Protocol, Self, cast, overload
 
 from typing_extensions import TypeVar, override
 
@@ -15,23 +15,25 @@ from dagger.dsl.functions import MISSING, Fn, fn_of
 from dagger.dsl.mermaid import mermaid
 from dagger.dsl.nodes import Node, Workflow
 from dagger.dsl.outline import outline
-from dagger.dsl.step import Step
+from dagger.dsl.step import Exact, Nil, Pass, Runs, Step
 from dagger.dsl.svg import svg
 from dagger.dsl.tree import tree
 from dagger.errors import TemplateError
 
 A = TypeVar("A")
 B = TypeVar("B")
+I = TypeVar("I", contravariant=True)
+O = TypeVar("O", covariant=True)
 
 __all__ = ["Template", "template"]
 
 
-class Template(Step[A, B]):
+class Template(Step[I, O]):
     """A named, keyed, versioned workflow from an `A` to a `B`; an immutable value, made by `template(...)`."""
 
     __slots__ = ()
 
-    node: Workflow
+    node: Workflow  # pyright: ignore[reportIncompatibleVariableOverride]  # steps are frozen
 
     @property
     def name(self) -> str:
@@ -84,7 +86,7 @@ class Template(Step[A, B]):
         return tree(self.node)
 
     @override
-    def named(self, name: str) -> Any:
+    def named(self, name: str) -> Self:
         """Refused: a template has the name that it is registered under."""
         raise TemplateError(f"template '{self.name}': its name is fixed; give template() another one ({name!r})")
 
@@ -93,14 +95,25 @@ class Template(Step[A, B]):
         return f"<template {self.name} version {self.version}>"
 
 
+class KeyOf(Protocol[I]):
+    """A key function, as a protocol: mypy infers from it in one go with the body, and from a `Callable` later."""
+
+    def __call__(self, value: I, /) -> object: ...
+
+
+@overload
 def template(
-    name: str,
-    body: Step[A, B],
-    *,
-    key: Callable[[A], object],
-    version: int = 1,
-    takes: type[A] | None = None,
-) -> Template[A, B]:
+    name: str, body: Runs[A, B], *, key: Callable[[A], object], version: int = ..., takes: type[A]
+) -> Template[A, B]: ...
+@overload
+def template(name: str, body: Pass[B], *, key: KeyOf[A], version: int = ...) -> Template[A, A | B]: ...
+@overload
+def template(
+    name: str, body: Exact[A, B], *, key: Callable[[A], object], version: int = ...
+) -> Template[A | Nil, B]: ...
+@overload
+def template(name: str, body: Step[object, B], *, key: KeyOf[A], version: int = ...) -> Template[A, B]: ...
+def template(name: str, body: Any, *, key: Any, version: int = 1, takes: Any = None) -> Any:
     """Name a workflow.
 
     `key` computes the business key from the input: what listeners correlate on unless told otherwise, and the
@@ -111,13 +124,14 @@ def template(
     without a needed case, a topic with two types, a result without a declared type, a type without a codec.
     """
     place = f"template '{checked_name(name, 'template')}'"
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
         raise TemplateError(f"{place}: version is {version!r}; give a whole number from 1")
     inside = node_of(body, place)
     key_fn = fn_of(key, f"key of {place}")
     node = Workflow(name=name, body=inside, key=key_fn, version=version, takes=_takes(takes, inside, key_fn, place))
     check_workflow(node)
-    return Template(node)
+    made: Template[Any, Any] = Template(node)
+    return made
 
 
 def _takes(given: Any, body: Node, key: Fn, place: str) -> Any:

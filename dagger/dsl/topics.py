@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic, overload
+from collections.abc import Callable
+from typing import Any, Generic, TypeAlias, overload
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, override
 
 from dagger import codecs
 from dagger.dsl.functions import Fn, fn_of
@@ -15,6 +15,11 @@ M = TypeVar("M")
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
 T3 = TypeVar("T3")
+T4 = TypeVar("T4")
+T5 = TypeVar("T5")
+
+Class: TypeAlias = type[M]
+"""`type[M]`, under a name that the attribute `type` of a topic does not hide."""
 
 __all__ = ["Topic"]
 
@@ -45,8 +50,8 @@ class Topic(Generic[M]):
     def __init__(
         self,
         name: str,
-        type: type[M],
-        key: Callable[[M], object | Sequence[object]],
+        type: Class[M],
+        key: Callable[[M], object],
         *,
         codec: codecs.Codec = ...,
         partition_key: Callable[[M], object] | None = ...,
@@ -56,8 +61,8 @@ class Topic(Generic[M]):
     def __init__(
         self: Topic[T1 | T2],
         name: str,
-        type: tuple[type[T1], type[T2]],
-        key: Callable[[T1 | T2], object | Sequence[object]],
+        type: tuple[Class[T1], Class[T2]],
+        key: Callable[[T1 | T2], object],
         *,
         codec: codecs.Codec = ...,
         partition_key: Callable[[T1 | T2], object] | None = ...,
@@ -67,11 +72,33 @@ class Topic(Generic[M]):
     def __init__(
         self: Topic[T1 | T2 | T3],
         name: str,
-        type: tuple[type[T1], type[T2], type[T3]],
-        key: Callable[[T1 | T2 | T3], object | Sequence[object]],
+        type: tuple[Class[T1], Class[T2], Class[T3]],
+        key: Callable[[T1 | T2 | T3], object],
         *,
         codec: codecs.Codec = ...,
         partition_key: Callable[[T1 | T2 | T3], object] | None = ...,
+        encode_key: Callable[[Any], str] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Topic[T1 | T2 | T3 | T4],
+        name: str,
+        type: tuple[Class[T1], Class[T2], Class[T3], Class[T4]],
+        key: Callable[[T1 | T2 | T3 | T4], object],
+        *,
+        codec: codecs.Codec = ...,
+        partition_key: Callable[[T1 | T2 | T3 | T4], object] | None = ...,
+        encode_key: Callable[[Any], str] | None = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: Topic[T1 | T2 | T3 | T4 | T5],
+        name: str,
+        type: tuple[Class[T1], Class[T2], Class[T3], Class[T4], Class[T5]],
+        key: Callable[[T1 | T2 | T3 | T4 | T5], object],
+        *,
+        codec: codecs.Codec = ...,
+        partition_key: Callable[[T1 | T2 | T3 | T4 | T5], object] | None = ...,
         encode_key: Callable[[Any], str] | None = ...,
     ) -> None: ...
     def __init__(
@@ -84,7 +111,7 @@ class Topic(Generic[M]):
         partition_key: Callable[[Any], object] | None = None,
         encode_key: Callable[[Any], str] | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name.strip():  # pyright: ignore[reportUnnecessaryIsInstance]  # users
+        if not isinstance(name, str) or not name.strip():  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users
             raise TemplateError(f"topic: its name is {name!r}; give it the broker's name of the topic")
         if "/" in name or not name.isprintable():
             raise TemplateError(f"topic {name!r}: a topic's name holds no '/' and no control character; use another")
@@ -104,20 +131,25 @@ class Topic(Generic[M]):
         except UnsupportedType as error:
             raise UnsupportedType(f"topic '{self.name}': {error}") from None
 
+    @override
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"topic '{self.name}' is a value and cannot be changed; make another")
 
+    @override
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"topic '{self.name}' is a value and cannot be changed; make another")
 
+    @override
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return isinstance(other, Topic) and self._parts() == other._parts()  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]  # generic of unknown
+        return isinstance(other, Topic) and self._parts() == other._parts()
 
+    @override
     def __hash__(self) -> int:
         return self._hash
 
+    @override
     def __repr__(self) -> str:
         return f"Topic({self.name!r}, {codecs.type_name(self.type)})"
 
@@ -125,7 +157,7 @@ class Topic(Generic[M]):
         return (self.name, self.type, self.key, self.partition_key, self.encode_key, self.codec)
 
 
-def _union(members: tuple[Any, ...]) -> Any:
+def _union(members: Any) -> Any:
     union = members[0]
     for member in members[1:]:
         union = union | member

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Generic
+from typing import TYPE_CHECKING, Generic, Protocol
 
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar, override
 
 from dagger.errors import TemplateError
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
-__all__ = ["Again", "Failure", "Message", "Retry"]
+__all__ = ["Again", "Failure", "Message", "Retry", "Settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,18 @@ class Again(Generic[A_co]):
     """Returned by a listener: not done, keep waiting, with this value instead of the one that was held."""
 
     value: A_co
+
+    if TYPE_CHECKING:
+
+        @override
+        def __dir__(self) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see Settled
+
+
+class Settled(Protocol):
+    """Whatever is no `Again`: a protocol of what each object has, and which Again is declared to have otherwise."""
+
+    @override
+    def __dir__(self) -> Iterable[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,7 @@ class Retry:
             (self.longest < timedelta(0), f"longest is {self.longest}; give a pause of zero or more"),
             (not 0 <= self.jitter <= 1, f"jitter is {self.jitter}; give a share between 0 and 1"),
             (
-                not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds),
+                not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds),  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
                 f"on is {self.on!r}; give an exception class, or several",
             ),
         ]

@@ -12,6 +12,7 @@ from typing import Any, Final, Self, TypeVar, overload
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 
 from dagger.core.effects import StopTask
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
@@ -21,8 +22,8 @@ from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.instance import Instance
-from dagger.engine.ports import Append, Backend, Query
-from dagger.engine.prepare import checked_id, checked_message, checked_signal, checked_template, prepare
+from dagger.engine.ports import Append, Backend
+from dagger.engine.prepare import checked_message, checked_query, checked_signal, checked_template, id_of, prepare
 from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.registry import Registry
 from dagger.engine.run import Prepared, Registered, Run
@@ -151,11 +152,13 @@ class Dagger:
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
+        if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+            raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
         await self._open()
-        state = await self._state(instance.id)
+        state = await self._state(instance.id) or self._watch.seen(instance.id)
         self._refuse_conflict(instance, state)
         plan = instance.plan
-        run = self._watch.handle(instance.id, plan, state)
+        run = self._watch.handle(plan, state or instance.submitted(self._clock.now()))
         event = Submitted(plan.template, plan.version, instance.id, instance.key, instance.raw)
         await self._append(instance.id, event)
         return run
@@ -176,10 +179,12 @@ class Dagger:
     async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance:
         """A snapshot of an instance. Raises UnknownInstance."""
         await self._open()
-        state = await self._state(_id_of(id))
-        if state is None:
-            raise UnknownInstance(f"no instance has the id '{_id_of(id)}'")
-        return self._snapshot(state)
+        state = await self._state(id_of(id))
+        if state is not None:
+            return self._snapshot(state)
+        if isinstance(id, Run):
+            return id.instance
+        raise UnknownInstance(f"no instance has the id '{id}'")
 
     async def instances(
         self,
@@ -191,11 +196,9 @@ class Dagger:
         after: str | None = None,
     ) -> Sequence[Instance]:
         """Instances that match all that is given, ordered by id; `after` is the id where the last page ended."""
-        if limit < 1:
-            raise RequestError(f"instances: limit is {limit}; give 1 or more")
-        wanted = None if status is None else Status(status).value
+        query = checked_query(template, status, key, limit, after)
         await self._open()
-        rows = await self._backend.store.find(Query(template, wanted, key, limit, after))
+        rows = await self._backend.store.find(query)
         states = [decode_cell(row.data).home.state for row in rows]
         return [self._snapshot(state) for state in states if state is not None]
 
@@ -203,7 +206,7 @@ class Dagger:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
         if isinstance(instance, Run) and instance.status.is_end:
             return instance.instance
-        id = _id_of(instance)
+        id = id_of(instance)
         await self._open()
         while True:
             event = self._watch.end_of(id)
@@ -217,14 +220,14 @@ class Dagger:
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""
         await self._open()
-        state = await self._live(instance)
-        payload = checked_signal(self._plan_of(state), name, value)
-        await self._append(state.id, SignalReceived(name, payload))
+        id, plan = await self._target(instance)
+        await self._append(id, SignalReceived(name, checked_signal(plan, name, value)))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
         """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""
         await self._open()
-        await self._append((await self._live(instance)).id, StopRequested())
+        id, _ = await self._target(instance)
+        await self._append(id, StopRequested())
 
     async def publish(
         self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
@@ -267,6 +270,10 @@ class Dagger:
         assert self._stack is not None
         try:
             await self._stack.__aexit__(*exc)
+        except BaseExceptionGroup as group:
+            # The worker's task group wraps what the block raised; the block's own error goes on as it is.
+            if list(group.exceptions) != [exc[1]]:
+                raise
         finally:
             self._opened, self._resources, self._stack = False, None, None
 
@@ -289,9 +296,13 @@ class Dagger:
         self._opened = True
         if self._stack is None:
             self._stack = AsyncExitStack()
-        await self._stack.enter_async_context(self._backend.open())
-        if self._lifespan is not None:
-            self._resources = await self._stack.enter_async_context(self._lifespan(self))
+        try:
+            await self._stack.enter_async_context(self._backend.open())
+            if self._lifespan is not None:
+                self._resources = await self._stack.enter_async_context(self._lifespan(self))
+        except BaseException:
+            await self._close()
+            raise
 
     async def _close(self) -> None:
         if self._stack is not None:
@@ -302,6 +313,7 @@ class Dagger:
     async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         self._leaving = anyio.Event()
+        self._tasks.leaving = False
         async with anyio.create_task_group() as group:
             self._group = group
             try:
@@ -316,12 +328,15 @@ class Dagger:
     async def _work(self) -> None:
         while not self._leaving.is_set():
             await self._worker.ring()
-            if not await self._worker.run_once():
+            if await self._worker.run_once():
+                # A backend in this process never suspends: code beside the engine would not get its turn.
+                await anyio.lowlevel.checkpoint()
+            else:
                 await self._idle()
 
     async def _idle(self) -> None:
         """Sleep until there is something to poll, or the next timer is due."""
-        due = await self._backend.store.next_due()
+        due = await self._backend.store.next_due(self._clock.now())
         left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
         with anyio.move_on_after(None if left is None else max(left, 0.001)):
             await self._backend.log.wait()
@@ -373,12 +388,14 @@ class Dagger:
         (row,) = await self._backend.store.read([id])
         return None if row is None else decode_cell(row.data).home.state
 
-    async def _live(self, instance: str | uuid.UUID | Run[Any]) -> State:
-        id = _id_of(instance)
-        state = await self._state(id)
+    async def _target(self, instance: str | uuid.UUID | Run[Any]) -> tuple[str, Plan]:
+        """Whom a request is for. A run may not have begun yet: what is sent to it comes after its submission."""
+        if isinstance(instance, Run):
+            return instance.id, instance.plan
+        state = await self._state(id_of(instance))
         if state is None:
-            raise UnknownInstance(f"no instance has the id '{id}'")
-        return state
+            raise UnknownInstance(f"no instance has the id '{instance}'")
+        return state.id, self._plan_of(state)
 
     def _plan_of(self, state: State) -> Plan:
         self._registry.template(state.template, state.version)
@@ -388,7 +405,3 @@ class Dagger:
 
     def _snapshot(self, state: State) -> Instance:
         return Instance(self._plan_of(state), state)
-
-
-def _id_of(instance: str | uuid.UUID | Run[Any]) -> str:
-    return instance.id if isinstance(instance, Run) else checked_id(instance)

@@ -205,9 +205,7 @@ def _prefixes(path: str) -> list[str]:
     return ["/".join(parts[:n]) for n in range(1, len(parts))]
 
 
-def _branches(
-    inside: Mapping[str, list[StepState]], parent: str, stem: str
-) -> Iterator[tuple[str, StepState]]:
+def _branches(inside: Mapping[str, list[StepState]], parent: str, stem: str) -> Iterator[tuple[str, StepState]]:
     """The branches below a step, each with its mark and name, and the step."""
     steps = inside.get(parent, [])
     for number, step in enumerate(steps, start=1):

@@ -172,8 +172,8 @@ class Store(Protocol):
         """Records of owned partitions whose timers are due at or before `until`, and when; the earliest first."""
         ...
 
-    async def next_due(self) -> int | None:
-        """When the next timer of owned partitions is due; None if there is none."""
+    async def next_due(self, after: int) -> int | None:
+        """When the first timer of owned partitions that is due later than `after` is; None if there is none."""
         ...
 
     async def busy(self) -> Sequence[str]:

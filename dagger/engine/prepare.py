@@ -6,11 +6,12 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from dagger.core.state import Status
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
-from dagger.engine.ports import Outgoing
-from dagger.engine.run import Prepared
-from dagger.errors import EncodeError, RequestError, WrongInput
+from dagger.engine.ports import Outgoing, Query
+from dagger.engine.run import Prepared, Run
+from dagger.errors import EncodeError, RequestError, WrongInput, words_of
 from dagger.plan.keys import MissingKey, partition_key_of
 from dagger.plan.plan import Plan
 
@@ -29,7 +30,7 @@ def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
         raise WrongInput(f"template '{plan.template}': the business key of the input: {error}") from None
     except Exception as error:
         raise WrongInput(
-            f"template '{plan.template}': its key function raised {type(error).__name__}: {error}"
+            f"template '{plan.template}': its key function raised {type(error).__name__}: {words_of(error)}"
         ) from error
     return Prepared(key if id is None else checked_id(id), key, plan, raw, live)
 
@@ -42,11 +43,27 @@ def checked_template(given: Any) -> Template[Any, Any]:
     return found  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
 
 
+def checked_query(
+    template: str | None, status: Status | str | None, key: str | None, limit: int, after: str | None
+) -> Query:
+    """Which instances are wanted. Raises RequestError."""
+    if limit < 1:
+        raise RequestError(f"instances: limit is {limit}; give 1 or more")
+    if status is not None and status not in list(Status):
+        raise RequestError(f"instances: {status!r} is no status; give one of {', '.join(Status)}")
+    return Query(template, None if status is None else Status(status).value, key, limit, after)
+
+
+def id_of(instance: object) -> str:
+    """The id of an instance, which is given by its run or by its id."""
+    return instance.id if isinstance(instance, Run) else checked_id(instance)
+
+
 def checked_id(id: object) -> str:
     """An instance id as text. Raises RequestError."""
     if isinstance(id, uuid.UUID):
         return str(id)
-    if isinstance(id, str) and id:
+    if isinstance(id, str) and id and is_encodable(id):
         return id
     raise RequestError(f"an instance id is text that is not empty, or a UUID; got {id!r}")
 
@@ -60,8 +77,25 @@ def checked_message(
         key = partition_key_of(topic, message)
     except (EncodeError, MissingKey) as error:
         raise WrongInput(f"topic '{topic.name}': {error}") from None
+    except Exception as error:
+        raise WrongInput(
+            f"topic '{topic.name}': its key function raised {type(error).__name__}: {words_of(error)}"
+        ) from error
     named = {} if id is None else {"dagger-id": id}
-    return Outgoing(topic.name, key, payload, {**(headers or {}), **named})
+    return Outgoing(topic.name, key, payload, checked_headers(topic.name, {**(headers or {}), **named}))
+
+
+def checked_headers(topic: str, headers: Mapping[str, Any]) -> dict[str, str]:
+    """Headers, if all of them are text. Raises WrongInput."""
+    for name, value in headers.items():
+        if not isinstance(value, str) or not is_encodable(value):
+            raise WrongInput(f"topic '{topic}': header '{name}' is {value!r}; headers are text")
+    return dict(headers)
+
+
+def is_encodable(text: str) -> bool:
+    """Whether text can be written as UTF-8: half a character cannot."""
+    return text.isascii() or text.encode(errors="ignore").decode() == text
 
 
 def checked_signal(plan: Plan, name: str, value: object) -> bytes:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from dagger.core.events import MessageReceived, Submitted
-from dagger.dsl.topics import Topic
 from dagger.engine.ports import Append, Entry, Log, Outgoing, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
+from dagger.errors import words_of
 from dagger.plan.keys import keys_of
+from dagger.plan.plan import Channel
 
 logger: Final = logging.getLogger("dagger")
 
@@ -27,35 +28,52 @@ class Router:
         self._registry = registry
         self._log = log
 
-    def route(self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]) -> list[Entry]:
+    def route(
+        self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]
+    ) -> list[Entry]:
         """The entries for a batch of messages; notes their offsets."""
         entries = list[Entry]()
         for message in messages:
             offsets[message.topic, message.partition] = message.offset
-            try:
-                entries += self._entries(message)
-            except Exception as error:  # whatever a user's codec, key or build function raises
+            taken, reasons = self._taken(message)
+            entries += taken
+            if reasons:
                 counts["dead_letters"] += 1
-                logger.warning("%s: a message is put aside: %s", _position(message), error)
-                entries.append(dead_letter(message, error))
+                logger.warning("%s: a message is put aside: %s", _position(message), reasons)
+                entries.append(dead_letter(message, reasons))
         return entries
 
-    def _entries(self, message: TopicRecord) -> list[Entry]:
+    def _taken(self, message: TopicRecord) -> tuple[list[Entry], str]:
+        """The entries for all who take a message, and why others could not: one that fails keeps it from nobody else."""
+        entries, reasons = list[Entry](), dict[str, None]()
+        channels = self._registry.channels.get(message.topic, {})
+        for taker in (*channels.values(), *self._registry.starters.get(message.topic, ())):
+            try:
+                entries += self._entries(message, taker)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
+                reasons[f"{type(error).__name__}: {words_of(error)}"] = None
+        return entries, "; ".join(reasons)
+
+    def _entries(self, message: TopicRecord, taker: Channel | Starter) -> list[Entry]:
         topic = self._registry.topics[message.topic]
-        value = topic.wire.decode(message.payload)
-        entries = list[Entry]()
-        for channel in self._registry.channels.get(message.topic, {}).values():
-            keys = keys_of(topic, value, channel.by)
-            entries += self._received(message, channel.name, keys)
-        for starter in self._registry.starters.get(message.topic, ()):
-            entries.append(self._submitted(starter, topic, value))
-        return entries
+        value = topic.wire.decode(message.payload)  # for each taker anew: a function may change what it is given
+        if isinstance(taker, Starter):
+            return [self._submitted(taker, value)]
+        keys = keys_of(topic, value, taker.by)
+        id = self._identity(message, len(keys))
+        return [self._to(key, MessageReceived(taker.name, key, message.payload, id)) for key in keys]
 
-    def _received(self, message: TopicRecord, channel: str, keys: Iterable[str]) -> list[Entry]:
-        id = message.headers.get("dagger-id", "")
-        return [self._to(key, MessageReceived(channel, key, message.payload, id)) for key in keys]
+    def _identity(self, message: TopicRecord, keys: int) -> str:
+        """What a message is recognised by when it comes again, or another way: its id, or where it stood."""
+        id = message.headers.get("dagger-id")
+        if id is not None:
+            return f"{message.topic}/{id}"
+        one_way = keys == 1 and len(self._registry.channels[message.topic]) == 1
+        return "" if one_way else _position(message)
 
-    def _submitted(self, starter: Starter, topic: Topic[Any], value: Any) -> Entry:
+    def _submitted(self, starter: Starter, value: Any) -> Entry:
         plan = starter.plan
         given = value if starter.build is None else starter.build(value)
         raw, live = plan.takes.settle(given)
@@ -66,11 +84,11 @@ class Router:
         return Append(partition_of(key, self._log.partitions), encode_record(Record(key, event)))
 
 
-def dead_letter(message: TopicRecord, error: Exception) -> Outgoing:
+def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
     """A message as it came, for the dead letters of its topic, with the reason and where it stood."""
     headers = {
         **message.headers,
-        "dagger-reason": f"{type(error).__name__}: {error}",
+        "dagger-reason": reason,
         "dagger-topic": message.topic,
         "dagger-partition": str(message.partition),
         "dagger-offset": str(message.offset),

@@ -21,8 +21,8 @@ class Seen:
 
     __slots__ = ("__weakref__", "state")
 
-    def __init__(self) -> None:
-        self.state: State | None = None
+    def __init__(self, state: State) -> None:
+        self.state = state
 
 
 class Run(Generic[B]):
@@ -42,14 +42,13 @@ class Run(Generic[B]):
     @property
     def status(self) -> Status:
         """SUBMITTED until a worker has begun it, then what the worker says."""
-        state = self._seen.state
-        return Status.SUBMITTED if state is None else STATUSES[state.status]
+        return STATUSES[self._seen.state.status]
 
     @property
     def result(self) -> B:
         """The result; raises WorkflowFailed where there is none."""
         state = self._seen.state
-        if state is None or state.result is None:
+        if state.result is None:
             why = f": {self.error}" if self.error else ""
             raise WorkflowFailed(f"instance '{self.id}' has no result, it is {self.status}{why}")
         result: B = self.plan.gives.revive(state.result)
@@ -58,7 +57,7 @@ class Run(Generic[B]):
     @property
     def error(self) -> Error | None:
         """Why it failed; `str` of it is `path: Type: message`. None if it did not."""
-        return None if self._seen.state is None else self._seen.state.error
+        return self._seen.state.error
 
     def step(self, path: str) -> StepState:
         """How the step of a path stands."""
@@ -67,13 +66,7 @@ class Run(Generic[B]):
     @property
     def instance(self) -> Instance:
         """A snapshot of all of it."""
-        state = self._seen.state
-        return Instance(self.plan, _submitted(self.id, self.plan) if state is None else state)
-
-
-def _submitted(id: str, plan: Plan) -> State:
-    """What is known of an instance that no worker has begun."""
-    return State(id, plan.template, plan.version, "", b"", 0, 0, SUBMITTED)
+        return Instance(self.plan, self._seen.state)
 
 
 class Prepared(Generic[B]):
@@ -96,6 +89,11 @@ class Prepared(Generic[B]):
     def status(self) -> Status:
         """NOT_STARTED: nothing happens before it is submitted."""
         return Status.NOT_STARTED
+
+    def submitted(self, now: int) -> State:
+        """What is known of it once it is accepted, and until a worker begins it."""
+        plan = self.plan
+        return State(self.id, plan.template, plan.version, self.key, self.raw, now, now, SUBMITTED)
 
 
 class Registered(Generic[B]):

@@ -12,9 +12,9 @@ import anyio.to_thread
 
 from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
-from dagger.core.turn import kinds_of
+from dagger.core.turn import kinds_of, words_of
 from dagger.engine.context import TaskContext, enter_context
-from dagger.errors import CodecError
+from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Run
 from dagger.plan.plan import Plan
 
@@ -119,7 +119,7 @@ class Tasks:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return _failed(order.frame, error, str(error))
+            return _failed(order.frame, error, words_of(error))
         return _settled(op, order.frame, result)
 
     async def _call(self, op: Run, raw: bytes) -> Any:

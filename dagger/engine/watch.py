@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import anyio
 
-from dagger.core.state import State
+from dagger.core.state import SUBMITTED, State
 from dagger.engine.run import Run, Seen
 from dagger.plan.plan import Plan
+
+
+ACCEPTED_MAX: Final = 10_000
+"""How many instances that were accepted here, and not begun yet, are remembered."""
 
 
 class Watch:
@@ -19,14 +23,23 @@ class Watch:
     def __init__(self) -> None:
         self._waiters: dict[str, list[anyio.Event]] = {}
         self._seen: WeakValueDictionary[str, Seen] = WeakValueDictionary()
+        self._accepted: dict[str, Seen] = {}
 
-    def handle(self, id: str, plan: Plan, state: State | None) -> Run[Any]:
-        """A run whose state is kept as new as the last commit here."""
+    def seen(self, id: str) -> State | None:
+        """The last state of an instance that a handle in this process shows."""
         seen = self._seen.get(id)
+        return None if seen is None else seen.state
+
+    def handle(self, plan: Plan, state: State) -> Run[Any]:
+        """A run whose state is kept as new as the last commit here."""
+        seen = self._seen.get(state.id)
         if seen is None:
-            seen = self._seen[id] = Seen()
-        seen.state = state if seen.state is None else seen.state
-        return Run(id, plan, seen)
+            seen = self._seen[state.id] = Seen(state)
+        if state.status == SUBMITTED:
+            self._accepted[state.id] = seen
+            if len(self._accepted) > ACCEPTED_MAX:
+                del self._accepted[next(iter(self._accepted))]
+        return Run(state.id, plan, seen)
 
     def end_of(self, id: str) -> anyio.Event:
         """Set once the instance has ended."""
@@ -42,6 +55,7 @@ class Watch:
     def show(self, states: Mapping[str, State]) -> None:
         """These states were committed."""
         for id, state in states.items():
+            self._accepted.pop(id, None)
             seen = self._seen.get(id)
             if seen is not None:
                 seen.state = state

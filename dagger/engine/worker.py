@@ -46,6 +46,8 @@ from dagger.errors import Fenced
 
 logger: Final = logging.getLogger("dagger")
 
+DEAD_LETTERS: Final = "dagger.dead-letter"
+"""The topic for records of the internal log that cannot be applied."""
 BATCH: Final = 512
 """How many records are polled at a time."""
 CACHE_MAX: Final = 100_000
@@ -164,16 +166,14 @@ class Worker:
         """Apply one record to its home, once; gives what its step ordered, now or when it was applied first."""
         loaded = self._rows[record.to]
         cell = loaded.cell
-        if type(record.event) is TimerDue:
-            self._asked.pop(record.to, None)
         if source.offset <= cell.offset:
             return [entry for offset, entry in cell.outbox if offset == source.offset]
         try:
             home, effects = receive(self._registry.plan, self._registry.limits, cell.home, record.event, now)
-        except PlanMissing as error:
-            logger.error("%s: %s; its records wait in the dead letters", record.to, error)
-            self.counts["plan_missing"] += 1
-            return [self._dead(record, str(error))]
+        except Exception as error:  # whatever it is, the next record is applied
+            return self._put_aside(record, error)
+        if type(record.event) is TimerDue:
+            self._asked.pop(record.to, None)
         entries = list[Entry]()
         if effects:
             tasks = list[RunTask | StopTask]()
@@ -187,6 +187,16 @@ class Worker:
         loaded.partition = source.partition
         dirty[record.to] = loaded
         return entries
+
+    def _put_aside(self, record: Record, error: Exception) -> list[Entry]:
+        """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
+        missing = isinstance(error, PlanMissing)
+        self.counts["plan_missing" if missing else "poison"] += 1
+        logger.error("%s: a record is put aside: %s", record.to, error, exc_info=None if missing else error)
+        if type(record.event) is TimerDue:
+            return []
+        headers = {"dagger-reason": f"{type(error).__name__}: {error}", "dagger-to": record.to}
+        return [Outgoing(DEAD_LETTERS, record.to, encode_record(record), headers)]
 
     def _uncommitted(self, cell: Cell, partition: int) -> tuple[tuple[int, Entry], ...]:
         done = self._done.get(partition, -1)
@@ -218,12 +228,8 @@ class Worker:
             return []
         headers = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
         if effect.id:
-            headers["dagger-id"] = effect.id
+            headers["dagger-id"] = effect.id.removeprefix(f"{effect.channel.partition('#')[0]}/")
         return [Outgoing(self._unmatched_topic, effect.key, effect.payload, headers)]
-
-    def _dead(self, record: Record, reason: str) -> Entry:
-        headers = {"dagger-reason": reason, "dagger-to": record.to}
-        return Outgoing("dagger.dead-letter", record.to, encode_record(record), headers)
 
     async def _write(self, dirty: Mapping[str, Loaded]) -> None:
         if not dirty:

@@ -43,6 +43,8 @@ class _Compiler:
         self.owner = -1
         self.around = -1
         self.repeats = 0
+        self.bound_path = ""
+        """The path of the bound that is laid next, where it is not that of what it bounds."""
         self.channels: dict[str, Channel] = {}
         self.signals: dict[str, TypeCodec[Any]] = {}
 
@@ -122,7 +124,7 @@ class _Compiler:
 
 def _publish(c: _Compiler, node: nodes.Command, prefix: str, shape: Shape) -> Shape:
     path = joined(prefix, node.label)
-    is_list = getattr(node.topic.type, "__origin__", node.topic.type) is list
+    is_list = getattr(node.topic.type, "__origin__", node.topic.type) in (list, tuple)
     c.add(
         ops.Publish,
         path,
@@ -212,28 +214,24 @@ def _apply(c: _Compiler, node: nodes.Apply, prefix: str, shape: Shape) -> Shape:
 def _process(c: _Compiler, node: nodes.Process, prefix: str, shape: Shape) -> Shape:
     path = joined(prefix, node.label or "")
     enter = c.add(ops.Enter, path, shape, slot=c.slot(path, "process"))
-    body = node.body
-    if node.timeout is not None:
-        body = nodes.Bounded(body=body, after=node.timeout, otherwise=node.otherwise)
-    result = c.within(enter, body, path, shape)
+    if node.timeout is None:
+        result = c.within(enter, node.body, path, shape)
+    else:
+        bound = nodes.Bounded(body=node.body, after=node.timeout, otherwise=node.otherwise)
+        c.bound_path = path
+        result = c.within(enter, bound, path, shape)
     c.closing(enter, ops.Leave, result, slot=enter.slot)
     return result
 
 
 def _bounded(c: _Compiler, node: nodes.Bounded, prefix: str, shape: Shape) -> Shape:
-    path = _bound_path(c, node, prefix)
+    path, c.bound_path = c.bound_path or place_of(node, prefix), ""
     opener = c.add(ops.Open, path, shape, after=node.after // MICROSECOND)
     result = c.within(opener, node.body, prefix, shape)
     c.closing(opener, ops.Close, result)
     if node.otherwise is None:
         return result
     return _alternative(c, opener, result, node.otherwise, prefix, shape)
-
-
-def _bound_path(c: _Compiler, node: nodes.Bounded, prefix: str) -> str:
-    """A process that is bounded is named itself; another bound by what it bounds."""
-    is_process = c.owner >= 0 and isinstance(c.ops[c.owner], ops.Enter) and c.here == c.owner + 1
-    return c.ops[c.owner].path if is_process else place_of(node, prefix)
 
 
 def _alternative(c: _Compiler, opener: ops.Open, result: Shape, other: nodes.Node, prefix: str, shape: Shape) -> Shape:
@@ -331,6 +329,13 @@ def _for_each(c: _Compiler, node: nodes.ForEach, prefix: str, shape: Shape) -> S
     return Many(result)
 
 
+def _child(c: _Compiler, node: nodes.Workflow, prefix: str, shape: Shape) -> Shape:
+    raise TemplateError(
+        f"{joined(prefix, node.label or '')}: template '{node.name}' as a step of '{c.template.name}' can be drawn, "
+        "but child workflows cannot be run yet; compose the body of the child instead"
+    )
+
+
 _LAY: dict[type[nodes.Node], Callable[..., Shape]] = {
     nodes.Command: _publish,
     nodes.Listen: _listen,
@@ -348,6 +353,7 @@ _LAY: dict[type[nodes.Node], Callable[..., Shape]] = {
     nodes.AtLeast: _group,
     nodes.Switch: _switch,
     nodes.ForEach: _for_each,
+    nodes.Workflow: _child,
 }
 
 

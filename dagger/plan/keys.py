@@ -17,7 +17,7 @@ class MissingKey(ValueError):
 def key_text(value: object, encode: Callable[[Any], str] | None = None) -> str:
     """One key as text. UUIDs, whole numbers and enums have a plain form; others need the topic's `encode_key`."""
     if type(value) is str and value:
-        return value
+        return value if value.isascii() else _encodable(value)
     if encode is not None and value is not None and not isinstance(value, str):
         value = encode(value)
     if isinstance(value, Enum):
@@ -25,16 +25,24 @@ def key_text(value: object, encode: Callable[[Any], str] | None = None) -> str:
     if isinstance(value, uuid.UUID) or (isinstance(value, int) and not isinstance(value, bool)):
         return str(value)
     if isinstance(value, str) and value:
-        return str(value)
+        return _encodable(str(value))
     if value is None or value == "":
         raise MissingKey(f"the key is {value!r}; it must be text that is not empty")
     raise MissingKey(f"the key is a {type(value).__name__}; make it text, or give the topic encode_key=")
 
 
+def _encodable(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise MissingKey(f"the key {text!r} holds half a character (a lone surrogate); use another") from None
+    return text
+
+
 def keys_of(topic: Topic[Any], message: object, by: Callable[[Any], Any] | None = None) -> tuple[str, ...]:
     """The correlation keys of a message, without repetition; raises MissingKey where there is none."""
     found = (by or topic.key.call)(message)
-    if type(found) is str and found:
+    if type(found) is str and found and found.isascii():
         return (found,)
     if isinstance(found, list | tuple | set | frozenset):
         texts = dict.fromkeys(key_text(one, topic.encode_key) for one in found)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's value

@@ -50,6 +50,8 @@ class FaultyLog(MemoryLog):
         """What arrives after something that came later."""
         self._late: list[Entry] = []
         """What arrives as soon as there is nothing else to do."""
+        self._next: list[Entry] = []
+        """What arrives after whatever the scenario does next."""
         self._last: list[Entry] = []
         """What arrives once the scenario is over."""
         self._deliveries = 0
@@ -61,8 +63,8 @@ class FaultyLog(MemoryLog):
 
     def finish(self) -> None:
         """The scenario is over: whatever was kept arrives now."""
-        self._late += [*self._held, *self._last]
-        self._held, self._last = [], []
+        self._late += [*self._held, *self._next, *self._last]
+        self._held, self._next, self._last = [], [], []
 
     # What comes in.
 
@@ -114,10 +116,10 @@ class FaultyLog(MemoryLog):
         if self._fate.holds_back(sort, key):
             self._held.append(entry)
             return
+        self._late, self._next = [*self._late, *self._next], []
         self._accept(entry, outside=sort == "message")
         if self._held and self._fate.lets_go():
-            self._late += self._held
-            self._held = []
+            self._late, self._held = [*self._late, *self._held], []
 
     def _accept(self, entry: Entry, *, outside: bool = False) -> None:
         self._fate.note(Accepted(entry))
@@ -129,14 +131,20 @@ class FaultyLog(MemoryLog):
             self.delivered.add(len(self.history))
         self._put([entry])
 
+    def _take_late(self, entry: Entry) -> None:
+        self._fate.note(Accepted(entry, late=True))
+        self._take(entry, outside=True)
+
     def _repeat(self, entry: Entry, number: int = 0) -> None:
         """Let something arrive twice, where a repetition can be known for what it is."""
         if not self._is_recognised(entry):
             return
         if self._fate.strikes("again", (number,)):
-            self._take(entry, outside=True)
+            self._take_late(entry)
         if self._fate.strikes("again when idle", (number,)):
             self._late.append(entry)
+        if self._fate.strikes("again after the next", (number,)):
+            self._next.append(entry)
         if self._fate.strikes("again at the end", (number,)):
             self._last.append(entry)
 
@@ -159,22 +167,21 @@ class FaultyLog(MemoryLog):
             raise DaggerError(f"the work does not end: it was polled {self.polls} times")
         if self._dead:
             raise WorkerDied
-        batch = await self._next(limit)
+        batch = await self._now(limit)
         if batch:
             self._fate.note(Polled(batch))
             if self._fate.strikes("poll"):
                 raise WorkerDied
         return batch
 
-    async def _next(self, limit: int) -> Batch:
+    async def _now(self, limit: int) -> Batch:
         if self.polls == 1:
             self._one_at_a_time = self._fate.strikes("one at a time")
         batch = self._without_stalled(await super().poll(1 if self._one_at_a_time else limit))
         if batch or not self._late:
             return batch
         for entry in self._late:
-            self._fate.note(Accepted(entry))
-            self._take(entry, outside=True)
+            self._take_late(entry)
         self._late = []
         return await super().poll(limit)
 

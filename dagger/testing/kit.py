@@ -84,7 +84,8 @@ class TestEngine(Dagger):
     @override
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         run = await super().submit(instance)
-        await self.settle()
+        if _outside_tasks():
+            await self.settle()
         return run
 
     async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
@@ -127,7 +128,7 @@ class TestEngine(Dagger):
         await self._open()
         await self.settle()
         while True:
-            due = await self.memory.store.next_due()
+            due = await self.memory.store.next_due(self.clock.now())
             if due is None or due > target:
                 break
             self.clock.move_to(due)

@@ -23,6 +23,7 @@ How: TypeAlias = Literal[
     "refused",
     "again",
     "again when idle",
+    "again after the next",
     "again at the end",
     "held back",
     "stalled",
@@ -41,6 +42,7 @@ FAULTS: Final[Mapping[How, Fault]] = {
     "refused": "redelivery",
     "again": "duplicate",
     "again when idle": "duplicate",
+    "again after the next": "duplicate",
     "again at the end": "duplicate",
     "held back": "reordering",
     "stalled": "reordering",
@@ -93,6 +95,8 @@ class Accepted:
     """The log took this in: from a caller, a task, a timer, or from outside."""
 
     entry: Entry
+    late: bool = False
+    """Whether it comes again, or after it was held back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +159,11 @@ class Fate:
         self._places: list[Place] = []
         self._arrivals: list[Arrival] = []
         self._counts = Counter[How]()
+
+    @property
+    def arrivals(self) -> int:
+        """How much the scenario did so far."""
+        return self._counts["held back"]
 
     @property
     def places(self) -> list[Place]:

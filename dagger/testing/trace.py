@@ -143,7 +143,7 @@ class Narrator:
     def _line(self, item: Item) -> Iterator[str]:
         match item:
             case Accepted():
-                yield f"  arrived    {self._entry(item.entry)}"
+                yield f"  arrived    {self._entry(item.entry)}{', late' if item.late else ''}"
             case Polled():
                 yield f"  polled     {self._things(item.batch)}"
             case Written():

@@ -197,7 +197,7 @@ def nasty() -> Template[Order, object]:
     """Names that mean something to those who read a drawing."""
     body = chain([step(name) for name in NASTY])
     last = switch(kind).case('a|b "c" <d>', step("p")).otherwise(step("q"))
-    strange = Topic('T"<&>;\x00\n\ud800', Order, key=key)
+    strange = Topic('T"<&>;', Order, key=key)
     return named('T "x" <y> #1', body >> process('P "q" [x];', step("inside")) >> last >> command(strange))
 
 
@@ -205,11 +205,6 @@ def chain(steps: list[Step[Order, Order]]) -> Step[Order, Order]:
     """All of them, one after the other, without composing each prefix on the way."""
     nodes: list[Node] = [each_step.node for each_step in steps]
     return Step(Chain(steps=tuple(nodes)))
-
-
-def shown(path: str) -> str:
-    """A path as drawings show it, where a topic's name holds what none of them can."""
-    return path.replace("\x00\n\ud800", 3 * "\N{REPLACEMENT CHARACTER}")
 
 
 def long(length: int) -> Template[Order, object]:

@@ -242,7 +242,7 @@ async def test_the_attempt_is_counted_from_one(dagger_engine: TestEngine) -> Non
 
 async def test_very_many_tries_go_on(dagger_engine: TestEngine) -> None:
     charge, at = failing(1100, dagger_engine)
-    policy = Retry(attempts=2000, first=SECOND, factor=2, longest=SECOND)
+    policy = Retry(attempts=2000, first=SECOND, longest=SECOND)
     run = await dagger_engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
     await dagger_engine.advance(timedelta(days=1))
     assert run.result == 1101

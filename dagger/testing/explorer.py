@@ -1,0 +1,177 @@
+"""One run of a scenario with one fault, and what is different from the run without any."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final, TypeAlias
+
+from dagger.errors import DaggerError, RequestError
+from dagger.testing.faults import FaultyMemory
+from dagger.testing.kit import TestEngine
+from dagger.testing.outcome import Outcome, changes, outcome_of
+from dagger.testing.places import Fate, Fault, Place
+from dagger.testing.trace import Narrator
+
+Scenario: TypeAlias = Callable[[TestEngine], Awaitable[object]]
+Compare: TypeAlias = Callable[[Outcome], object]
+MakeEngine: TypeAlias = Callable[[FaultyMemory], TestEngine]
+
+ENDLESS: Final = 1_000_000
+"""How often an undisturbed run is polled at most."""
+
+
+class ExplorationFailed(DaggerError, AssertionError):
+    """A fault has changed what a scenario leads to.
+
+    The message names the fault, what has changed, the `seed` that replays it, and what happened around it.
+    """
+
+    def __init__(self, message: str, seed: str, fault: str, changed: Sequence[str]) -> None:
+        super().__init__(message)
+        self.seed = seed
+        self.fault = fault
+        self.changed = tuple(changed)
+
+
+class NotRepeatable(DaggerError, AssertionError):
+    """Two runs of a scenario without any fault differ, so that nothing can be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of the scenario, and how far it came."""
+
+    fate: Fate
+    narrator: Callable[[], Narrator]
+    polls: int
+    time: int
+    outcome: Outcome | None
+    error: Exception | None
+    void: bool
+    """Whether the scenario raised while something was held back, and so does not allow that."""
+
+
+class Explorer:
+    """Runs a scenario with one fault at a time.
+
+    `strict` is whether what the scenario asserts must hold with a fault too, or only what it leads to must.
+    """
+
+    def __init__(
+        self, name: str, scenario: Scenario, compare: Compare | None, engine: MakeEngine, *, strict: bool = True
+    ) -> None:
+        self._name = name
+        self._scenario = scenario
+        self._compare = compare
+        self._engine = engine
+        self._strict = strict
+        self._polls_max = ENDLESS
+
+    async def begin(self) -> None:
+        """Run undisturbed, twice. Raises NotRepeatable, and what the scenario raises."""
+        self._first = await self._undisturbed()
+        again = await self._undisturbed()
+        self.places = self._first.fate.places
+        different = self._changed(again) or _parting(self._first, again)
+        if different:
+            raise NotRepeatable(
+                f"{self._name} does not repeat: without any fault its second run differs from the first; make fakes "
+                f"and counters inside of it, and ids and values the same in each run\n{_indented(different)}"
+            )
+        self._polls_max = 1_000 + 20 * self._first.polls
+
+    async def _undisturbed(self) -> Attempt:
+        found = await self._attempt(None)
+        if found.error is not None:
+            raise found.error
+        return found
+
+    def named(self, faults: Sequence[Fault]) -> list[tuple[str, Place]]:
+        """The places of these faults in the order of the run, each with its seed."""
+        counts = Counter[Fault]()
+        found = list[tuple[str, Place]]()
+        for place in self.places:
+            counts[place.fault] += 1
+            found.append((f"{place.fault}:{counts[place.fault]}", place))
+        return [one for one in found if one[1].fault in faults]
+
+    async def survives(self, seed: str, place: Place) -> bool:
+        """Whether the scenario could be compared with the fault at this place. Raises ExplorationFailed."""
+        found = await self._attempt(place)
+        if found.void or not (self._strict or self._is_whole(found)):
+            return False
+        changed = self._changed(found)
+        if changed:
+            raise self._failure(seed, place, found, changed) from found.error
+        return True
+
+    def _is_whole(self, found: Attempt) -> bool:
+        """Whether the scenario did all that it does undisturbed, and then raised nothing but an assertion."""
+        first = self._first
+        done = (found.fate.arrivals, found.time) == (first.fate.arrivals, first.time)
+        return done and isinstance(found.error, AssertionError | None)
+
+    async def _attempt(self, place: Place | None) -> Attempt:
+        fate = Fate(place)
+        memory = FaultyMemory(fate, self._polls_max)
+        engine = self._engine(memory)
+        fate.now = engine.clock.now
+        outcome, error, held = None, None, False
+        async with engine:
+            try:
+                await self._scenario(engine)
+            except Exception as raised:
+                error, held = raised, memory.log.holds_back
+            time = engine.clock.now()
+            if error is None or (isinstance(error, AssertionError) and not self._strict):
+                memory.log.finish()
+                await engine.settle()
+                outcome = await outcome_of(engine)
+        void = held and isinstance(error, AssertionError | RequestError)
+        return Attempt(
+            fate, lambda: Narrator(fate.trace, engine.plan), memory.log.polls, time, outcome, error, void
+        )
+
+    # What is different.
+
+    def _changed(self, found: Attempt) -> list[str]:
+        expected, got = self._first.outcome, found.outcome
+        if expected is None or got is None:
+            return [f"the scenario raised {type(found.error).__name__}: {found.error}"]
+        if found.fate.place is not None and not found.fate.struck:
+            return ["the place was not reached: the scenario does not repeat"]
+        if self._compare is None:
+            return list(changes(expected, got))
+        before, after = self._compare(expected), self._compare(got)
+        told = [] if before == after else [f"expected {before!r}", f"got {after!r}"]
+        return [*told, *got.broken]
+
+    def _failure(self, seed: str, place: Place, found: Attempt, changed: list[str]) -> ExplorationFailed:
+        fault = self._first.narrator().fault(place)
+        text = (
+            f"a fault changes what {self._name} leads to\n"
+            f"the fault: {fault}\n"
+            f"what has changed:\n{_indented(changed)}\n"
+            f"to replay it: explore(..., seed={seed!r})\n"
+            f"what happened:\n{_indented(found.narrator().lines(fault))}"
+        )
+        return ExplorationFailed(text, seed, fault, changed)
+
+
+def _parting(one: Attempt, other: Attempt) -> list[str]:
+    """Where two runs part: the first place that only one of them passes."""
+    for number, (ours, theirs) in enumerate(zip_longest(one.fate.places, other.fate.places), start=1):
+        if ours != theirs:
+            return [f"place {number} is: {_told(one, ours)}", f"and then: {_told(other, theirs)}"]
+    return []
+
+
+def _told(found: Attempt, place: Place | None) -> str:
+    return "the end" if place is None else found.narrator().fault(place)
+
+
+def _indented(lines: Sequence[str]) -> str:
+    return "\n".join(f"  {line}" for line in lines)

@@ -1,0 +1,160 @@
+"""The status of everything, at every moment of one workflow."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from dagger import Run, Status, Topic, command, for_each, listener, process, sleep, switch, task, template
+from dagger.testing import TestEngine
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Order:
+    id: str
+    gift: bool = False
+
+
+@dataclass(frozen=True)
+class Paid:
+    order_id: str
+
+
+charges = Topic("CHARGES", Order, key=lambda m: m.id)
+payments = Topic("PAYMENTS", Paid, key=lambda m: m.order_id)
+
+
+def by_id(order: Order) -> str:
+    return order.id
+
+
+@listener(payments)
+def paid(order: Order, message: Paid) -> Order:
+    return order
+
+
+def is_gift(order: Order) -> bool:
+    return order.gift
+
+
+def parcels(order: Order) -> list[str]:
+    return [f"{order.id}/1", f"{order.id}/2"]
+
+
+@task
+async def wrap(order: Order) -> Order:
+    return order
+
+
+@task
+async def post(parcel: str) -> int:
+    return len(parcel)
+
+
+workflow = template(
+    "W",
+    process("PAY", command(charges) >> paid)
+    >> switch(is_gift).case(True, wrap).case(False, sleep(HOUR))
+    >> process("SHIP", for_each(parcels, post)).named("OUT"),
+    key=by_id,
+)
+
+
+def statuses(run: Run[object]) -> dict[str, str]:
+    return {step.path: str(step.status) for step in run.instance.steps}
+
+
+async def test_before_the_payment(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Order("o-1"))
+    assert run.status is Status.EXECUTING
+    assert statuses(run) == {
+        "PAY": "EXECUTING",
+        "PAY/CHARGES": "COMPLETED",
+        "PAY/paid": "EXECUTING",
+        "is_gift": "NOT_STARTED",
+        "true/wrap": "NOT_STARTED",
+        "false/sleep-1h": "NOT_STARTED",
+        "OUT": "NOT_STARTED",
+        "OUT/parcels": "NOT_STARTED",
+        "OUT/parcels/post": "NOT_STARTED",
+    }
+
+
+async def test_in_a_branch(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Order("o-1"))
+    await dagger_engine.deliver(payments, Paid("o-1"))
+    assert statuses(run) == {
+        "PAY": "COMPLETED",
+        "PAY/CHARGES": "COMPLETED",
+        "PAY/paid": "COMPLETED",
+        "is_gift": "EXECUTING",
+        "true/wrap": "NOT_STARTED",
+        "false/sleep-1h": "EXECUTING",
+        "OUT": "NOT_STARTED",
+        "OUT/parcels": "NOT_STARTED",
+        "OUT/parcels/post": "NOT_STARTED",
+    }
+
+
+async def test_the_branch_that_was_not_chosen_is_skipped_in_the_end(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Order("o-1"))
+    await dagger_engine.deliver(payments, Paid("o-1"))
+    await dagger_engine.advance(HOUR)
+    assert run.status is Status.COMPLETED
+    assert {path for path, status in statuses(run).items() if status != "COMPLETED"} == {"true/wrap"}
+    assert run.step("true/wrap").status is Status.SKIPPED
+
+
+async def test_the_attempts_of_a_body_are_those_of_all_items(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Order("o-1", gift=True))
+    await dagger_engine.deliver(payments, Paid("o-1"))
+    assert run.result == [5, 5]
+    assert run.step("OUT/parcels/post").attempts == 2
+    assert run.step("OUT/parcels").attempts == 1
+
+
+async def test_the_kinds_of_steps(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Order("o-1"))
+    assert [step.kind for step in run.instance.steps] == [
+        "process",
+        "command",
+        "listener",
+        "switch",
+        "task",
+        "sleep",
+        "process",
+        "for_each",
+        "task",
+    ]
+
+
+async def test_a_stop_in_the_middle(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Order("o-1"))
+    await dagger_engine.deliver(payments, Paid("o-1"))
+    await dagger_engine.stop(run)
+    assert run.status is Status.STOPPED
+    assert {path: status for path, status in statuses(run).items() if status != "COMPLETED"} == {
+        "is_gift": "STOPPED",
+        "true/wrap": "SKIPPED",
+        "false/sleep-1h": "STOPPED",
+        "OUT": "SKIPPED",
+        "OUT/parcels": "SKIPPED",
+        "OUT/parcels/post": "SKIPPED",
+    }
+
+
+async def test_a_name_that_is_given_is_the_name_in_the_path(dagger_engine: TestEngine) -> None:
+    body = (
+        command(charges).named("bill")
+        >> paid.named("billed")
+        >> sleep(HOUR).named("nap")
+        >> (wrap >> for_each(parcels, post).named("each")).named("REST")
+    )
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    assert list(statuses(run)) == ["bill", "billed", "nap", "REST", "REST/wrap", "REST/each", "REST/each/post"]
+
+
+async def test_a_bound_step_takes_its_name_from_inside(dagger_engine: TestEngine) -> None:
+    body = wrap.timeout(HOUR).named("first") >> wrap
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    assert list(statuses(run)) == ["first", "wrap"]
