@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -99,7 +99,7 @@ async def audit(engine: Dagger, topic: Topic[Any], seen: Counter[str]) -> None:
 
 
 @asynccontextmanager
-async def running(*services: Callable[[], Any]) -> AsyncIterator[None]:
+async def running(*services: Callable[[], Any]) -> AsyncGenerator[None]:
     """Let services run beside the code inside."""
     async with anyio.create_task_group() as group:
         for service in services:

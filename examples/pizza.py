@@ -8,7 +8,7 @@ The HTTP client belongs to the engine: its `lifespan=` opens it once, and the ta
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -97,7 +97,7 @@ pizza_workflow = template(
 
 
 @asynccontextmanager
-async def courier(engine: Dagger) -> AsyncIterator[httpx.AsyncClient]:
+async def courier(engine: Dagger) -> AsyncGenerator[httpx.AsyncClient]:
     """The client of the courier's service at COURIER_URL, open as long as the engine."""
     url = os.environ.get("COURIER_URL", "http://localhost:8080")
     async with httpx.AsyncClient(base_url=url, timeout=10) as client:

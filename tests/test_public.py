@@ -1,14 +1,111 @@
 """The public names. A change of these lists is a change that users see: it wants a line in the changelog."""
 
-from __future__ import annotations
-
-import types
+import inspect
+from types import ModuleType
 
 import pytest
 
 import dagger
 import dagger.testing
 
-DAGGER = """
-PLACEHOLDER
-"""
+DAGGER = [
+    "Again",
+    "BackendError",
+    "Codec",
+    "CodecError",
+    "Dagger",
+    "DaggerError",
+    "DecodeError",
+    "EncodeError",
+    "Error",
+    "Failure",
+    "Fenced",
+    "Instance",
+    "InstanceConflict",
+    "Message",
+    "RequestError",
+    "Retry",
+    "Run",
+    "Status",
+    "Step",
+    "StepState",
+    "Switch",
+    "TaskContext",
+    "TaskHangs",
+    "Template",
+    "TemplateConflict",
+    "TemplateError",
+    "Topic",
+    "UnknownInstance",
+    "UnknownStep",
+    "UnknownTemplate",
+    "UnsupportedType",
+    "Wire",
+    "WorkflowFailed",
+    "WrongInput",
+    "all_of",
+    "any_of",
+    "at_least",
+    "command",
+    "context",
+    "for_each",
+    "json",
+    "listener",
+    "msgpack",
+    "process",
+    "raw",
+    "signal",
+    "sleep",
+    "switch",
+    "task",
+    "template",
+    "wait_until",
+]
+
+TESTING = [
+    "Ending",
+    "Exploration",
+    "ExplorationFailed",
+    "NotRepeatable",
+    "Outcome",
+    "TestEngine",
+    "explore",
+    "explore_sync",
+    "hang",
+]
+
+NAMES = [(dagger, name) for name in DAGGER] + [(dagger.testing, name) for name in TESTING]
+
+
+@pytest.mark.parametrize(("module", "names"), [(dagger, DAGGER), (dagger.testing, TESTING)])
+def test_the_public_names_are_these(module: ModuleType, names: list[str]) -> None:
+    assert module.__all__ == names == sorted(names)
+
+
+@pytest.mark.parametrize(("module", "names"), [(dagger, DAGGER), (dagger.testing, TESTING)])
+def test_no_other_name_is_to_be_found(module: ModuleType, names: list[str]) -> None:
+    """But modules, which are where the names come from."""
+    found = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
+    assert found == {name for name in names if not inspect.ismodule(getattr(module, name))}
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES, ids=[f"{module.__name__}.{name}" for module, name in NAMES])
+def test_every_public_name_is_there_and_documented(module: ModuleType, name: str) -> None:
+    doc = inspect.getdoc(getattr(module, name))
+    assert doc
+    assert not doc.startswith(f"{name}("), "a dataclass without words is given its signature"
+
+
+CLASSES = [cls for module, name in NAMES if inspect.isclass(cls := getattr(module, name))]
+METHODS = [
+    (cls, name)
+    for cls in CLASSES
+    for name, member in vars(cls).items()
+    if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property))
+]
+
+
+@pytest.mark.parametrize(("cls", "name"), METHODS, ids=[f"{cls.__name__}.{name}" for cls, name in METHODS])
+def test_every_public_method_is_documented(cls: type, name: str) -> None:
+    """In its own words, or in those of the class that it comes from."""
+    assert inspect.getdoc(getattr(cls, name))

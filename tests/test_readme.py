@@ -101,17 +101,35 @@ def test_what_a_page_shows_is_what_happens(page: Path, monkeypatch: pytest.Monke
         assert shown[len(printed) :].split() == error.split(), f"{page.name}, line {block.line}: its error is another"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_what_a_page_shows_has_types(page: Path, tmp_path: Path) -> None:
-    """But for the blocks that raise: they are there for their mistakes."""
+def typed(page: Path) -> str:
+    """The code of a page, without the blocks that raise: they are there for their mistakes."""
     blocks = with_output(blocks_of(page.read_text(encoding="utf-8")))
-    module = tmp_path / "page.py"
-    module.write_text("".join(block.text for block, shown in blocks if "\ndagger.errors." not in f"\n{shown}"))
-    command = [sys.executable, "-m", "mypy", "--strict", f"--cache-dir={tmp_path}", str(module)]
+    return "".join(block.text for block, shown in blocks if "\ndagger.errors." not in f"\n{shown}")
+
+
+def mypy(folder: Path) -> tuple[int, str]:
+    modules = sorted(path.name for path in folder.glob("*.py"))
+    command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir=.cache", *modules]
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_what_the_pages_show_has_types(tmp_path: Path) -> None:
+    for page in WITH_PYTHON:
+        (tmp_path / f"{page.stem.lower()}.py").write_text(typed(page), encoding="utf-8")
+    code, told = mypy(tmp_path)
+    assert code == 0, told
+
+
+@pytest.mark.slow
+def test_a_type_checker_says_what_the_tutorial_shows(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "tutorial.md"
+    blocks = blocks_of(page.read_text(encoding="utf-8"))
+    (number,) = [number for number, block in enumerate(blocks) if block.is_left]
+    (tmp_path / "tutorial.py").write_text(typed(page) + blocks[number].text, encoding="utf-8")
+    assert blocks[number + 1].text.strip() in mypy(tmp_path)[1]
 
 
 def test_every_block_is_found() -> None:

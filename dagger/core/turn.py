@@ -24,7 +24,7 @@ from dagger.core.state import (
     State,
     Stored,
 )
-from dagger.errors import CodecError
+from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape, Typed
@@ -218,16 +218,6 @@ def error_of(error: BaseException, path: str) -> Error:
     if isinstance(error, KeyboardInterrupt):
         raise error
     return Error(path, type(error).__name__, words_of(error), kinds_of(type(error)), pure=True)
-
-
-def words_of(error: BaseException) -> str:
-    """What an error says; nothing where it cannot say it."""
-    try:
-        words = str(error)
-        words.encode()
-    except Exception:
-        return ""
-    return words
 
 
 def kinds_of(kind: type[BaseException]) -> tuple[str, ...]:

@@ -34,9 +34,10 @@ from dagger.errors import TemplateError, UnsupportedType
 
 
 def check_scope(node: Node, place: str) -> None:
-    """Refuse two steps of one path, two meanings of one topic, and a switch with a hole."""
+    """Refuse two steps of one path, two meanings of one topic or signal, and a switch with a hole."""
     seen = dict[str, Node]()
     topics = dict[str, tuple[Topic[Any], str]]()
+    signals = dict[str, tuple[Any, str]]()
     for path, inner in walk(node):
         if path in seen:
             raise TemplateError(
@@ -45,6 +46,8 @@ def check_scope(node: Node, place: str) -> None:
         seen[path] = inner
         if isinstance(inner, Command | Listen):
             _check_topic(inner.topic, path, place, topics)
+        if isinstance(inner, Await):
+            _check_signal(inner, path, place, signals)
         if isinstance(inner, Switch):
             _check_cases(inner, path)
 
@@ -144,9 +147,7 @@ def _first(types: Iterator[Any]) -> Any:
     return next((found for found in types if found is not MISSING), MISSING)
 
 
-def _check_topic(
-    topic: Topic[Any], path: str, place: str, topics: dict[str, tuple[Topic[Any], str]]
-) -> None:
+def _check_topic(topic: Topic[Any], path: str, place: str, topics: dict[str, tuple[Topic[Any], str]]) -> None:
     other, where = topics.setdefault(topic.name, (topic, path))
     if (other.type, other.codec) != (topic.type, topic.codec):
         raise TemplateError(
@@ -156,14 +157,23 @@ def _check_topic(
         )
 
 
+def _check_signal(node: Await, path: str, place: str, signals: dict[str, tuple[Any, str]]) -> None:
+    other, where = signals.setdefault(node.signal, (node.type, path))
+    if other != node.type:
+        raise TemplateError(
+            f"{place}: signal '{node.signal}' carries {codecs.type_name(other)} at '{where}' and "
+            f"{codecs.type_name(node.type)} at '{path}'; a signal has one type: give one of them another name"
+        )
+
+
 def _check_cases(node: Switch, path: str) -> None:
     if not node.cases and node.default is None:
         raise TemplateError(f"{path}: the switch has no case; add .case(value, step)")
     values = values_of(node.fn.gives)
     if values is None or node.default is not None:
         return
-    covered = [value for value, _ in node.cases]
-    holes = [case_label(value) for value in values if value not in covered]
+    covered = [(type(value), value) for value, _ in node.cases]  # with its class, since True == 1
+    holes = [case_label(value) for value in values if (type(value), value) not in covered]
     if holes:
         raise TemplateError(
             f"{path}: no case for {', '.join(holes)}, which '{node.fn.name}' may return; "
@@ -212,4 +222,3 @@ def _check_codec(hint: Any, what: str) -> None:
         codecs.codec_of(hint)
     except UnsupportedType as error:
         raise UnsupportedType(f"{what}: {error}") from None
-

@@ -50,7 +50,7 @@ def checked_query(
     if limit < 1:
         raise RequestError(f"instances: limit is {limit}; give 1 or more")
     if status is not None and status not in list(Status):
-        raise RequestError(f"instances: {status!r} is no status; give one of {', '.join(Status)}")
+        raise RequestError(f"instances: no status is called {status!r}; there are: {', '.join(Status)}")
     return Query(template, None if status is None else Status(status).value, key, limit, after)
 
 

@@ -28,9 +28,7 @@ class Router:
         self._registry = registry
         self._log = log
 
-    def route(
-        self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]
-    ) -> list[Entry]:
+    def route(self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]) -> list[Entry]:
         """The entries for a batch of messages; notes their offsets."""
         entries = list[Entry]()
         for message in messages:
@@ -44,7 +42,7 @@ class Router:
         return entries
 
     def _taken(self, message: TopicRecord) -> tuple[list[Entry], str]:
-        """The entries for all who take a message, and why others could not: one that fails keeps it from nobody else."""
+        """The entries for all who take a message, and why others could not; one failure keeps it from nobody else."""
         entries, reasons = list[Entry](), dict[str, None]()
         channels = self._registry.channels.get(message.topic, {})
         for taker in (*channels.values(), *self._registry.starters.get(message.topic, ())):

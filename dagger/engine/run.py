@@ -13,7 +13,7 @@ from dagger.engine.instance import Instance, StepState
 from dagger.errors import WorkflowFailed
 from dagger.plan.plan import Plan
 
-B = TypeVar("B")
+B = TypeVar("B", covariant=True)
 
 
 class Seen:

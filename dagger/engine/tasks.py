@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
-from dagger.core.turn import kinds_of, words_of
+from dagger.core.turn import kinds_of
 from dagger.engine.context import TaskContext, enter_context
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Run

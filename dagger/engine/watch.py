@@ -12,7 +12,6 @@ from dagger.core.state import SUBMITTED, State
 from dagger.engine.run import Run, Seen
 from dagger.plan.plan import Plan
 
-
 ACCEPTED_MAX: Final = 10_000
 """How many instances that were accepted here, and not begun yet, are remembered."""
 

@@ -202,9 +202,7 @@ class Worker:
         done = self._done.get(partition, -1)
         return tuple(kept for kept in cell.outbox if kept[0] > done)
 
-    def _sort(
-        self, effects: tuple[Effect, ...], entries: list[Entry], tasks: list[RunTask | StopTask]
-    ) -> None:
+    def _sort(self, effects: tuple[Effect, ...], entries: list[Entry], tasks: list[RunTask | StopTask]) -> None:
         """What of a step's effects goes out through the log, and what is carried out here after the commit."""
         for effect in effects:
             match effect:

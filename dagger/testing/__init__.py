@@ -9,3 +9,15 @@ from dagger.testing.kit import TestEngine as TestEngine
 from dagger.testing.kit import hang as hang
 from dagger.testing.outcome import Ending as Ending
 from dagger.testing.outcome import Outcome as Outcome
+
+__all__ = [
+    "Ending",
+    "Exploration",
+    "ExplorationFailed",
+    "NotRepeatable",
+    "Outcome",
+    "TestEngine",
+    "explore",
+    "explore_sync",
+    "hang",
+]

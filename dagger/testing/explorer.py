@@ -85,9 +85,11 @@ class Explorer:
 
     async def _undisturbed(self) -> Attempt:
         found = await self._attempt(None)
-        if found.error is not None:
+        if found.error is None:
+            return found
+        if self._strict:
             raise found.error
-        return found
+        raise NotRepeatable(f"it raised {type(found.error).__name__}: {found.error}") from found.error
 
     def named(self, faults: Sequence[Fault]) -> list[tuple[str, Place]]:
         """The places of these faults in the order of the run, each with its seed."""
@@ -131,9 +133,7 @@ class Explorer:
                 await engine.settle()
                 outcome = await outcome_of(engine)
         void = held and isinstance(error, AssertionError | RequestError)
-        return Attempt(
-            fate, lambda: Narrator(fate.trace, engine.plan), memory.log.polls, time, outcome, error, void
-        )
+        return Attempt(fate, lambda: Narrator(fate.trace, engine.plan), memory.log.polls, time, outcome, error, void)
 
     # What is different.
 

@@ -10,7 +10,6 @@ from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryStore
 from dagger.core.events import (
-    Event,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -19,7 +18,7 @@ from dagger.core.events import (
     TimerDue,
 )
 from dagger.engine.ports import Batch, Entry, Outgoing, Position, Write
-from dagger.engine.records import Record, decode_record
+from dagger.engine.records import decode_record
 from dagger.errors import DaggerError
 from dagger.testing.places import Accepted, Committed, Fate, Polled, Resumed, Written
 
@@ -79,8 +78,11 @@ class FaultyLog(MemoryLog):
     @override
     async def append(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            record = _record(entry)
-            match record and record.event:
+            if isinstance(entry, Outgoing):
+                self._accept(entry)
+                continue
+            record = decode_record(entry.data)
+            match record.event:
                 case TimerDue():
                     self._timer(entry)
                 case TaskSucceeded() | TaskFailed():
@@ -151,8 +153,7 @@ class FaultyLog(MemoryLog):
     def _is_recognised(self, entry: Entry) -> bool:
         if isinstance(entry, Outgoing):
             return entry.topic in self._polled_topics and "dagger-id" in entry.headers
-        record = _record(entry)
-        return record is not None and not isinstance(record.event, SignalReceived)
+        return not isinstance(decode_record(entry.data).event, SignalReceived)
 
     # What goes out.
 
@@ -250,10 +251,6 @@ class FaultyMemory(MemoryBackend):
         super().__init__()
         self.log = FaultyLog(fate, polls_max)
         self.store = FaultyStore(fate)
-
-
-def _record(entry: Entry) -> Record | None:
-    return None if isinstance(entry, Outgoing) else decode_record(entry.data)
 
 
 def _positions(batch: Batch) -> list[Position]:

@@ -192,9 +192,9 @@ class TestEngine(Dagger):
 
     async def _begin_again(self) -> None:
         """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
-        await self._stop_tasks()
-        self._tasks = self._new_tasks()
         self.memory.log.rewind()
+        gone, self._tasks = self._tasks, self._new_tasks()
+        await self._end(gone)
         tasks = await self._worker.recover()
         states = {id: await self._state(id) for id in self._watch.ids}
         self._committed(tasks, {id: state for id, state in states.items() if state is not None})
@@ -233,16 +233,16 @@ class TestEngine(Dagger):
 
     async def close(self) -> None:
         """Cancel what runs, and end the lifespan. The plugin's fixture does it after the test."""
-        await self._stop_tasks()
+        await self._end(self._tasks)
         await self._close()
 
-    async def _stop_tasks(self) -> None:
-        self._tasks.leaving = True
-        self._tasks.stop_all()
-        for task in list(self._spawned):
+    async def _end(self, tasks: Tasks) -> None:
+        spawned, self._spawned = self._spawned, set()
+        tasks.leaving = True
+        tasks.stop_all()
+        for task in spawned:
             task.cancel()
-        await asyncio.gather(*self._spawned, return_exceptions=True)
-        self._spawned.clear()
+        await asyncio.gather(*spawned, return_exceptions=True)
 
     @override
     async def __aenter__(self) -> TestEngine:

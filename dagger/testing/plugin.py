@@ -1,17 +1,52 @@
-"""The pytest plugin: the fixture `dagger_engine`, for async test functions without any mark."""
+"""The pytest plugin: the fixture `dagger_engine`, for async test functions without any mark.
+
+With `--dagger-explore` every such test is explored too: it runs again and again, each time with one crash,
+redelivery, duplicate or reordering at another place, and what it leads to must stay as it is.
+"""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import anyio
 import pytest
 
+from dagger.testing.explore import plain, run_all
+from dagger.testing.explorer import Explorer, NotRepeatable
 from dagger.testing.kit import TestEngine
 
-_MARKS = ("anyio", "asyncio", "trio")
+_MARKS: Final = ("anyio", "asyncio", "trio")
+_EXPLORED: Final = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option `--dagger-explore`."""
+    parser.getgroup("dagger").addoption(
+        "--dagger-explore",
+        type=int,
+        nargs="?",
+        const=100,
+        default=0,
+        metavar="RUNS",
+        help="explore each async test with the fixture dagger_engine: at most so many runs with a fault (100)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The mark `unexplored`."""
+    config.addinivalue_line("markers", "unexplored(reason): what --dagger-explore leaves out, and why")
+    config.stash[_EXPLORED] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What was explored, and what could not be."""
+    told = config.stash[_EXPLORED]
+    if told:
+        terminalreporter.section("explored")
+        for line in told:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture
@@ -26,14 +61,18 @@ def dagger_engine() -> Iterator[TestEngine]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an async test that uses an engine of ours, unless a mark gives it to another plugin."""
-    engines = [value for value in pyfuncitem.funcargs.values() if isinstance(value, TestEngine)]
+    engines = {name: value for name, value in pyfuncitem.funcargs.items() if isinstance(value, TestEngine)}
     if not engines or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     if any(pyfuncitem.get_closest_marker(mark) for mark in _MARKS):
         return None
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in names}
-    anyio.run(_run, pyfuncitem.obj, arguments, engines)
+    anyio.run(_run, pyfuncitem.obj, arguments, list(engines.values()))
+    runs: int = pyfuncitem.config.option.dagger_explore
+    if runs and engines.keys() == {"dagger_engine"} and not pyfuncitem.get_closest_marker("unexplored"):
+        told = anyio.run(_explored, pyfuncitem.name, pyfuncitem.obj, arguments, runs)
+        pyfuncitem.config.stash[_EXPLORED].append(f"{pyfuncitem.name}: {told}")
     return True
 
 
@@ -43,3 +82,19 @@ async def _run(test: Any, arguments: dict[str, Any], engines: list[TestEngine]) 
     finally:
         for engine in engines:
             await engine.close()
+
+
+async def _explored(name: str, test: Any, arguments: dict[str, Any], runs: int) -> str:
+    """Explore a test that has passed: what it asserts may fail with a fault, what it leads to may not change."""
+
+    async def scenario(engine: TestEngine) -> None:
+        try:
+            await test(**{**arguments, "dagger_engine": engine})
+        except pytest.fail.Exception as failure:
+            raise AssertionError(str(failure)) from failure
+
+    explorer = Explorer(name, scenario, None, plain, strict=False)
+    try:
+        return str(await run_all(explorer, runs=runs))
+    except NotRepeatable as error:
+        return f"not explored: {error}"

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import Context, copy_context
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
 from dagger.engine.tasks import Tasks
+
+PATIENCE_S: Final = 10
+"""How long, in real time, one is waited for: sync tasks that wait for each other never end in turn."""
 
 
 class TasksInTurn(Tasks):
@@ -20,7 +23,7 @@ class TasksInTurn(Tasks):
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         answer = Future[Any]()
         Thread(target=_settle, args=(answer, copy_context(), call), daemon=True).start()
-        return answer.result()
+        return answer.result(PATIENCE_S)
 
 
 def _settle(answer: Future[Any], inside: Context, call: Callable[[], Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from dagger.core.events import (
@@ -19,19 +19,25 @@ from dagger.core.events import (
     Unsubscribed,
 )
 from dagger.core.home import Home
-from dagger.core.state import STATUSES, Running, Sleeping, State, Waiting
+from dagger.core.state import STATUSES, Frame, Running, Sleeping, State, Waiting
 from dagger.engine.clock import to_datetime
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, TopicRecord, Write
 from dagger.engine.records import decode_cell, decode_record
 from dagger.plan.plan import Plan
-from dagger.testing.places import Accepted, Committed, Item, Place, Polled, Resumed, Struck, Trace, Written
+from dagger.testing.places import Accepted, Committed, How, Item, Place, Polled, Resumed, Struck, Trace, Written
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 BEFORE: Final = 14
 """How many lines of a trace are shown before the fault."""
 AFTER: Final = 26
 """How many are shown after it."""
-_DOES: Final = {Waiting: "waits at", Running: "runs", Sleeping: "sleeps at"}
+_DOES: Final[Mapping[type[Frame], str]] = {Waiting: "waits at", Running: "runs", Sleeping: "sleeps at"}
+_AGAIN: Final[Mapping[How, str]] = {
+    "again": "arrives twice",
+    "again when idle": "arrives again when nothing else is left to do",
+    "again after the next": "arrives again after what the scenario does next",
+    "again at the end": "arrives again at the end",
+}
 
 T = TypeVar("T")
 
@@ -53,7 +59,7 @@ class Narrator:
     def _learn(self, row: Write) -> None:
         """The paths of an instance's frames, and that it is one."""
         state = _home(row).state
-        plan = state and self._find(state.template, state.version)
+        plan = None if state is None else self._find(state.template, state.version)
         if state is None or plan is None:
             return
         self._instances.add(state.id)
@@ -66,7 +72,7 @@ class Narrator:
         """What goes wrong at a place of this trace."""
         match place.how:
             case "poll":
-                return f"crash after a poll of {self._things(self._last(place, Polled).batch)}, nothing is written yet"
+                return f"crash after a poll of {self._things(self._last(place, Polled).batch)}, before any write"
             case "torn write":
                 rows = _keys(self._next(place, Written).writes)
                 return f"crash within a write: of the rows {rows} only {_several(map(str, place.part))} was written"
@@ -97,7 +103,7 @@ class Narrator:
             case "one at a time":
                 return "records are polled one at a time"
             case _:
-                return f"the {self._repeated(place)} arrives {place.how}"
+                return f"the {self._repeated(place)} {_AGAIN[place.how]}"
 
     def _repeated(self, place: Place) -> str:
         item = self._trace[place.at - 1][1]

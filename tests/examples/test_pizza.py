@@ -1,6 +1,6 @@
 """The pizza workflow: its HTTP client is replaced by one that answers from a function."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ class CourierService:
         return self.answers.pop(0)
 
     @asynccontextmanager
-    async def client(self, engine: Dagger) -> AsyncIterator[httpx.AsyncClient]:
+    async def client(self, engine: Dagger) -> AsyncGenerator[httpx.AsyncClient]:
         transport = httpx.MockTransport(self)
         async with httpx.AsyncClient(transport=transport, base_url="http://courier") as client:
             yield client

@@ -11,4 +11,3 @@ def test_no_fault_changes_anything(name: str) -> None:
     template, scenario = SCENARIOS[name]
     found = explore_sync(template, scenario)
     assert all(found.runs.values()), found
-    print(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from dagger import (
     Again,
@@ -29,6 +29,8 @@ from dagger import (
     wait_until,
 )
 from dagger.testing import TestEngine, hang
+
+A = TypeVar("A")
 
 Scenario = Callable[[TestEngine], Awaitable[object]]
 MINUTE = timedelta(minutes=1)
@@ -245,7 +247,11 @@ def collect(offers: Offers, message: Told) -> Offers | Again[Offers]:
 collects = template("Collects", collect, key=lambda offers: offers.trip.id)
 
 
-@listener(flights, on=lambda trip: trip.stops[0])
+def first_stop(trip: Trip) -> str:
+    return trip.stops[0]
+
+
+@listener(flights, on=first_stop)
 def via(trip: Trip, message: Told) -> str:
     return message.what
 
@@ -274,19 +280,18 @@ async def collect_early(engine: TestEngine) -> None:
 # Their scenarios.
 
 
-def started(of: Template[Any, Any], value: object, *then: object) -> Scenario:
-    """Start an instance; then let time pass, deliver messages, or send signals."""
+def started(of: Template[A, Any], value: A, *then: timedelta | str | tuple[Topic[Told], Told]) -> Scenario:
+    """Start an instance; then let time pass, send signals, and deliver messages."""
 
     async def scenario(engine: TestEngine) -> None:
         run = await engine.start(of, value)
         for what in then:
-            match what:
-                case timedelta():
-                    await engine.advance(what)
-                case Topic(), message:
-                    await engine.deliver(what[0], message)
-                case str():
-                    await engine.signal(run, what, "me")
+            if isinstance(what, timedelta):
+                await engine.advance(what)
+            elif isinstance(what, str):
+                await engine.signal(run, what, "me")
+            else:
+                await engine.deliver(*what)
         assert run.status.is_end
 
     return scenario

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from dagger import Status, UnknownInstance, WorkflowFailed
+from dagger import Status, UnknownStep, WorkflowFailed
 from dagger.testing import TestEngine
 from tests.kit.orders import Charge, Order, Paid, Shipped, charges, order_workflow, payments
 
@@ -50,7 +50,7 @@ async def test_a_step_that_the_template_has_not_is_refused_with_those_it_has(
     dagger_engine: TestEngine,
 ) -> None:
     run = await dagger_engine.start(order_workflow, Order("o-1", 10))
-    with pytest.raises(UnknownInstance, match=r"'OrderWorkflow' has no step 'PAYED'; its steps are: PAYMENT, "):
+    with pytest.raises(UnknownStep, match=r"'OrderWorkflow' has no step 'PAYED'; its steps are: PAYMENT, "):
         run.step("PAYED")
 
 

@@ -1,9 +1,10 @@
-"""A worker that is told to leave finishes what is in flight. No timing decides: the script says when it is ready."""
+"""A worker that is told to leave finishes what is in flight. No timing decides: the script tells where it is."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,53 +12,67 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+LONGEST_S = 60
 
-SCRIPT = '''
+HEAD = """
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
 
-from dagger import Dagger, command, Topic, task, template
+from dagger import Dagger, Topic, command, task, template
 
-tell = Topic("TOLD", str, key=lambda m: m)
+logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(message)s")
+"""
 
+SYNC = """
+@task
+def first(word: str) -> str:
+    print("first is begun", flush=True)
+    sys.stdin.readline()
+    print("first is done", flush=True)
+    return word
+"""
 
+ASYNC = """
 @task
 async def first(word: str) -> str:
-    print("ready", flush=True)
+    print("first is begun", flush=True)
     await anyio.to_thread.run_sync(sys.stdin.readline)
     print("first is done", flush=True)
     return word
+"""
 
-
-@task
-def beside(word: str) -> str:
-    print("ready", flush=True)
-    return word
-
-
+WORK = """
 @task
 async def after(word: str) -> str:
     print("after is begun", flush=True)
     return word
 
 
-workflow = template("W", (first & beside).then(lambda pair: pair[0]) >> command(tell) >> after, key=lambda w: w)
+tell = Topic("TOLD", str, key=lambda m: m)
+workflow = template("W", first >> command(tell) >> after, key=lambda word: word)
 
 
 @asynccontextmanager
 async def lifespan(engine: Dagger) -> AsyncIterator[None]:
     run = await engine.start(workflow, "o-1")
     yield
-    print("result of first:", run.step("first").status, flush=True)
-    print("told:", run.step("TOLD").status, flush=True)
+    for path in ("first", "TOLD", "after"):
+        print(path, run.step(path).status, flush=True)
 
 
 Dagger("memory://", lifespan=lifespan).main()
 print("left", flush=True)
-'''
+"""
+
+IDLE = """
+engine = Dagger("memory://")
+engine.main()
+print("left", flush=True)
+"""
 
 
 @contextmanager
@@ -71,53 +86,47 @@ def worker(script: str) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env=environment,
     )
+    watchdog = threading.Timer(LONGEST_S, process.kill)
+    watchdog.start()
     try:
         yield process
     finally:
+        watchdog.cancel()
         process.kill()
         process.communicate()
 
 
+def read_until(process: subprocess.Popen[str], wanted: str) -> None:
+    assert process.stdout is not None
+    lines = list[str]()
+    while wanted not in lines:
+        line = process.stdout.readline()
+        assert line, f"it ended without {wanted!r}: {lines}"
+        lines.append(line.rstrip("\n"))
+
+
+@pytest.mark.parametrize("first", [SYNC, ASYNC], ids=["sync", "async"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_a_worker_that_is_told_to_leave_finishes_what_is_in_flight(number: signal.Signals) -> None:
-    with worker(SCRIPT) as process:
-        assert process.stdout is not None
-        assert [process.stdout.readline() for _ in range(2)] == ["ready\n", "ready\n"]
+def test_a_worker_that_is_told_to_leave_finishes_what_is_in_flight(number: signal.Signals, first: str) -> None:
+    with worker(HEAD + first + WORK) as process:
+        read_until(process, "first is begun")
         process.send_signal(number)
-        output, errors = process.communicate("go on\n", timeout=60)
-    assert output.splitlines() == ["first is done", "result of first: COMPLETED", "told: COMPLETED", "left"]
-    assert errors == ""
-    assert process.returncode == 0
-
-
-IDLE = '''
-from dagger import Dagger, task, template
-
-
-@task
-async def never(word: str) -> str:
-    return word
-
-
-engine = Dagger("memory://")
-engine.register(template("W", never, key=lambda w: w))
-
-
-class Ready(Dagger):
-    async def _work(self) -> None:
-        print("ready", flush=True)
-        await super()._work()
-
-
-Ready("memory://").main()
-print("left", flush=True)
-'''
+        read_until(process, f"received {number.name}: leaving")
+        output, errors = process.communicate("go on\n")
+    assert output.splitlines() == [
+        "first is done",
+        "first COMPLETED",
+        "TOLD COMPLETED",
+        "after EXECUTING",
+        "left",
+    ]
+    assert (errors, process.returncode) == ("", 0)
 
 
 def test_a_worker_that_has_nothing_to_do_leaves() -> None:
-    with worker(IDLE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
+    with worker(HEAD + IDLE) as process:
+        read_until(process, "working on no template")
         process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=60)
-    assert (output, errors, process.returncode) == ("left\n", "", 0)
+        output, errors = process.communicate()
+    assert output.splitlines() == ["received SIGTERM: leaving", "left"]
+    assert (errors, process.returncode) == ("", 0)

@@ -1,0 +1,218 @@
+"""What can be asked of an engine, wherever its workers are: templates, instances, messages, signals."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, TypeVar, overload
+
+from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
+from dagger.core.state import State, Status
+from dagger.dsl.template import Template
+from dagger.dsl.topics import Topic
+from dagger.engine.clock import Clock
+from dagger.engine.instance import Instance
+from dagger.engine.ports import Append, Backend
+from dagger.engine.prepare import checked_message, checked_query, checked_signal, checked_template, id_of, prepare
+from dagger.engine.records import Record, decode_cell, encode_record, partition_of
+from dagger.engine.registry import Registry
+from dagger.engine.run import Prepared, Registered, Run
+from dagger.engine.watch import Watch
+from dagger.errors import InstanceConflict, RequestError, UnknownInstance
+from dagger.plan.plan import Limits, Plan
+
+A = TypeVar("A")
+B = TypeVar("B")
+M = TypeVar("M")
+
+
+class Client:
+    """Registers templates, accepts instances and messages, and tells how instances stand."""
+
+    def __init__(self, backend: Backend, clock: Clock, limits: Limits) -> None:
+        self._backend = backend
+        self._clock = clock
+        self._registry = Registry(limits)
+        self._watch = Watch()
+
+    async def _open(self) -> None:
+        """Connect, once."""
+        raise NotImplementedError
+
+    # Templates.
+
+    @overload
+    def register(self, template: Template[A, B], /) -> Template[A, B]: ...
+    @overload
+    def register(self, template: Callable[[], Template[A, B]], /) -> Template[A, B]: ...
+    def register(self, template: Any, /) -> Any:
+        """Register a template, or as a decorator a function that returns one; gives the template.
+
+        Raises TemplateConflict where another shape is registered under the same name and version.
+        """
+        found = checked_template(template)
+        self._registry.add(found)
+        self._backend.log.consume(self._registry.consumed)
+        return found
+
+    def register_template(self, template: Template[A, B], /) -> Template[A, B]:
+        """The same as `register`, by the name that users of wf-dagger know."""
+        return self.register(template)
+
+    def get_template(self, name: str, version: int | None = None) -> Registered[Any]:
+        """A registered template, the latest version by default. Raises UnknownTemplate."""
+        return Registered(self._registry.template(name, version), self._prepare)
+
+    def start_on(self, topic: Topic[M], template: Template[A, Any], *, build: Callable[[M], A] | None = None) -> None:
+        """Let each message of a topic start an instance, once; `build` makes the input from the message.
+
+        The instance's id is its business key.
+        """
+        self.register(template)
+        plan = self._plan(template)
+        self._registry.start_on(topic, plan, build)
+        self._backend.log.consume(self._registry.consumed)
+
+    def _plan(self, template: Template[Any, Any]) -> Plan:
+        return self._registry.add(template)
+
+    def _prepare(self, template: Template[Any, B], input: Any, id: object) -> Prepared[B]:
+        return prepare(self._plan(template), input, id)
+
+    # Instances.
+
+    async def start(self, template: Template[A, B], input: A, *, id: str | uuid.UUID | None = None) -> Run[B]:
+        """Create an instance and submit it; the same id and input again are the same instance.
+
+        A template that is not registered yet is registered. Raises WrongInput, or InstanceConflict for another
+        input or template under a live id.
+        """
+        self.register(template)
+        return await self.submit(self._prepare(template, input, id))
+
+    async def submit(self, instance: Prepared[B]) -> Run[B]:
+        """Submit an instance that `create_instance` made; returns once it is accepted."""
+        if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+            raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
+        await self._open()
+        state = await self._state(instance.id) or self._watch.seen(instance.id)
+        self._refuse_conflict(instance, state)
+        plan = instance.plan
+        run = self._watch.handle(plan, state or instance.submitted(self._clock.now()))
+        event = Submitted(plan.template, plan.version, instance.id, instance.key, instance.raw)
+        await self._append(instance.id, event)
+        return run
+
+    def _refuse_conflict(self, instance: Prepared[Any], state: State | None) -> None:
+        if state is None:
+            return
+        if (state.template, state.version) != (instance.plan.template, instance.plan.version):
+            raise InstanceConflict(
+                f"instance '{instance.id}' is of template '{state.template}' version {state.version}, not "
+                f"'{instance.plan.template}' version {instance.plan.version}; give id= another value"
+            )
+        if state.input != instance.raw:
+            raise InstanceConflict(
+                f"instance '{instance.id}' was started with another input; give id= another value, or the same input"
+            )
+
+    async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance:
+        """A snapshot of an instance. Raises UnknownInstance."""
+        await self._open()
+        state = await self._state(id_of(id))
+        if state is not None:
+            return self._snapshot(state)
+        if isinstance(id, Run):
+            return id.instance
+        raise UnknownInstance(f"no instance has the id '{id}'")
+
+    async def instances(
+        self,
+        *,
+        template: str | None = None,
+        status: Status | str | None = None,
+        key: str | None = None,
+        limit: int = 100,
+        after: str | None = None,
+    ) -> Sequence[Instance]:
+        """Instances that match all that is given, ordered by id; `after` is the id where the last page ended."""
+        query = checked_query(template, status, key, limit, after)
+        await self._open()
+        rows = await self._backend.store.find(query)
+        states = [decode_cell(row.data).home.state for row in rows]
+        return [self._snapshot(state) for state in states if state is not None]
+
+    async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
+        """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
+        if isinstance(instance, Run) and instance.status.is_end:
+            return instance.instance
+        id = id_of(instance)
+        await self._open()
+        while True:
+            event = self._watch.end_of(id)
+            state = await self._state(id)
+            if state is None and not isinstance(instance, Run):
+                raise UnknownInstance(f"no instance has the id '{id}'")
+            if state is not None and not state.is_live:
+                return self._snapshot(state)
+            await event.wait()
+
+    async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
+        """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""
+        await self._open()
+        id, plan = await self._target(instance)
+        await self._append(id, SignalReceived(name, checked_signal(plan, name, value)))
+
+    async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
+        """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""
+        await self._open()
+        id, _ = await self._target(instance)
+        await self._append(id, StopRequested())
+
+    async def publish(
+        self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
+    ) -> None:
+        """Put a message on a topic. `id` names it, so that a repetition of it is recognised.
+
+        Raises WrongInput for a message that the topic does not carry, or that has no key.
+        """
+        await self._open()
+        await self._backend.log.append([checked_message(topic, message, headers, id)])
+
+    async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
+        """The messages of a topic, for code outside any workflow; each at least once for a group."""
+        await self._open()
+        reader = self._backend.log.reader(topic.name, group)
+        while True:
+            for record in await reader.read(100):
+                message: M = topic.wire.decode(record.payload)
+                yield message
+
+    # Small things.
+
+    async def _append(self, to: str, event: Event) -> None:
+        log = self._backend.log
+        data = encode_record(Record(to, event))
+        await log.append([Append(partition_of(to, log.partitions), data)])
+
+    async def _state(self, id: str) -> State | None:
+        (row,) = await self._backend.store.read([id])
+        return None if row is None else decode_cell(row.data).home.state
+
+    async def _target(self, instance: str | uuid.UUID | Run[Any]) -> tuple[str, Plan]:
+        """Whom a request is for. A run may not have begun yet: what is sent to it comes after its submission."""
+        if isinstance(instance, Run):
+            return instance.id, instance.plan
+        state = await self._state(id_of(instance))
+        if state is None:
+            raise UnknownInstance(f"no instance has the id '{instance}'")
+        return state.id, self._plan_of(state)
+
+    def _plan_of(self, state: State) -> Plan:
+        self._registry.template(state.template, state.version)
+        plan = self._registry.plan(state.template, state.version)
+        assert plan is not None
+        return plan
+
+    def _snapshot(self, state: State) -> Instance:
+        return Instance(self._plan_of(state), state)
