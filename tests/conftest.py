@@ -12,9 +12,7 @@ from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 settings.register_profile("fast", max_examples=30, deadline=None, derandomize=True, database=None)
-settings.register_profile(
-    "ci", max_examples=500, deadline=None, derandomize=True, database=None, print_blob=True
-)
+settings.register_profile("ci", max_examples=500, deadline=None, derandomize=True, database=None, print_blob=True)
 settings.register_profile(
     "fuzz",
     max_examples=20_000,

@@ -100,7 +100,7 @@ CLASSES = [cls for module, name in NAMES if inspect.isclass(cls := getattr(modul
 METHODS = [
     (cls, name)
     for cls in CLASSES
-    for name, member in vars(cls).items()
+    for name, member in inspect.getmembers(cls)
     if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property))
 ]
 

@@ -28,6 +28,7 @@ import pytest
 
 from dagger import DaggerError
 from dagger.testing import TestEngine
+from examples.orders import order_workflow
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -130,6 +131,11 @@ def test_a_type_checker_says_what_the_tutorial_shows(tmp_path: Path) -> None:
     (number,) = [number for number, block in enumerate(blocks) if block.is_left]
     (tmp_path / "tutorial.py").write_text(typed(page) + blocks[number].text, encoding="utf-8")
     assert blocks[number + 1].text.strip() in mypy(tmp_path)[1]
+
+
+def test_the_drawing_of_the_readme_is_what_is_drawn() -> None:
+    drawn = (ROOT / "docs" / "order-workflow.svg").read_text(encoding="utf-8")
+    assert drawn == order_workflow.to_svg(), "make demo, and put build/order-workflow.svg there"
 
 
 def test_every_block_is_found() -> None:

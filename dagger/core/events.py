@@ -73,11 +73,15 @@ class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9
 
 
 class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
-    """A message that was received at a key where this instance has subscribed."""
+    """A message that was received at a key where this instance has subscribed.
+
+    `expires` is when it is no longer kept, whether it was kept at the key or will be by the instance.
+    """
 
     channel: str
     key: str
     payload: bytes
+    expires: int
     id: str = ""
 
 

@@ -105,7 +105,10 @@ def _with(home: Home, state: State) -> Home:
 
 def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
     takers = home.subscribers.get(event.channel, ()) if home.subscribers else ()
-    sent: tuple[Effect, ...] = tuple(Send(taker, _forwarded(event)) for taker in takers) if takers else ()
+    sent: tuple[Effect, ...] = ()
+    if takers:
+        forwarded = _forwarded(event, now + limits.early_us)
+        sent = tuple(Send(taker, forwarded) for taker in takers)
     state = home.state
     if state is not None and state.id == state.key:
         plan = _plan(find, state.template, state.version)
@@ -117,8 +120,8 @@ def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived,
     return (home, sent) if takers else _hold(limits, home, event, now)
 
 
-def _forwarded(message: MessageReceived | Held) -> MessageForwarded:
-    return MessageForwarded(message.channel, message.key, message.payload, message.id)
+def _forwarded(message: MessageReceived | Held, expires: int) -> MessageForwarded:
+    return MessageForwarded(message.channel, message.key, message.payload, expires, message.id)
 
 
 def _hold(limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
@@ -163,7 +166,7 @@ def _subscribed(home: Home, event: Subscribed, now: int) -> Result:
         if event.instance not in ids:
             subscribers[channel] = (*ids, event.instance)
     taken, left, expired = _split(home.held, frozenset(event.channels), now)
-    sent = tuple(Send(event.instance, _forwarded(one)) for one in taken)
+    sent = tuple(Send(event.instance, _forwarded(one, one.expires)) for one in taken)
     return msgspec.structs.replace(home, subscribers=subscribers, held=left), expired + sent
 
 

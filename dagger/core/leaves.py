@@ -8,7 +8,19 @@ from typing import Any, Final
 
 from dagger.core.effects import Publish, RunTask, Send, Unmatched
 from dagger.core.events import Subscribed, Unsubscribed
-from dagger.core.state import COMPLETED, FOREVER, Error, Held, Item, Running, Sleeping, State, Stored, Waiting
+from dagger.core.state import (
+    COMPLETED,
+    FOREVER,
+    Error,
+    Held,
+    Item,
+    Running,
+    Scope,
+    Sleeping,
+    State,
+    Stored,
+    Waiting,
+)
 from dagger.core.turn import StepFailed, Strand, Turn, call_pure, error_of, look, settle
 from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError
@@ -22,14 +34,14 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
     """Build, encode and order the messages; the input passes on."""
+    id = f"{turn.state.id}/{op.path}/{turn.begin(op.slot)}"
     build = op.build
     built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
-    id = f"{turn.state.id}/{op.path}/{turn.begun(op.slot) + 1}"
     if op.many and (type(built) is list or type(built) is tuple):
         turn.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's list
     else:
         turn.effects.append(_message(op, built, id))
-    turn.begin(op.slot, COMPLETED, turn.now)
+    turn.finish(op.slot, COMPLETED)
     return op.next, stored, parent
 
 
@@ -73,10 +85,24 @@ def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], st
 
 def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
     """Park the input; the shell runs the task once this is committed."""
-    attempt = turn.begin(op.slot)
-    frame = Running(op.index, parent, stored, attempt)
+    turn.begin(op.slot)
+    frame = Running(op.index, parent, stored, _attempt(turn, parent))
     number = turn.park(frame)
     turn.effects.append(_order(turn.state.id, turn.ops, turn.frames, number, frame))
+
+
+def _attempt(turn: Turn, parent: int) -> int:
+    """Which try this is, of the innermost retry around."""
+    while parent:
+        frame = turn.frames[parent]
+        if isinstance(frame, Scope) and _tries(turn.ops[frame.op]):
+            return frame.attempt
+        parent = frame.parent
+    return 1
+
+
+def _tries(op: ops.Op) -> bool:
+    return isinstance(op, ops.Open) and op.retry is not None
 
 
 def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
@@ -106,12 +132,12 @@ def item_suffix(frames: Any, parent: int) -> str:
 
 def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | None:
     """Park the value until its time; a time that has come passes it on at once."""
+    turn.begin(op.slot)
     at = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
     due = min(at, FOREVER)
     if due <= turn.now:
-        turn.begin(op.slot, COMPLETED, turn.now)
+        turn.finish(op.slot, COMPLETED)
         return op.next, stored, parent
-    turn.begin(op.slot)
     turn.park(Sleeping(op.index, parent, stored, due))
     return None
 
@@ -119,9 +145,14 @@ def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | No
 def _time_of(op: ops.Pause, at: Any) -> int:
     if not isinstance(at, datetime):
         raise _wrong(op, "TypeError", f"wants a datetime, got {at!r}")
-    if at.tzinfo is None or at.utcoffset() is None:
-        raise _wrong(op, "ValueError", f"{at!r} has no time zone; use datetime(..., tzinfo=...) or .astimezone()")
-    delta = at - EPOCH
+    try:
+        if at.utcoffset() is None:
+            raise _wrong(op, "ValueError", f"{at!r} has no time zone; use datetime(..., tzinfo=...) or .astimezone()")
+        delta = at - EPOCH
+    except StepFailed:
+        raise
+    except BaseException as error:  # a user's time zone
+        raise StepFailed(error_of(error, op.path)) from None
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
@@ -143,19 +174,24 @@ def listen(turn: Turn, op: ops.Listen, stored: Stored, parent: int) -> Strand | 
         key = "" if op.is_signal else turn.state.key
         turn.park(Waiting(op.index, parent, stored, key))
         return None
-    return wait(turn, op, stored, parent, again=False)
+    return wait(turn, op, stored, parent)
 
 
-def wait(turn: Turn, op: ops.Listen, stored: Stored, parent: int, *, again: bool) -> Strand | None:
-    """Fold in what was kept, until the listener is done or nothing is left."""
+def wait(turn: Turn, op: ops.Listen, stored: Stored, parent: int, number: int = 0) -> Strand | None:
+    """Fold in what was kept, until the listener is done or nothing is left.
+
+    `number` is the frame of a listener that has answered Again: it goes on waiting at its old place.
+    """
+    again = number > 0
     while True:
         shape = op.again if again and op.again else op.shape
         key = _awaited(turn, op, stored, shape)
         held = _early(turn, op.channel, key)
         if held is None:
-            _park_wait(turn, op, Waiting(op.index, parent, stored, key, again))
+            _park_wait(turn, op, Waiting(op.index, parent, stored, key, again), number)
             return None
         turn.drop_held(held)
+        turn.take(held.id)
         done, result = fold(turn, op, stored, shape, held.payload)
         if done:
             return op.next, result, parent
@@ -203,17 +239,27 @@ def _early(turn: Turn, channel: str, key: str) -> Held | None:
     return None
 
 
-def _park_wait(turn: Turn, op: ops.Listen, frame: Waiting) -> None:
-    if op.on is not None and not _awaits(turn, op.channel, frame.key):
+def _park_wait(turn: Turn, op: ops.Listen, frame: Waiting, number: int) -> None:
+    if not _comes(turn, op, frame.key):
         turn.effects.append(Send(frame.key, Subscribed(turn.state.id, (op.channel,))))
-    turn.park(frame)
+    if number:
+        turn.frames[number] = frame
+    else:
+        turn.park(frame)
 
 
 def unsubscribe(turn: Turn, frame: Waiting) -> None:
     """A wait is over: its subscription too, unless another step of the instance waits for the same."""
     op = turn.ops[frame.op]
-    if isinstance(op, ops.Listen) and op.on is not None and not _awaits(turn, op.channel, frame.key):
+    if isinstance(op, ops.Listen) and not _comes(turn, op, frame.key):
         turn.effects.append(Send(frame.key, Unsubscribed(turn.state.id, (op.channel,))))
+
+
+def _comes(turn: Turn, op: ops.Listen, key: str) -> bool:
+    """Whether the messages of a channel and key come to the instance, whatever becomes of this listener."""
+    if op.on is None or (key == turn.state.key and op.channel in turn.plan.open_channels):
+        return True
+    return _awaits(turn, op.channel, key)
 
 
 def _awaits(turn: Turn, channel: str, key: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dagger.core.effects import StopTask
+from dagger.core.effects import RunTask, StopTask
 from dagger.core.leaves import item_suffix, retry_pause, unsubscribe
 from dagger.core.state import (
     COMPLETED,
@@ -153,7 +153,20 @@ def _begin_items(turn: Turn, op: ops.Spread, number: int, count: int) -> None:
         item = turn.park(Item(op.index, number, index))
         strands.append((op.body, Stored(each.items[index]), item))
     turn.frames[number] = replace(each, begun=last)
-    turn.stack.extend(reversed(strands))
+    at = _behind(turn, number)
+    turn.stack[at:at] = reversed(strands)
+
+
+def _behind(turn: Turn, number: int) -> int:
+    """Where on the stack a body goes that is to begin after those of the same Spread that are there."""
+    at = len(turn.stack)
+    for place in range(at - 1, -1, -1):
+        frame = turn.frames.get(turn.stack[place][2])
+        if isinstance(frame, Item) and frame.parent == number:
+            at = place
+        elif frame is not None:
+            break
+    return at
 
 
 def gather(turn: Turn, op: ops.Gather, stored: Stored, parent: int) -> Strand | None:
@@ -320,10 +333,18 @@ def _is_below(turn: Turn, number: int, ancestor: int) -> bool:
     return number == ancestor
 
 
+def _stop_task(turn: Turn, number: int) -> None:
+    """A task that this very step has begun is not ordered at all."""
+    if number >= turn.state.next_frame:
+        turn.effects = [one for one in turn.effects if not (isinstance(one, RunTask) and one.frame == number)]
+    else:
+        turn.effects.append(StopTask(number))
+
+
 def _stop_frame(turn: Turn, number: int, boundary: int) -> None:
     frame = turn.frames.pop(number)
     if isinstance(frame, Running):
-        turn.effects.append(StopTask(number))
+        _stop_task(turn, number)
     elif isinstance(frame, Waiting):
         unsubscribe(turn, frame)
     index = frame.op

@@ -66,16 +66,12 @@ from dagger.plan import ops
 from dagger.plan.compile import signal_channel
 from dagger.plan.plan import Plan
 
-SEEN_MAX = 64
-"""How many ids of taken messages an instance remembers."""
-
 Result = tuple[State, tuple[Effect, ...]]
 
 
 def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
     """The first step of an instance; `held` are messages that came for it before it existed."""
-    seen = tuple(one.id for one in held if one.id)[-SEEN_MAX:]
-    state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held, seen=seen)
+    state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held)
     turn = Turn(plan, state, now)
     if event.id != event.key and plan.open_channels:
         turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
@@ -181,26 +177,23 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
             assert isinstance(op, ops.Listen)
             if op.channel == channel:
                 turn = Turn(plan, state, now)
-                if id:
-                    _remember(turn, id)
+                turn.take(id)
                 return _run(turn, _folded(turn, number, frame, op, event.payload))
-    return _keep(plan, state, Held(channel, key, id, event.payload, now + plan.limits.early_us), now)
-
-
-def _remember(turn: Turn, id: str) -> None:
-    if id:
-        turn.seen = (*turn.seen[1 - SEEN_MAX :], id)
+    expires = event.expires if type(event) is MessageForwarded else now + plan.limits.early_us
+    return _keep(plan, state, Held(channel, key, id, event.payload, expires), now)
 
 
 def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:
-    del turn.frames[number]
     shape = op.again if frame.again and op.again else op.shape
+    strand: Strand | None = None
     try:
         done, result = fold(turn, op, frame.value, shape, payload)
-        strand = (op.next, result, frame.parent) if done else wait(turn, op, result, frame.parent, again=True)
+        strand = (op.next, result, frame.parent) if done else wait(turn, op, result, frame.parent, number)
+        if strand is not None:
+            del turn.frames[number]
     except StepFailed as failure:
+        del turn.frames[number]
         fail(turn, op, frame.parent, failure.error)
-        strand = None
     if op.on is not None:
         unsubscribe(turn, frame)
     return strand
@@ -208,22 +201,29 @@ def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: by
 
 def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
     """A message that nobody waits for is kept while some listener may still come to it."""
-    reason = _refusal(plan, state, held, now)
+    alike = _alike(state, held, now)
+    if held.id and any(one.id == held.id for one in alike):
+        return state, (Ignored("a message of this id is kept already"),)
+    reason = _refusal(plan, state, held, len(alike), now)
     if reason:
         return state, (Unmatched(held.channel, held.key, held.payload, held.id, reason),)
     turn = Turn(plan, state, now)
-    _remember(turn, held.id)
     turn.held = (*state.held, held)
     return turn.close()
 
 
-def _refusal(plan: Plan, state: State, held: Held, now: int) -> str:
+def _alike(state: State, held: Held, now: int) -> list[Held]:
+    """What is kept for the same channel and key."""
+    address = (held.channel, held.key)
+    return [one for one in state.held if (one.channel, one.key) == address and one.expires > now]
+
+
+def _refusal(plan: Plan, state: State, held: Held, kept: int, now: int) -> str:
     """Why a message is not kept; empty if it is."""
     turn = Turn(plan, state, now)
     found = plan.listeners.get(held.channel, ())
     if not any(_may_come(turn, op, held.key) for op in found):
         return "late" if found else "no listener"
-    kept = sum(1 for one in state.held if one.channel == held.channel and one.expires > now)
     return "overflow" if kept >= plan.limits.early_count else ""
 
 

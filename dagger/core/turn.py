@@ -29,6 +29,9 @@ from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape, Typed
 
+SEEN_MAX: Final = 64
+"""How many ids of taken messages an instance remembers."""
+
 WIDTH: Final = ROW.size
 END_AT: Final = struct.calcsize("<BIq")
 """Where in a row the time of the end stands."""
@@ -121,6 +124,12 @@ class Turn:
         """A kept message is taken or has expired."""
         self.held = tuple(one for one in self.held if one is not held)
 
+    def take(self, id: str) -> None:
+        """A message is taken: another of its id, or the same kept for another channel, will not be."""
+        if id:
+            self.seen = (*self.seen[1 - SEEN_MAX :], id)
+            self.held = tuple(one for one in self.held if one.id != id)
+
     # The outcome table.
 
     def row(self, slot: int) -> tuple[int, int, int, int]:
@@ -128,23 +137,17 @@ class Turn:
         at = slot * WIDTH
         return _UNPACK(self.outcomes, at) if at < len(self.outcomes) else (NOT_STARTED, 0, 0, 0)
 
-    def begun(self, slot: int) -> int:
-        """How often a step has begun."""
-        at = slot * WIDTH
-        table = self.outcomes
-        return _UNPACK(table, at)[1] if at < len(table) else 0
-
-    def begin(self, slot: int, status: int = EXECUTING, ended_at: int = 0) -> int:
-        """A step begins, and perhaps ends at once; gives how often it has begun by now."""
+    def begin(self, slot: int) -> int:
+        """A step begins; gives how often it has begun by now."""
         table = self.outcomes
         at = slot * WIDTH
         if at == len(table):
-            table += _ROW(status, 1, self.now, ended_at)
+            table += _ROW(EXECUTING, 1, self.now, 0)
             return 1
         if at > len(table):
             table.extend(bytes(at + WIDTH - len(table)))
         begun: int = _UNPACK(table, at)[1] + 1
-        _PACK(table, at, status, begun, self.now, ended_at)
+        _PACK(table, at, EXECUTING, begun, self.now, 0)
         return begun
 
     def finish(self, slot: int, status: int) -> None:
@@ -156,11 +159,8 @@ class Turn:
             self.errors = {k: v for k, v in self.errors.items() if k != slot}
 
     def fail(self, slot: int, error: Error) -> None:
-        """A step ends badly, perhaps before it had begun."""
-        if self.row(slot)[0] != EXECUTING:
-            self.begin(slot, FAILURE, self.now)
-        else:
-            self.finish(slot, FAILURE)
+        """A step that has begun ends badly."""
+        self.finish(slot, FAILURE)
         self.errors = {**self.errors, slot: error}
 
 

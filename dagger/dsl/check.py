@@ -172,7 +172,7 @@ def _check_cases(node: Switch, path: str) -> None:
     values = values_of(node.fn.gives)
     if values is None or node.default is not None:
         return
-    covered = [(type(value), value) for value, _ in node.cases]  # with its class, since True == 1
+    covered: list[tuple[Any, Any]] = [(type(value), value) for value, _ in node.cases]  # since True == 1
     holes = [case_label(value) for value in values if (type(value), value) not in covered]
     if holes:
         raise TemplateError(

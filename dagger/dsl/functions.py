@@ -105,17 +105,33 @@ def _hints(raw: Callable[..., Any], local: dict[str, Any] | None) -> dict[str, A
     return typing.get_type_hints(raw, localns=local, include_extras=True)
 
 
-def fn_of(call: Any, role: str, *, depth: int = 2) -> Fn:
+def fn_of(call: Any, role: str, *, arguments: int = 1, depth: int = 2) -> Fn:
     """Take a user's callable for the `role` (`"task"`, `"key function"`, ...) of a step.
 
-    `depth` is the number of Python frames up to the user's code, whose local classes annotations may name.
-    Raises TemplateError where `call` is not callable or takes the wrong kind of arguments.
+    It is called with so many positional `arguments`. `depth` is the number of Python frames up to the user's code,
+    whose local classes annotations may name. Raises TemplateError where `call` is not callable, wants other
+    arguments, or is async where it must be pure: only tasks may await.
     """
     if isinstance(call, Fn):
         return call
     if not callable(call):
         raise TemplateError(f"{role}: wants a function, got {call!r}")
+    _check_call(call, role, arguments)
     return Fn(call, role, sys._getframe(depth).f_locals)  # pyright: ignore[reportPrivateUsage]  # the classes that a function names may be local to it
+
+
+def _check_call(call: Callable[..., Any], role: str, arguments: int) -> None:
+    if role != "task" and inspect.iscoroutinefunction(_unwrapped(call)):
+        raise TemplateError(f"{role}: '{_name_of(call)}' is async; what must be pure cannot await: do that in a @task")
+    try:
+        signature = inspect.signature(call)
+    except (TypeError, ValueError):  # some builtins do not tell
+        return
+    try:
+        signature.bind(*[None] * arguments)
+    except TypeError as error:
+        count = f"{arguments} argument{'s' if arguments != 1 else ''}"
+        raise TemplateError(f"{role}: '{_name_of(call)}' is called with {count}: {error}") from None
 
 
 def members_of(hint: Any) -> tuple[Any, ...]:

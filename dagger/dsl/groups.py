@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Generic, Never, overload
@@ -19,7 +19,7 @@ from dagger.dsl.check import check_scope, values_of
 from dagger.dsl.functions import fn_of, members_of
 from dagger.dsl.nodes import ForEach, Process, case_label
 from dagger.dsl.nodes import Switch as SwitchNode
-from dagger.dsl.step import Exact, Nil, Pass, Runs, Step, step_of
+from dagger.dsl.step import Pass, Runs, Step, step_of
 from dagger.errors import TemplateError
 
 A = TypeVar("A")
@@ -42,8 +42,8 @@ def process(
 ) -> Step[A, A | B | C]: ...
 @overload
 def process(
-    name: str, body: Exact[A, B], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
-) -> Step[A | Nil, B | C]: ...
+    name: str, body: Step[A, B], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
+) -> Step[A, B | C]: ...
 @overload
 def process(
     name: str, body: Step[object, B], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
@@ -77,8 +77,8 @@ def for_each(items: Any, body: Any, *, limit: int | None = None) -> Any:
     `limit` bounds how many run at a time (default: all). The first failure stops the others.
     """
     fn = fn_of(items, "for_each")
-    if limit is not None and limit < 1:
-        raise TemplateError(f"for_each '{fn.name}': limit is {limit}; give 1 or more, or None for all at once")
+    if limit is not None and (type(limit) is not int or limit < 1):
+        raise TemplateError(f"for_each '{fn.name}': limit is {limit!r}; give 1 or more, or None for all at once")
     for member in members_of(fn.gives):
         if member in (str, bytes):
             raise TemplateError(
@@ -98,6 +98,8 @@ class Switch(Step[A, O], Generic[A, K, O]):
     def case(self, value: K, step: Runs[A, B]) -> Switch[A, K, O | B]:
         """The branch for one value of the function."""
         place = f"switch '{self.node.label}' case {value!r}"
+        if not isinstance(value, Hashable):
+            raise TemplateError(f"{place}: is unhashable; give a value that cannot change")
         checked_name(case_label(value), place)
         if any(value == other and type(value) is type(other) for other, _ in self.node.cases):
             raise TemplateError(f"{place}: is there already; a value has one branch")
@@ -129,6 +131,6 @@ def switch(fn: Callable[[A], K]) -> Switch[A, K, Never]:
 
 def _possible(node: SwitchNode, value: object, place: str) -> None:
     values = values_of(node.fn.gives)
-    if values is not None and value not in values:
+    if values is not None and not any(value == one and type(value) is type(one) for one in values):
         known = ", ".join(repr(v) for v in values)
         raise TemplateError(f"{place}: '{node.fn.name}' never returns it; it returns {known}")

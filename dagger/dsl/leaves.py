@@ -21,6 +21,7 @@ from dagger.errors import TemplateError, UnsupportedType
 A = TypeVar("A")
 B = TypeVar("B")
 D = TypeVar("D", bound=Settled | None)
+Nothing = TypeVar("Nothing", bound=Never)
 I = TypeVar("I", contravariant=True)  # as in Step
 M = TypeVar("M")
 
@@ -52,7 +53,7 @@ class ListenerOn(Step[object, M]):
     @overload
     def __call__(self, fold: Callable[[A, M], D], /) -> Step[A, D]: ...
     @overload
-    def __call__(self, fold: Callable[[A, M], B | Again[A]], /) -> Step[A, B]: ...
+    def __call__(self, fold: Callable[[A, M], D | Again[A]], /) -> Step[A, D]: ...
     def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
         return step_of(_folding(self.node, fold))
@@ -66,18 +67,18 @@ class ListenerFor(Step[I, M]):
     @overload
     def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], D], /) -> Step[A, D]: ...
     @overload
-    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], B | Again[A]], /) -> Step[A, B]: ...
+    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], D | Again[A]], /) -> Step[A, D]: ...
     @overload
     def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], D], /) -> Step[A, D]: ...
     @overload
-    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], B | Again[A]], /) -> Step[A, B]: ...
+    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], D | Again[A]], /) -> Step[A, D]: ...
     def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
         return step_of(_folding(self.node, fold))
 
 
 def _folding(node: Any, fold: Callable[..., Any]) -> Any:
-    fn = fn_of(fold, "listener", depth=3)
+    fn = fn_of(fold, "listener", arguments=2, depth=3)
     return replace(node, fold=fn)
 
 
@@ -90,7 +91,7 @@ def command(topic: Topic[M]) -> CommandOn[M]:
 
 
 @overload
-def listener(topic: Topic[M], *, by: Callable[[M], object] | None = ...) -> ListenerOn[M]: ...
+def listener(topic: Topic[M], *, on: None = ..., by: Callable[[M], object] | None = ...) -> ListenerOn[M]: ...
 @overload
 def listener(
     topic: Topic[M], *, on: Callable[[A], object], by: Callable[[M], object] | None = ...
@@ -127,7 +128,7 @@ class _TaskWith:
         self._timeout = optional_duration(timeout, "task timeout")
 
     @overload
-    def __call__(self, fn: Callable[[A], Never], /) -> Step[A, Never]: ...
+    def __call__(self, fn: Callable[[A], Nothing], /) -> Step[A, Nothing]: ...
     @overload
     def __call__(self, fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
     @overload
@@ -137,7 +138,7 @@ class _TaskWith:
 
 
 @overload
-def task(fn: Callable[[A], Never], /) -> Step[A, Never]: ...
+def task(fn: Callable[[A], Nothing], /) -> Step[A, Nothing]: ...
 @overload
 def task(fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
 @overload

@@ -29,6 +29,8 @@ __all__ = ["all_of", "any_of", "at_least"]
 
 
 @overload
+def all_of(a: Pass[object], b: Pass[object], /) -> Both[object, object, object]: ...
+@overload
 def all_of(a: Exact[In, T1], b: Exact[In, T2], /) -> Both[In | Nil, T1, T2]: ...
 @overload
 def all_of(a: Loose[In, T1], b: Loose[In, T2], /) -> Both[In | Nil, T1, T2]: ...
@@ -111,6 +113,8 @@ def all_of(*steps: Any) -> Any:
     return both_of(AllOf(branches=branches_of(steps, "all_of")))
 
 
+@overload
+def any_of(a: Pass[T1], b: Pass[T1], /) -> Pass[T1]: ...
 @overload
 def any_of(a: Step[object, T1], b: Pass[T2], /) -> Pass[T1 | T2]: ...
 @overload
@@ -294,9 +298,9 @@ def at_least(
     h: Loose[In, T8],
     /,
 ) -> Step[In | Nil, list[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]]: ...
-def at_least(k: int, *steps: Any) -> Any:
+def at_least(k: Any, *steps: Any) -> Any:
     """The first `k` to succeed, on the same input; their results as a list, in the order written."""
     branches = branches_of(steps, "at_least")
-    if not isinstance(k, int) or not 1 <= k <= len(branches):  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+    if type(k) is not int or not 1 <= k <= len(branches):
         raise TemplateError(f"at_least: {k!r} of {len(branches)} steps; give a number from 1 to {len(branches)}")
     return step_of(AtLeast(k=k, branches=branches))

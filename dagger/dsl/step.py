@@ -63,6 +63,7 @@ class Runs(Protocol[Ic, Oc]):
 class Exact(Protocol[Xi, Oc]):
     """A step seen with its input pinned from both sides, so that a solver cannot widen or narrow it."""
 
+    def _takes(self, value: Xi, /) -> None: ...
     def _pins(self, value: Xi, /) -> tuple[Xi, Oc]: ...
 
 
@@ -131,6 +132,17 @@ class Step(Generic[I, O]):
         return step_of(chained(self.node, node_of(other, ">>")))
 
     then_do = __rshift__
+
+    if not TYPE_CHECKING:  # checkers refuse what is no step on the left; at run time the remedy is told
+
+        def __rrshift__(self, other: object) -> Node:
+            return node_of(other, ">>")
+
+        def __rand__(self, other: object) -> Node:
+            return node_of(other, "&")
+
+        def __ror__(self, other: object) -> Node:
+            return node_of(other, "|")
 
     @overload
     def __and__(self: Step[A, X], other: Pass[B]) -> Both[A, X, A | B]: ...

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, Self, cast, overload
+from enum import Enum
+from typing import Any, Protocol, Self, TypeAlias, cast, overload
+from uuid import UUID
 
 from typing_extensions import TypeVar, override
 
@@ -15,7 +17,7 @@ from dagger.dsl.functions import MISSING, Fn, fn_of
 from dagger.dsl.mermaid import mermaid
 from dagger.dsl.nodes import Node, Workflow
 from dagger.dsl.outline import outline
-from dagger.dsl.step import Exact, Nil, Pass, Runs, Step
+from dagger.dsl.step import Pass, Runs, Step
 from dagger.dsl.svg import svg
 from dagger.dsl.tree import tree
 from dagger.errors import TemplateError
@@ -24,6 +26,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 I = TypeVar("I", contravariant=True)
 O = TypeVar("O", covariant=True)
+
+Key: TypeAlias = str | int | UUID | Enum
+"""What has a plain form as text, and so can be a business key."""
 
 __all__ = ["Template", "template"]
 
@@ -98,22 +103,20 @@ class Template(Step[I, O]):
 class KeyOf(Protocol[I]):
     """A key function, as a protocol: mypy infers from it in one go with the body, and from a `Callable` later."""
 
-    def __call__(self, value: I, /) -> object: ...
+    def __call__(self, value: I, /) -> Key: ...
 
 
 @overload
 def template(
-    name: str, body: Runs[A, B], *, key: Callable[[A], object], version: int = ..., takes: type[A]
+    name: str, body: Runs[A, B], *, key: Callable[[A], Key], version: int = ..., takes: type[A]
 ) -> Template[A, B]: ...
 @overload
 def template(name: str, body: Pass[B], *, key: KeyOf[A], version: int = ...) -> Template[A, A | B]: ...
 @overload
-def template(
-    name: str, body: Exact[A, B], *, key: Callable[[A], object], version: int = ...
-) -> Template[A | Nil, B]: ...
+def template(name: str, body: Step[A, B], *, key: Callable[[A], Key], version: int = ...) -> Template[A, B]: ...
 @overload
 def template(name: str, body: Step[object, B], *, key: KeyOf[A], version: int = ...) -> Template[A, B]: ...
-def template(name: str, body: Any, *, key: Any, version: int = 1, takes: Any = None) -> Any:
+def template(name: str, body: Any, *, key: Any, version: Any = 1, takes: Any = None) -> Any:
     """Name a workflow.
 
     `key` computes the business key from the input: what listeners correlate on unless told otherwise, and the
@@ -124,7 +127,7 @@ def template(name: str, body: Any, *, key: Any, version: int = 1, takes: Any = N
     without a needed case, a topic with two types, a result without a declared type, a type without a codec.
     """
     place = f"template '{checked_name(name, 'template')}'"
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise TemplateError(f"{place}: version is {version!r}; give a whole number from 1")
     inside = node_of(body, place)
     key_fn = fn_of(key, f"key of {place}")

@@ -103,7 +103,7 @@ class Topic(Generic[M]):
     ) -> None: ...
     def __init__(
         self,
-        name: str,
+        name: Any,
         type: Any,
         key: Callable[[Any], object],
         *,
@@ -111,7 +111,7 @@ class Topic(Generic[M]):
         partition_key: Callable[[Any], object] | None = None,
         encode_key: Callable[[Any], str] | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name.strip():  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users
+        if not isinstance(name, str) or not name.strip():
             raise TemplateError(f"topic: its name is {name!r}; give it the broker's name of the topic")
         if "/" in name or not name.isprintable():
             raise TemplateError(f"topic {name!r}: a topic's name holds no '/' and no control character; use another")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol
 
 from typing_extensions import TypeVar, override
 
@@ -78,7 +79,8 @@ class Retry:
 
     def __post_init__(self) -> None:
         if not isinstance(self.on, type):
-            object.__setattr__(self, "on", tuple(self.on))
+            many = isinstance(self.on, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+            object.__setattr__(self, "on", tuple(self.on) if many else (self.on,))
         for wrong, text in self._rules():
             if wrong:
                 raise TemplateError(f"Retry: {text}")
@@ -89,15 +91,27 @@ class Retry:
         return (self.on,) if isinstance(self.on, type) else tuple(self.on)
 
     def _rules(self) -> list[tuple[bool, str]]:
-        kinds = self.kinds
+        kinds: tuple[Any, ...] = self.kinds  # users without a checker
         return [
-            (self.attempts < 1, f"attempts is {self.attempts}; give 1 or more (1 tries once)"),
-            (self.first < timedelta(0), f"first is {self.first}; give a pause of zero or more"),
-            (self.factor < 1, f"factor is {self.factor}; give 1 (constant pauses) or more"),
-            (self.longest < timedelta(0), f"longest is {self.longest}; give a pause of zero or more"),
-            (not 0 <= self.jitter <= 1, f"jitter is {self.jitter}; give a share between 0 and 1"),
+            (not _is_count(self.attempts), f"attempts is {self.attempts!r}; give 1 or more (1 tries once)"),
+            (not _is_pause(self.first), f"first is {self.first}; give a pause of zero or more"),
+            (not _is_number(self.factor, 1), f"factor is {self.factor!r}; give 1 (constant pauses) or more"),
+            (not _is_pause(self.longest), f"longest is {self.longest}; give a pause of zero or more"),
+            (not _is_number(self.jitter, 0, 1), f"jitter is {self.jitter!r}; give a share between 0 and 1"),
             (
-                not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds),  # type: ignore[redundant-expr]  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+                not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds),
                 f"on is {self.on!r}; give an exception class, or several",
             ),
         ]
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_pause(value: object) -> bool:
+    return isinstance(value, timedelta) and value >= timedelta(0)
+
+
+def _is_number(value: object, least: float, most: float = math.inf) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and least <= value <= most

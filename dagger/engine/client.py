@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
 from dagger.core.state import State, Status
@@ -13,7 +14,15 @@ from dagger.dsl.topics import Topic
 from dagger.engine.clock import Clock
 from dagger.engine.instance import Instance
 from dagger.engine.ports import Append, Backend
-from dagger.engine.prepare import checked_message, checked_query, checked_signal, checked_template, id_of, prepare
+from dagger.engine.prepare import (
+    checked_message,
+    checked_query,
+    checked_signal,
+    checked_starter,
+    checked_template,
+    id_of,
+    prepare,
+)
 from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.registry import Registry
 from dagger.engine.run import Prepared, Registered, Run
@@ -24,6 +33,9 @@ from dagger.plan.plan import Limits, Plan
 A = TypeVar("A")
 B = TypeVar("B")
 M = TypeVar("M")
+
+
+logger: Final = logging.getLogger("dagger")
 
 
 class Client:
@@ -68,6 +80,7 @@ class Client:
 
         The instance's id is its business key.
         """
+        checked_starter(topic, build)
         self.register(template)
         plan = self._plan(template)
         self._registry.start_on(topic, plan, build)
@@ -94,6 +107,7 @@ class Client:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
         if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
             raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
+        self._registry.expect(instance.plan)
         await self._open()
         state = await self._state(instance.id) or self._watch.seen(instance.id)
         self._refuse_conflict(instance, state)
@@ -140,7 +154,14 @@ class Client:
         await self._open()
         rows = await self._backend.store.find(query)
         states = [decode_cell(row.data).home.state for row in rows]
-        return [self._snapshot(state) for state in states if state is not None]
+        return [self._snapshot(state) for state in states if state is not None and self._knows(state)]
+
+    def _knows(self, state: State) -> bool:
+        """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
+        if self._registry.plan(state.template, state.version) is not None:
+            return True
+        logger.warning("%s: left out: template '%s' is not registered here", state.id, state.template)
+        return False
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""

@@ -27,6 +27,9 @@ from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
 
+APPLY_S: Final = 1.0
+"""How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
+
 Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
 
 
@@ -186,8 +189,9 @@ class Dagger(Client):
             await self._tasks.ended()
         self._tasks.leaving = True
         self._tasks.stop_all()
-        while await self._worker.run_once():
-            pass
+        with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
+            while await self._worker.run_once():
+                await anyio.lowlevel.checkpoint()
 
     # What the worker calls.
 

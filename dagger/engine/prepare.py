@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import uuid
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -47,11 +48,27 @@ def checked_query(
     template: str | None, status: Status | str | None, key: str | None, limit: int, after: str | None
 ) -> Query:
     """Which instances are wanted. Raises RequestError."""
-    if limit < 1:
-        raise RequestError(f"instances: limit is {limit}; give 1 or more")
+    if type(limit) is not int or limit < 1:
+        raise RequestError(f"instances: limit is {limit!r}; give 1 or more")
+    for name, value in (("template", template), ("key", key), ("after", after)):
+        if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
+            raise RequestError(f"instances: {name} is {value!r}; give text")
     if status is not None and status not in list(Status):
         raise RequestError(f"instances: no status is called {status!r}; there are: {', '.join(Status)}")
     return Query(template, None if status is None else Status(status).value, key, limit, after)
+
+
+def checked_topic(topic: object, place: str) -> None:
+    """Raises RequestError for what is no topic."""
+    if not isinstance(topic, Topic):
+        raise RequestError(f"{place}: wants a Topic(name, type, key=...), got {topic!r}")
+
+
+def checked_starter(topic: object, build: object) -> None:
+    """Raises RequestError for what cannot start instances."""
+    checked_topic(topic, "start_on")
+    if build is not None and (not callable(build) or inspect.iscoroutinefunction(build)):
+        raise RequestError(f"start_on: build= wants a function that is not async, got {build!r}")
 
 
 def id_of(instance: object) -> str:
@@ -72,6 +89,7 @@ def checked_message(
     topic: Topic[M], message: M, headers: Mapping[str, str] | None = None, id: str | None = None
 ) -> Outgoing:
     """A message as it goes to its topic; `id` becomes its `dagger-id`. Raises WrongInput."""
+    checked_topic(topic, "publish")
     try:
         payload = topic.wire.encode(message)
         key = partition_key_of(topic, message)

@@ -48,8 +48,10 @@ class Registry:
                 f"template '{template.name}' version {template.version} is registered with another shape; "
                 "give the new one the next version=, so that instances of the old one can go on"
             )
-        for topic in _topics(template):
-            self.know(topic, f"template '{template.name}'")
+        topics = _topics(template)
+        for topic in topics:
+            self.check(topic, f"template '{template.name}'")
+        self.topics.update({topic.name: self.topics.get(topic.name, topic) for topic in topics})
         self._plans[place] = plan
         self._templates[place] = template
         self._latest[template.name] = max(template.version, self._latest.get(template.name, 0))
@@ -59,12 +61,13 @@ class Registry:
 
     def start_on(self, topic: Topic[Any], plan: Plan, build: Callable[[Any], Any] | None) -> None:
         """Start an instance for each message of a topic."""
-        self.know(topic, f"start_on for template '{plan.template}'")
+        self.check(topic, f"start_on for template '{plan.template}'")
+        self.topics.setdefault(topic.name, topic)
         self.starters.setdefault(topic.name, []).append(Starter(topic, plan, build))
 
-    def know(self, topic: Topic[Any], place: str) -> None:
-        """Take a topic in; one name with two types is refused."""
-        known = self.topics.setdefault(topic.name, topic)
+    def check(self, topic: Topic[Any], place: str) -> None:
+        """Refuse a topic of a name that has another type already."""
+        known = self.topics.get(topic.name, topic)
         if (known.type, known.codec) != (topic.type, topic.codec):
             raise TemplateError(
                 f"{place}: topic '{topic.name}' carries {type_name(topic.type)} here and "
@@ -84,6 +87,15 @@ class Registry:
     def plan(self, name: str, version: int) -> Plan | None:
         """The plan of a template, if it is registered."""
         return self._plans.get((name, version))
+
+    def expect(self, plan: Plan) -> None:
+        """Refuse a plan of a template that is not registered here, or not with this shape."""
+        self.template(plan.template, plan.version)
+        if self._plans[plan.template, plan.version].fingerprint != plan.fingerprint:
+            raise TemplateConflict(
+                f"template '{plan.template}' version {plan.version} is registered here with another shape than the "
+                "instance was created from; create it from this engine's get_template"
+            )
 
     def template(self, name: str, version: int | None = None) -> Template[Any, Any]:
         """A registered template: of the version, or the latest. Raises UnknownTemplate."""

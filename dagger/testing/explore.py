@@ -60,7 +60,8 @@ async def explore(
 
     * crash: the worker dies after a poll, within or after a write, after a commit, while a task runs, or as a timer
       fires; another goes on from what is stored
-    * redelivery: a commit is refused, and the same worker polls the batch again
+    * redelivery: a commit is refused, and the same worker polls the batch again; or another worker is given the
+      batch while the first is still at it, whose write or commit then comes too late
     * duplicate: a message, a start, the result of a task or a timer arrives twice: at once, when all is idle, after
       what the scenario does next, or at the end. A message without an id is given one by `deliver`
     * reordering: what the scenario does at one time arrives in another order where nothing promises it (messages

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from traceback import walk_tb
 from typing import Final, TypeAlias
 
 from dagger.errors import DaggerError, RequestError
@@ -19,6 +20,8 @@ Scenario: TypeAlias = Callable[[TestEngine], Awaitable[object]]
 Compare: TypeAlias = Callable[[Outcome], object]
 MakeEngine: TypeAlias = Callable[[FaultyMemory], TestEngine]
 
+_ADVICE: Final = """
+if what comes first may decide, say what must stay as it is: explore(..., compare=lambda outcome: outcome.statuses)"""
 ENDLESS: Final = 1_000_000
 """How often an undisturbed run is polled at most."""
 
@@ -69,6 +72,7 @@ class Explorer:
         self._engine = engine
         self._strict = strict
         self._polls_max = ENDLESS
+        self.places: list[Place] = []
 
     async def begin(self) -> None:
         """Run undisturbed, twice. Raises NotRepeatable, and what the scenario raises."""
@@ -89,7 +93,7 @@ class Explorer:
             return found
         if self._strict:
             raise found.error
-        raise NotRepeatable(f"it raised {type(found.error).__name__}: {found.error}") from found.error
+        raise NotRepeatable(f"it raised {_first_line(found.error)}") from found.error
 
     def named(self, faults: Sequence[Fault]) -> list[tuple[str, Place]]:
         """The places of these faults in the order of the run, each with its seed."""
@@ -103,7 +107,7 @@ class Explorer:
     async def survives(self, seed: str, place: Place) -> bool:
         """Whether the scenario could be compared with the fault at this place. Raises ExplorationFailed."""
         found = await self._attempt(place)
-        if found.void or not (self._strict or self._is_whole(found)):
+        if found.void or not (self._strict or found.error is None or self._is_whole(found)):
             return False
         changed = self._changed(found)
         if changed:
@@ -111,43 +115,60 @@ class Explorer:
         return True
 
     def _is_whole(self, found: Attempt) -> bool:
-        """Whether the scenario did all that it does undisturbed, and then raised nothing but an assertion."""
+        """Whether a scenario that raised had done all that it does undisturbed, or cannot be at fault itself."""
         first = self._first
         done = (found.fate.arrivals, found.time) == (first.fate.arrivals, first.time)
-        return done and isinstance(found.error, AssertionError | None)
+        return done or not _is_own(found.error)
 
     async def _attempt(self, place: Place | None) -> Attempt:
         fate = Fate(place)
         memory = FaultyMemory(fate, self._polls_max)
         engine = self._engine(memory)
-        fate.now = engine.clock.now
-        outcome, error, held = None, None, False
+        fate.now, fate.take_over = engine.clock.now, engine.crash
+        outcome, error, held, time = None, None, False, 0
         async with engine:
             try:
-                await self._scenario(engine)
-            except Exception as raised:
-                error, held = raised, memory.log.holds_back
-            time = engine.clock.now()
-            if error is None or (isinstance(error, AssertionError) and not self._strict):
+                error = await self._play(engine)
+                held, time = memory.log.holds_back, engine.clock.now()
                 memory.log.finish()
                 await engine.settle()
                 outcome = await outcome_of(engine)
-        void = held and isinstance(error, AssertionError | RequestError)
+            except Exception as raised:
+                error = raised
+        void = held and _is_own(error)
         return Attempt(fate, lambda: Narrator(fate.trace, engine.plan), memory.log.polls, time, outcome, error, void)
+
+    async def _play(self, engine: TestEngine) -> Exception | None:
+        """Run the scenario; gives what it raised because it did not find what it looked for."""
+        try:
+            await self._scenario(engine)
+        except Exception as error:
+            if not _is_own(error):
+                raise
+            return error
+        return None
 
     # What is different.
 
     def _changed(self, found: Attempt) -> list[str]:
+        if found.error is None and found.fate.place is not None and not found.fate.struck:
+            return ["the place was not reached: the scenario does not repeat"]
+        changed = list(self._different(found))
+        if found.error is not None and (self._strict or found.outcome is None):
+            changed.append(f"the scenario raised {_first_line(found.error)}")
+        return changed
+
+    def _different(self, found: Attempt) -> Iterator[str]:
         expected, got = self._first.outcome, found.outcome
         if expected is None or got is None:
-            return [f"the scenario raised {type(found.error).__name__}: {found.error}"]
-        if found.fate.place is not None and not found.fate.struck:
-            return ["the place was not reached: the scenario does not repeat"]
+            return
         if self._compare is None:
-            return list(changes(expected, got))
+            yield from changes(expected, got)
+            return
         before, after = self._compare(expected), self._compare(got)
-        told = [] if before == after else [f"expected {before!r}", f"got {after!r}"]
-        return [*told, *got.broken]
+        if before != after:
+            yield from (f"expected {before!r}", f"got {after!r}")
+        yield from got.broken
 
     def _failure(self, seed: str, place: Place, found: Attempt, changed: list[str]) -> ExplorationFailed:
         fault = self._first.narrator().fault(place)
@@ -155,7 +176,7 @@ class Explorer:
             f"a fault changes what {self._name} leads to\n"
             f"the fault: {fault}\n"
             f"what has changed:\n{_indented(changed)}\n"
-            f"to replay it: explore(..., seed={seed!r})\n"
+            f"to replay it: explore(..., seed={seed!r}){_ADVICE if place.fault == 'reordering' else ''}\n"
             f"what happened:\n{_indented(found.narrator().lines(fault))}"
         )
         return ExplorationFailed(text, seed, fault, changed)
@@ -171,6 +192,18 @@ def _parting(one: Attempt, other: Attempt) -> list[str]:
 
 def _told(found: Attempt, place: Place | None) -> str:
     return "the end" if place is None else found.narrator().fault(place)
+
+
+def _is_own(error: Exception | None) -> bool:
+    """Whether the scenario raised because it did not find what it looked for: it did so itself, or asked in vain."""
+    if error is None or isinstance(error, AssertionError | RequestError):
+        return error is not None
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return not str(frame.f_globals.get("__name__")).startswith("dagger.")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
 
 
 def _indented(lines: Sequence[str]) -> str:

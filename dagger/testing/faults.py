@@ -19,7 +19,7 @@ from dagger.core.events import (
 )
 from dagger.engine.ports import Batch, Entry, Outgoing, Position, Write
 from dagger.engine.records import decode_record
-from dagger.errors import DaggerError
+from dagger.errors import DaggerError, Fenced
 from dagger.testing.places import Accepted, Committed, Fate, Polled, Resumed, Written
 
 NOTHING: Final = Batch((), ())
@@ -206,6 +206,9 @@ class FaultyLog(MemoryLog):
     async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
         if self._fate.strikes("refused"):
             raise CommitLost
+        if self._fate.strikes("overtaken commit"):
+            await self._fate.take_over()
+            raise Fenced("another worker owns the partitions")
         await super().commit(entries, offsets)
         self._fate.note(Committed(entries))
         for number, entry in enumerate(entries):
@@ -235,8 +238,13 @@ class FaultyStore(MemoryStore):
                 await super().write(some)
                 self._fate.note(Written(some))
                 raise WorkerDied
+        late = self._fate.strikes("overtaken write")
+        if late:
+            await self._fate.take_over()
         answer = await super().write(writes)
-        self._fate.note(Written(writes))
+        self._fate.note(Written([write for write, ok in zip(writes, answer, strict=True) if ok]))
+        if late and all(answer):
+            raise Fenced("the log would refuse the commit")
         if self._fate.strikes("write"):
             raise WorkerDied
         return answer
@@ -249,6 +257,7 @@ class FaultyMemory(MemoryBackend):
 
     def __init__(self, fate: Fate, polls_max: int = 1_000_000) -> None:
         super().__init__()
+        self.fate = fate
         self.log = FaultyLog(fate, polls_max)
         self.store = FaultyStore(fate)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -21,6 +21,8 @@ How: TypeAlias = Literal[
     "result lost",
     "result kept",
     "refused",
+    "overtaken write",
+    "overtaken commit",
     "again",
     "again when idle",
     "again after the next",
@@ -40,6 +42,8 @@ FAULTS: Final[Mapping[How, Fault]] = {
     "result lost": "crash",
     "result kept": "crash",
     "refused": "redelivery",
+    "overtaken write": "redelivery",
+    "overtaken commit": "redelivery",
     "again": "duplicate",
     "again when idle": "duplicate",
     "again after the next": "duplicate",
@@ -148,6 +152,10 @@ def _may_swap(one: Arrival, other: Arrival) -> bool:
     return (one.sort, one.key) != (other.sort, other.key)
 
 
+async def _nobody() -> None:
+    pass
+
+
 class Fate:
     """Counts the places of a run and notes its trace; strikes at one place, or nowhere."""
 
@@ -155,6 +163,8 @@ class Fate:
         self.place = place
         self.struck = False
         self.now: Callable[[], int] = lambda: 0
+        self.take_over: Callable[[], Awaitable[None]] = _nobody
+        """Lets another worker have the work of the one that is at it."""
         self.trace: Trace = []
         self._places: list[Place] = []
         self._arrivals: list[Arrival] = []

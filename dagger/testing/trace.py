@@ -83,6 +83,12 @@ class Narrator:
                 return f"crash after {self._commit(self._last(place, Committed))}"
             case "refused":
                 return f"{self._commit(self._next(place, Committed))} is refused; the same worker polls the batch again"
+            case "overtaken write":
+                rows = _keys(self._next(place, Written).writes)
+                return f"another worker takes over before the write of {rows}, which comes too late"
+            case "overtaken commit":
+                commit = self._commit(self._next(place, Committed))
+                return f"another worker takes over before {commit}, which comes too late"
             case "timer":
                 return f"crash after the {self._entry(self._last(place, Accepted).entry)} was asked to fire"
             case "result lost":

@@ -319,9 +319,7 @@ def test_what_has_a_path_is_found_by_it(template: Template[Order, object]) -> No
     found = [vertex.id for vertex in vertices(members)] + [cluster.id for cluster in clusters(members)]
     assert len(found) == len(set(found))
     apart = {"inspect"}  # a step of the child, which is an instance of its own
-    assert {path for path, _ in walk(template.body)} - apart == {
-        own for own in found if not own.startswith("//")
-    }
+    assert {path for path, _ in walk(template.body)} - apart == {own for own in found if not own.startswith("//")}
 
 
 @pytest.mark.parametrize("template", drawn.ALL, ids=name_of)

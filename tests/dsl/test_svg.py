@@ -61,7 +61,7 @@ def test_a_title_says_all_of_a_step() -> None:
 def test_names_are_escaped() -> None:
     svg = drawn.nasty().to_svg()
     shown = {element.text for element in ET.fromstring(svg).iter(f"{SVG}text")}
-    assert {*drawn.NASTY, 'T "x" <y> #1', 'a|b "c" <d>', 'T"<&>;\ufffd\ufffd\ufffd'} <= shown
+    assert {*drawn.NASTY, 'T "x" <y> #1', 'a|b "c" <d>', 'T"<&>;'} <= shown
     assert svg.encode().decode() == svg
 
 

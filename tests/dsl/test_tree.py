@@ -197,7 +197,7 @@ def test_names_stay_on_their_line() -> None:
     lines = str(drawn.nasty()).splitlines()
     assert lines[0] == 'T "x" <y> #1, version 1, from Order'
     assert lines[1 : len(drawn.NASTY) + 1] == [f"├─ task {name}" for name in drawn.NASTY]
-    assert lines[-1] == '└─ command T"<&>;��� → T"<&>;���'
+    assert lines[-1] == '└─ command T"<&>; → T"<&>;'
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -219,7 +219,13 @@ def stops_of(trip: Trip) -> list[str]:
     return list(trip.stops)
 
 
+@command(asks)
+def tell(stop: str) -> Ask:
+    return Ask(stop, "arrived")
+
+
 tour = template("Tour", for_each(stops_of, visit, limit=2), key=by_id)
+telling = template("Telling", for_each(stops_of, visit >> tell), key=by_id)
 
 
 def length(trip: Trip) -> Literal["short", "long"]:
@@ -266,15 +272,14 @@ def agreed(trip: Trip, who: str) -> Booked:
     return Booked(trip, (who,))
 
 
+@signal("vote", str)
+def count(offers: Offers, vote: str) -> Offers | Again[Offers]:
+    more = Offers(offers.trip, (*offers.what, vote))
+    return more if len(more.what) == 3 else Again(more)
+
+
+votes = template("Votes", count, key=lambda offers: offers.trip.id)
 signs = template("Signs", ask_hotel >> agreed >> flight, key=by_id)
-
-
-async def collect_early(engine: TestEngine) -> None:
-    """The first message comes before the instance."""
-    await engine.deliver(hotels, Told("t-1", "a"))
-    await engine.start(collects, Offers(TRIP))
-    await engine.deliver(hotels, Told("t-1", "b"))
-    await engine.deliver(hotels, Told("t-1", "c"))
 
 
 # Their scenarios.
@@ -311,6 +316,21 @@ async def start_by_message(engine: TestEngine) -> None:
 
 trips = Topic("TRIPS", Trip, key=by_id)
 
+
+async def collect_early(engine: TestEngine) -> None:
+    """The first message comes before the instance."""
+    await engine.deliver(hotels, Told("t-1", "a"))
+    await engine.start(collects, Offers(TRIP))
+    await engine.deliver(hotels, Told("t-1", "b"))
+    await engine.deliver(hotels, Told("t-1", "c"))
+
+
+async def vote_three_times(engine: TestEngine) -> None:
+    run = await engine.start(votes, Offers(TRIP))
+    for vote in ("yes", "no", "maybe"):
+        await engine.signal(run, "vote", vote)
+
+
 SCENARIOS: dict[str, tuple[Template[Any, Any], Scenario]] = {
     "conversation": (conversation, talk),
     "subscription": (conversation, talk_by_uuid),
@@ -324,10 +344,12 @@ SCENARIOS: dict[str, tuple[Template[Any, Any], Scenario]] = {
     "all": (together, started(together, TRIP, HOTEL, FLIGHT)),
     "at least": (most, started(most, TRIP, HOTEL)),
     "for each": (tour, started(tour, TRIP)),
+    "for each, telling": (telling, started(telling, TRIP)),
     "switch, short": (chooses, started(chooses, TRIP)),
     "switch, long": (chooses, started(chooses, Trip("t-1", 9), HOTEL)),
     "again": (collects, started(collects, Offers(TRIP), *[(hotels, Told("t-1", n)) for n in "abc"])),
     "early message": (collects, collect_early),
     "computed key": (correlates, started(correlates, TRIP, (flights, Told("Rome", "window")))),
+    "signals": (votes, vote_three_times),
     "signal": (signs, started(signs, TRIP, "agree", FLIGHT)),
 }

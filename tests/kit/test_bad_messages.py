@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dagger import Status, Topic, WrongInput, listener, template
+from dagger import RequestError, Status, Topic, WrongInput, listener, template
 from dagger.testing import TestEngine
 
 
@@ -101,9 +101,7 @@ async def test_what_is_put_aside_is_lost_for_nobody_else(dagger_engine: TestEngi
 
 
 @pytest.mark.parametrize("amount", [0, -1])
-async def test_a_message_without_key_is_refused_where_it_is_published(
-    dagger_engine: TestEngine, amount: int
-) -> None:
+async def test_a_message_without_key_is_refused_where_it_is_published(dagger_engine: TestEngine, amount: int) -> None:
     topic, text = (
         (keyless, "topic 'KEYLESS': the key is None; it must be text that is not empty")
         if amount == 0
@@ -124,6 +122,14 @@ async def test_a_message_of_another_type_is_refused_where_it_is_published(dagger
     with pytest.raises(WrongInput, match=r"topic 'PAYMENTS': Paid\.amount: declared int, got str 'much'"):
         await dagger_engine.publish(payments, Paid("o-1", amount))
     await goes_on(dagger_engine)
+
+
+async def test_a_name_is_no_topic(dagger_engine: TestEngine) -> None:
+    wrong: Any = "PAYMENTS"
+    with pytest.raises(RequestError, match=r"publish: wants a Topic\(name, type, key=...\), got 'PAYMENTS'"):
+        await dagger_engine.publish(wrong, Paid("o-1", 1))
+    with pytest.raises(RequestError, match=r"publish: wants a Topic\(name, type, key=...\), got 'PAYMENTS'"):
+        await dagger_engine.deliver(wrong, Paid("o-1", 1))
 
 
 async def test_a_refused_message_hides_no_later_one_from_sent(dagger_engine: TestEngine) -> None:
@@ -190,7 +196,8 @@ async def test_a_key_of_the_topic_that_is_missing_takes_the_message_from_no_othe
     run = await dagger_engine.start(by, Order("o-1"))
     await dagger_engine.deliver_raw(keyless, b'{"order_id": "o-1"}')
     assert run.result == Paid("o-1")
-    assert len(dagger_engine.dead_letters(keyless)) == 1
+    [(_, headers)] = dagger_engine.dead_letters(keyless)
+    assert headers["dagger-reason"] == "MissingKey: the key is None; it must be text that is not empty"
 
 
 async def test_a_start_that_cannot_be_built_takes_the_message_from_no_listener(

@@ -135,9 +135,15 @@ async def test_a_topic_may_be_partitioned_by_another_key(dagger_engine: TestEngi
 
 
 async def test_two_commands_go_out_in_the_order_written(dagger_engine: TestEngine) -> None:
-    first = command(picks)(lambda order: Pick(order.id, "first")).named("first")
-    second = command(picks)(lambda order: Pick(order.id, "second")).named("second")
-    await dagger_engine.start(template("W", first >> second, key=by_id, takes=Order), Order("o-1"))
+    @command(picks)
+    def first(order: Order) -> Pick:
+        return Pick(order.id, "first")
+
+    @command(picks)
+    def second(order: Order) -> Pick:
+        return Pick(order.id, "second")
+
+    await dagger_engine.start(template("W", first >> second, key=by_id), Order("o-1"))
     assert [pick.item for pick in dagger_engine.sent(picks)] == ["first", "second"]
 
 

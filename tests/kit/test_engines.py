@@ -6,7 +6,17 @@ from datetime import timedelta
 
 import pytest
 
-from dagger import Status, Topic, command, listener, sleep, task, template
+from dagger import (
+    Status,
+    TemplateConflict,
+    Topic,
+    UnknownTemplate,
+    command,
+    listener,
+    sleep,
+    task,
+    template,
+)
 from dagger.backends.memory import MemoryBackend
 from dagger.testing import TestEngine
 from tests.kit.orders import Charge, Order, Paid, Shipped, charges, order_workflow, payments
@@ -96,6 +106,26 @@ async def test_a_timer_of_a_template_that_is_not_registered_here_does_not_stop_t
     assert run.status is Status.COMPLETED
 
 
+async def test_an_instance_that_another_engine_made_is_refused_where_its_template_is_unknown(
+    dagger_engine: TestEngine, other_engine: TestEngine
+) -> None:
+    other_engine.register(order_workflow)
+    instance = await other_engine.get_template("OrderWorkflow").create_instance("x", Order("o-1", 10))
+    with pytest.raises(UnknownTemplate, match="template 'OrderWorkflow' version 1 is not registered; call"):
+        await dagger_engine.submit(instance)
+    dagger_engine.register(template("OrderWorkflow", sleep(HOUR), key=lambda order: order.order_id, takes=Order))
+    with pytest.raises(TemplateConflict, match="is registered here with another shape than the instance was created"):
+        await dagger_engine.submit(instance)
+    assert (await other_engine.submit(instance)).status is Status.EXECUTING
+
+
+async def test_instances_of_templates_that_are_not_registered_here_hide_no_others(dagger_engine: TestEngine) -> None:
+    async with TestEngine(backend=dagger_engine.memory) as left:
+        await left.start(template("Gone", sleep(HOUR), key=by_id, takes=Note), Note("n-1"))
+    await dagger_engine.start(template("Here", sleep(HOUR), key=by_id, takes=Note), Note("n-2"))
+    assert "n-2" in [instance.id for instance in await dagger_engine.instances()]
+
+
 async def test_an_engine_may_be_closed_and_used_again(dagger_engine: TestEngine) -> None:
     run = await dagger_engine.start(order_workflow, Order("o-1", 10))
     await dagger_engine.close()
@@ -105,19 +135,15 @@ async def test_an_engine_may_be_closed_and_used_again(dagger_engine: TestEngine)
 
 
 async def test_a_topic_is_read_from_outside(dagger_engine: TestEngine) -> None:
-    found = list[Note]()
-
-    async def read() -> None:
-        async for note in dagger_engine.subscribe(notes, group="audit"):
-            found.append(note)
+    async def read() -> set[str]:
+        messages = dagger_engine.subscribe(notes, group="audit")
+        return {(await anext(messages)).id for _ in range(2)}
 
     reading = asyncio.create_task(read())
+    await asyncio.sleep(0)
     await dagger_engine.start(template("Tell", command(notes), key=by_id), Note("n-1"))
     await dagger_engine.publish(notes, Note("n-2"))
-    while len(found) < 2:
-        await asyncio.sleep(0)
-    reading.cancel()
-    assert sorted(note.id for note in found) == ["n-1", "n-2"]
+    assert await reading == {"n-1", "n-2"}
 
 
 async def test_each_group_reads_every_message(dagger_engine: TestEngine) -> None:

@@ -138,9 +138,7 @@ async def test_one_item_is_tried_again_and_not_the_others(dagger_engine: TestEng
             raise ConnectionError("down")
         return line.sku
 
-    run = await dagger_engine.start(
-        template("W", for_each(lines, check), key=by_id), Order("o-1", tuple("abc"))
-    )
+    run = await dagger_engine.start(template("W", for_each(lines, check), key=by_id), Order("o-1", tuple("abc")))
     await dagger_engine.advance(timedelta(minutes=1))
     assert run.result == ["a", "b", "c"]
     assert sorted(tries) == ["a", "b", "b", "c"]

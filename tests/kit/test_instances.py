@@ -8,7 +8,6 @@ from uuid import uuid4
 import pytest
 
 from dagger import (
-    Instance,
     RequestError,
     Status,
     Template,
@@ -18,6 +17,7 @@ from dagger import (
     UnknownTemplate,
     WorkflowFailed,
     WrongInput,
+    command,
     listener,
     sleep,
     template,
@@ -149,6 +149,26 @@ async def test_a_topic_of_another_type_than_a_registered_one_is_refused(dagger_e
         dagger_engine.register(template("Other", listener(wrong), key=by_order))
 
 
+async def test_a_template_that_is_refused_leaves_nothing_behind(dagger_engine: TestEngine) -> None:
+    dagger_engine.register(order_workflow)
+    wrong = Topic("PAYMENT_LISTENER", Charge, key=lambda m: m.order_id)
+    with pytest.raises(TemplateError, match="a topic has one type"):
+        dagger_engine.register(template("Other", command(charges_of(Order)) >> listener(wrong), key=by_order))
+    dagger_engine.register(template("Other", listener(charges_of(Charge)), key=by_order))
+
+
+def charges_of(kind: type[Any]) -> Topic[Any]:
+    return Topic("NEW", kind, key=lambda m: m.order_id)
+
+
+async def test_a_template_as_a_step_is_refused_until_it_can_be_run(dagger_engine: TestEngine) -> None:
+    with pytest.raises(
+        TemplateError,
+        match="template 'OrderWorkflow' as a step of 'Outer' can be drawn, but child workflows cannot be run yet; ",
+    ):
+        dagger_engine.register(template("Outer", order_workflow, key=by_order))
+
+
 async def test_a_wrong_input_is_refused_when_it_is_given(dagger_engine: TestEngine) -> None:
     wrong: Any = Paid("o-1", "r-7")
     with pytest.raises(WrongInput, match=r"template 'OrderWorkflow' takes Order: declared Order, got Paid"):
@@ -184,9 +204,7 @@ def no_key(order: Order) -> str:
 
 async def test_a_business_key_that_raises_is_told(dagger_engine: TestEngine) -> None:
     broken = template("Broken", charge >> paid, key=no_key)
-    with pytest.raises(
-        WrongInput, match=r"template 'Broken': its key function raised LookupError: o-1 is on no list"
-    ):
+    with pytest.raises(WrongInput, match=r"template 'Broken': its key function raised LookupError: o-1 is on no list"):
         await dagger_engine.start(broken, Order("o-1", 10))
 
 
@@ -235,8 +253,14 @@ async def test_a_page_is_full_where_a_filter_leaves_others_out(dagger_engine: Te
 
 
 async def test_an_empty_page_and_an_unknown_status_are_refused(dagger_engine: TestEngine) -> None:
-    with pytest.raises(RequestError, match="instances: limit is 0; give 1 or more"):
-        await dagger_engine.instances(limit=0)
+    for limit in (0, "all"):
+        wrong: Any = limit
+        with pytest.raises(RequestError, match=f"instances: limit is {limit!r}; give 1 or more"):
+            await dagger_engine.instances(limit=wrong)
+    for name in ("template", "key", "after"):
+        filters: dict[str, Any] = {name: 7}
+        with pytest.raises(RequestError, match=f"instances: {name} is 7; give text"):
+            await dagger_engine.instances(**filters)
     with pytest.raises(RequestError, match="instances: no status is called 'DONE'; there are: NOT_STARTED, "):
         await dagger_engine.instances(status="DONE")
 
@@ -260,7 +284,7 @@ async def test_several_wait_for_one_end(dagger_engine: TestEngine) -> None:
     waiting = asyncio.gather(dagger_engine.wait(run), dagger_engine.wait("o-1"))
     await asyncio.sleep(0)
     await dagger_engine.deliver(payments, Paid("o-1", "r-7"))
-    found: list[Instance] = await waiting
+    found = await waiting
     assert [one.status for one in found] == [Status.COMPLETED, Status.COMPLETED]
 
 

@@ -103,9 +103,7 @@ async def test_again_that_is_not_declared_fails_the_step(dagger_engine: TestEngi
 
     run = await dagger_engine.start(template("W", undeclared, key=by_id), Order("o-1"))
     await dagger_engine.deliver(packed, Packed("o-1", 5))
-    assert str(run.error) == (
-        "undeclared: TypeError: answers Again, which its return annotation does not name"
-    )
+    assert str(run.error) == ("undeclared: TypeError: answers Again, which its return annotation does not name")
 
 
 async def test_on_awaits_a_key_of_the_input(dagger_engine: TestEngine) -> None:
@@ -206,14 +204,22 @@ def both_at_once(at: str) -> list[Delivered]:
 async def test_one_message_counts_once_for_an_instance_that_awaits_it_by_two_ways(
     dagger_engine: TestEngine,
 ) -> None:
-    body = all_of(
-        listener(packed)(plain).named("by the business key"), listener(packed, on=by_id)(plain).named("on")
-    )
+    body = all_of(listener(packed)(plain).named("by the business key"), listener(packed, on=by_id)(plain).named("on"))
     run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
     await dagger_engine.deliver(packed, Packed("o-1", 1))
     assert run.status is Status.EXECUTING
     await dagger_engine.deliver(packed, Packed("o-1", 2))
     assert run.status is Status.COMPLETED
+
+
+async def test_one_message_of_two_awaited_keys_counts_once_for_an_instance(dagger_engine: TestEngine) -> None:
+    body = all_of(
+        listener(delivered, on=by_id, by=shipments)(keep).named("by id"),
+        listener(delivered, on=shipment, by=shipments)(keep).named("by shipment"),
+    )
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1", "s-1"))
+    await dagger_engine.deliver(delivered, Delivered(["o-1", "s-1"], "noon"))
+    assert sorted([str(run.step("by id").status), str(run.step("by shipment").status)]) == ["COMPLETED", "EXECUTING"]
 
 
 def plain(order: Order, message: Packed) -> int:

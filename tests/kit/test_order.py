@@ -1,6 +1,6 @@
 """The order workflow, from the first command to the result."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -68,7 +68,7 @@ async def test_an_instance_tells_its_story(dagger_engine: TestEngine) -> None:
     await dagger_engine.advance(timedelta(hours=2))
     await dagger_engine.deliver(payments, Paid("o-1", "r-7"))
     found = await dagger_engine.get_instance("o-1")
-    start = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    start = datetime(2030, 1, 1, tzinfo=UTC)
     assert (found.template, found.version, found.key) == ("OrderWorkflow", 1, "o-1")
     assert found.input == Order("o-1", 10)
     assert (found.created, found.ended) == (start, start + timedelta(hours=2))

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from dagger import (
     Again,
@@ -105,9 +106,7 @@ PLACES = ["command", "listener", "signal", "switch", "on", "until", "then", "oth
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_a_function_that_raises_fails_its_step_and_nothing_else(
-    dagger_engine: TestEngine, place: str
-) -> None:
+async def test_a_function_that_raises_fails_its_step_and_nothing_else(dagger_engine: TestEngine, place: str) -> None:
     run = await run_into(dagger_engine, steps(raises, fold_raises)[place])
     name = "P/raises" if place == "otherwise" else run.error.path
     assert name.endswith("raises")
@@ -136,6 +135,7 @@ async def goes_on(engine: TestEngine) -> None:
 
 
 class Wordless(Exception):
+    @override
     def __str__(self) -> str:
         raise RuntimeError("no words")
 
@@ -151,9 +151,7 @@ ODD: dict[str, Callable[[], BaseException]] = {
 
 @pytest.mark.parametrize("error", ODD)
 @pytest.mark.parametrize("place", PLACES)
-async def test_an_odd_error_is_a_failure_like_any(
-    dagger_engine: TestEngine, place: str, error: str
-) -> None:
+async def test_an_odd_error_is_a_failure_like_any(dagger_engine: TestEngine, place: str, error: str) -> None:
     def odd(cart: Cart) -> Any:
         raise ODD[error]()
 
@@ -226,9 +224,7 @@ async def test_what_a_frozen_value_holds_is_never_shared_by_mistake(dagger_engin
         return box.id
 
     boxes = Topic("BOXES", Box, key=lambda m: m.id)
-    run = await dagger_engine.start(
-        template("W", listener(boxes, on=grab), key=lambda b: b.id), Box("b-1", [])
-    )
+    run = await dagger_engine.start(template("W", listener(boxes, on=grab), key=lambda b: b.id), Box("b-1", []))
     assert run.error is not None
     assert run.error.type == "MutatedInput"
 

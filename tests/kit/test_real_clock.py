@@ -1,6 +1,6 @@
 """The engine as a program uses it, on the machine's clock: short sleeps, and nothing that timing decides."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -70,8 +70,7 @@ def test_a_workflow_with_a_short_sleep_ends() -> None:
     anyio.run(bounded, program)
 
 
-async def bounded(program: object) -> None:
-    assert callable(program)
+async def bounded(program: Callable[[], Awaitable[None]]) -> None:
     with anyio.fail_after(30):
         await program()
 

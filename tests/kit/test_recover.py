@@ -43,17 +43,13 @@ async def apologise(failure: Failure[Order]) -> str:
 
 
 async def test_the_handler_gets_the_input_the_error_and_the_path(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(
-        template("W", process("PAY", charge).recover(apologise), key=by_id), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", process("PAY", charge).recover(apologise), key=by_id), Order("o-1"))
     assert run.result == "o-1 | ConnectionError: no line for o-1 | PAY/charge"
     assert run.error is None
 
 
 async def test_what_failed_and_was_answered_is_told(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(
-        template("W", process("PAY", charge).recover(apologise), key=by_id), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", process("PAY", charge).recover(apologise), key=by_id), Order("o-1"))
     assert {step.path: str(step.status) for step in run.instance.steps} == {
         "PAY": "FAILURE",
         "PAY/charge": "FAILURE",
@@ -120,7 +116,7 @@ async def test_the_inner_handler_answers_first(dagger_engine: TestEngine) -> Non
 
     body = process("P", charge.recover(apologise)).recover(outer)
     run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
-    assert run.result.startswith("o-1 | ConnectionError")
+    assert str(run.result).startswith("o-1 | ConnectionError")
     assert run.step("outer").status is Status.SKIPPED
 
 

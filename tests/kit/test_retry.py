@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from dagger import Retry, Status, Step, Topic, command, context, listener, process, sleep, task, template
 from dagger.testing import TestEngine
 
-START = datetime(2030, 1, 1, tzinfo=timezone.utc)
+START = datetime(2030, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
@@ -95,7 +96,7 @@ async def test_jitter_spreads_the_pauses_and_is_the_same_each_time(dagger_engine
         found.append(at)
         await engine.close()
     first, again = found
-    pauses = [after - before for before, after in zip(first, first[1:], strict=False)]
+    pauses = [after - before for before, after in pairwise(first)]
     assert first == again
     assert all(75 <= pause <= 125 for pause in pauses)
     assert len(set(pauses)) == 4
@@ -134,9 +135,7 @@ class CardDeclined(Declined):
 @pytest.mark.parametrize("on", [Declined, [Declined, KeyError], Exception])
 async def test_on_names_base_classes_too(dagger_engine: TestEngine, on: Any) -> None:
     charge, at = failing(1, dagger_engine, CardDeclined)
-    run = await dagger_engine.start(
-        template("W", task(retry=Retry(on=on))(charge), key=by_id), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", task(retry=Retry(on=on))(charge), key=by_id), Order("o-1"))
     await dagger_engine.advance(timedelta(days=1))
     assert run.result == 2
     assert len(at) == 2

@@ -105,9 +105,7 @@ async def test_two_signals_are_told_apart(dagger_engine: TestEngine) -> None:
 
 async def test_a_signal_of_another_type_is_refused_and_the_instance_goes_on(dagger_engine: TestEngine) -> None:
     run = await dagger_engine.start(workflow, Request("r-1"))
-    with pytest.raises(
-        WrongInput, match="signal 'decide' of template 'Approval': declared Decision, got bool"
-    ):
+    with pytest.raises(WrongInput, match="signal 'decide' of template 'Approval': declared Decision, got bool"):
         await dagger_engine.signal(run, "decide", True)
     yes: Any = "yes"
     with pytest.raises(WrongInput, match=r"Decision\.granted: declared bool, got str 'yes'"):
@@ -118,9 +116,7 @@ async def test_a_signal_of_another_type_is_refused_and_the_instance_goes_on(dagg
 
 async def test_a_signal_that_nobody_waits_for_is_refused_with_those_that_are(dagger_engine: TestEngine) -> None:
     run = await dagger_engine.start(workflow, Request("r-1"))
-    with pytest.raises(
-        WrongInput, match="template 'Approval' waits for no signal 'approve'; it waits for: decide"
-    ):
+    with pytest.raises(WrongInput, match="template 'Approval' waits for no signal 'approve'; it waits for: decide"):
         await dagger_engine.signal(run, "approve", True)
 
 

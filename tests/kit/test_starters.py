@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from dagger import Status, Topic, sleep, template
+import pytest
+
+from dagger import RequestError, Status, Topic, sleep, template
 from dagger.testing import TestEngine
 from tests.kit.orders import Charge, Order, Paid, Shipped, by_order, charges, order_workflow, payments
 
@@ -73,6 +76,17 @@ async def test_a_build_that_raises_puts_its_message_aside_and_the_next_starts(da
     assert headers["dagger-reason"] == "ValueError: o-1 has no lines"
 
 
+async def test_a_build_of_another_type_puts_its_message_aside(dagger_engine: TestEngine) -> None:
+    def wrong(message: Placed) -> Any:
+        return message
+
+    dagger_engine.start_on(placed, order_workflow, build=wrong)
+    await dagger_engine.deliver(placed, Placed("o-1", [1]))
+    [(_, headers)] = dagger_engine.dead_letters(placed)
+    assert headers["dagger-reason"] == "EncodeError: declared Order, got Placed"
+    assert await dagger_engine.instances() == []
+
+
 async def test_a_message_that_came_before_the_start_is_taken(dagger_engine: TestEngine) -> None:
     dagger_engine.start_on(orders, order_workflow)
     await dagger_engine.deliver(payments, Paid("o-1", "r-7"))
@@ -94,3 +108,18 @@ async def test_start_on_twice_starts_once(dagger_engine: TestEngine) -> None:
     dagger_engine.start_on(orders, order_workflow)
     await dagger_engine.deliver(orders, Order("o-1", 10))
     assert dagger_engine.sent(charges) == [Charge("o-1", 10)]
+
+
+async def test_what_cannot_start_instances_is_refused(dagger_engine: TestEngine) -> None:
+    async def later(message: Placed) -> Order:
+        return Order(message.order_id, 1)
+
+    wrong: Any = "ORDERS"
+    with pytest.raises(RequestError, match=r"start_on: wants a Topic\(name, type, key=...\), got 'ORDERS'"):
+        dagger_engine.start_on(wrong, order_workflow)
+    for build in (7, later):
+        wrong = build
+        with pytest.raises(RequestError, match="start_on: build= wants a function that is not async, got "):
+            dagger_engine.start_on(placed, order_workflow, build=wrong)
+    await dagger_engine.deliver(orders, Order("o-1", 10))
+    assert await dagger_engine.instances() == []

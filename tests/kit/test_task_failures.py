@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
+from typing_extensions import override
 
 from dagger import Retry, Status, TaskHangs, Topic, WorkflowFailed, all_of, command, process, task, template
 from dagger.testing import TestEngine, hang
@@ -262,6 +263,7 @@ async def test_several_errors_at_once_are_one_failure(dagger_engine: TestEngine)
 
 
 class Wordless(Exception):
+    @override
     def __str__(self) -> str:
         raise RuntimeError("no words")
 

@@ -297,6 +297,22 @@ async def test_a_lifespan_that_fails_is_told_each_time(broken: TestEngine) -> No
             await broken.start(template("W", store, key=by_id), Order("o-1"))
 
 
+@asynccontextmanager
+async def that_starts(engine: Dagger) -> AsyncIterator[Database]:
+    await engine.start(template("W", store, key=by_id), Order("o-1"))
+    yield Database()
+
+
+@pytest.fixture
+def starting() -> TestEngine:
+    return TestEngine(lifespan=that_starts)
+
+
+async def test_what_the_lifespan_starts_runs_once_its_resources_are_there(starting: TestEngine) -> None:
+    await starting.settle()
+    assert (await starting.get_instance("o-1")).result == 1
+
+
 # A task that uses the engine.
 
 
@@ -307,7 +323,7 @@ async def with_engine(engine: Dagger) -> AsyncIterator[Dagger]:
 
 @pytest.fixture
 def itself() -> TestEngine:
-    return TestEngine(lifespan=with_engine, patience=timedelta(seconds=1))
+    return TestEngine(lifespan=with_engine)
 
 
 notes = Topic("NOTES", Order, key=lambda m: m.id)

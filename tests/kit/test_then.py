@@ -90,9 +90,7 @@ async def test_then_feeds_switches_and_processes(dagger_engine: TestEngine) -> N
 
 
 async def test_then_takes_a_lambda(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(
-        template("W", same.then(lambda order: order.total + 1), key=by_id), Order("o-1", 1)
-    )
+    run = await dagger_engine.start(template("W", same.then(lambda order: order.total + 1), key=by_id), Order("o-1", 1))
     assert run.result == 2
 
 

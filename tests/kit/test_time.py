@@ -1,16 +1,17 @@
 """Sleeps and waits on the virtual clock."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from typing_extensions import override
 
-from dagger import Status, TemplateError, Topic, all_of, command, sleep, template, wait_until
+from dagger import RequestError, Status, Topic, all_of, command, sleep, template, wait_until
 from dagger.testing import TestEngine
 
-START = datetime(2030, 1, 1, tzinfo=timezone.utc)
+START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,10 @@ async def test_advance_moves_the_clock_by_so_much(dagger_engine: TestEngine) -> 
 
 
 async def test_the_clock_does_not_go_back(dagger_engine: TestEngine) -> None:
-    with pytest.raises(TemplateError, match="advance: -1 day, 23:59:59 is negative; give zero or more"):
-        await dagger_engine.advance(timedelta(seconds=-1))
+    for by in (timedelta(seconds=-1), 60):
+        wrong: Any = by
+        with pytest.raises(RequestError, match="advance: wants a timedelta of zero or more, got "):
+            await dagger_engine.advance(wrong)
 
 
 async def test_a_sleep_ends_to_the_microsecond(dagger_engine: TestEngine) -> None:
@@ -63,9 +66,7 @@ async def test_a_sleep_ends_to_the_microsecond(dagger_engine: TestEngine) -> Non
 
 
 async def test_a_sleep_of_nothing_is_over_at_once(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(
-        template("W", sleep(timedelta(0)), key=by_id, takes=Order), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", sleep(timedelta(0)), key=by_id, takes=Order), Order("o-1"))
     assert run.status is Status.COMPLETED
 
 
@@ -80,7 +81,10 @@ async def test_advance_stops_at_each_timer_on_the_way(dagger_engine: TestEngine)
 
 
 async def test_timers_of_several_instances_fire_in_their_order(dagger_engine: TestEngine) -> None:
-    tell = command(ticks)(lambda order: Tick(order.id)).named("tell")
+    @command(ticks)
+    def tell(order: Order) -> Tick:
+        return Tick(order.id)
+
     workflow = template("W", its_time >> tell, key=by_id)
     for hours, name in ((3, "c"), (1, "a"), (2, "b")):
         await dagger_engine.start(workflow, Order(name, START + timedelta(hours=hours)))
@@ -107,9 +111,7 @@ async def test_sleeps_side_by_side_end_each_at_its_time(dagger_engine: TestEngin
 
 
 async def test_wait_until_ends_at_the_time_of_the_data(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(
-        template("W", its_time, key=by_id), Order("o-1", START + timedelta(days=30))
-    )
+    run = await dagger_engine.start(template("W", its_time, key=by_id), Order("o-1", START + timedelta(days=30)))
     await dagger_engine.advance(timedelta(days=30) - timedelta(microseconds=1))
     assert run.status is Status.EXECUTING
     await dagger_engine.advance(timedelta(microseconds=1))
@@ -126,13 +128,11 @@ async def test_wait_until_minds_the_time_zone(dagger_engine: TestEngine) -> None
 
     run = await dagger_engine.start(template("W", noon_in_berlin, key=by_id), Order("o-1"))
     await dagger_engine.advance(timedelta(days=365))
-    assert run.step("noon_in_berlin").ended == datetime(2030, 7, 1, 10, tzinfo=timezone.utc)
+    assert run.step("noon_in_berlin").ended == datetime(2030, 7, 1, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("ago", [timedelta(0), timedelta(days=10_000)])
-async def test_wait_until_a_time_that_is_over_goes_on_at_once(
-    dagger_engine: TestEngine, ago: timedelta
-) -> None:
+async def test_wait_until_a_time_that_is_over_goes_on_at_once(dagger_engine: TestEngine, ago: timedelta) -> None:
     run = await dagger_engine.start(template("W", its_time, key=by_id), Order("o-1", START - ago))
     assert run.status is Status.COMPLETED
 
@@ -156,8 +156,31 @@ async def test_wait_until_what_is_no_time_fails_its_step(dagger_engine: TestEngi
     assert str(run.error) == "someday: TypeError: wants a datetime, got datetime.date(2030, 1, 2)"
 
 
+class Nowhere(tzinfo):
+    @override
+    def utcoffset(self, when: datetime | None, /) -> timedelta:
+        raise LookupError("no such place")
+
+    @override
+    def tzname(self, when: datetime | None, /) -> str:
+        return "nowhere"
+
+    @override
+    def dst(self, when: datetime | None, /) -> None:
+        return None
+
+
+async def test_a_time_zone_that_raises_fails_its_step(dagger_engine: TestEngine) -> None:
+    @wait_until
+    def someday(order: Order) -> datetime:
+        return datetime(2031, 1, 1, tzinfo=Nowhere())
+
+    run = await dagger_engine.start(template("W", someday, key=by_id), Order("o-1"))
+    assert str(run.error) == "someday: LookupError: no such place"
+
+
 async def test_the_end_of_time_is_a_time(dagger_engine: TestEngine) -> None:
-    last = datetime.max.replace(tzinfo=timezone.utc)
+    last = datetime.max.replace(tzinfo=UTC)
     run = await dagger_engine.start(template("W", its_time, key=by_id), Order("o-1", last))
     await dagger_engine.advance(timedelta(days=365))
     assert run.status is Status.EXECUTING

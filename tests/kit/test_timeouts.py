@@ -127,18 +127,14 @@ async def test_a_task_in_a_process_that_takes_too_long_is_stopped(dagger_engine:
 
 async def test_the_inner_of_two_timeouts_is_the_one_that_is_named(dagger_engine: TestEngine) -> None:
     inner = process("INNER", paid, timeout=HOUR)
-    run = await dagger_engine.start(
-        template("W", process("OUTER", inner, timeout=2 * HOUR), key=by_id), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", process("OUTER", inner, timeout=2 * HOUR), key=by_id), Order("o-1"))
     await dagger_engine.advance(2 * HOUR)
     assert str(run.error) == "OUTER/INNER: TimeoutError: took longer than 1 hour"
 
 
 async def test_the_outer_of_two_timeouts_may_come_first(dagger_engine: TestEngine) -> None:
     inner = process("INNER", paid, timeout=3 * HOUR)
-    run = await dagger_engine.start(
-        template("W", process("OUTER", inner, timeout=2 * HOUR), key=by_id), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", process("OUTER", inner, timeout=2 * HOUR), key=by_id), Order("o-1"))
     await dagger_engine.advance(3 * HOUR)
     assert str(run.error) == "OUTER: TimeoutError: took longer than 2 hours"
     assert run.step("OUTER/INNER").status is Status.STOPPED
@@ -172,9 +168,7 @@ async def test_a_timeout_of_a_chain_names_its_ends(dagger_engine: TestEngine) ->
 
 
 async def test_a_function_answers_for_a_step_that_takes_too_long(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(
-        template("W", paid.timeout(HOUR, otherwise=unpaid), key=by_id), Order("o-1")
-    )
+    run = await dagger_engine.start(template("W", paid.timeout(HOUR, otherwise=unpaid), key=by_id), Order("o-1"))
     await dagger_engine.advance(HOUR)
     assert run.result == "o-1 unpaid"
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+import asyncio
+import functools
+import operator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from enum import Enum
-from functools import partial
-from typing import Any, Literal, NoReturn
+from enum import Enum, IntEnum, StrEnum, auto
+from typing import Any, Generic, Literal, NamedTuple, Never, NewType, NoReturn, TypeAlias, TypedDict, assert_type
 from uuid import UUID
 
-from typing_extensions import Never, TypeVar, assert_type
+from typing_extensions import TypeVar
 
+import dagger
 from dagger import (
     Again,
     Failure,
@@ -39,6 +42,9 @@ from dagger import (
 A = TypeVar("A")
 B = TypeVar("B")
 C = TypeVar("C")
+K = TypeVar("K")
+M = TypeVar("M")
+T = TypeVar("T")
 
 HOUR = timedelta(hours=1)
 
@@ -484,7 +490,6 @@ as_step_5: Step[Order, Paid | None] = raw_paid
 as_step_6: Step[RushOrder, Event] = charge
 
 
-
 def build_charge(order: Order) -> Charge:
     return Charge(order.id, order.total)
 
@@ -707,9 +712,7 @@ assert_type(probe(process("P", paid & invoice) & total), tuple[Order, tuple[Paid
 assert_type(probe(all_of(paid, invoice)), tuple[Order, tuple[PaidOrder, Invoice]])
 assert_type(probe(all_of(paid, invoice) & total), tuple[Order, tuple[PaidOrder, Invoice, int]])
 assert_type(probe(all_of(paid, invoice, total)), tuple[Order, tuple[PaidOrder, Invoice, int]])
-assert_type(
-    probe(all_of(paid, invoice, total, reference)), tuple[Order, tuple[PaidOrder, Invoice, int, str]]
-)
+assert_type(probe(all_of(paid, invoice, total, reference)), tuple[Order, tuple[PaidOrder, Invoice, int, str]])
 assert_type(
     probe(all_of(paid, invoice, total, reference, charge)),
     tuple[Order, tuple[PaidOrder, Invoice, int, str, Order]],
@@ -957,12 +960,8 @@ assert_type(
     switch(kind).case("small", paid).case("large", invoice),
     Switch[Order, Literal["small", "large"], PaidOrder | Invoice],
 )
-assert_type(
-    switch(method).case(Method.CARD, paid).case(Method.CASH, paid_by), Switch[Order, Method, PaidOrder]
-)
-assert_type(
-    switch(method).case(Method.CARD, paid).case(Method.CASH, invoice) >> settle, Step[Order, Shipped]
-)
+assert_type(switch(method).case(Method.CARD, paid).case(Method.CASH, paid_by), Switch[Order, Method, PaidOrder])
+assert_type(switch(method).case(Method.CARD, paid).case(Method.CASH, invoice) >> settle, Step[Order, Shipped])
 assert_type(switch(is_large).case(True, paid).case(False, invoice) >> settle, Step[Order, Shipped])
 assert_type(switch(kind).case("small", paid).otherwise(invoice), Step[Order, PaidOrder | Invoice])
 assert_type(
@@ -980,20 +979,22 @@ assert_type(switch(kind).case("small", explode).otherwise(paid), Step[Order, Pai
 assert_type(charge >> switch(kind).case("small", paid).case("large", invoice), Step[Order, PaidOrder | Invoice])
 assert_type(nap >> switch(kind).case("small", paid).case("large", invoice), Step[Order, PaidOrder | Invoice])
 assert_type(rush >> switch(event_kind).case("a", record).case("b", log), Step[Order, int | None])
-assert_type(switch(kind).case("small", switch(method).case(Method.CARD, paid).otherwise(total)).otherwise(invoice),
-    Step[Order, PaidOrder | int | Invoice])
 assert_type(
-    switch(kind).named("kind").case("small", paid).otherwise(invoice), Step[Order, PaidOrder | Invoice]
+    switch(kind).case("small", switch(method).case(Method.CARD, paid).otherwise(total)).otherwise(invoice),
+    Step[Order, PaidOrder | int | Invoice],
 )
+assert_type(switch(kind).named("kind").case("small", paid).otherwise(invoice), Step[Order, PaidOrder | Invoice])
+assert_type(switch(kind).case("small", paid).case("large", invoice).retry(Retry()), Step[Order, PaidOrder | Invoice])
 assert_type(
-    switch(kind).case("small", paid).case("large", invoice).retry(Retry()), Step[Order, PaidOrder | Invoice]
+    switch(kind).case("small", paid).otherwise(invoice).recover(to_order), Step[Order, PaidOrder | Invoice | Order]
 )
-assert_type(switch(kind).case("small", paid).otherwise(invoice).recover(to_order), Step[Order, PaidOrder | Invoice | Order])
 assert_type(switch(kind).case("small", paid).case("large", invoice) | total, Step[Order, PaidOrder | Invoice | int])
 assert_type(
     all_of(switch(kind).case("small", paid).case("large", invoice), total).then(rejection_of), Step[Order, Rejected]
 )
-assert_type(process("CHOOSE", switch(kind).case("small", paid).case("large", invoice)), Step[Order, PaidOrder | Invoice])
+assert_type(
+    process("CHOOSE", switch(kind).case("small", paid).case("large", invoice)), Step[Order, PaidOrder | Invoice]
+)
 
 
 # --- for_each ---
@@ -1067,7 +1068,10 @@ assert_type(template(name="T", body=charge, key=order_key), Template[Order, Orde
 assert_type(template("T", paid & invoice, key=order_key), Template[Order, tuple[PaidOrder, Invoice]])
 assert_type(template("T", paid & invoice & total, key=order_key), Template[Order, tuple[PaidOrder, Invoice, int]])
 assert_type(template("T", paid | invoice, key=order_key), Template[Order, PaidOrder | Invoice])
-assert_type(template("T", switch(kind).case("small", paid).case("large", total), key=order_key), Template[Order, PaidOrder | int])
+assert_type(
+    template("T", switch(kind).case("small", paid).case("large", total), key=order_key),
+    Template[Order, PaidOrder | int],
+)
 assert_type(template("T", for_each(lines, pick), key=order_key), Template[Order, list[Picked]])
 assert_type(template("T", nap, key=order_key), Template[Order, Order])
 assert_type(template("T", nap >> charge, key=order_key), Template[Order, Order])
@@ -1232,6 +1236,836 @@ described(nap)
 described(raw_paid)
 described(order_workflow)
 described(paid & invoice)
+
+
+# --- corners: what else a user may write ---
+
+
+class Service:
+    def charge(self, order: Order) -> Invoice:
+        raise NotImplementedError
+
+    async def charge_async(self, order: Order) -> Invoice:
+        raise NotImplementedError
+
+    @staticmethod
+    def static(order: Order) -> Invoice:
+        raise NotImplementedError
+
+    @classmethod
+    def klass(cls, order: Order) -> Invoice:
+        raise NotImplementedError
+
+    def __call__(self, order: Order) -> Invoice:
+        raise NotImplementedError
+
+
+service = Service()
+assert_type(task(service.charge), Step[Order, Invoice])
+assert_type(task(service.charge_async), Step[Order, Invoice])
+assert_type(task(Service.static), Step[Order, Invoice])
+assert_type(task(Service.klass), Step[Order, Invoice])
+assert_type(task(service), Step[Order, Invoice])
+ctx: Step[Order, Invoice] = task(lambda o: Invoice(o.total))
+
+
+def future(order: Order) -> asyncio.Future[Invoice]:
+    raise NotImplementedError
+
+
+assert_type(task(future), Step[Order, Invoice])
+
+
+async def au(order: Order) -> Invoice | Rejected | None:
+    raise NotImplementedError
+
+
+assert_type(task(au), Step[Order, Invoice | Rejected | None])
+assert_type(task(Line), Step[str, Line])
+
+
+@task
+def untyped_any(x: Any) -> int:
+    raise NotImplementedError
+
+
+assert_type(untyped_any, Step[Any, int])
+assert_type(charge >> untyped_any, Step[Order, int])
+
+
+@task
+def gives_any(x: Order) -> Any:
+    raise NotImplementedError
+
+
+assert_type(gives_any >> ship, Step[Order, Shipped])
+
+
+@task
+def dd(x: dict[str, int]) -> list[dict[str, int]]:
+    raise NotImplementedError
+
+
+assert_type(dd, Step[dict[str, int], list[dict[str, int]]])
+
+
+class TD(TypedDict):
+    id: str
+
+
+class NT(NamedTuple):
+    id: str
+
+
+OrderId = NewType("OrderId", str)
+
+
+@task
+def td(x: TD) -> NT:
+    raise NotImplementedError
+
+
+assert_type(td, Step[TD, NT])
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    item: T
+
+
+@task
+def page(x: Page[Order]) -> Page[Invoice]:
+    raise NotImplementedError
+
+
+assert_type(page, Step[Page[Order], Page[Invoice]])
+
+
+@task
+def oid(x: Order) -> OrderId:
+    raise NotImplementedError
+
+
+assert_type(oid, Step[Order, OrderId])
+
+
+@task
+def of_str(x: str) -> int:
+    raise NotImplementedError
+
+
+assert_type(oid >> of_str, Step[Order, int])
+
+
+@task
+def opt(x: Order | None) -> int | None:
+    raise NotImplementedError
+
+
+assert_type(charge >> opt, Step[Order, int | None])
+
+
+@task
+def tick(x: None) -> int:
+    raise NotImplementedError
+
+
+assert_type(notify >> tick, Step[Order, int])
+
+
+@task
+def of_seq(x: Sequence[Order]) -> Mapping[str, Order]:
+    raise NotImplementedError
+
+
+assert_type(for_each(orders_of, charge) >> of_seq, Step[Event, Mapping[str, Order]])
+
+
+# listeners
+@listener(payments)
+def f_pair(pair: tuple[PaidOrder, Invoice], message: Paid) -> Shipped:
+    raise NotImplementedError
+
+
+assert_type((paid & invoice) >> f_pair, Step[Order, Shipped])
+
+
+def obj_key(o: object) -> str:
+    raise NotImplementedError
+
+
+@listener(payments, on=obj_key)
+def on_obj(order: Order, message: Paid) -> PaidOrder:
+    raise NotImplementedError
+
+
+assert_type(on_obj, Step[Order, PaidOrder])
+
+
+@listener(payments, by=lambda m: m.receipt)
+def by_lambda(order: Order, message: Paid) -> PaidOrder:
+    raise NotImplementedError
+
+
+assert_type(by_lambda, Step[Order, PaidOrder])
+
+
+@listener(answers, by=lambda m: m.order_id)
+def by_lambda2(order: Order, message: Paid | Refused) -> PaidOrder:
+    raise NotImplementedError
+
+
+@listener(payments, on=None, by=None)
+def on_none(order: Order, message: Paid) -> PaidOrder:
+    raise NotImplementedError
+
+
+assert_type(on_none, Step[Order, PaidOrder])
+assert_type(charge >> listener(payments, on=obj_key), Step[Order, Paid])
+assert_type(charge >> listener(payments, on=event_key), Step[Order, Paid])
+
+
+@signal("approve", str)
+def sig(order: Order, who: str) -> Order | Again[Order]:
+    raise NotImplementedError
+
+
+@signal("m", Method)
+def sig2(order: Order, who: Method) -> Method:
+    raise NotImplementedError
+
+
+assert_type(sig2, Step[Order, Method])
+s3 = signal("d", dict[str, int])
+assert_type(charge >> s3, Step[Order, dict[str, int]])
+s4 = signal("l", list[Line])
+assert_type(charge >> s4 >> log, Step[Order, None])
+
+
+@listener(payments)
+def gives_none(order: Order, message: Paid) -> None:
+    raise NotImplementedError
+
+
+assert_type(gives_none, Step[Order, None])
+
+
+@listener(payments)
+def none_or_again(order: Order, message: Paid) -> Again[Order] | None:
+    raise NotImplementedError
+
+
+assert_type(none_or_again, Step[Order, None])
+
+
+@listener(payments)
+def tuple_fold(order: Order, message: Paid) -> tuple[Order, Paid]:
+    raise NotImplementedError
+
+
+assert_type(tuple_fold, Step[Order, tuple[Order, Paid]])
+
+
+@listener(payments)
+def tuple_fold2(order: Order, message: Paid) -> tuple[Order, Paid] | Again[Order]:
+    raise NotImplementedError
+
+
+assert_type(tuple_fold2, Step[Order, tuple[Order, Paid]])
+
+
+@listener(payments)
+def bool_fold(order: Order, message: Paid) -> bool | Again[Order]:
+    raise NotImplementedError
+
+
+assert_type(bool_fold, Step[Order, bool])
+
+
+@listener(payments)
+def td_fold(order: Order, message: Paid) -> TD:
+    raise NotImplementedError
+
+
+assert_type(td_fold, Step[Order, TD])
+
+
+@listener(payments)
+def obj_fold(order: Order, message: Paid) -> object:
+    raise NotImplementedError
+
+
+assert_type(obj_fold, Step[Order, object])
+
+
+@listener(payments)
+def page_fold(order: Page[Order], message: Paid) -> Page[PaidOrder] | Again[Page[Order]]:
+    raise NotImplementedError
+
+
+assert_type(page_fold, Step[Page[Order], Page[PaidOrder]])
+
+
+@listener(payments)
+def list_again(orders: list[Order], message: Paid) -> list[Order] | Again[list[Order]]:
+    raise NotImplementedError
+
+
+assert_type(list_again, Step[list[Order], list[Order]])
+
+
+@listener(payments)
+def union_again(o: Order | Paid, message: Paid) -> Shipped | Again[Order | Paid]:
+    raise NotImplementedError
+
+
+assert_type(union_again, Step[Order | Paid, Shipped])
+
+
+@listener(payments)
+def opt_again(o: Order | None, message: Paid) -> Shipped | Again[Order | None]:
+    raise NotImplementedError
+
+
+assert_type(opt_again, Step[Order | None, Shipped])
+
+
+# commands
+@command(charges)
+def many(o: Order) -> Sequence[Charge | Message[Charge]]:
+    raise NotImplementedError
+
+
+@command(answers)
+def many2(o: Order) -> list[Paid] | Refused:
+    raise NotImplementedError
+
+
+@command(answers)
+def many3(o: Order) -> list[Paid | Refused]:
+    raise NotImplementedError
+
+
+@command(answers)
+def many4(o: Order) -> Message[Paid]:
+    raise NotImplementedError
+
+
+@command(answers)
+def many5(o: Order) -> list[Message[Paid]]:
+    raise NotImplementedError
+
+
+assert_type(many5, Step[Order, Order])
+
+
+# topics
+class Kind(StrEnum):
+    X = auto()
+    Y = auto()
+
+
+class Num(IntEnum):
+    ONE = 1
+
+
+Topic("T", dict[str, str], key=lambda m: m["id"])
+Topic("T", bytes, key=lambda m: m.decode())
+tt = Topic("T", Page[Order], key=lambda m: m.item.id)
+assert_type(tt, Topic[Page[Order]])
+Topic("T", TD, key=lambda m: m["id"])
+Topic("T", NT, key=lambda m: m.id)
+Topic("T", Paid, key=operator.attrgetter("order_id"))
+Topic("T", Paid, key=lambda m: m.order_id, codec=dagger.msgpack)
+Topic("T", (Paid, Refused), key=lambda m: m.order_id, codec=dagger.json)
+Topic("T", Paid, lambda m: m.order_id, partition_key=paid_key)
+five = Topic("5", (Paid, Refused, Charge, Shipped, Line), key=any_key)
+assert_type(five, Topic[Paid | Refused | Charge | Shipped | Line])
+ann: Topic[Paid] = Topic("T", Paid, key=lambda m: m.order_id)
+sub = Topic[Paid]("T", Paid, key=lambda m: m.order_id)
+
+
+def topic_of(name: str, type_: type[M], key: Callable[[M], str]) -> Topic[M]:
+    return Topic(name, type_, key=key)
+
+
+assert_type(topic_of("X", Paid, paid_key), Topic[Paid])
+
+
+# switches
+def k1(o: Order) -> Kind:
+    raise NotImplementedError
+
+
+def k2(o: Order) -> Num:
+    raise NotImplementedError
+
+
+def k3(o: Order) -> Literal["a", "b"] | None:
+    raise NotImplementedError
+
+
+def k4(o: Order) -> int:
+    raise NotImplementedError
+
+
+KindAlias: TypeAlias = Literal["p", "q"]
+
+
+def k5(o: Order) -> KindAlias:
+    raise NotImplementedError
+
+
+def k6(o: Order) -> Literal[True, False]:
+    raise NotImplementedError
+
+
+def k7(o: Order) -> Literal[Method.CARD]:
+    raise NotImplementedError
+
+
+def k8(o: Order) -> tuple[str, int]:
+    raise NotImplementedError
+
+
+def k9(o: object) -> bool:
+    raise NotImplementedError
+
+
+assert_type(
+    switch(k1).case(Kind.X, paid).case(Kind.Y, invoice).otherwise(total), Step[Order, PaidOrder | Invoice | int]
+)
+assert_type(switch(k2).case(Num.ONE, paid).otherwise(total), Step[Order, PaidOrder | int])
+assert_type(switch(k3).case(None, paid).case("a", total).case("b", total) >> log, Step[Order, None])
+assert_type(switch(k4).case(3, paid).otherwise(total), Step[Order, PaidOrder | int])
+assert_type(switch(k5).case("p", paid).case("q", total) >> log, Step[Order, None])
+assert_type(switch(k6).case(True, paid).case(False, total) >> log, Step[Order, None])
+assert_type(switch(k7).case(Method.CARD, paid) >> log, Step[Order, None])
+assert_type(switch(k8).case(("a", 1), paid).otherwise(log), Step[Order, PaidOrder | None])
+assert_type(switch(k5), Switch[Order, Literal["p", "q"], Never])
+assert_type(charge >> switch(k9).case(True, log).otherwise(raw_paid), Step[Order, None | Paid])
+assert_type(switch(is_large).case(True, paid).case(False, sleep(HOUR)) >> log, Step[Order, None])
+x1: Switch[Order, Kind, PaidOrder | int] = switch(k1).case(Kind.X, paid).case(Kind.Y, total)
+v1: Step[Order, PaidOrder | int] = switch(k1).case(Kind.X, paid).case(Kind.Y, total)
+v2: Step[RushOrder, object] = switch(k1).case(Kind.X, paid).case(Kind.Y, total)
+partial_switch = switch(k1)
+partial_switch_2 = partial_switch.case(Kind.X, paid)
+assert_type(partial_switch_2.otherwise(paid), Step[Order, PaidOrder])
+# precedence
+assert_type(probe(charge >> paid & invoice), tuple[Order, tuple[PaidOrder, Invoice]])
+assert_type(probe(invoice & charge >> paid), tuple[Order, tuple[Invoice, PaidOrder]])
+assert_type(paid | invoice & total, Step[Order, PaidOrder | tuple[Invoice, int]])
+assert_type(paid & invoice | total, Step[Order, tuple[PaidOrder, Invoice] | int])
+assert_type(probe((paid | invoice) & total), tuple[Order, tuple[PaidOrder | Invoice, int]])
+assert_type(probe((paid | nap) & (nap | total)), tuple[Order, tuple[PaidOrder | Order, Order | int]])
+assert_type(probe((paid & nap) & (nap & total)), tuple[Order, tuple[PaidOrder, Order, tuple[Order, int]]])
+assert_type(probe(nap & (paid & invoice)), tuple[Order, tuple[Order, tuple[PaidOrder, Invoice]]])
+assert_type(probe(raw_paid & (paid & invoice)), tuple[Order, tuple[Paid, tuple[PaidOrder, Invoice]]])
+assert_type(probe(all_of(paid & invoice, total)), tuple[Order, tuple[tuple[PaidOrder, Invoice], int]])
+assert_type(
+    probe(all_of(all_of(paid, invoice), total, nap)), tuple[Order, tuple[tuple[PaidOrder, Invoice], int, Order]]
+)
+assert_type(any_of(paid & invoice, total), Step[Order, tuple[PaidOrder, Invoice] | int])
+# lambdas whose parameter is inferable
+assert_type(paid.timeout(HOUR, otherwise=lambda order: order.total), Step[Order, PaidOrder | int])
+assert_type(process("P", paid, timeout=HOUR, otherwise=lambda order: order.total), Step[Order, PaidOrder | int])
+assert_type(paid.then(lambda p: p.order), Step[Order, Order])
+assert_type(template("T", paid, key=lambda o: o.id).version, int)
+assert_type(template("T", nap >> paid, key=lambda o: o.id), Template[Order, PaidOrder])
+assert_type(template("T", paid & invoice, key=lambda o: o.id), Template[Order, tuple[PaidOrder, Invoice]])
+assert_type(template("T", all_of(paid, invoice), key=lambda o: o.id), Template[Order, tuple[PaidOrder, Invoice]])
+assert_type(
+    template("T", switch(k5).case("p", paid).case("q", total), key=lambda o: o.id), Template[Order, PaidOrder | int]
+)
+assert_type(template("T", any_of(raw_paid, invoice), key=lambda o: o.id), Template[Order, Paid | Invoice])
+assert_type(
+    template("T", process("P", charge >> paid, timeout=HOUR, otherwise=lambda o: o.total), key=lambda o: o.id),
+    Template[Order, PaidOrder | int],
+)
+assert_type(template("T", log, key=order_key), Template[Order, None])
+assert_type(template("T", log, key=any_key), Template[object, None])
+assert_type(template("T", of_str, key=str), Template[str, int])
+
+
+def uuid_key(o: Order) -> UUID:
+    raise NotImplementedError
+
+
+def int_key(o: Order) -> int:
+    raise NotImplementedError
+
+
+def enum_key(o: Order) -> Method:
+    raise NotImplementedError
+
+
+assert_type(template("T", charge, key=uuid_key), Template[Order, Order])
+assert_type(template("T", charge, key=int_key), Template[Order, Order])
+assert_type(template("T", charge, key=enum_key), Template[Order, Order])
+# then with builtins and classes
+assert_type(reference.then(str), Step[Order, str])
+assert_type(reference.then(int), Step[Order, int])
+assert_type(reference.then(Line), Step[Order, Line])
+assert_type(reference.then(Line).then(lambda x: x.sku), Step[Order, str])
+assert_type(reference.then(str.upper), Step[Order, str])
+assert_type(paid.then(repr), Step[Order, str])
+assert_type(for_each(lines, pick).then(len), Step[Order, int])
+
+
+# for_each
+class Basket:
+    def lines(self) -> list[Line]:
+        raise NotImplementedError
+
+
+def gen(o: Order) -> Generator[Line, None, None]:
+    yield Line("")
+
+
+def it(o: Order) -> Iterator[Line]:
+    yield Line("")
+
+
+def st(o: Order) -> set[Line]:
+    raise NotImplementedError
+
+
+def fs(o: Order) -> Set[Line]:
+    raise NotImplementedError
+
+
+def mp(o: Order) -> dict[str, Line]:
+    raise NotImplementedError
+
+
+def un(o: Order) -> list[Line] | tuple[Line, ...]:
+    raise NotImplementedError
+
+
+def un2(o: Order) -> list[Line | Order]:
+    raise NotImplementedError
+
+
+def strs(o: Order) -> list[str]:
+    raise NotImplementedError
+
+
+def rushes(o: Order) -> list[RushOrder]:
+    raise NotImplementedError
+
+
+assert_type(for_each(Basket.lines, pick), Step[Basket, list[Picked]])
+assert_type(for_each(gen, pick), Step[Order, list[Picked]])
+assert_type(for_each(it, pick), Step[Order, list[Picked]])
+assert_type(for_each(st, pick), Step[Order, list[Picked]])
+assert_type(for_each(fs, pick), Step[Order, list[Picked]])
+assert_type(for_each(mp, of_str), Step[Order, list[int]])
+assert_type(for_each(un, pick), Step[Order, list[Picked]])
+assert_type(for_each(strs, of_str), Step[Order, list[int]])
+assert_type(for_each(rushes, charge), Step[Order, list[Order]])
+assert_type(for_each(rushes, charge >> nap >> paid), Step[Order, list[PaidOrder]])
+assert_type(for_each(rushes, nap), Step[Order, list[RushOrder]])
+assert_type(for_each(rushes, for_each(lines, pick)), Step[Order, list[list[Picked]]])
+assert_type(for_each(rushes, log), Step[Order, list[None]])
+assert_type(for_each(rushes, switch(k5).case("p", paid).case("q", total)), Step[Order, list[PaidOrder | int]])
+assert_type(for_each(lines, pick, limit=2).recover(recover_order), Step[Order, list[Picked] | Rejected])
+
+
+# values as data
+@dataclass(frozen=True)
+class Config:
+    pre: Step[Order, Order] = field(default_factory=lambda: sleep(HOUR))
+    post: Step[PaidOrder, Shipped] = ship
+
+
+assert_type(Config().pre >> paid >> Config().post, Step[Order, Shipped])
+
+
+def with_pre(pre: Step[Order, Order] = nap) -> Step[Order, PaidOrder]:
+    return pre >> paid
+
+
+def build() -> Template[Order, Shipped]:
+    return template("X", charge >> paid >> ship, key=order_key)
+
+
+def build2() -> Step[Order, Order]:
+    return sleep(HOUR)
+
+
+def build3() -> Step[RushOrder, object]:
+    return charge >> paid
+
+
+def build4() -> Template[Order, PaidOrder | Invoice]:
+    return template("X", any_of(paid, invoice), key=order_key)
+
+
+def build5() -> Step[Order, Paid]:
+    return listener(payments)
+
+
+def build6() -> Step[Order, tuple[Order, Paid]]:
+    return sleep(HOUR) & listener(payments)
+
+
+def build7() -> Template[Order, Paid]:
+    return template("X", listener(payments), key=order_key)
+
+
+def build8() -> Template[Order, Order]:
+    return template("X", sleep(HOUR), key=order_key)
+
+
+def build9() -> Step[Order, tuple[Paid, bool]]:
+    return listener(payments) & signal("x", bool)
+
+
+def build10(flag: bool) -> Step[Order, PaidOrder | Invoice]:
+    return paid if flag else invoice
+
+
+def build11(flag: bool) -> Step[Order, PaidOrder]:
+    return (sleep(HOUR) if flag else charge) >> paid
+
+
+def build12(flag: bool) -> Step[Order, PaidOrder]:
+    pre = sleep(HOUR) if flag else charge
+    return charge >> pre >> paid
+
+
+def build13(n: int) -> Step[Order, PaidOrder]:
+    chain = charge
+    for _ in range(n):
+        chain = chain >> sleep(HOUR) >> charge
+        chain >>= noon
+    return chain >> paid
+
+
+def build14(n: int) -> Step[Order, int]:
+    @task
+    def inner(o: Order) -> int:
+        raise NotImplementedError
+
+    return inner
+
+
+reduced = functools.reduce(lambda a, b: a >> b, [charge, charge, charge])
+assert_type(reduced, Step[Order, Order])
+flows: dict[str, Step[Order, PaidOrder]] = {"a": paid, "b": charge >> paid, "c": sleep(HOUR) >> paid}
+assert_type(flows["a"] >> ship, Step[Order, Shipped])
+Flow: TypeAlias = Step[Order, T]
+af: Flow[PaidOrder] = charge >> paid
+
+
+# generic helpers
+def mk_task(fn: Callable[[A], B]) -> Step[A, B]:
+    return task(fn)
+
+
+def mk_async(fn: Callable[[A], Awaitable[B]]) -> Step[A, B]:
+    return task(retry=Retry())(fn)
+
+
+def mk_command(topic: Topic[M], build: Callable[[A], M]) -> Step[A, A]:
+    return command(topic)(build)
+
+
+def mk_listener(topic: Topic[M], fold: Callable[[A, M], B]) -> Step[A, B]:
+    return listener(topic)(fold)
+
+
+def mk_listener2(topic: Topic[M], fold: Callable[[A, M], B | Again[A]]) -> Step[A, B]:
+    return listener(topic)(fold)
+
+
+def mk_on(topic: Topic[M], on: Callable[[A], str]) -> Step[A, M]:
+    return listener(topic, on=on)
+
+
+def mk_on2(topic: Topic[M], on: Callable[[A], str], fold: Callable[[A, M], B]) -> Step[A, B]:
+    return listener(topic, on=on)(fold)
+
+
+def mk_signal(name: str, t: type[M]) -> Step[object, M]:
+    return signal(name, t)
+
+
+def mk_wait(at: Callable[[A], datetime]) -> Step[A, A]:
+    return wait_until(at)
+
+
+def mk_or_sleep(step: Step[A, B]) -> Step[A, A | B]:
+    return step | sleep(HOUR)
+
+
+def mk_sleep_or(step: Step[A, B]) -> Step[A, A | B]:
+    return sleep(HOUR) | step
+
+
+def mk_and_sleep(step: Step[A, B]) -> Step[A, tuple[B, A]]:
+    return step & sleep(HOUR)
+
+
+def mk_sleep_and(step: Step[A, B]) -> Step[A, tuple[A, B]]:
+    return sleep(HOUR) & step
+
+
+def mk_and_listen(step: Step[A, B]) -> Step[A, tuple[B, Paid]]:
+    return step & listener(payments)
+
+
+def mk_and_listen2(step: Step[A, B]) -> Step[A, tuple[Paid, B]]:
+    return listener(payments) & step
+
+
+def mk_rec(step: Step[A, B], value: C) -> Step[A, B | C]:
+    @task
+    def give(failure: Failure[A]) -> C:
+        return value
+
+    return step.recover(give)
+
+
+def mk_case2(fn: Callable[[A], K], v: K, step: Step[A, B], other: Step[A, C]) -> Step[A, B | C]:
+    return switch(fn).case(v, step).otherwise(other)
+
+
+def mk_proc(step: Step[A, B], f: Callable[[A], C]) -> Step[A, B | C]:
+    return process("x", step, timeout=HOUR, otherwise=f)
+
+
+def mk_proc2(step: Step[A, B], f: Step[A, C]) -> Step[A, B | C]:
+    return process("x", step, timeout=HOUR, otherwise=f)
+
+
+def mk_tpl(step: Step[A, B], f: Callable[[A], str]) -> Template[A, B]:
+    return template("x", sleep(HOUR) >> step, key=f)
+
+
+def mk_tpl_rec(t: Template[A, B], h: Step[Failure[A], C]) -> Step[A, B | C]:
+    return t.recover(h)
+
+
+def id_of(step: Step[A, A]) -> Step[A, A]:
+    return step >> sleep(HOUR) >> step.named("again")
+
+
+def order_only(step: Step[Order, B]) -> Step[Order, B]:
+    return charge >> step
+
+
+assert_type(order_only(raw_paid), Step[Order, Paid])
+assert_type(order_only(any_of(raw_paid, invoice)), Step[Order, Paid | Invoice])
+assert_type(order_only(record), Step[Order, int])
+assert_type(order_only(log), Step[Order, None])
+assert_type(order_only(order_workflow), Step[Order, Shipped])
+assert_type(order_only(switch(k5).case("p", paid).case("q", total)), Step[Order, PaidOrder | int])
+assert_type(order_only(paid & invoice), Step[Order, tuple[PaidOrder, Invoice]])
+assert_type(mk_rec(charge, 1), Step[Order, Order | int])
+StepT = TypeVar("StepT", bound=Step[Any, Any])
+
+
+def tagged(step: StepT) -> StepT:
+    return step
+
+
+assert_type(tagged(charge), Step[Order, Order])
+assert_type(tagged(nap) >> charge, Step[Order, Order])
+assert_type(tagged(order_workflow), Template[Order, Shipped])
+steps_set = {charge, paid, nap}
+assert_type(charge in steps_set, bool)
+assert_type(repr(charge), str)
+assert_type(order_workflow.name, str)
+assert_type(order_workflow.fingerprint(), str)
+for name_, st_ in flows.items():
+    assert_type(st_.named(name_), Step[Order, PaidOrder])
+assert_type(rush >> any_of(paid, invoice), Step[Order, PaidOrder | Invoice])
+assert_type(rush >> all_of(paid, invoice) >> join_two, Step[Order, Shipped])
+assert_type(rush >> all_of(all_of(paid, invoice), total) >> log, Step[Order, None])
+
+
+@task
+def of_rush(r: RushOrder) -> Line:
+    raise NotImplementedError
+
+
+def rush_kind(r: RushOrder) -> Literal["x", "y"]:
+    raise NotImplementedError
+
+
+assert_type(
+    switch(rush_kind).case("x", any_of(paid, invoice)).otherwise(of_rush), Step[RushOrder, PaidOrder | Invoice | Line]
+)
+assert_type(
+    switch(rush_kind).case("x", of_rush).otherwise(any_of(paid, invoice)), Step[RushOrder, PaidOrder | Invoice | Line]
+)
+assert_type(of_rush | any_of(paid, invoice), Step[RushOrder, PaidOrder | Invoice | Line])
+assert_type(any_of(paid, invoice) | of_rush, Step[RushOrder, PaidOrder | Invoice | Line])
+assert_type(any_of(paid, any_of(invoice, total)), Step[Order, PaidOrder | Invoice | int])
+assert_type(any_of(of_rush, any_of(of_rush, of_rush)), Step[RushOrder, Line])
+assert_type(of_rush.recover(any_of(recover_order, recover_order)), Step[RushOrder, Line | Rejected])
+assert_type(of_rush.timeout(HOUR, otherwise=any_of(paid, invoice)), Step[RushOrder, PaidOrder | Invoice | Line])
+assert_type(
+    process("P", of_rush, timeout=HOUR, otherwise=any_of(paid, invoice)), Step[RushOrder, PaidOrder | Invoice | Line]
+)
+assert_type(template("T", any_of(paid, invoice), key=order_key), Template[Order, PaidOrder | Invoice])
+assert_type(template("T", all_of(paid, invoice), key=order_key), Template[Order, tuple[PaidOrder, Invoice]])
+assert_type(process("T", all_of(paid, invoice)), Step[Order, tuple[PaidOrder, Invoice]])
+assert_type(process("T", all_of(paid, nap)), Step[Order, tuple[PaidOrder, Order]])
+assert_type(for_each(rushes, any_of(paid, invoice)), Step[Order, list[PaidOrder | Invoice]])
+assert_type(
+    for_each(rushes, template("T", any_of(paid, invoice), key=order_key)), Step[Order, list[PaidOrder | Invoice]]
+)
+assert_type(rush >> template("T", paid, key=order_key), Step[Order, PaidOrder])
+assert_type(
+    switch(rush_kind).case("x", template("T", paid, key=order_key)).otherwise(of_rush),
+    Step[RushOrder, PaidOrder | Line],
+)
+assert_type(
+    switch(rush_kind).case("x", process("T", paid, timeout=HOUR, otherwise=rejected)).otherwise(of_rush),
+    Step[RushOrder, PaidOrder | Line | Rejected],
+)
+
+
+def of_order(step: Step[Order, B]) -> Step[Order, B]:
+    raise NotImplementedError
+
+
+def of_rush_order(step: Step[RushOrder, B]) -> Step[RushOrder, B]:
+    raise NotImplementedError
+
+
+assert_type(of_order(any_of(paid, invoice)), Step[Order, PaidOrder | Invoice])
+assert_type(of_rush_order(any_of(paid, invoice)), Step[RushOrder, PaidOrder | Invoice])
+assert_type(of_rush_order(template("T", paid, key=order_key)), Step[RushOrder, PaidOrder])
+assert_type(probe(all_of(nap, nap)), tuple[object, tuple[object, object]])
+assert_type(probe(all_of(raw_paid, nap)), tuple[object, tuple[Paid, object]])
+assert_type(probe(all_of(nap, nap, paid)), tuple[Order, tuple[Order, Order, PaidOrder]])
+assert_type(any_of(nap, nap) >> paid, Step[Order, PaidOrder])
+assert_type(probe(all_of(nap, raw_paid, raw_signal)), tuple[object, tuple[object, Paid, bool]])
+assert_type(probe(nap & raw_paid), tuple[object, tuple[object, Paid]])
+body = all_of(sleep(HOUR), sleep(HOUR))
+assert_type(template("W", body, key=order_key, takes=Order), Template[Order, tuple[object, object]])
+assert_type(template("W", body, key=order_key), Template[Order, tuple[object, object]])
+assert_type(charge >> body >> log, Step[Order, None])
+assert_type(template("W", raw_paid >> receipt, key=lambda o: o.id, takes=Order), Template[Order, str])
+assert_type(template("W", raw_paid >> receipt, key=order_key, takes=RushOrder), Template[RushOrder, str])
+
+
+@task
+def gives_any_thing(x: Order) -> Any:
+    raise NotImplementedError
+
+
+@task
+def json_like(order: dict[str, Any]) -> dict[str, Any]:
+    raise NotImplementedError
+
+
+assert_type(gives_any_thing, Step[Order, Any])
+assert_type(json_like, Step[dict[str, Any], dict[str, Any]])
+assert_type(json_like >> json_like >> log, Step[dict[str, Any], None])
 
 
 # --- values ---

@@ -1,0 +1,628 @@
+"""What executes, one class a construct: the rules of the language, said as plainly as possible.
+
+A `Piece` is one execution of one construct: it is begun with a value, begins other pieces inside it, and tells the
+piece around it how it ended. All values are Python objects; nothing is encoded, compiled or committed. What a piece
+needs of the world around (timers, messages, tasks) it asks of the `Reference`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from dagger import Again, Failure, Message, Status
+from dagger.dsl import nodes
+from dagger.dsl.functions import Fn, members_of
+from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
+from tests.model.words import BUSINESS_KEY, START, Note, Outcome, Work
+
+if TYPE_CHECKING:
+    from tests.model.reference import Reference
+
+ZERO = timedelta(0)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a step failed: the path and the kind are seen, the cause is what `Retry(on=)` is asked about."""
+
+    path: str
+    kind: str
+    cause: type[BaseException]
+    pure: bool = False
+
+
+class Failed(Exception):
+    """A function of the user failed."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A published message, and its envelope."""
+
+    value: Note
+    key: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+Address = tuple[str, str]
+"""A channel and a key: what a message is for, and what a step waits for."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A message as it is heard on one channel by one key. What is one message has one id wherever it is heard."""
+
+    to: Address
+    value: Any
+    id: str
+    came: timedelta
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How a step stands, and how often it was begun."""
+
+    status: Status
+    begun: int = 0
+
+
+NEVER = Stand(Status.SKIPPED)
+
+
+class Piece:
+    """One execution of one construct."""
+
+    def __init__(self, world: Reference, node: Any, prefix: str, value: Any, outer: Piece | None) -> None:
+        self.world = world
+        self.node = node
+        self.prefix = prefix
+        self.value = value
+        self.outer = outer
+        self.inside: list[Piece] = []
+        self.alive = True
+        self.number = world.count()
+        self.path = joined(prefix, node.label) if node.label else None
+
+    def begin(self) -> None:
+        """Execute as far as it goes."""
+        raise NotImplementedError
+
+    def ended(self, piece: Piece, value: Any) -> None:
+        """A piece inside ended well."""
+        self.done(value)
+
+    def broke(self, piece: Piece, problem: Problem) -> None:
+        """A piece inside failed."""
+        self.fail(problem)
+
+    def rings(self) -> None:
+        """A timer of it is due."""
+        raise NotImplementedError
+
+    def start(self, node: nodes.Node, value: Any, prefix: str | None = None) -> None:
+        """Begin a piece inside."""
+        within = inside(self.node, self.prefix) if prefix is None else prefix
+        piece = piece_of(self.world, node, within, value, self)
+        self.inside.append(piece)
+        piece.begin()
+
+    def mark(self, status: Status) -> None:
+        """Say how the step stands, if it is one that is seen."""
+        if self.path is not None:
+            begun = self.world.steps.get(self.path, NEVER).begun + (status is Status.EXECUTING)
+            self.world.steps[self.path] = Stand(status, begun)
+
+    def leave(self) -> None:
+        """Nothing executes here any more."""
+        self.alive = False
+        self.world.forget(self)
+        if self.outer is not None and self in self.outer.inside:
+            self.outer.inside.remove(self)
+
+    def done(self, value: Any) -> None:
+        self.mark(Status.COMPLETED)
+        self.leave()
+        self.tell_ended(value)
+
+    def fail(self, problem: Problem) -> None:
+        self.stop_inside()
+        self.mark(Status.FAILURE)
+        self.leave()
+        self.tell_broke(problem)
+
+    def tell_ended(self, value: Any) -> None:
+        if self.outer is None:
+            self.world.conclude(Status.COMPLETED, result=value)
+        else:
+            self.outer.ended(self, value)
+
+    def tell_broke(self, problem: Problem) -> None:
+        if self.outer is None:
+            self.world.conclude(Status.FAILURE, problem=problem)
+        else:
+            self.outer.broke(self, problem)
+
+    def stop_inside(self) -> None:
+        for piece in reversed(list(self.inside)):
+            piece.stop()
+
+    def stop(self) -> None:
+        """Lose: something around it has ended, or somebody wants it."""
+        self.stop_inside()
+        if self.path is not None and self.world.steps[self.path].status is Status.EXECUTING:
+            self.mark(Status.STOPPED)
+        self.leave()
+
+    def call(self, fn: Fn, *values: Any) -> Any:
+        """Call a pure function of the user."""
+        try:
+            return fn.call(*values)
+        except Exception as error:
+            raise Failed(problem_of(error, self.place)) from None
+
+    @property
+    def place(self) -> str:
+        """The path that an error names."""
+        return place_of(self.node, self.prefix)
+
+    def around(self) -> Iterator[Piece]:
+        """The pieces around it, the nearest first."""
+        piece = self.outer
+        while piece is not None:
+            yield piece
+            piece = piece.outer
+
+
+def problem_of(error: Exception, path: str) -> Problem:
+    """The failure of a pure function."""
+    return Problem(path, type(error).__name__, type(error), pure=True)
+
+
+def fits(value: Any, fn: Fn) -> bool:
+    """Whether a result is of the type that its function declares."""
+    kinds = tuple(member for member in members_of(fn.gives) if isinstance(member, type))
+    return isinstance(value, kinds)
+
+
+class ChainPiece(Piece):
+    """One after the other."""
+
+    at = 0
+
+    @override
+    def begin(self) -> None:
+        self.start(self.node.steps[self.at], self.value)
+
+    @override
+    def ended(self, piece: Piece, value: Any) -> None:
+        self.at += 1
+        if self.at == len(self.node.steps):
+            self.done(value)
+        else:
+            self.start(self.node.steps[self.at], value)
+
+
+class Leaf(Piece):
+    """A step that has nothing inside; `execute` may raise Failed."""
+
+    @override
+    def begin(self) -> None:
+        self.mark(Status.EXECUTING)
+        self.guarded(self.execute)
+
+    def execute(self) -> None:
+        raise NotImplementedError
+
+    def guarded(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Failed as failed:
+            self.fail(failed.problem)
+
+
+class CommandPiece(Leaf):
+    """Publishes all of its messages or none."""
+
+    @override
+    def execute(self) -> None:
+        built = self.value if self.node.build is None else self.call(self.node.build, self.value)
+        messages = built if isinstance(built, list) else [built]
+        sent = [self.sealed(message) for message in messages]
+        for message in sent:
+            self.world.publish(self.node.topic, message)
+        self.done(self.value)
+
+    def sealed(self, message: Any) -> Sent:
+        envelope = message if isinstance(message, Message) else Message(message)
+        key = envelope.key
+        if key is None:
+            key = self.call(self.node.topic.partition_key or self.node.topic.key, envelope.value)
+        if not key:
+            raise Failed(Problem(self.place, "MissingKey", ValueError, pure=True))
+        return Sent(envelope.value, key, tuple(sorted(envelope.headers.items())))
+
+
+class ApplyPiece(Leaf):
+    """A pure function on the way."""
+
+    @override
+    def execute(self) -> None:
+        self.done(self.call(self.node.fn, self.value))
+
+    @property
+    @override
+    def place(self) -> str:
+        return joined(self.prefix, self.node.fn.name)
+
+
+class SleepPiece(Leaf):
+    """A sleep, or the wait for a time."""
+
+    @override
+    def execute(self) -> None:
+        sleeps = isinstance(self.node, nodes.Sleep)
+        pause = self.node.pause if sleeps else self.until(self.call(self.node.at, self.value))
+        if pause > ZERO:
+            self.world.timer(self, pause)
+        else:
+            self.done(self.value)
+
+    def until(self, at: Any) -> timedelta:
+        if not isinstance(at, datetime):
+            raise Failed(Problem(self.place, "TypeError", TypeError, pure=True))
+        if at.tzinfo is None:
+            raise Failed(Problem(self.place, "ValueError", ValueError, pure=True))
+        return at - START - self.world.now
+
+    @override
+    def rings(self) -> None:
+        self.done(self.value)
+
+
+class WaitPiece(Leaf):
+    """A listener or a signal."""
+
+    address: Address | None = None
+    """What it waits for, once it does."""
+
+    @override
+    def execute(self) -> None:
+        """Take what came early, or wait."""
+        address = channel_of(self.node, self.path or ""), self.awaited()
+        letter = self.world.early(address)
+        if letter is None:
+            self.world.wait(self, address)
+        else:
+            self.fold(letter)
+
+    def awaited(self) -> str:
+        on = getattr(self.node, "on", None)
+        if on is None:
+            return BUSINESS_KEY
+        key = self.call(on, self.value)
+        if not key:
+            raise Failed(Problem(self.place, "MissingKey", ValueError, pure=True))
+        return str(key)
+
+    def take(self, letter: Letter) -> None:
+        self.guarded(lambda: self.fold(letter))
+
+    def fold(self, letter: Letter) -> None:
+        fn = self.node.fold
+        result = letter.value if fn is None else self.call(fn, self.value, letter.value)
+        if isinstance(result, Again):
+            self.value = result.value
+            self.execute()
+        elif fn is None or fits(result, fn):
+            self.done(result)
+        else:
+            raise Failed(Problem(self.place, "TypeError", TypeError, pure=True))
+
+    @override
+    def leave(self) -> None:
+        super().leave()
+        if self.address is not None:
+            self.world.unfollow(self.address)
+
+
+class TaskPiece(Leaf):
+    """A task: `retry=` bounds its tries, and `timeout=` each of them."""
+
+    @override
+    def begin(self) -> None:
+        bounds = bounds_of_task(self.node)
+        if bounds is None:
+            super().begin()
+        else:
+            self.path = None
+            self.start(bounds, self.value)
+
+    @override
+    def execute(self) -> None:
+        self.world.running.append(self)
+
+    @property
+    def attempt(self) -> int:
+        """Which try of the innermost retry around it this is."""
+        tries = (piece.tries for piece in self.around() if isinstance(piece, RetryPiece))
+        return next(tries, 1)
+
+    @property
+    def call_key(self) -> str:
+        """What all tries of one call share: the path, and which items of which `for_each` it is in."""
+        numbers = list[int]()
+        piece: Piece = self
+        for outer in self.around():
+            if isinstance(outer, EachPiece):
+                numbers.append(outer.numbers[piece])
+            piece = outer
+        return (self.path or "") + "".join(f"[{number}]" for number in reversed(numbers))
+
+    def finish(self, outcome: Outcome) -> None:
+        work: Work = self.node.fn.call
+        try:
+            result = work.outcome(self.value, self.attempt, outcome)
+        except Exception as error:
+            self.fail(Problem(self.place, type(error).__name__, type(error)))
+        else:
+            if fits(result, self.node.fn):
+                self.done(result)
+            else:
+                self.fail(Problem(self.place, "TypeError", TypeError))
+
+
+def bounds_of_task(node: nodes.Task) -> nodes.Node | None:
+    """The bare task in the bounds that its decorator gave; None if it gave none."""
+    body: nodes.Node = nodes.Task(name=node.name, fn=node.fn)
+    if node.timeout is not None:
+        body = nodes.Bounded(body=body, after=node.timeout)
+    if node.retry is not None:
+        body = nodes.Retried(body=body, policy=node.retry)
+    return None if isinstance(body, nodes.Task) else body
+
+
+class ProcessPiece(Piece):
+    """A named scope, which may have a longest duration."""
+
+    @override
+    def begin(self) -> None:
+        self.mark(Status.EXECUTING)
+        if self.node.timeout is None:
+            self.start(self.node.body, self.value)
+        else:
+            self.start_bounded()
+
+    def start_bounded(self) -> None:
+        body = nodes.Bounded(body=self.node.body, after=self.node.timeout, otherwise=self.node.otherwise)
+        piece = ProcessBound(self.world, body, self.path or "", self.value, self)
+        self.inside.append(piece)
+        piece.begin()
+
+
+class BoundPiece(Piece):
+    """A longest duration; past it another step answers, or it fails."""
+
+    @override
+    def begin(self) -> None:
+        self.world.timer(self, self.node.after)
+        self.start(self.node.body, self.value)
+
+    @override
+    def rings(self) -> None:
+        self.stop_inside()
+        if self.node.otherwise is None:
+            self.fail(Problem(self.place, "TimeoutError", TimeoutError))
+        else:
+            self.start(self.node.otherwise, self.value)
+
+
+class ProcessBound(BoundPiece):
+    """The longest duration of a process: its error names the process."""
+
+    @property
+    @override
+    def place(self) -> str:
+        return self.prefix
+
+
+class RetryPiece(Piece):
+    """Tries again what fails."""
+
+    tries = 1
+
+    @override
+    def begin(self) -> None:
+        self.start(self.node.body, self.value)
+
+    @override
+    def broke(self, piece: Piece, problem: Problem) -> None:
+        policy = self.node.policy
+        if problem.pure or self.tries == policy.attempts or not issubclass(problem.cause, policy.on):
+            self.fail(problem)
+            return
+        pause = min(policy.first * policy.factor ** (self.tries - 1), policy.longest)
+        self.tries += 1
+        if pause > ZERO:
+            self.world.timer(self, pause)
+        else:
+            self.begin()
+
+    @override
+    def rings(self) -> None:
+        self.begin()
+
+
+class RecoverPiece(Piece):
+    """Answers a failure by another step."""
+
+    answering = False
+
+    @override
+    def begin(self) -> None:
+        self.start(self.node.body, self.value)
+
+    @override
+    def broke(self, piece: Piece, problem: Problem) -> None:
+        if self.answering:
+            self.fail(problem)
+        else:
+            self.answering = True
+            failure = Failure(self.value, problem.kind, problem.path)
+            self.start(self.node.handler, failure)
+
+
+class GroupPiece(Piece):
+    """Branches side by side; the group ends when enough have succeeded, or too few still can."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.branches: dict[Piece, int] = {}
+        self.results: dict[int, Any] = {}
+        self.failures = 0
+        count = len(self.node.branches)
+        needs = {nodes.AllOf: count, nodes.AnyOf: 1}
+        self.needed = needs.get(type(self.node)) or self.node.k
+
+    @override
+    def begin(self) -> None:
+        self.mark(Status.EXECUTING)
+        for number, branch in enumerate(self.node.branches):
+            if self.alive:
+                self.start_branch(number, branch)
+
+    def start_branch(self, number: int, branch: nodes.Node) -> None:
+        piece = piece_of(self.world, branch, inside(self.node, self.prefix), self.value, self)
+        self.inside.append(piece)
+        self.branches[piece] = number
+        piece.begin()
+
+    @override
+    def ended(self, piece: Piece, value: Any) -> None:
+        self.results[self.branches[piece]] = value
+        if len(self.results) == self.needed:
+            self.stop_inside()
+            self.done(self.together())
+
+    def together(self) -> Any:
+        values = [self.results[number] for number in sorted(self.results)]
+        match self.node:
+            case nodes.AllOf():
+                return tuple(values)
+            case nodes.AnyOf():
+                return values[0]
+            case _:
+                return values
+
+    @override
+    def broke(self, piece: Piece, problem: Problem) -> None:
+        self.failures += 1
+        if len(self.node.branches) - self.failures < self.needed:
+            all_failed = Problem(self.place, "AllFailed", problem.cause, problem.pure)
+            self.fail(problem if isinstance(self.node, nodes.AllOf) else all_failed)
+
+
+class SwitchPiece(Piece):
+    """One branch of several."""
+
+    @override
+    def begin(self) -> None:
+        self.mark(Status.EXECUTING)
+        try:
+            chosen = self.call(self.node.fn, self.value)
+        except Failed as failed:
+            self.fail(failed.problem)
+            return
+        branches = list(branches_of_switch(self.node, self.prefix))
+        values = [value for value, _ in self.node.cases]
+        for value, (prefix, branch) in zip(values, branches, strict=False):
+            if value == chosen and type(value) is type(chosen):
+                self.start(branch, self.value, prefix)
+                return
+        if self.node.default is None:
+            self.fail(Problem(self.place, "LookupError", LookupError, pure=True))
+        else:
+            prefix, branch = branches[-1]
+            self.start(branch, self.value, prefix)
+
+
+class EachPiece(Piece):
+    """One body for each item, so many at a time, begun in the order of the items."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.items: list[Any] = []
+        self.numbers: dict[Piece, int] = {}
+        self.results: dict[int, Any] = {}
+
+    @override
+    def begin(self) -> None:
+        self.mark(Status.EXECUTING)
+        try:
+            self.items = self.call(self.node.items, self.value)
+        except Failed as failed:
+            self.fail(failed.problem)
+            return
+        if not all(isinstance(item, int) for item in self.items):
+            self.fail(Problem(self.place, "TypeError", TypeError, pure=True))
+            return
+        if not self.items:
+            self.done([])
+        for _ in range(self.node.limit or len(self.items)):
+            self.begin_next()
+
+    def begin_next(self) -> None:
+        number = len(self.numbers)
+        if self.alive and number < len(self.items):
+            piece = piece_of(self.world, self.node.body, inside(self.node, self.prefix), self.items[number], self)
+            self.inside.append(piece)
+            self.numbers[piece] = number
+            piece.begin()
+
+    @override
+    def ended(self, piece: Piece, value: Any) -> None:
+        self.results[self.numbers[piece]] = value
+        if len(self.results) == len(self.items):
+            self.done([self.results[number] for number in sorted(self.results)])
+        else:
+            self.begin_next()
+
+
+PIECES: dict[type[nodes.Node], type[Piece]] = {
+    nodes.Chain: ChainPiece,
+    nodes.Command: CommandPiece,
+    nodes.Listen: WaitPiece,
+    nodes.Await: WaitPiece,
+    nodes.Task: TaskPiece,
+    nodes.Sleep: SleepPiece,
+    nodes.Until: SleepPiece,
+    nodes.Apply: ApplyPiece,
+    nodes.Process: ProcessPiece,
+    nodes.AllOf: GroupPiece,
+    nodes.AnyOf: GroupPiece,
+    nodes.AtLeast: GroupPiece,
+    nodes.Switch: SwitchPiece,
+    nodes.ForEach: EachPiece,
+    nodes.Retried: RetryPiece,
+    nodes.Bounded: BoundPiece,
+    nodes.Recovered: RecoverPiece,
+}
+
+
+def piece_of(world: Reference, node: nodes.Node, prefix: str, value: Any, outer: Piece | None) -> Piece:
+    """An execution of a construct, not yet begun."""
+    return PIECES[type(node)](world, node, prefix, value, outer)
+
+
+def channel_of(node: Any, path: str) -> str:
+    """What a step waits on: a signal, a topic, or, where it computes keys of its own, a topic seen its own way."""
+    if isinstance(node, nodes.Await):
+        return f"signal {node.signal}"
+    return f"topic {node.topic.name}" + (f" at {path}" if node.by else "")

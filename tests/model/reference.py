@@ -1,0 +1,335 @@
+"""What a template means: a naive evaluator, written to be read, that shares no code with what it is compared with.
+
+It walks the tree of the language itself. `pieces.py` is what executes, one class a construct; `Reference` is the
+world around one instance: the clock, the post, the tasks that run, and what can be seen from outside.
+
+The rules that it follows:
+
+* branches are begun in the order written, each as far as it goes, before the next is;
+* a message is taken once, by the step that has waited longest; `Again` goes on waiting, at its old place;
+* messages that come early are kept for a channel and a key: the oldest first, so many, for so long;
+* of the timers that are due the earliest fires; at one time sleeps go before the bounds of scopes, then what was
+  begun last goes first, and so what is inside before what is around it;
+* a pure function is never tried again;
+* what executes and loses is STOPPED, what never started is SKIPPED. A step that is in several items of a
+  `for_each` has one status, the last that was said of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property, partial
+from typing import Any
+
+from dagger import Status, Template, Topic
+from dagger.dsl import nodes
+from dagger.dsl.paths import walk
+from tests.model.pieces import (
+    NEVER,
+    ZERO,
+    Address,
+    Letter,
+    Piece,
+    Problem,
+    Sent,
+    SleepPiece,
+    Stand,
+    TaskPiece,
+    WaitPiece,
+    channel_of,
+    piece_of,
+)
+from tests.model.words import BUSINESS_KEY, Note, Outcome, plain
+
+KEPT_FOR = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class View:
+    """What can be seen of an instance from outside."""
+
+    status: Status
+    result: Any
+    error: tuple[str, str] | None
+    sent: dict[str, list[Sent]]
+    steps: dict[str, Stand]
+
+
+@dataclass(eq=False)
+class Timer:
+    """Something that rings."""
+
+    due: timedelta
+    piece: Piece
+
+    @property
+    def order(self) -> tuple[timedelta, bool, int]:
+        """Earlier first; sleeps and waits before the bounds of scopes; what was begun last."""
+        return self.due, not isinstance(self.piece, SleepPiece), -self.piece.number
+
+
+@dataclass(eq=False)
+class Reference:
+    """One instance of a template, and the world that it lives in. Times are counted from START.
+
+    A message comes to the place of its key. An instance whose id is its business key lives there; any other
+    place it follows, for as long as a step of it waits for what comes there (the place of its business key for
+    as long as it lives), and what comes is sent on to it. All that goes from place to place is in `post`, and
+    comes in the order in which it was sent.
+    """
+
+    template: Template[Any, Any]
+    id: str = BUSINESS_KEY
+    early_limit: int = 16
+    now: timedelta = ZERO
+    late: bool = False
+    """Whether timers are not rung for now."""
+    status: Status = Status.NOT_STARTED
+    result: Any = None
+    problem: Problem | None = None
+    steps: dict[str, Stand] = field(default_factory=dict[str, Stand])
+    sent: dict[str, list[Sent]] = field(default_factory=dict[str, list[Sent]])
+    body: Piece | None = None
+    numbers: int = 0
+    running: list[TaskPiece] = field(default_factory=list[TaskPiece])
+    waiting: list[WaitPiece] = field(default_factory=list[WaitPiece])
+    timers: list[Timer] = field(default_factory=list[Timer])
+    post: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    followed: set[Address] = field(default_factory=set[Address])
+    boxes: list[Letter] = field(default_factory=list[Letter])
+    """What is kept at the places of keys."""
+    kept: list[Letter] = field(default_factory=list[Letter])
+    """What is kept with the instance."""
+    taken: set[str] = field(default_factory=set[str])
+
+    # What happens to it.
+
+    def start(self, value: Any) -> None:
+        """Begin; what is there already goes on as it is."""
+        if self.status is Status.NOT_STARTED:
+            self.status = Status.EXECUTING
+            self.move_in()
+            self.body = piece_of(self, self.template.body, "", value, None)
+            self.body.begin()
+        self.settle()
+
+    def deliver(self, topic: Topic[Any], note: Note, id: str | None) -> None:
+        """A message comes from outside."""
+        self.send(topic, note, None if id is None else f"{topic.name}/{id}")
+        self.settle()
+
+    def signal(self, name: str, word: int) -> None:
+        """A signal comes; it is addressed to the instance, wherever that lives."""
+        self.receive(Letter((f"signal {name}", BUSINESS_KEY), word, self.new_id(), self.now))
+        self.settle()
+
+    def finish(self, call_key: str, outcome: Outcome) -> None:
+        """A running task ends."""
+        (task,) = [task for task in self.running if task.call_key == call_key]
+        task.finish(outcome)
+        self.settle()
+
+    def stop(self) -> None:
+        """Somebody wants it to end."""
+        if self.status is Status.EXECUTING and self.body is not None:
+            self.body.stop()
+            self.conclude(Status.STOPPED)
+        self.settle()
+
+    def advance(self, by: timedelta) -> None:
+        """Time goes from timer to timer."""
+        target = self.now + by
+        self.late = False
+        self.settle()
+        while self.timers and self.next_timer().due <= target:
+            self.now = self.next_timer().due
+            self.settle()
+        self.now = target
+        self.settle()
+
+    def lag(self, by: timedelta) -> None:
+        """Time goes on, and no timer is rung before the next `advance`."""
+        self.late = True
+        self.now += by
+
+    # What is seen of it.
+
+    @property
+    def task_keys(self) -> list[str]:
+        """The tasks that run, by what names a call."""
+        return sorted(task.call_key for task in self.running)
+
+    @property
+    def view(self) -> View:
+        error = (self.problem.path, self.problem.kind) if self.problem else None
+        return View(self.status, plain(self.result), error, self.sent, self.seen_steps())
+
+    def seen_steps(self) -> dict[str, Stand]:
+        """Each step that was begun, and, once nothing follows, those that never were."""
+        if not self.status.is_end:
+            return dict(self.steps)
+        return {path: self.steps.get(path, NEVER) for path, _ in walk(self.template.body)}
+
+    # What pieces ask for.
+
+    def count(self) -> int:
+        self.numbers += 1
+        return self.numbers
+
+    def publish(self, topic: Topic[Any], message: Sent) -> None:
+        self.sent.setdefault(topic.name, []).append(message)
+        self.send(topic, message.value, None)
+
+    def timer(self, piece: Piece, after: timedelta) -> None:
+        self.timers.append(Timer(self.now + after, piece))
+
+    def wait(self, piece: WaitPiece, address: Address) -> None:
+        """Follow what the step waits for now, and no longer what it has waited for."""
+        self.follow(address)
+        before, piece.address = piece.address, address
+        if before is None:
+            self.waiting.append(piece)
+        else:
+            self.unfollow(before)
+
+    def early(self, address: Address) -> Letter | None:
+        """The oldest message that was kept for a step; it is taken."""
+        letter = next((letter for letter in self.fresh(self.kept) if letter.to == address), None)
+        if letter is not None:
+            self.take(letter)
+        return letter
+
+    def forget(self, piece: Piece) -> None:
+        """Nothing reaches a piece any more."""
+        self.timers = [timer for timer in self.timers if timer.piece is not piece]
+        self.waiting = [waiting for waiting in self.waiting if waiting is not piece]
+        self.running = [running for running in self.running if running is not piece]
+
+    def conclude(self, status: Status, *, result: Any = None, problem: Problem | None = None) -> None:
+        self.status, self.result, self.problem = status, result, problem
+
+    # Messages at the places of their keys.
+
+    def send(self, topic: Topic[Any], note: Note, id: str | None) -> None:
+        """To the place of every key by which a channel hears the message."""
+        id = id or self.new_id()
+        for address in self.addresses(topic, note):
+            self.post.append(partial(self.arrive, Letter(address, note, id, self.now)))
+
+    def addresses(self, topic: Topic[Any], note: Note) -> list[Address]:
+        """On which channels a message is heard, and by which keys."""
+        found = list[Address]()
+        for path, node in walk(self.template.body):
+            if isinstance(node, nodes.Listen) and node.topic == topic:
+                keys = (node.by or topic.key).call(note)
+                found += [(channel_of(node, path), key) for key in (keys if isinstance(keys, list) else [keys])]
+        return list(dict.fromkeys(found))
+
+    def arrive(self, letter: Letter) -> None:
+        """At the place of a key: whoever lives there or follows it gets the message, or else it is kept."""
+        if self.lives_at(letter.to):
+            self.receive(letter)
+        elif letter.to in self.followed:
+            self.post.append(partial(self.receive, letter))
+        else:
+            self.keep(self.boxes, letter)
+
+    @cached_property
+    def open_addresses(self) -> list[Address]:
+        """What the instance hears by its business key, for as long as it lives."""
+        found = dict[Address, None]()
+        for path, node in walk(self.template.body):
+            if isinstance(node, nodes.Listen) and node.on is None:
+                found[channel_of(node, path), BUSINESS_KEY] = None
+        return list(found)
+
+    def lives_at(self, address: Address) -> bool:
+        started = self.status is not Status.NOT_STARTED
+        return started and self.id == BUSINESS_KEY and address in self.open_addresses
+
+    def move_in(self) -> None:
+        """Take over what was kept at the business key, or ask for it."""
+        if self.id == BUSINESS_KEY:
+            self.kept = self.emptied(self.open_addresses)
+        else:
+            self.post.append(partial(self.ask, self.open_addresses))
+
+    def follow(self, address: Address) -> None:
+        """A step is going to wait: from now on what comes to a computed key is wanted."""
+        if self.is_computed(address) and not self.is_awaited(address):
+            self.post.append(partial(self.ask, [address]))
+
+    def unfollow(self, address: Address) -> None:
+        """A step does not wait for it any more."""
+        if self.is_computed(address) and not self.is_awaited(address):
+            self.post.append(partial(self.followed.discard, address))
+
+    def ask(self, addresses: list[Address]) -> None:
+        """At the places of keys: send on what comes, and what was kept."""
+        self.followed.update(addresses)
+        self.post += [partial(self.receive, letter) for letter in self.emptied(addresses)]
+
+    def is_computed(self, address: Address) -> bool:
+        channel, _ = address
+        return channel.startswith("topic") and address not in self.open_addresses
+
+    def is_awaited(self, address: Address) -> bool:
+        return any(piece.address == address for piece in self.waiting)
+
+    def emptied(self, addresses: list[Address]) -> list[Letter]:
+        """What was kept at the places of keys, and is no more."""
+        found = [letter for letter in self.fresh(self.boxes) if letter.to in addresses]
+        self.boxes = [letter for letter in self.boxes if letter.to not in addresses]
+        return found
+
+    # Messages at the instance.
+
+    def receive(self, letter: Letter) -> None:
+        """To the step that has waited longest, once; or it is kept."""
+        if self.status is not Status.EXECUTING or letter.id in self.taken:
+            return
+        for piece in self.waiting:
+            if piece.address == letter.to:
+                self.take(letter)
+                piece.take(letter)
+                return
+        self.keep(self.kept, letter)
+
+    def take(self, letter: Letter) -> None:
+        """A message is taken once, on whatever channels it is heard."""
+        self.taken.add(letter.id)
+        self.kept = [other for other in self.kept if other.id != letter.id]
+
+    def keep(self, box: list[Letter], letter: Letter) -> None:
+        """So many for a channel and a key, and none twice."""
+        others = [other for other in self.fresh(box) if other.to == letter.to]
+        if len(others) < self.early_limit and all(other.id != letter.id for other in others):
+            box.append(letter)
+
+    def fresh(self, box: list[Letter]) -> list[Letter]:
+        """The kept messages whose time is not over."""
+        return [letter for letter in box if self.now < letter.came + KEPT_FOR]
+
+    def new_id(self) -> str:
+        return f"#{self.count()}"
+
+    # Time.
+
+    def settle(self) -> None:
+        """Ring what is due, then bring the post, until nothing is left to do now."""
+        while True:
+            if not self.late and self.timers and self.next_timer().due <= self.now:
+                self.ring(self.next_timer())
+            elif self.post:
+                self.post.pop(0)()
+            else:
+                return
+
+    def next_timer(self) -> Timer:
+        return min(self.timers, key=lambda timer: timer.order)
+
+    def ring(self, timer: Timer) -> None:
+        self.timers.remove(timer)
+        timer.piece.rings()

@@ -1,0 +1,252 @@
+"""The laws of the language and of the machine, on random templates and random schedules."""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+from hypothesis import assume, given, note
+from hypothesis import strategies as st
+from typing_extensions import override
+
+from dagger import Status, Template, all_of, any_of, command, template
+from dagger.core import step
+from dagger.core.effects import Effect, Ignored, Unmatched
+from dagger.core.events import (
+    Event,
+    MessageForwarded,
+    MessageReceived,
+    SignalReceived,
+    StopRequested,
+    Subscribed,
+    TaskFailed,
+    TaskSucceeded,
+    TimerDue,
+    Unsubscribed,
+)
+from dagger.core.home import EMPTY, Home, receive
+from dagger.dsl import nodes
+from dagger.engine.records import decode_cell
+from dagger.plan import Plan, compile
+from tests.model import MARKS
+from tests.model.drivers import Core, stored
+from tests.model.schedule import Case
+from tests.model.strategies import AnyStep, Draw, Gardener, cases, templates
+from tests.model.trees import changes, portrait, rebuilt, slower, told
+from tests.model.words import IN_A, IN_B, KEYS, LOOP, OUT, BusinessKey, Note
+
+AnyTemplate = Template[Any, Any]
+
+pytestmark = MARKS
+
+# Composition.
+
+
+@st.composite
+def three_steps(draw: Draw) -> tuple[AnyStep, AnyStep, AnyStep]:
+    """Steps that may stand in one template."""
+    gardener = Gardener(draw)
+    return gardener.step(1), gardener.step(1), gardener.step(1)
+
+
+@given(three_steps())
+def test_one_after_the_other_is_associative(steps: tuple[AnyStep, AnyStep, AnyStep]) -> None:
+    a, b, c = steps
+    assert_the_same((a >> b) >> c, a >> (b >> c))
+
+
+@given(three_steps())
+def test_the_operators_of_groups_are_their_words(steps: tuple[AnyStep, AnyStep, AnyStep]) -> None:
+    a, b, c = steps
+    assume(not isinstance(a.node, nodes.Group) or a.node.name is not None)
+    assert_the_same(a & b & c, all_of(a, b, c))
+    assert_the_same(a | b | c, any_of(a, b, c))
+
+
+def assert_the_same(left: AnyStep, right: AnyStep) -> None:
+    one, other = as_template(left), as_template(right)
+    assert (one, hash(one)) == (other, hash(other))
+    assert portrait(compiled(one)) == portrait(compiled(other))
+
+
+def as_template(step: AnyStep) -> AnyTemplate:
+    if isinstance(step, Template):
+        return step
+    return template("T", step, key=BusinessKey(), takes=int)
+
+
+def compiled(template: AnyTemplate) -> Plan:
+    """The plan of a template, compiled anew."""
+    return compile.__wrapped__(template)
+
+
+# Values.
+
+
+@given(templates())
+def test_what_is_built_alike_is_equal(one: AnyTemplate) -> None:
+    other = Template[Any, Any](rebuilt(one.node))
+    assert one.node is not other.node
+    assert_the_same(one, other)
+    assert str(one) == str(other)
+    assert one.fingerprint() == other.fingerprint()
+
+
+@given(templates(), st.data())
+def test_another_shape_is_another_value_with_another_fingerprint(one: AnyTemplate, data: st.DataObject) -> None:
+    what, node = data.draw(st.sampled_from(list(changes(one.node))))
+    note(what)
+    other = Template[Any, Any](node)
+    assert one != other
+    assert one.fingerprint() != other.fingerprint()
+
+
+@given(templates(), st.data())
+def test_a_fingerprint_does_not_tell_durations(one: AnyTemplate, data: st.DataObject) -> None:
+    found = list(slower(one.node))
+    assume(found)
+    other = Template[Any, Any](data.draw(st.sampled_from(found)))
+    assert one != other
+    assert one.fingerprint() == other.fingerprint()
+
+
+# The machine.
+
+
+class Watched(Core):
+    """Does what the core's driver does, and sees to it that every step keeps to the laws."""
+
+    @override
+    def apply(self, to: str, event: Event) -> None:
+        lawful(self, self.homes.get(to, EMPTY), event)
+        super().apply(to, event)
+
+
+def lawful(core: Core, home: Home, event: Event) -> Home:
+    """Apply an event, once more, and to what was stored and loaded: the old state stays, and all give the same."""
+    before = stored(home)
+    after, effects = outcome(core, home, event)
+    assert stored(home) == before
+    assert outcome(core, home, event) == (after, effects)
+    assert outcome(core, decode_cell(before).home, event) == (after, effects)
+    if home.state is not None and not home.state.is_live:
+        assert after.state == home.state
+    return after
+
+
+def outcome(core: Core, home: Home, event: Event) -> tuple[Home, tuple[Effect, ...]]:
+    """What an event makes of a home, as it is loaded again."""
+    after, effects = receive(core.find, core.plan.limits, home, event, core.now)
+    return decode_cell(stored(after)).home, effects
+
+
+@given(cases())
+def test_every_step_is_pure_deterministic_and_survives_being_stored(case: Case) -> None:
+    note(told(case.template))
+    core, cold = Watched(case), Core(case, cold=True)
+    for action in case.actions:
+        note(str(action))
+        core.carry_out(action)
+        cold.carry_out(action)
+        assert_tidy(core)
+    assert core.view == cold.view
+    assert {key: stored(home) for key, home in core.homes.items()} == {
+        key: stored(home) for key, home in cold.homes.items()
+    }
+
+
+def assert_tidy(core: Core) -> None:
+    """What the head of the core's state.py promises; no id is published twice; what ended well has no error."""
+    assert set(core.published.values()) <= {1}
+    state = core.state
+    if state is None:
+        return
+    assert all(frame.parent < number for number, frame in state.frames.items())
+    assert {frame.parent for frame in state.frames.values()} <= {0, *state.frames}
+    assert state.is_live or not (state.frames or state.held or core.tasks)
+    view = core.view
+    assert (state.result is not None) == (view.status is Status.COMPLETED)
+    assert (state.error is not None) == (view.status is Status.FAILURE)
+    assert all(view.steps[core.plan.paths[slot]].status is not Status.COMPLETED for slot in state.errors)
+
+
+@st.composite
+def strange_events(draw: Draw) -> Event:
+    """Events that nobody has ordered: late, repeated, unreadable, meant for others."""
+    channel = draw(st.sampled_from([IN_A.name, IN_B.name, LOOP.name, "signal:go", "nowhere", ""]))
+    key = draw(st.sampled_from([*KEYS, ""]))
+    notes = [OUT.wire.encode(Note(key, 3)) for key in KEYS]
+    payload = draw(st.sampled_from([b"", b"null", b"\xc1", b"\x07", *notes]))
+    id = draw(st.sampled_from(["", "in-a/m1", "in-a/m2"]))
+    frame = draw(st.integers(0, 12))
+    kinds: list[Event] = [
+        MessageReceived(channel, key, payload, id),
+        MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id),
+        SignalReceived(channel.removeprefix("signal:"), payload, id),
+        TaskSucceeded(frame, payload),
+        TaskFailed(frame, "Odd", "", ("builtins.Exception",)),
+        TimerDue(),
+        StopRequested(),
+        Subscribed("another", (channel,)),
+        Unsubscribed("an-id", (channel,)),
+    ]
+    event: Event = draw(st.sampled_from(kinds))
+    return event
+
+
+def driven(case: Case) -> Core:
+    """The core when all of a schedule has happened."""
+    note(told(case.template))
+    core = Core(case)
+    for action in case.actions:
+        note(str(action))
+        core.carry_out(action)
+    return core
+
+
+@given(cases(), st.lists(st.tuples(strange_events(), st.integers(-5, 5)), min_size=1, max_size=8))
+def test_any_event_may_come_to_any_state(case: Case, strange: list[tuple[Event, int]]) -> None:
+    core = driven(case)
+    home = core.homes[case.id]
+    for event, seconds in strange:
+        note(str(event))
+        core.now += seconds * 1_000_000
+        home = lawful(core, home, event)
+
+
+@given(cases(), strange_events())
+def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event: Event) -> None:
+    if isinstance(event, Subscribed | Unsubscribed):
+        event = TimerDue()
+    core = driven(case)
+    core.append(case.id, StopRequested())
+    core.settle()
+    state = core.state
+    assert state is not None
+    assert not state.is_live
+    for late in (event, core.submitted()):
+        after, effects = step(core.plan, state, late, core.now)
+        assert after is state
+        (effect,) = effects
+        assert isinstance(effect, Ignored | Unmatched)
+        assert effect.reason
+
+
+# Size.
+
+LONG = 10_000
+
+
+def test_ten_thousand_steps_compose_hash_print_compile_and_run() -> None:
+    links: list[AnyStep] = [command(OUT).named(f"c{n}") for n in range(LONG)]
+    chain = reduce(lambda chain, link: chain >> link, links)
+    long = template("Long", chain, key=BusinessKey(), takes=Note)
+    again = Template[Any, Any](rebuilt(long.node))
+    assert (long, hash(long)) == (again, hash(again))
+    assert len(str(long).splitlines()) > LONG
+    assert len(compile(long).paths) == LONG
+    core = Core(Case(long, Note("k", 1), "k", ()))
+    core.append("k", core.submitted())
+    core.settle()
+    assert core.view.status is Status.COMPLETED
+    assert len(core.sent[OUT.name]) == LONG
