@@ -219,7 +219,7 @@ class MemoryStore:
         if write.data is None:
             self._rows.pop(write.key, None)
         else:
-            self._rows[write.key] = (Row(write.version + 1, write.data), write)
+            self._rows[write.key] = (Row(write.next, write.data), write)
         self._index(write, old[1] if old else None)
         return True
 

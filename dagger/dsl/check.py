@@ -155,6 +155,17 @@ def _check_topic(topic: Topic[Any], path: str, place: str, topics: dict[str, tup
             f"'{where}' and {codecs.type_name(topic.type)} ({topic.codec.name}) at '{path}'; "
             "a topic has one type: use one Topic value for both"
         )
+    if not same_function(other.key, topic.key):
+        raise TemplateError(
+            f"{place}: topic '{topic.name}' has one key function at '{where}' and another at '{path}'; "
+            "messages are matched by one: use one Topic value for both, or by= on the listener"
+        )
+
+
+def same_function(one: Fn, other: Fn) -> bool:
+    """Whether two functions are one, or were made by the same lines, as those of a factory are."""
+    code = getattr(one.call, "__code__", None)
+    return one == other or (code is not None and code is getattr(other.call, "__code__", None))
 
 
 def _check_signal(node: Await, path: str, place: str, signals: dict[str, tuple[Any, str]]) -> None:

@@ -18,7 +18,7 @@ Connect = Callable[[str, str | None], Backend]
 
 def connect(broker: str, store: str | None) -> Backend:
     """The backend for a broker's URL. Nothing is connected yet. Raises BackendError for an unknown scheme."""
-    scheme, separator, _ = broker.partition("://")
+    scheme, separator, _ = str(broker).partition("://")
     if not separator or not scheme:
         raise BackendError(f"broker {broker!r} is no URL; write for example memory://")
     found = _offered(scheme) or _built_in(scheme)

@@ -15,14 +15,14 @@ import anyio.lowlevel
 from typing_extensions import override
 
 from dagger.core.effects import StopTask
-from dagger.core.state import State
+from dagger.core.state import FOREVER, State
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend
+from dagger.engine.prepare import checked_settings
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import RequestError
 from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
@@ -60,9 +60,11 @@ class Dagger(Client):
         clock: Clock | None = None,
         backend: Backend | None = None,
     ) -> None:
-        if early_limit < 0 or early_for < timedelta(0) or grace < timedelta(0) or threads < 1:
-            raise RequestError("Dagger: early_limit, early_for and grace want 0 or more, threads 1 or more")
-        limits = Limits(early_limit, early_for // MICROSECOND)
+        checked_settings(
+            counts={"early_limit": (early_limit, 0), "threads": (threads, 1)},
+            spans={"early_for": early_for, "grace": grace},
+        )
+        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER))
         super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
         self._lifespan = lifespan
         self._resources: Any = None

@@ -10,6 +10,8 @@ Contract of a log:
 Contract of a store:
 
 * `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing.
+  The stored version becomes `next`, and no version comes twice for a key, even if its record was deleted in between:
+  so a worker that was overtaken changes nothing.
 * A write may become visible as late as the commit of the log that follows it.
 * `due` and `busy` never scan records that are not due, or not busy.
 """
@@ -92,11 +94,12 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
-    """A record to be written, if the stored version is `version` (0: there is none)."""
+    """A record to be written, if the stored version is `version` (0: there is none); it becomes `next`."""
 
     key: str
     partition: int
     version: int
+    next: int
     data: bytes | None
     """None deletes the record."""
     due: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from dagger.core.state import Status
@@ -56,6 +57,16 @@ def checked_query(
     if status is not None and status not in list(Status):
         raise RequestError(f"instances: no status is called {status!r}; there are: {', '.join(Status)}")
     return Query(template, None if status is None else Status(status).value, key, limit, after)
+
+
+def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[str, object]) -> None:
+    """Whole numbers, each with the least that it may be, and timedeltas of zero or more. Raises RequestError."""
+    for name, (value, least) in counts.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise RequestError(f"Dagger: {name} is {value!r}; give a whole number from {least}")
+    for name, value in spans.items():
+        if not isinstance(value, timedelta) or value < timedelta(0):
+            raise RequestError(f"Dagger: {name} is {value!r}; give a timedelta of zero or more")
 
 
 def checked_topic(topic: object, place: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from dagger.codecs import type_name
+from dagger.dsl.check import same_function
 from dagger.dsl.nodes import Command
 from dagger.dsl.paths import walk
 from dagger.dsl.template import Template
@@ -72,6 +73,11 @@ class Registry:
             raise TemplateError(
                 f"{place}: topic '{topic.name}' carries {type_name(topic.type)} here and "
                 f"{type_name(known.type)} in what was registered before; a topic has one type"
+            )
+        if not same_function(known.key, topic.key):
+            raise TemplateError(
+                f"{place}: topic '{topic.name}' has another key function here than in what was registered before; "
+                "messages are matched by one: use one Topic value for both, or by= on the listener"
             )
 
     @property

@@ -236,18 +236,19 @@ class Worker:
         for write, ok in zip(writes, await self._store.write(writes), strict=True):
             if not ok:
                 raise Fenced(f"the record of '{write.key}' was written by another worker")
-            dirty[write.key].version = write.version + 1 if write.data is not None else 0
+            dirty[write.key].version = 0 if write.data is None else write.next
 
     def _row(self, key: str, loaded: Loaded) -> Write:
         home = loaded.cell.home
         state = home.state
         partition = loaded.partition
+        after = loaded.cell.offset + 1
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
-            return Write(key, partition, loaded.version, data, home.due)
+            return Write(key, partition, loaded.version, after, data, home.due)
         listing = Listing(state.template, STATUSES[state.status], state.key, state.created)
         data = encode_cell(loaded.cell)
-        return Write(key, partition, loaded.version, data, home.due, state.is_busy, listing)
+        return Write(key, partition, loaded.version, after, data, home.due, state.is_busy, listing)
 
     def _trim(self) -> None:
         """Forget the rows that were loaded first, once there are too many."""

@@ -56,7 +56,7 @@ async def explore(
     """Run a scenario undisturbed, then once for each place where a fault may strike; nothing may change.
 
     `scenario` is an async function of a `TestEngine`, in which the template is registered. It does the same whenever
-    it runs: what it fakes or counts is made inside of it. The faults:
+    it runs: what it fakes or counts is made inside of it. (`uuid4()` gives the same in every run.) The faults:
 
     * crash: the worker dies after a poll, within or after a write, after a commit, while a task runs, or as a timer
       fires; another goes on from what is stored

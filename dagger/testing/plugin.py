@@ -13,12 +13,13 @@ from typing import Any, Final
 import anyio
 import pytest
 
-from dagger.testing.explore import plain, run_all
+from dagger.testing.explore import Exploration, plain, run_all
 from dagger.testing.explorer import Explorer, NotRepeatable
 from dagger.testing.kit import TestEngine
 
 _MARKS: Final = ("anyio", "asyncio", "trio")
-_EXPLORED: Final = pytest.StashKey[list[str]]()
+_EXPLORED: Final = pytest.StashKey[list[Exploration]]()
+_LEFT_OUT: Final = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,15 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """The mark `unexplored`."""
     config.addinivalue_line("markers", "unexplored(reason): what --dagger-explore leaves out, and why")
     config.stash[_EXPLORED] = []
+    config.stash[_LEFT_OUT] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """What was explored, and what could not be."""
-    told = config.stash[_EXPLORED]
-    if told:
+    found, left_out = config.stash[_EXPLORED], config.stash[_LEFT_OUT]
+    if found or left_out:
+        runs = sum(sum(one.runs.values()) for one in found)
         terminalreporter.section("explored")
-        for line in told:
-            terminalreporter.write_line(line)
+        terminalreporter.write_line(f"{len(found)} tests survived {runs} runs with a fault each")
+        for line in left_out:
+            terminalreporter.write_line(f"not explored: {line}")
 
 
 @pytest.fixture
@@ -71,9 +75,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     anyio.run(_run, pyfuncitem.obj, arguments, list(engines.values()))
     runs: int = pyfuncitem.config.option.dagger_explore
     if runs and engines.keys() == {"dagger_engine"} and not pyfuncitem.get_closest_marker("unexplored"):
-        told = anyio.run(_explored, pyfuncitem.name, pyfuncitem.obj, arguments, runs)
-        pyfuncitem.config.stash[_EXPLORED].append(f"{pyfuncitem.name}: {told}")
+        _explore(pyfuncitem, arguments, runs)
     return True
+
+
+def _explore(item: pytest.Function, arguments: dict[str, Any], runs: int) -> None:
+    try:
+        found = anyio.run(_explored, item.name, item.obj, arguments, runs)
+        item.config.stash[_EXPLORED].append(found)
+    except NotRepeatable as error:
+        item.config.stash[_LEFT_OUT].append(f"{item.name}: {error}")
 
 
 async def _run(test: Any, arguments: dict[str, Any], engines: list[TestEngine]) -> None:
@@ -84,7 +95,7 @@ async def _run(test: Any, arguments: dict[str, Any], engines: list[TestEngine]) 
             await engine.close()
 
 
-async def _explored(name: str, test: Any, arguments: dict[str, Any], runs: int) -> str:
+async def _explored(name: str, test: Any, arguments: dict[str, Any], runs: int) -> Exploration:
     """Explore a test that has passed: what it asserts may fail with a fault, what it leads to may not change."""
 
     async def scenario(engine: TestEngine) -> None:
@@ -93,8 +104,4 @@ async def _explored(name: str, test: Any, arguments: dict[str, Any], runs: int) 
         except pytest.fail.Exception as failure:
             raise AssertionError(str(failure)) from failure
 
-    explorer = Explorer(name, scenario, None, plain, strict=False)
-    try:
-        return str(await run_all(explorer, runs=runs))
-    except NotRepeatable as error:
-        return f"not explored: {error}"
+    return await run_all(Explorer(name, scenario, None, plain, strict=False), runs=runs)

@@ -493,6 +493,22 @@ def test_a_topic_with_two_codecs_is_refused() -> None:
         composed(command(orders) >> command(other).named("other"))
 
 
+def test_a_topic_with_two_key_functions_is_refused() -> None:
+    other = Topic("ORDERS", Order, key=lambda m: m.id.upper())
+    with refused(
+        "template 'W': topic 'ORDERS' has one key function at 'ORDERS' and another at 'other'; "
+        "messages are matched by one: use one Topic value for both, or by= on the listener"
+    ):
+        composed(command(orders) >> listener(other).named("other"))
+
+
+def test_a_topic_of_a_factory_is_the_same_each_time() -> None:
+    def made() -> Topic[Order]:
+        return Topic("MADE", Order, key=lambda m: m.id)
+
+    composed(command(made()) >> command(made()).named("again"))
+
+
 def test_a_signal_with_two_types_is_refused() -> None:
     with refused(
         "template 'W': signal 'go' carries int at 'first' and str at 'second'; "

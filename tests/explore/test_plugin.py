@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 TESTS = """
-import uuid
+import itertools
 import pytest
 from dagger import task, template
 from tests.explore.trips import FLIGHT, HOTEL, TRIP, Trip, by_id, conversation, race
+
+numbers = itertools.count()
 
 async def test_talks(dagger_engine):
     run = await dagger_engine.start(conversation, TRIP)
@@ -44,7 +46,7 @@ async def test_counts(dagger_engine):
     assert len(calls) == 1
 
 async def test_changes(dagger_engine):
-    await dagger_engine.start(conversation, TRIP, id=uuid.uuid4())
+    await dagger_engine.start(conversation, TRIP, id=f"t-{next(numbers)}")
 
 async def test_fails(dagger_engine):
     await dagger_engine.start(conversation, TRIP)
@@ -72,7 +74,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
 
 def test_a_test_that_survives_passes_and_is_told(told: str) -> None:
     assert "test_talks PASSED" in told
-    assert re.search(r"test_talks: \d\d runs of \d\d places .*: nothing has changed", told)
+    assert re.search(r"2 tests survived \d+ runs with a fault each", told)
 
 
 def test_a_fault_that_changes_what_a_test_leads_to_fails_it(told: str) -> None:
@@ -90,7 +92,7 @@ def test_what_a_test_asserts_of_its_fakes_need_not_hold_with_a_fault(told: str) 
 
 def test_a_test_that_does_not_repeat_is_told(told: str) -> None:
     assert "test_changes PASSED" in told
-    assert "test_changes: not explored: test_changes does not repeat" in told
+    assert "not explored: test_changes: test_changes does not repeat" in told
 
 
 def test_a_test_that_fails_by_itself_is_not_explored(told: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -102,7 +103,7 @@ async def talk(engine: TestEngine) -> None:
 
 async def talk_by_uuid(engine: TestEngine) -> None:
     """The instance is found through a subscription to its key."""
-    await engine.start(conversation, Trip("t-1"), id="7d4d9d1c-59c2-4d0c-9a27-6d1f9e1a8a4f")
+    await engine.start(conversation, Trip("t-1"), id=uuid.uuid4())
     await engine.deliver(hotels, Told("t-1", "sea view"))
     await engine.deliver(flights, Told("t-1", "window"))
 
@@ -262,7 +263,22 @@ def via(trip: Trip, message: Told) -> str:
     return message.what
 
 
+def first_stop_of(booked: Booked) -> str:
+    return booked.trip.stops[0]
+
+
+@listener(hotels, on=first_stop)
+def arrive(trip: Trip, message: Told) -> Booked:
+    return Booked(trip, (message.what,))
+
+
+@listener(hotels, on=first_stop_of)
+def leave(booked: Booked, message: Told) -> Booked:
+    return Booked(booked.trip, (*booked.what, message.what))
+
+
 correlates = template("Correlates", via, key=by_id)
+stays = template("Stays", arrive >> print_ticket >> leave, key=by_id)
 
 agree = signal("agree", str)
 
@@ -350,6 +366,7 @@ SCENARIOS: dict[str, tuple[Template[Any, Any], Scenario]] = {
     "again": (collects, started(collects, Offers(TRIP), *[(hotels, Told("t-1", n)) for n in "abc"])),
     "early message": (collects, collect_early),
     "computed key": (correlates, started(correlates, TRIP, (flights, Told("Rome", "window")))),
+    "one key twice": (stays, started(stays, TRIP, (hotels, Told("Rome", "in")), (hotels, Told("Rome", "out")))),
     "signals": (votes, vote_three_times),
     "signal": (signs, started(signs, TRIP, "agree", FLIGHT)),
 }

@@ -221,16 +221,30 @@ async def test_nothing_need_be_kept(engine_that_keeps_none: TestEngine) -> None:
 
 
 async def test_bounds_below_nothing_are_refused(dagger_engine: TestEngine) -> None:
-    with pytest.raises(RequestError, match="early_limit, early_for and grace want 0 or more"):
+    with pytest.raises(RequestError, match="Dagger: early_limit is -1; give a whole number from 0"):
         TestEngine(early_limit=-1)
-    with pytest.raises(RequestError, match="early_limit, early_for and grace want 0 or more"):
+    with pytest.raises(RequestError, match=r"Dagger: early_for is .*; give a timedelta of zero or more"):
         TestEngine(early_for=timedelta(seconds=-1))
+
+
+@pytest.fixture
+def engine_that_keeps_for_ever() -> TestEngine:
+    return TestEngine(early_for=timedelta.max)
+
+
+async def test_messages_may_be_kept_for_ever(engine_that_keeps_for_ever: TestEngine) -> None:
+    engine = engine_that_keeps_for_ever
+    engine.register(one)
+    await engine.deliver(notes, Note("o-1", "early"))
+    await engine.advance(timedelta(days=36500))
+    assert (await engine.start(one, Order("o-1"))).result == Note("o-1", "early")
 
 
 # For how long.
 
 
 @pytest.mark.parametrize("id", [None, "its own"])
+@pytest.mark.unexplored("a message that is repeated after it was too old is a new one")
 async def test_after_seven_days_a_message_is_too_old_for_its_instance(
     dagger_engine: TestEngine, id: str | None
 ) -> None:

@@ -178,6 +178,7 @@ async def test_what_any_never_began_is_skipped(dagger_engine: TestEngine) -> Non
     assert (run.step("hotel").status, run.step("sleep-1h").status) == (Status.STOPPED, Status.SKIPPED)
 
 
+@pytest.mark.unexplored("a race: the first of two messages wins")
 async def test_what_is_stopped_takes_no_message_any_more(dagger_engine: TestEngine) -> None:
     body = any_of(hotel.named("first"), car) >> sleep(HOUR)
     run = await dagger_engine.start(template("W", body, key=by_id), Trip("t-1"))
@@ -253,6 +254,7 @@ async def test_groups_in_groups(dagger_engine: TestEngine) -> None:
     assert run.result == ("car 2", [Booked("t-1", 3)])
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_a_group_that_is_tried_again_begins_afresh(dagger_engine: TestEngine) -> None:
     tries = list[int]()
 

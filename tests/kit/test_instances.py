@@ -149,6 +149,29 @@ async def test_a_topic_of_another_type_than_a_registered_one_is_refused(dagger_e
         dagger_engine.register(template("Other", listener(wrong), key=by_order))
 
 
+async def test_a_topic_of_another_key_function_than_a_registered_one_is_refused(
+    dagger_engine: TestEngine,
+) -> None:
+    dagger_engine.register(order_workflow)
+    other = Topic("PAYMENT_LISTENER", Paid, key=lambda m: m.receipt)
+    with pytest.raises(
+        TemplateError,
+        match=r"template 'Other': topic 'PAYMENT_LISTENER' has another key function here than in what was registered "
+        r"before; messages are matched by one: use one Topic value for both, or by= on the listener",
+    ):
+        dagger_engine.register(template("Other", listener(other), key=by_order))
+
+
+async def test_a_template_that_is_made_twice_may_be_registered_twice(dagger_engine: TestEngine) -> None:
+    def made() -> Template[Order, Paid]:
+        mine = Topic("MINE", Paid, key=lambda m: m.order_id)
+        return template("Made", listener(mine), key=by_order)
+
+    await dagger_engine.start(made(), Order("o-1", 1))
+    await dagger_engine.start(made(), Order("o-2", 2))
+    assert len(await dagger_engine.instances()) == 2
+
+
 async def test_a_template_that_is_refused_leaves_nothing_behind(dagger_engine: TestEngine) -> None:
     dagger_engine.register(order_workflow)
     wrong = Topic("PAYMENT_LISTENER", Charge, key=lambda m: m.order_id)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import anyio
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from dagger import (
     BackendError,
     Dagger,
-    DaggerError,
     InstanceConflict,
     RequestError,
     Status,
@@ -238,12 +238,25 @@ def test_an_unknown_backend_is_told_with_those_that_are_there() -> None:
         Dagger("nowhere://x")
     with pytest.raises(BackendError, match="broker 'localhost' is no URL; write for example memory://"):
         Dagger("localhost")
+    number: Any = 9092
+    with pytest.raises(BackendError, match="broker 9092 is no URL; write for example memory://"):
+        Dagger(number)
     with pytest.raises(BackendError, match="memory:// keeps its records itself; leave store= out"):
         Dagger("memory://", "memory://")
 
 
-def test_limits_below_nothing_are_refused() -> None:
-    with pytest.raises(RequestError, match="threads 1 or more"):
-        Dagger(threads=0)
-    with pytest.raises(DaggerError, match="grace"):
-        Dagger(grace=timedelta(seconds=-1))
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"threads": 0}, "threads is 0; give a whole number from 1"),
+        ({"threads": "many"}, "threads is 'many'; give a whole number from 1"),
+        ({"early_limit": 1.5}, "early_limit is 1.5; give a whole number from 0"),
+        ({"early_for": 60}, "early_for is 60; give a timedelta of zero or more"),
+        ({"grace": -MOMENT}, "grace is .*; give a timedelta of zero or more"),
+        ({"grace": None}, "grace is None; give a timedelta of zero or more"),
+    ],
+    ids=str,
+)
+def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(RequestError, match=f"Dagger: {text}"):
+        Dagger(**settings)

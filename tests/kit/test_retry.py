@@ -40,6 +40,7 @@ def failing(times: int, engine: TestEngine, error: Callable[[], Exception] = Con
     return charge, at
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_a_task_is_tried_until_it_succeeds(dagger_engine: TestEngine) -> None:
     charge, at = failing(2, dagger_engine)
     run = await dagger_engine.start(template("W", task(retry=Retry(attempts=5))(charge), key=by_id), Order("o-1"))
@@ -73,6 +74,7 @@ async def test_by_default_three_tries_and_a_doubled_second(dagger_engine: TestEn
     assert at == [0, 1, 3]
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_pauses_may_be_constant_or_none(dagger_engine: TestEngine) -> None:
     charge, at = failing(99, dagger_engine)
     policy = Retry(attempts=3, first=5 * SECOND, factor=1)
@@ -133,6 +135,7 @@ class CardDeclined(Declined):
 
 
 @pytest.mark.parametrize("on", [Declined, [Declined, KeyError], Exception])
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_on_names_base_classes_too(dagger_engine: TestEngine, on: Any) -> None:
     charge, at = failing(1, dagger_engine, CardDeclined)
     run = await dagger_engine.start(template("W", task(retry=Retry(on=on))(charge), key=by_id), Order("o-1"))
@@ -141,6 +144,7 @@ async def test_on_names_base_classes_too(dagger_engine: TestEngine, on: Any) -> 
     assert len(at) == 2
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_a_timeout_is_tried_again_like_any_error(dagger_engine: TestEngine) -> None:
     tries = list[int]()
 
@@ -165,6 +169,7 @@ async def test_a_timeout_is_tried_again_like_any_error(dagger_engine: TestEngine
     assert run.step("ASK").error is None
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_any_step_may_be_tried_again_from_its_input(dagger_engine: TestEngine) -> None:
     charge, at = failing(1, dagger_engine)
     body = (command(tried) >> sleep(10 * SECOND) >> task(charge)).retry(Retry(first=5 * SECOND))
@@ -175,6 +180,7 @@ async def test_any_step_may_be_tried_again_from_its_input(dagger_engine: TestEng
     assert dagger_engine.sent(tried) == [Order("o-1"), Order("o-1")]
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_each_try_of_a_command_is_a_message_of_its_own(dagger_engine: TestEngine) -> None:
     charge, _ = failing(1, dagger_engine)
     body = (command(tried) >> task(charge)).retry(Retry())
@@ -239,6 +245,7 @@ async def test_the_attempt_is_counted_from_one(dagger_engine: TestEngine) -> Non
     assert run.result == 3
 
 
+@pytest.mark.unexplored("it is long")
 async def test_very_many_tries_go_on(dagger_engine: TestEngine) -> None:
     charge, at = failing(1100, dagger_engine)
     policy = Retry(attempts=2000, first=SECOND, longest=SECOND)

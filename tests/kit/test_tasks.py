@@ -61,6 +61,7 @@ async def test_a_sync_task_runs_in_a_worker_thread(dagger_engine: TestEngine) ->
     assert run.result == "order o-1 in AnyIO"
 
 
+@pytest.mark.unexplored("explored tasks run in turn")
 async def test_sync_tasks_run_at_the_same_time(dagger_engine: TestEngine) -> None:
     meeting = threading.Barrier(3, timeout=10)
 
@@ -141,6 +142,7 @@ async def test_a_task_knows_where_it_runs(dagger_engine: TestEngine) -> None:
     assert run.result == ("x", "W", "P/where", 3)
 
 
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
 async def test_the_idempotency_key_is_the_same_for_every_try(dagger_engine: TestEngine) -> None:
     seen = list[TaskContext]()
 

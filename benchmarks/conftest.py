@@ -1,0 +1,15 @@
+"""Prints the table of ratios at the end of `make bench`."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.measure import FOUND, HEAD
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line a ratio: costs are processor time for one event or one workflow."""
+    if FOUND:
+        terminalreporter.section("ratios inside this run")
+        for line in (HEAD, *(found.row() for found in FOUND)):
+            terminalreporter.write_line(line)
