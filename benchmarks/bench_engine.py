@@ -28,6 +28,7 @@ async def send(engine: Dagger) -> None:
 
 async def run_engine() -> tuple[list[Shipped], float]:
     """Every order through the engine; the results, and the processor time that it took in seconds."""
+    results, took = list[Shipped](), 0.0
     async with Dagger() as engine, anyio.create_task_group() as services:
         engine.register(orders)
         services.start_soon(pay, engine)

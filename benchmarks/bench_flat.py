@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from benchmarks.measure import at_most, compare, timed
-from benchmarks.workflow import Order, Paid, charges, key, payments
+from benchmarks.workflow import Charge, Order, Paid, charges, key, payments
 from dagger import Again, Dagger, Status, Step, command, listener, template
 from dagger.core import State, begin, step
 from dagger.core.events import MessageReceived, Submitted
@@ -18,6 +18,10 @@ EVENTS = 100
 
 def keep(order: Order, message: Paid) -> Order:
     return order
+
+
+def nothing(order: Order) -> list[Charge]:
+    return []
 
 
 def once_more(order: Order, message: Paid) -> Order | Again[Order]:
@@ -56,7 +60,9 @@ def test_instances_waiting(benchmark: Any) -> None:
 
 
 def pair(number: int) -> Step[Order, Order]:
-    return command(charges)(lambda order: []).named(f"tell-{number}") >> listener(payments)(keep).named(f"hear-{number}")
+    tell: Step[Order, Order] = command(charges)(nothing).named(f"tell-{number}")
+    hear: Step[Order, Order] = listener(payments)(keep).named(f"hear-{number}")
+    return tell >> hear
 
 
 def middle_of(steps: int) -> tuple[Any, State, MessageReceived]:

@@ -62,7 +62,8 @@ def compare(
 ) -> None:
     """Run both in turn; each gives its cost in microseconds. `speed` compares speeds (theirs/ours), else costs."""
     costs: list[tuple[float, float]] = []
-    ours(), theirs()  # warm both up
+    for side in (ours, theirs):  # warm both up
+        side()
 
     def pair() -> None:
         gc.collect()

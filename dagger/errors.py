@@ -97,3 +97,11 @@ def words_of(error: BaseException) -> str:
     except Exception as worse:
         return f"its text cannot be read: {type(worse).__name__}"
     return text.encode(errors="backslashreplace").decode()
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: users' values may raise when asked for their `repr`."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"a {type(value).__name__} that cannot be shown"

@@ -47,14 +47,13 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Whether nothing needs to be remembered."""
         return self.state is None and not self.subscribers and not self.held
 
-    @property
-    def due(self) -> int | None:
-        """When the next timer of the instance is due, or the next kept message expires, in microseconds."""
-        due = None if self.state is None else self.state.due
-        if not self.held:
-            return due
-        expires = min(held.expires for held in self.held)
-        return expires if due is None else min(due, expires)
+    def agenda(self) -> tuple[int | None, bool]:
+        """When the next timer is due, or the next kept message expires, in microseconds, and whether a task runs."""
+        due, busy = (None, False) if self.state is None else self.state.agenda()
+        if self.held:
+            expires = min(held.expires for held in self.held)
+            due = expires if due is None else min(due, expires)
+        return due, busy
 
 
 EMPTY: Final = Home()

@@ -18,30 +18,35 @@ from dagger.core.state import (
     Scope,
     Sleeping,
     State,
-    Stored,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Strand, Turn, call_pure, error_of, look, settle
+from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, look, settle
 from dagger.dsl.values import Again, Message
-from dagger.errors import DecodeError
+from dagger.errors import DecodeError, shown
 from dagger.plan import ops
 from dagger.plan.keys import MissingKey, key_text, partition_key_of
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_SEVERAL: Final = (list, tuple)
+"""What a command's function may return several messages in; a named tuple is one message."""
 
 
 def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
     """Build, encode and order the messages; the input passes on."""
-    id = f"{turn.state.id}/{op.path}/{turn.begin(op.slot)}"
     build = op.build
-    built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
-    if op.many and (type(built) is list or type(built) is tuple):
-        turn.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's list
-    else:
-        turn.effects.append(_message(op, built, id))
-    turn.finish(op.slot, COMPLETED)
+    try:
+        built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
+        many = op.many and type(built) in _SEVERAL
+        found = [_written(op, message) for message in built] if many else [_written(op, built)]
+    except StepFailed:
+        turn.begin(op.slot)
+        raise
+    id = f"{turn.state.id}/{op.path}/{turn.complete(op.slot)}"
+    for number, (key, payload, headers) in enumerate(found):
+        named = f"{id}.{number}" if many else id
+        turn.effects.append(Publish(op.topic.name, key, payload, named, headers))
     return op.next, stored, parent
 
 
@@ -52,7 +57,8 @@ def _looked(op: ops.Op, stored: Stored) -> Any:
         raise StepFailed(error_of(error, op.path)) from None
 
 
-def _message(op: ops.Publish, message: Any, id: str) -> Publish:
+def _written(op: ops.Publish, message: Any) -> tuple[str, bytes, dict[str, str]]:
+    """The key, the payload and the headers of a message."""
     headers: dict[str, str] = {}
     key: str | None = None
     if type(message) is Message:
@@ -65,7 +71,7 @@ def _message(op: ops.Publish, message: Any, id: str) -> Publish:
                 key = partition_key_of(op.topic, message)
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
-    return Publish(op.topic.name, key, payload, id, headers)
+    return key, payload, headers
 
 
 def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], str | None, Any]:
@@ -73,10 +79,10 @@ def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], st
     headers: dict[Any, Any] = dict(envelope.headers)
     for name, text in headers.items():
         if not isinstance(name, str) or not isinstance(text, str):
-            raise _wrong(op, "TypeError", f"header {name!r} is {text!r}; names and values of headers are text")
+            raise _wrong(op, "TypeError", f"header {name!r} is {shown(text)}; names and values of headers are text")
     key: Any = envelope.key
     if key is not None and not isinstance(key, str):
-        raise _wrong(op, "TypeError", f"the key of its message is {key!r}; a key is text")
+        raise _wrong(op, "TypeError", f"the key of its message is {shown(key)}; a key is text")
     try:
         return headers, None if key is None else key_text(key), envelope.value
     except MissingKey as error:
@@ -86,7 +92,7 @@ def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], st
 def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
     """Park the input; the shell runs the task once this is committed."""
     turn.begin(op.slot)
-    frame = Running(op.index, parent, stored, _attempt(turn, parent))
+    frame = Running(op.index, parent, stored.raw, _attempt(turn, parent))
     number = turn.park(frame)
     turn.effects.append(_order(turn.state.id, turn.ops, turn.frames, number, frame))
 
@@ -116,7 +122,7 @@ def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
 
 def _order(id: str, table: tuple[ops.Op, ...], frames: Any, number: int, frame: Running) -> RunTask:
     key = f"{id}/{table[frame.op].path}{item_suffix(frames, frame.parent)}"
-    return RunTask(number, frame.op, frame.attempt, key, frame.value.raw)
+    return RunTask(number, frame.op, frame.attempt, key, frame.value)
 
 
 def item_suffix(frames: Any, parent: int) -> str:
@@ -138,16 +144,18 @@ def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | No
     if due <= turn.now:
         turn.finish(op.slot, COMPLETED)
         return op.next, stored, parent
-    turn.park(Sleeping(op.index, parent, stored, due))
+    turn.park(Sleeping(op.index, parent, stored.raw, due))
     return None
 
 
 def _time_of(op: ops.Pause, at: Any) -> int:
     if not isinstance(at, datetime):
-        raise _wrong(op, "TypeError", f"wants a datetime, got {at!r}")
+        raise _wrong(op, "TypeError", f"wants a datetime, got {shown(at)}")
     try:
         if at.utcoffset() is None:
-            raise _wrong(op, "ValueError", f"{at!r} has no time zone; use datetime(..., tzinfo=...) or .astimezone()")
+            raise _wrong(
+                op, "ValueError", f"{shown(at)} has no time zone; use datetime(..., tzinfo=...) or .astimezone()"
+            )
         delta = at - EPOCH
     except StepFailed:
         raise
@@ -172,7 +180,7 @@ def listen(turn: Turn, op: ops.Listen, stored: Stored, parent: int) -> Strand | 
     turn.begin(op.slot)
     if op.on is None and not turn.held:
         key = "" if op.is_signal else turn.state.key
-        turn.park(Waiting(op.index, parent, stored, key))
+        turn.park(Waiting(op.index, parent, stored.raw, key))
         return None
     return wait(turn, op, stored, parent)
 
@@ -188,7 +196,7 @@ def wait(turn: Turn, op: ops.Listen, stored: Stored, parent: int, number: int = 
         key = _awaited(turn, op, stored, shape)
         held = _early(turn, op.channel, key)
         if held is None:
-            _park_wait(turn, op, Waiting(op.index, parent, stored, key, again), number)
+            _park_wait(turn, op, Waiting(op.index, parent, stored.raw, key, again), number)
             return None
         turn.drop_held(held)
         turn.take(held.id)

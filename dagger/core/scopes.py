@@ -19,18 +19,16 @@ from dagger.core.state import (
     FAILURE,
     FOREVER,
     STOPPED,
-    UNSET,
     Error,
     Gathering,
     Item,
     Running,
     Scope,
     Spreading,
-    Stored,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Strand, Turn, call_pure, error_of
-from dagger.errors import CodecError
+from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of
+from dagger.errors import CodecError, shown
 from dagger.plan import ops
 from dagger.plan.shapes import failed, row, tagged
 
@@ -39,19 +37,9 @@ replace = msgspec.structs.replace
 # Beginning and ending well.
 
 
-def enter(turn: Turn, op: ops.Enter, stored: Stored, parent: int) -> Strand:
-    turn.begin(op.slot)
-    return op.next, stored, parent
-
-
-def leave(turn: Turn, op: ops.Leave, stored: Stored, parent: int) -> Strand:
-    turn.finish(op.slot, COMPLETED)
-    return op.next, stored, parent
-
-
 def open_bound(turn: Turn, op: ops.Open, stored: Stored, parent: int) -> Strand:
     due = min(turn.now + op.after, FOREVER) if op.after >= 0 else 0
-    return op.next, stored, turn.park(Scope(op.index, parent, stored, due))
+    return op.next, stored, turn.park(Scope(op.index, parent, stored.raw, due))
 
 
 def close_bound(turn: Turn, op: ops.Close, stored: Stored, parent: int) -> Strand:
@@ -72,7 +60,7 @@ def branch(turn: Turn, op: ops.Branch, stored: Stored, parent: int) -> Strand:
 def join(turn: Turn, op: ops.Join, stored: Stored, parent: int) -> Strand | None:
     """A branch has succeeded; with the last one that is needed, the group has."""
     group, spec = _group(turn, parent)
-    done = {**group.done, op.number: stored}
+    done = {**group.done, op.number: stored.raw}
     if len(done) < spec.needed:
         turn.frames[parent] = replace(group, done=done)
         return None
@@ -91,15 +79,13 @@ def _group(turn: Turn, number: int) -> tuple[Gathering, ops.Fork]:
     return frame, op
 
 
-def _gathered(kind: str, done: dict[int, Stored]) -> Stored:
+def _gathered(kind: str, done: dict[int, bytes]) -> Stored:
     if kind == "any":
-        ((number, stored),) = done.items()
-        return Stored(tagged(number, stored.raw), stored.live)
-    parts = [done[number] for number in sorted(done)]
+        ((number, raw),) = done.items()
+        return Stored(tagged(number, raw))
     if kind == "at_least":
-        return Stored(row(tagged(number, done[number].raw) for number in sorted(done)))
-    lives = tuple(part.live for part in parts)
-    return Stored(row(part.raw for part in parts), UNSET if UNSET in lives else lives)
+        return Stored(row(tagged(number, done[number]) for number in sorted(done)))
+    return Stored(row(done[number] for number in sorted(done)))
 
 
 def choose(turn: Turn, op: ops.Choose, stored: Stored, parent: int) -> Strand:
@@ -108,10 +94,10 @@ def choose(turn: Turn, op: ops.Choose, stored: Stored, parent: int) -> Strand:
     try:
         kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         start = op.cases.get((kind, value), op.default)
-    except TypeError as error:
+    except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
     if start < 0:
-        raise StepFailed(Error(op.path, "LookupError", f"no case for {value!r}, and no otherwise", pure=True))
+        raise StepFailed(Error(op.path, "LookupError", f"no case for {shown(value)}, and no otherwise", pure=True))
     return start, stored, parent
 
 
@@ -230,7 +216,7 @@ def _through_bound(turn: Turn, op: ops.Open, parent: int, error: Error) -> Onwar
         return None
     del turn.frames[parent]
     if op.recover:
-        answer = Stored(failed(scope.value.raw, error.text, error.path))
+        answer = Stored(failed(scope.value, error.text, error.path))
         turn.stack.append((op.other, answer, scope.parent))
         return None
     return op.owner, scope.parent, error
@@ -243,7 +229,7 @@ def _tries_again(turn: Turn, op: ops.Open, rule: ops.RetryRule, number: int, sco
     pause = retry_pause(rule, scope.attempt, seed)
     turn.frames[number] = replace(scope, attempt=scope.attempt + 1, due=min(turn.now + pause, FOREVER) if pause else 0)
     if not pause:
-        turn.stack.append((op.next, scope.value, number))
+        turn.stack.append((op.next, Stored(scope.value), number))
     return True
 
 
@@ -294,12 +280,12 @@ def bound_due(turn: Turn, number: int, scope: Scope) -> None:
     assert isinstance(op, ops.Open)
     if op.retry is not None:
         turn.frames[number] = replace(scope, due=0)
-        turn.stack.append((op.next, scope.value, number))
+        turn.stack.append((op.next, Stored(scope.value), number))
         return
     stop_inside(turn, number)
     del turn.frames[number]
     if op.other >= 0:
-        turn.stack.append((op.other, scope.value, scope.parent))
+        turn.stack.append((op.other, Stored(scope.value), scope.parent))
         return
     error = Error(op.path, "TimeoutError", f"took longer than {_duration(op.after)}", _TIMEOUT)
     climb(turn, op.owner, scope.parent, error)

@@ -5,16 +5,17 @@ Invariants:
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
-* `outcomes` is a table of fixed rows, one for each step of the template up to the last that was reached: its
-  size is bounded by the template, and an update costs the same however long the history is.
+* `outcomes` is a table of fixed rows, one for each step of the template up to the last that was reached, in chunks
+  of `CHUNK` rows: its size is bounded by the template, and an update costs the same however long template and
+  history are.
 * Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
 """
 
 from __future__ import annotations
 
 import struct
-from enum import Enum, StrEnum
-from typing import Any, Final, TypeAlias
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 import msgspec
 from typing_extensions import override
@@ -46,37 +47,8 @@ NOT_STARTED, SUBMITTED, EXECUTING, COMPLETED, FAILURE, SKIPPED, STOPPED = range(
 
 ROW: Final = struct.Struct("<BIqq")
 """A row of the outcome table: status, times begun, begun at, ended at."""
-
-
-class Unset(Enum):
-    """Marks a value that is not loaded."""
-
-    UNSET = 0
-
-
-UNSET: Final = Unset.UNSET
-
-
-class Stored:
-    """A value that crosses waits: its bytes, and the loaded value where it may be kept."""
-
-    __slots__ = ("live", "raw")
-
-    def __init__(self, raw: bytes, live: Any = UNSET) -> None:
-        self.raw = raw
-        self.live = live
-
-    @override
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Stored) and self.raw == other.raw
-
-    @override
-    def __hash__(self) -> int:
-        return hash(self.raw)
-
-    @override
-    def __repr__(self) -> str:
-        return f"Stored({self.raw!r})"
+CHUNK: Final = 32
+"""How many rows a chunk of the outcome table has; the last chunk may have fewer."""
 
 
 class Error(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -105,7 +77,7 @@ class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
 
     op: int
     parent: int
-    value: Stored
+    value: bytes
     key: str
     again: bool = False
     """Whether `value` came from `Again`, and is stored as that."""
@@ -116,7 +88,7 @@ class Running(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
 
     op: int
     parent: int
-    value: Stored
+    value: bytes
     attempt: int
 
 
@@ -125,7 +97,7 @@ class Sleeping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
 
     op: int
     parent: int
-    value: Stored
+    value: bytes
     due: int
 
 
@@ -134,7 +106,7 @@ class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
 
     op: int
     parent: int
-    value: Stored
+    value: bytes
     due: int = 0
     attempt: int = 1
 
@@ -144,7 +116,7 @@ class Gathering(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
 
     op: int
     parent: int
-    done: dict[int, Stored]
+    done: dict[int, bytes]
     failed: dict[int, str]
 
 
@@ -198,7 +170,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: int = 0
     next_frame: int = 1
     frames: dict[int, Frame] = {}
-    outcomes: bytes = b""
+    outcomes: tuple[bytes, ...] = ()
     errors: dict[int, Error] = {}
     held: tuple[Held, ...] = ()
     seen: tuple[str, ...] = ()
@@ -211,13 +183,14 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Whether it goes on."""
         return self.status == EXECUTING
 
-    @property
-    def due(self) -> int | None:
-        """When the next timer is due, in microseconds; None if no timer runs."""
-        times = [f.due for f in self.frames.values() if isinstance(f, TIMED) and f.due]
-        return min(times) if times else None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether a task runs."""
-        return any(isinstance(frame, Running) for frame in self.frames.values())
+    def agenda(self) -> tuple[int | None, bool]:
+        """When the next timer is due, in microseconds (None if no timer runs), and whether a task runs."""
+        due: int | None = None
+        busy = False
+        for frame in self.frames.values():
+            kind = type(frame)
+            if kind is Running:
+                busy = True
+            elif isinstance(frame, TIMED) and frame.due and (due is None or frame.due < due):
+                due = frame.due
+        return due, busy

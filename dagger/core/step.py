@@ -36,12 +36,10 @@ from dagger.core.scopes import (
     choose,
     close_bound,
     end,
-    enter,
     fail,
     fork,
     gather,
     join,
-    leave,
     merge,
     open_bound,
     spread,
@@ -58,10 +56,9 @@ from dagger.core.state import (
     Scope,
     Sleeping,
     State,
-    Stored,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Strand, Turn
+from dagger.core.turn import StepFailed, Stored, Strand, Turn
 from dagger.plan import ops
 from dagger.plan.compile import signal_channel
 from dagger.plan.plan import Plan
@@ -72,7 +69,7 @@ Result = tuple[State, tuple[Effect, ...]]
 def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
     """The first step of an instance; `held` are messages that came for it before it existed."""
     state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held)
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     if event.id != event.key and plan.open_channels:
         turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
     return _run(turn, (0, Stored(event.input), 0))
@@ -104,6 +101,13 @@ def _run_on(turn: Turn, strand: Strand | None) -> None:
         while strand is not None:
             index, stored, parent = strand
             op = table[index]
+            # A scope begins or ends: most operations of most templates, and not worth a call.
+            while type(op) is ops.Enter or type(op) is ops.Leave:
+                if type(op) is ops.Enter:
+                    turn.begin(op.slot)
+                else:
+                    turn.finish(op.slot, COMPLETED)
+                op = table[op.next]
             try:
                 strand = do[type(op)](turn, op, stored, parent)
             except StepFailed as failure:
@@ -137,8 +141,6 @@ _DO: dict[type[ops.Op], Callable[[Turn, Any, Stored, int], Strand | None]] = {
     ops.Run: run_task,
     ops.Pause: pause,
     ops.Apply: apply,
-    ops.Enter: enter,
-    ops.Leave: leave,
     ops.Open: open_bound,
     ops.Close: close_bound,
     ops.Fork: fork,
@@ -176,7 +178,7 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
             op = table[frame.op]
             assert isinstance(op, ops.Listen)
             if op.channel == channel:
-                turn = Turn(plan, state, now)
+                turn = Turn.of(plan, state, now)
                 turn.take(id)
                 return _run(turn, _folded(turn, number, frame, op, event.payload))
     expires = event.expires if type(event) is MessageForwarded else now + plan.limits.early_us
@@ -187,7 +189,7 @@ def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: by
     shape = op.again if frame.again and op.again else op.shape
     strand: Strand | None = None
     try:
-        done, result = fold(turn, op, frame.value, shape, payload)
+        done, result = fold(turn, op, Stored(frame.value), shape, payload)
         strand = (op.next, result, frame.parent) if done else wait(turn, op, result, frame.parent, number)
         if strand is not None:
             del turn.frames[number]
@@ -207,7 +209,7 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
     reason = _refusal(plan, state, held, len(alike), now)
     if reason:
         return state, (Unmatched(held.channel, held.key, held.payload, held.id, reason),)
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     turn.held = (*state.held, held)
     return turn.close()
 
@@ -220,7 +222,7 @@ def _alike(state: State, held: Held, now: int) -> list[Held]:
 
 def _refusal(plan: Plan, state: State, held: Held, kept: int, now: int) -> str:
     """Why a message is not kept; empty if it is."""
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     found = plan.listeners.get(held.channel, ())
     if not any(_may_come(turn, op, held.key) for op in found):
         return "late" if found else "no listener"
@@ -237,7 +239,7 @@ def _task_succeeded(plan: Plan, state: State, event: TaskSucceeded, now: int) ->
     frame = state.frames.get(event.frame)
     if not isinstance(frame, Running):
         return state, (Ignored("the task was stopped"),)
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     del turn.frames[event.frame]
     op = plan.ops[frame.op]
     turn.finish(op.slot, COMPLETED)
@@ -248,7 +250,7 @@ def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Resul
     frame = state.frames.get(event.frame)
     if not isinstance(frame, Running):
         return state, (Ignored("the task was stopped"),)
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     del turn.frames[event.frame]
     op = plan.ops[frame.op]
     fail(turn, op, frame.parent, Error(op.path, event.kind, event.message, event.kinds))
@@ -257,7 +259,7 @@ def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Resul
 
 def _timer(plan: Plan, state: State, event: TimerDue, now: int) -> Result:
     """Fire all that is due, the earliest first; at one time what ends well goes before what times out."""
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     fired = False
     while turn.status == EXECUTING:
         due = min(_due(turn), default=None)
@@ -286,11 +288,11 @@ def _fire(turn: Turn, number: int) -> None:
     op = turn.ops[frame.op]
     turn.finish(op.slot, COMPLETED)
     assert isinstance(frame, Sleeping)
-    _run_on(turn, (op.next, frame.value, frame.parent))
+    _run_on(turn, (op.next, Stored(frame.value), frame.parent))
 
 
 def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
-    turn = Turn(plan, state, now)
+    turn = Turn.of(plan, state, now)
     stop_inside(turn, 0)
     turn.status = STOPPED
     return _run(turn, None)

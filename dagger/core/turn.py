@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
+from enum import Enum
 from typing import Any, Final
+
+import msgspec
 
 from dagger.codecs import TypeCodec
 from dagger.core.effects import Effect
 from dagger.core.state import (
+    CHUNK,
     COMPLETED,
     EXECUTING,
     FAILURE,
     NOT_STARTED,
     ROW,
-    UNSET,
     Error,
     Frame,
     Held,
     State,
-    Stored,
 )
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
@@ -33,12 +35,31 @@ SEEN_MAX: Final = 64
 """How many ids of taken messages an instance remembers."""
 
 WIDTH: Final = ROW.size
+FULL: Final = CHUNK * WIDTH
+"""The bytes of a whole chunk of the outcome table."""
 END_AT: Final = struct.calcsize("<BIq")
 """Where in a row the time of the end stands."""
 _ROW: Final = ROW.pack
 _PACK: Final = ROW.pack_into
 _END: Final = struct.Struct("<q").pack_into
 _UNPACK: Final = ROW.unpack_from
+
+
+class Unset(Enum):
+    """Marks a value that is not loaded."""
+
+    UNSET = 0
+
+
+UNSET: Final = Unset.UNSET
+
+
+class Stored(msgspec.Struct, gc=False, eq=False):
+    """A value on its way: its bytes, and the loaded value where it may be kept."""
+
+    raw: bytes
+    live: Any = UNSET
+
 
 Strand = tuple[int, Stored, int]
 """Where a value is to go: the index of an operation, the value, the frame around."""
@@ -51,47 +72,51 @@ class StepFailed(Exception):
         self.error = error
 
 
-class Turn:
+class Turn(msgspec.Struct, gc=False, eq=False):
     """What one step changes."""
 
-    __slots__ = (
-        "effects",
-        "error",
-        "errors",
-        "frames",
-        "held",
-        "next_frame",
-        "now",
-        "ops",
-        "outcomes",
-        "plan",
-        "result",
-        "seen",
-        "stack",
-        "state",
-        "status",
-    )
+    plan: Plan
+    ops: tuple[Op, ...]
+    state: State
+    now: int
+    frames: dict[int, Frame]
+    next_frame: int
+    outcomes: tuple[bytes, ...]
+    first: int
+    """The step of the first row in `rows`."""
+    rows: bytearray
+    """The chunk of the outcome table that is open: only one at a time, so that a step copies no more than that."""
+    errors: dict[int, Error]
+    held: tuple[Held, ...]
+    seen: tuple[str, ...]
+    status: int = EXECUTING
+    result: bytes | None = None
+    error: Error | None = None
+    effects: list[Effect] = []
+    stack: list[Strand] = []
 
-    def __init__(self, plan: Plan, state: State, now: int) -> None:
-        self.plan = plan
-        self.ops = plan.ops
-        self.state = state
-        self.now = now if now > state.now else state.now
-        self.frames: dict[int, Frame] = dict(state.frames)
-        self.next_frame = state.next_frame
-        self.outcomes = bytearray(state.outcomes)
-        self.errors = state.errors
-        self.held: tuple[Held, ...] = state.held
-        self.seen = state.seen
-        self.status = EXECUTING
-        self.result: bytes | None = None
-        self.error: Error | None = None
-        self.effects: list[Effect] = []
-        self.stack: list[Strand] = []
+    @staticmethod
+    def of(plan: Plan, state: State, now: int) -> Turn:
+        """The turn that a state begins with; the last chunk of the outcome table is open."""
+        outcomes = state.outcomes
+        return Turn(
+            plan,
+            plan.ops,
+            state,
+            now if now > state.now else state.now,
+            state.frames.copy(),
+            state.next_frame,
+            outcomes,
+            (len(outcomes) - 1) * CHUNK if outcomes else 0,
+            bytearray(outcomes[-1]) if outcomes else bytearray(),
+            state.errors,
+            state.held,
+            state.seen,
+        )
 
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
-        old = self.state
+        old, status, now = self.state, self.status, self.now
         state = State(
             old.id,
             old.template,
@@ -99,12 +124,12 @@ class Turn:
             old.key,
             old.input,
             old.created,
-            self.now,
-            self.status,
-            0 if self.status == EXECUTING else self.now,
+            now,
+            status,
+            0 if status == EXECUTING else now,
             self.next_frame,
             self.frames,
-            bytes(self.outcomes),
+            self.table() if len(self.outcomes) > 1 else (bytes(self.rows),),
             self.errors,
             self.held,
             self.seen,
@@ -128,40 +153,94 @@ class Turn:
         """A message is taken: another of its id, or the same kept for another channel, will not be."""
         if id:
             self.seen = (*self.seen[1 - SEEN_MAX :], id)
-            self.held = tuple(one for one in self.held if one.id != id)
+            if self.held:
+                self.held = tuple(one for one in self.held if one.id != id)
 
     # The outcome table.
 
     def row(self, slot: int) -> tuple[int, int, int, int]:
         """Status, times begun, begun at, ended at, of a step."""
-        at = slot * WIDTH
-        return _UNPACK(self.outcomes, at) if at < len(self.outcomes) else (NOT_STARTED, 0, 0, 0)
+        at = (slot - self.first) * WIDTH
+        if 0 <= at < FULL:
+            return _UNPACK(self.rows, at) if at < len(self.rows) else (NOT_STARTED, 0, 0, 0)
+        return row_of(self.outcomes, slot)
 
     def begin(self, slot: int) -> int:
         """A step begins; gives how often it has begun by now."""
-        table = self.outcomes
-        at = slot * WIDTH
-        if at == len(table):
-            table += _ROW(EXECUTING, 1, self.now, 0)
+        at = (slot - self.first) * WIDTH
+        rows = self.rows
+        if at == len(rows) < FULL:  # it follows the last step that was reached, as most do
+            rows += _ROW(EXECUTING, 1, self.now, 0)
             return 1
-        if at > len(table):
-            table.extend(bytes(at + WIDTH - len(table)))
-        begun: int = _UNPACK(table, at)[1] + 1
-        _PACK(table, at, EXECUTING, begun, self.now, 0)
+        return self._begin(slot, EXECUTING, 0)
+
+    def complete(self, slot: int) -> int:
+        """A step begins and ends well at once; gives how often it has begun by now."""
+        at = (slot - self.first) * WIDTH
+        rows = self.rows
+        if at == len(rows) < FULL:
+            rows += _ROW(COMPLETED, 1, self.now, self.now)
+            return 1
+        begun = self._begin(slot, COMPLETED, self.now)
+        self._forgive(slot)
+        return begun
+
+    def _begin(self, slot: int, status: int, ended: int) -> int:
+        """A step begins again, or out of its turn."""
+        at = self._open(slot)
+        rows = self.rows
+        if at >= len(rows):
+            rows.extend(bytes(at + WIDTH - len(rows)))
+        begun: int = _UNPACK(rows, at)[1] + 1
+        _PACK(rows, at, status, begun, self.now, ended)
         return begun
 
     def finish(self, slot: int, status: int) -> None:
         """A step that has begun ends."""
-        at = slot * WIDTH
-        self.outcomes[at] = status
-        _END(self.outcomes, at + END_AT, self.now)
-        if self.errors and status == COMPLETED and slot in self.errors:
+        at = (slot - self.first) * WIDTH
+        if not 0 <= at < FULL:
+            at = self._open(slot)
+        rows = self.rows
+        rows[at] = status
+        _END(rows, at + END_AT, self.now)
+        if self.errors and status == COMPLETED:
+            self._forgive(slot)
+
+    def _forgive(self, slot: int) -> None:
+        """A step that has failed before has ended well."""
+        if slot in self.errors:
             self.errors = {k: v for k, v in self.errors.items() if k != slot}
 
     def fail(self, slot: int, error: Error) -> None:
         """A step that has begun ends badly."""
         self.finish(slot, FAILURE)
         self.errors = {**self.errors, slot: error}
+
+    def _open(self, slot: int) -> int:
+        """Open the chunk of a step; gives where in it the step's row is."""
+        number, place = divmod(slot, CHUNK)
+        if number * CHUNK != self.first:
+            table = self.table()
+            missing = number - len(table)
+            if missing >= 0:
+                whole = (chunk.ljust(FULL, b"\0") for chunk in table)
+                table = (*whole, *(bytes(FULL) for _ in range(missing)), b"")
+            self.outcomes, self.first, self.rows = table, number * CHUNK, bytearray(table[number])
+        return place * WIDTH
+
+    def table(self) -> tuple[bytes, ...]:
+        """The outcome table as it is now."""
+        old, number = self.outcomes, self.first // CHUNK
+        return (*old[:number], bytes(self.rows), *old[number + 1 :])
+
+
+def row_of(outcomes: tuple[bytes, ...], slot: int) -> tuple[int, int, int, int]:
+    """Status, times begun, begun at, ended at, of a step."""
+    number, place = divmod(slot, CHUNK)
+    at = place * WIDTH
+    if number < len(outcomes) and at < len(outcomes[number]):
+        return _UNPACK(outcomes[number], at)
+    return NOT_STARTED, 0, 0, 0
 
 
 # User functions, and values on their way.
@@ -180,12 +259,13 @@ def look(stored: Stored, shape: Shape) -> Any:
 
 def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *more: Any) -> Any:
     """Call a function that must be pure; what it raises, or does to its input, fails the step."""
-    value = stored.live
     try:
+        value = stored.live
         if value is UNSET:
             value = look(stored, shape)
-        if shape.frozen or not isinstance(shape, Typed):
+        if not shape.guarded:
             return fn(value, *more)
+        assert isinstance(shape, Typed)
         before = shape.codec.encode(value)
         result = fn(value, *more)
         after = shape.codec.encode(value)

@@ -23,8 +23,8 @@ from dagger.dsl.step import Pass, Runs, Step, step_of
 from dagger.errors import TemplateError
 
 A = TypeVar("A")
-B = TypeVar("B")
-C = TypeVar("C")
+B = TypeVar("B", default=Any)
+C = TypeVar("C", default=Any)
 K = TypeVar("K")
 O = TypeVar("O", covariant=True)  # as in Step
 X = TypeVar("X")
@@ -33,21 +33,23 @@ __all__ = ["Switch", "for_each", "process", "switch"]
 
 
 @overload
+def process(name: str, body: Pass[Never], *, timeout: timedelta | None = ...) -> Pass[Never]: ...
+@overload
 def process(name: str, body: Pass[B], *, timeout: timedelta | None = ...) -> Pass[B]: ...
 @overload
 def process(name: str, body: Step[A, B], *, timeout: timedelta | None = ...) -> Step[A, B]: ...
 @overload
 def process(
-    name: str, body: Pass[B], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
-) -> Step[A, A | B | C]: ...
+    name: str, body: Pass[X], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
+) -> Step[A, A | X | C]: ...
 @overload
 def process(
     name: str, body: Step[A, B], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
 ) -> Step[A, B | C]: ...
 @overload
 def process(
-    name: str, body: Step[object, B], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
-) -> Step[A, B | C]: ...
+    name: str, body: Step[object, X], *, timeout: timedelta, otherwise: Runs[A, C] | Callable[[A], C]
+) -> Step[A, X | C]: ...
 def process(name: str, body: Any = None, *, timeout: timedelta | None = None, otherwise: Any = None) -> Any:
     """A named scope: its name is a segment of the paths inside.
 
@@ -67,6 +69,8 @@ def process(name: str, body: Any = None, *, timeout: timedelta | None = None, ot
     return step_of(node)
 
 
+@overload
+def for_each(items: Callable[[A], Iterable[X]], body: Pass[Never], *, limit: int | None = ...) -> Step[A, list[X]]: ...
 @overload
 def for_each(items: Callable[[A], Iterable[X]], body: Pass[B], *, limit: int | None = ...) -> Step[A, list[X | B]]: ...
 @overload

@@ -19,8 +19,8 @@ from dagger.dsl.values import Again, Message, Retry, Settled
 from dagger.errors import TemplateError, UnsupportedType
 
 A = TypeVar("A")
-B = TypeVar("B")
-D = TypeVar("D", bound=Settled | None)
+B = TypeVar("B", default=Any)
+Result = TypeVar("Result", bound=Settled | None)
 Nothing = TypeVar("Nothing", bound=Never)
 I = TypeVar("I", contravariant=True)  # as in Step
 M = TypeVar("M")
@@ -51,9 +51,9 @@ class ListenerOn(Step[object, M]):
     __slots__ = ()
 
     @overload
-    def __call__(self, fold: Callable[[A, M], D], /) -> Step[A, D]: ...
+    def __call__(self, fold: Callable[[A, M], Result], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self, fold: Callable[[A, M], D | Again[A]], /) -> Step[A, D]: ...
+    def __call__(self, fold: Callable[[A, M], Result | Again[A]], /) -> Step[A, Result]: ...
     def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
         return step_of(_folding(self.node, fold))
@@ -65,13 +65,13 @@ class ListenerFor(Step[I, M]):
     __slots__ = ()
 
     @overload
-    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], D], /) -> Step[A, D]: ...
+    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], Result], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], D | Again[A]], /) -> Step[A, D]: ...
+    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], Result | Again[A]], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], D], /) -> Step[A, D]: ...
+    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], Result], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], D | Again[A]], /) -> Step[A, D]: ...
+    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], Result | Again[A]], /) -> Step[A, Result]: ...
     def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
         return step_of(_folding(self.node, fold))

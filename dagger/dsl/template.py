@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Protocol, Self, TypeAlias, cast, overload
+from typing import Any, Never, Protocol, Self, TypeAlias, cast, overload
 from uuid import UUID
 
 from typing_extensions import TypeVar, override
@@ -23,7 +23,8 @@ from dagger.dsl.tree import tree
 from dagger.errors import TemplateError
 
 A = TypeVar("A")
-B = TypeVar("B")
+B = TypeVar("B", default=Any)
+X = TypeVar("X")
 I = TypeVar("I", contravariant=True)
 O = TypeVar("O", covariant=True)
 
@@ -111,11 +112,13 @@ def template(
     name: str, body: Runs[A, B], *, key: Callable[[A], Key], version: int = ..., takes: type[A]
 ) -> Template[A, B]: ...
 @overload
-def template(name: str, body: Pass[B], *, key: KeyOf[A], version: int = ...) -> Template[A, A | B]: ...
+def template(name: str, body: Pass[Never], *, key: KeyOf[A], version: int = ...) -> Template[A, A]: ...
+@overload
+def template(name: str, body: Pass[X], *, key: KeyOf[A], version: int = ...) -> Template[A, A | X]: ...
 @overload
 def template(name: str, body: Step[A, B], *, key: Callable[[A], Key], version: int = ...) -> Template[A, B]: ...
 @overload
-def template(name: str, body: Step[object, B], *, key: KeyOf[A], version: int = ...) -> Template[A, B]: ...
+def template(name: str, body: Step[object, X], *, key: KeyOf[A], version: int = ...) -> Template[A, X]: ...
 def template(name: str, body: Any, *, key: Any, version: Any = 1, takes: Any = None) -> Any:
     """Name a workflow.
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from dagger.core.events import Event
 from dagger.core.home import EMPTY, Home
-from dagger.core.state import Stored
 from dagger.engine.ports import Entry
 
 
@@ -28,25 +27,12 @@ class Cell(msgspec.Struct, frozen=True, array_like=True, gc=False):
     home: Home = EMPTY
 
 
-def _write(value: Any) -> Any:
-    if isinstance(value, Stored):
-        return value.raw
-    raise NotImplementedError(f"{type(value).__name__} is no part of a stored row")
+_ENCODER: Final = msgspec.msgpack.Encoder()
 
-
-def _read(kind: type, value: Any) -> Any:
-    if kind is Stored:
-        return Stored(value)
-    raise NotImplementedError(f"{kind.__name__} is no part of a stored row")
-
-
-_RECORD: Final = msgspec.msgpack.Encoder()
-_CELL: Final = msgspec.msgpack.Encoder(enc_hook=_write)
-
-encode_record: Final = _RECORD.encode
+encode_record: Final = _ENCODER.encode
 decode_record: Final = msgspec.msgpack.Decoder(Record).decode
-encode_cell: Final = _CELL.encode
-decode_cell: Final = msgspec.msgpack.Decoder(Cell, dec_hook=_read).decode
+encode_cell: Final = _ENCODER.encode
+decode_cell: Final = msgspec.msgpack.Decoder(Cell).decode
 
 
 def partition_of(key: str, partitions: int) -> int:

@@ -222,11 +222,12 @@ class Worker:
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
         self.counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
-        if self._unmatched_topic is None:
+        topic = effect.channel.partition("#")[0]
+        if self._unmatched_topic is None or self._unmatched_topic == topic:  # there it would come round for ever
             return []
         headers = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
         if effect.id:
-            headers["dagger-id"] = effect.id.removeprefix(f"{effect.channel.partition('#')[0]}/")
+            headers["dagger-id"] = effect.id.removeprefix(f"{topic}/")
         return [Outgoing(self._unmatched_topic, effect.key, effect.payload, headers)]
 
     async def _write(self, dirty: Mapping[str, Loaded]) -> None:
@@ -241,14 +242,13 @@ class Worker:
     def _row(self, key: str, loaded: Loaded) -> Write:
         home = loaded.cell.home
         state = home.state
-        partition = loaded.partition
         after = loaded.cell.offset + 1
+        due, busy = home.agenda()
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
-            return Write(key, partition, loaded.version, after, data, home.due)
+            return Write(key, loaded.partition, loaded.version, after, data, due)
         listing = Listing(state.template, STATUSES[state.status], state.key, state.created)
-        data = encode_cell(loaded.cell)
-        return Write(key, partition, loaded.version, after, data, home.due, state.is_busy, listing)
+        return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing)
 
     def _trim(self) -> None:
         """Forget the rows that were loaded first, once there are too many."""

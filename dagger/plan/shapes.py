@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
-from typing_extensions import override
 
 from dagger.codecs import TypeCodec
 from dagger.dsl.values import Failure
@@ -27,18 +26,18 @@ _FAILED: Final = msgspec.msgpack.Decoder(tuple[msgspec.Raw, str, str])
 class Shape:
     """How the values of one edge are stored and loaded.
 
-    `name` is the type as people read it; `frozen` says that no function can change a value in place.
+    `name` is the type as people read it; `frozen` says that no function can change a value in place. `guarded` says
+    that a function may, and that its bytes would tell. `revive` gives the value that bytes stand for; it raises
+    DecodeError, or what a `.then` function raises.
     """
 
-    __slots__ = ("frozen", "name")
+    __slots__ = ("frozen", "guarded", "name", "revive")
 
-    def __init__(self, name: str, frozen: bool) -> None:
+    def __init__(self, name: str, frozen: bool, revive: Callable[[bytes], Any], *, guarded: bool = False) -> None:
         self.name = name
         self.frozen = frozen
-
-    def revive(self, raw: bytes) -> Any:
-        """The value that the bytes stand for. Raises DecodeError, or what a `.then` function raises."""
-        raise NotImplementedError
+        self.revive = revive
+        self.guarded = guarded
 
 
 class Typed(Shape):
@@ -47,12 +46,8 @@ class Typed(Shape):
     __slots__ = ("codec",)
 
     def __init__(self, codec: TypeCodec[Any]) -> None:
-        super().__init__(codec.name, codec.frozen)
+        super().__init__(codec.name, codec.frozen, codec.decode, guarded=not codec.frozen)
         self.codec = codec
-
-    @override
-    def revive(self, raw: bytes) -> Any:
-        return self.codec.decode(raw)
 
 
 class Mapped(Shape):
@@ -61,12 +56,11 @@ class Mapped(Shape):
     __slots__ = ("fn", "inner")
 
     def __init__(self, inner: Shape, fn: Callable[[Any], Any], name: str, frozen: bool) -> None:
-        super().__init__(name, frozen)
+        super().__init__(name, frozen, self._revive)
         self.inner = inner
         self.fn = fn
 
-    @override
-    def revive(self, raw: bytes) -> Any:
+    def _revive(self, raw: bytes) -> Any:
         return self.fn(self.inner.revive(raw))
 
 
@@ -78,10 +72,9 @@ class Tagged(Shape):
     def __init__(self, options: Iterable[Shape]) -> None:
         self.options = tuple(options)
         name = " | ".join(dict.fromkeys(option.name for option in self.options))
-        super().__init__(name, all(option.frozen for option in self.options))
+        super().__init__(name, all(option.frozen for option in self.options), self._revive)
 
-    @override
-    def revive(self, raw: bytes) -> Any:
+    def _revive(self, raw: bytes) -> Any:
         tag, inner = _TAGGED.decode(raw)
         return self.options[tag].revive(bytes(inner))
 
@@ -94,10 +87,9 @@ class Together(Shape):
     def __init__(self, items: Iterable[Shape]) -> None:
         self.items = tuple(items)
         name = f"tuple[{', '.join(item.name for item in self.items)}]"
-        super().__init__(name, all(item.frozen for item in self.items))
+        super().__init__(name, all(item.frozen for item in self.items), self._revive)
 
-    @override
-    def revive(self, raw: bytes) -> Any:
+    def _revive(self, raw: bytes) -> Any:
         return tuple(shape.revive(bytes(part)) for shape, part in zip(self.items, _ROW.decode(raw), strict=True))
 
 
@@ -107,11 +99,10 @@ class Many(Shape):
     __slots__ = ("item",)
 
     def __init__(self, item: Shape) -> None:
-        super().__init__(f"list[{item.name}]", frozen=False)
+        super().__init__(f"list[{item.name}]", False, self._revive)
         self.item = item
 
-    @override
-    def revive(self, raw: bytes) -> Any:
+    def _revive(self, raw: bytes) -> Any:
         return [self.item.revive(bytes(part)) for part in _ROW.decode(raw)]
 
 
@@ -121,11 +112,10 @@ class Failed(Shape):
     __slots__ = ("inner",)
 
     def __init__(self, inner: Shape) -> None:
-        super().__init__(f"Failure[{inner.name}]", inner.frozen)
+        super().__init__(f"Failure[{inner.name}]", inner.frozen, self._revive)
         self.inner = inner
 
-    @override
-    def revive(self, raw: bytes) -> Any:
+    def _revive(self, raw: bytes) -> Any:
         inner, error, path = _FAILED.decode(raw)
         return Failure(self.inner.revive(bytes(inner)), error, path)
 

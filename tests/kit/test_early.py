@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -85,7 +85,7 @@ async def test_a_message_that_its_instance_does_not_listen_for_is_left_for_anoth
     dagger_engine.register(one)
     await dagger_engine.deliver(notes, Note("o-1", "early"))
     await dagger_engine.start(deaf, Order("o-1"))
-    run = await dagger_engine.start(one, Order("o-1"), id=uuid4())
+    run = await dagger_engine.start(one, Order("o-1"), id=UUID(int=1))
     assert run.result == Note("o-1", "early")
 
 
@@ -93,7 +93,7 @@ async def test_an_instance_with_an_id_of_its_own_gets_what_came_before_it(dagger
     dagger_engine.register(all_notes)
     for text in ("a", "b", "end"):
         await dagger_engine.deliver(notes, Note("o-1", text))
-    run = await dagger_engine.start(all_notes, Order("o-1"), id=uuid4())
+    run = await dagger_engine.start(all_notes, Order("o-1"), id=UUID(int=1))
     assert run.result == Order("o-1", notes=("a", "b"))
 
 
@@ -146,7 +146,7 @@ async def test_messages_before_the_instance_come_before_those_after(dagger_engin
 
 
 async def test_an_instance_with_an_id_of_its_own_keeps_early_messages_too(dagger_engine: TestEngine) -> None:
-    run = await dagger_engine.start(later, Order("o-1"), id=uuid4())
+    run = await dagger_engine.start(later, Order("o-1"), id=UUID(int=1))
     for text in ("a", "b", "end"):
         await dagger_engine.deliver(notes, Note("o-1", text))
     await dagger_engine.advance(HOUR)
@@ -314,6 +314,22 @@ async def test_what_nobody_takes_goes_to_the_topic_for_it(engine_that_keeps_two:
     assert [record.headers["dagger-id"] for record in records] == ["m-2", "m-0", "m-1"]
     assert {record.headers["dagger-channel"] for record in records} == {"NOTES"}
     assert {record.key for record in records} == {"o-1"}
+
+
+@pytest.fixture
+def engine_whose_rest_is_heard() -> TestEngine:
+    return TestEngine(early_limit=0, unmatched_topic="UNMATCHED")
+
+
+async def test_what_nobody_takes_of_the_rest_does_not_come_round_again(
+    engine_whose_rest_is_heard: TestEngine,
+) -> None:
+    engine = engine_whose_rest_is_heard
+    engine.register(one)
+    engine.register(template("Rest", listener(unmatched), key=by_id, takes=Order))
+    await engine.deliver(notes, Note("o-1", "for nobody"))
+    assert engine.sent(unmatched) == [Note("o-1", "for nobody")]
+    assert engine.counts == {"unmatched_overflow": 2}
 
 
 async def test_what_is_left_at_the_end_goes_to_the_topic_for_it(engine_that_keeps_two: TestEngine) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 
@@ -42,7 +42,7 @@ from tests.kit.orders import (
 
 async def test_a_registered_template_makes_instances(dagger_engine: TestEngine) -> None:
     dagger_engine.register(order_workflow)
-    id = uuid4()
+    id = UUID(int=1)
     instance = await dagger_engine.get_template("OrderWorkflow").create_instance(id, Order("o-1", 10))
     assert (instance.id, instance.status) == (str(id), Status.NOT_STARTED)
     assert dagger_engine.sent(charges) == []

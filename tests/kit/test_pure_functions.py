@@ -140,6 +140,10 @@ class Wordless(Exception):
         raise RuntimeError("no words")
 
 
+def raises_always(*given: object) -> Any:
+    raise LookupError("not this one")
+
+
 ODD: dict[str, Callable[[], BaseException]] = {
     "without words": Wordless,
     "no text": partial(ValueError, "half a character: \ud800"),
@@ -161,6 +165,24 @@ async def test_an_odd_error_is_a_failure_like_any(dagger_engine: TestEngine, pla
     run = await run_into(dagger_engine, steps(odd, fold)[place])
     assert run.status is Status.FAILURE
     assert type(ODD[error]()).__name__ in str(run.error)
+    await goes_on(dagger_engine)
+
+
+# Cannot be hashed, compared or shown.
+Odd: Any = type("Odd", (), dict.fromkeys(("__eq__", "__hash__", "__repr__"), raises_always))
+
+
+@pytest.mark.parametrize("place", PLACES)
+async def test_an_odd_value_is_a_failure_like_any(dagger_engine: TestEngine, place: str) -> None:
+    def odd(cart: Cart) -> Any:
+        return Odd()
+
+    def fold(cart: Cart, message: Cart) -> Cart:
+        wrong: Any = Odd()
+        return wrong  # type: ignore[no-any-return]  # what a user without a checker may write
+
+    run = await run_into(dagger_engine, steps(odd, fold)[place])
+    assert run.status is Status.FAILURE
     await goes_on(dagger_engine)
 
 

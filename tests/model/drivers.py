@@ -141,7 +141,7 @@ class Core:
         self.now = target
 
     def due(self) -> int | None:
-        return min((home.due for home in self.homes.values() if home.due is not None), default=None)
+        return min((due for home in self.homes.values() if (due := home.agenda()[0]) is not None), default=None)
 
     def append(self, to: str, event: Event) -> None:
         self.queue.append((to, event))
@@ -159,7 +159,7 @@ class Core:
 
     def ringing(self) -> str | None:
         """A home of which a timer is due."""
-        due = ((key, home.due) for key, home in self.homes.items() if home.due is not None)
+        due = ((key, at) for key, home in self.homes.items() if (at := home.agenda()[0]) is not None)
         return None if self.late else next((key for key, at in due if at <= self.now), None)
 
     def apply(self, to: str, event: Event) -> None:
@@ -222,6 +222,6 @@ def stored(home: Home) -> bytes:
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:
     """Each step that was begun; once nothing follows, the others are SKIPPED."""
-    rows = [(STATUSES[status], begun) for status, begun, *_ in ROW.iter_unpack(state.outcomes)]
+    rows = [(STATUSES[status], begun) for status, begun, *_ in ROW.iter_unpack(b"".join(state.outcomes))]
     known = {path: Stand(*row) for path, row in zip(plan.paths, rows, strict=False) if row[1]}
     return known if state.is_live else {path: known.get(path, NEVER) for path in plan.paths}

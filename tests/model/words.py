@@ -272,7 +272,8 @@ class At:
             case "naive":
                 return datetime(2030, 1, 1)  # noqa: DTZ001  # a user's mistake
             case "none":
-                return WRONG
+                wrong: datetime = WRONG
+                return wrong
             case _:
                 return START + timedelta(seconds=self.base + digest(value) % 4)
 
