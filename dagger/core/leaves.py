@@ -9,7 +9,6 @@ from typing import Any, Final
 from dagger.core.effects import Publish, RunTask, Send, Unmatched
 from dagger.core.events import Subscribed, Unsubscribed
 from dagger.core.state import (
-    COMPLETED,
     FOREVER,
     Error,
     Held,
@@ -35,18 +34,14 @@ _SEVERAL: Final = (list, tuple)
 
 def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
     """Build, encode and order the messages; the input passes on."""
-    build = op.build
-    try:
-        built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
-        many = op.many and type(built) in _SEVERAL
-        found = [_written(op, message) for message in built] if many else [_written(op, built)]
-    except StepFailed:
-        turn.begin(op.slot)
-        raise
+    # Noted as done at once: should it fail, that is noted over it.
     id = f"{turn.state.id}/{op.path}/{turn.complete(op.slot)}"
-    for number, (key, payload, headers) in enumerate(found):
-        named = f"{id}.{number}" if many else id
-        turn.effects.append(Publish(op.topic.name, key, payload, named, headers))
+    build = op.build
+    built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
+    if op.many and type(built) in _SEVERAL:
+        turn.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]
+    else:
+        turn.effects.append(_message(op, built, id))
     return op.next, stored, parent
 
 
@@ -57,8 +52,7 @@ def _looked(op: ops.Op, stored: Stored) -> Any:
         raise StepFailed(error_of(error, op.path)) from None
 
 
-def _written(op: ops.Publish, message: Any) -> tuple[str, bytes, dict[str, str]]:
-    """The key, the payload and the headers of a message."""
+def _message(op: ops.Publish, message: Any, id: str) -> Publish:
     headers: dict[str, str] = {}
     key: str | None = None
     if type(message) is Message:
@@ -71,7 +65,7 @@ def _written(op: ops.Publish, message: Any) -> tuple[str, bytes, dict[str, str]]
                 key = partition_key_of(op.topic, message)
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
-    return key, payload, headers
+    return Publish(op.topic.name, key, payload, id, headers)
 
 
 def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], str | None, Any]:
@@ -142,7 +136,7 @@ def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | No
     at = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
     due = min(at, FOREVER)
     if due <= turn.now:
-        turn.finish(op.slot, COMPLETED)
+        turn.finish(op.slot)
         return op.next, stored, parent
     turn.park(Sleeping(op.index, parent, stored.raw, due))
     return None
@@ -219,7 +213,7 @@ def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: byte
         again: Again[Any] = result  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         return False, settle(op, op.again.codec, again.value)
     settled = settle(op, op.out, result)
-    turn.finish(op.slot, COMPLETED)
+    turn.finish(op.slot)
     return True, settled
 
 

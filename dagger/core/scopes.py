@@ -67,7 +67,7 @@ def join(turn: Turn, op: ops.Join, stored: Stored, parent: int) -> Strand | None
     stop_inside(turn, parent)
     del turn.frames[parent]
     if spec.slot >= 0:
-        turn.finish(spec.slot, COMPLETED)
+        turn.finish(spec.slot)
     return spec.exit, _gathered(spec.kind, done), group.parent
 
 
@@ -103,7 +103,7 @@ def choose(turn: Turn, op: ops.Choose, stored: Stored, parent: int) -> Strand:
 
 def merge(turn: Turn, op: ops.Merge, stored: Stored, parent: int) -> Strand:
     if op.slot >= 0:
-        turn.finish(op.slot, COMPLETED)
+        turn.finish(op.slot)
     return op.next, Stored(tagged(op.tag, stored.raw), stored.live), parent
 
 
@@ -112,7 +112,7 @@ def spread(turn: Turn, op: ops.Spread, stored: Stored, parent: int) -> Strand | 
     turn.begin(op.slot)
     items = _items(op, call_pure(op, op.items, stored, op.shape))
     if not items:
-        turn.finish(op.slot, COMPLETED)
+        turn.finish(op.slot)
         return op.exit, Stored(row(())), parent
     number = turn.park(Spreading(op.index, parent, items, 0, {}))
     count = len(items) if op.limit is None else min(op.limit, len(items))
@@ -169,7 +169,7 @@ def gather(turn: Turn, op: ops.Gather, stored: Stored, parent: int) -> Strand | 
         _begin_items(turn, spec, item.parent, 1 if each.begun < len(each.items) else 0)
         return None
     del turn.frames[item.parent]
-    turn.finish(spec.slot, COMPLETED)
+    turn.finish(spec.slot)
     return spec.exit, Stored(row(done[number] for number in sorted(done))), each.parent
 
 

@@ -5,15 +5,13 @@ Invariants:
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
-* `outcomes` is a table of fixed rows, one for each step of the template up to the last that was reached, in chunks
-  of `CHUNK` rows: its size is bounded by the template, and an update costs the same however long template and
-  history are.
+* `chunks` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
+  reached: its size is bounded by the template, and an update costs the same however long template and history are.
 * Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
 """
 
 from __future__ import annotations
 
-import struct
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -44,11 +42,6 @@ FOREVER: Final = 253_402_300_799_999_999
 """The last instant that can be told, the end of the year 9999, in microseconds: what lies beyond is due then."""
 NOT_STARTED, SUBMITTED, EXECUTING, COMPLETED, FAILURE, SKIPPED, STOPPED = range(7)
 """The statuses as the outcome table holds them."""
-
-ROW: Final = struct.Struct("<BIqq")
-"""A row of the outcome table: status, times begun, begun at, ended at."""
-CHUNK: Final = 32
-"""How many rows a chunk of the outcome table has; the last chunk may have fewer."""
 
 
 class Error(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -170,7 +163,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: int = 0
     next_frame: int = 1
     frames: dict[int, Frame] = {}
-    outcomes: tuple[bytes, ...] = ()
+    rows: tuple[int, ...] = ()
+    chunks: tuple[bytes, ...] = ()
     errors: dict[int, Error] = {}
     held: tuple[Held, ...] = ()
     seen: tuple[str, ...] = ()

@@ -72,7 +72,8 @@ def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -
     turn = Turn.of(plan, state, now)
     if event.id != event.key and plan.open_channels:
         turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
-    return _run(turn, (0, Stored(event.input), 0))
+    _run_on(turn, (0, Stored(event.input), 0))
+    return turn.close()
 
 
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
@@ -101,12 +102,11 @@ def _run_on(turn: Turn, strand: Strand | None) -> None:
         while strand is not None:
             index, stored, parent = strand
             op = table[index]
-            # A scope begins or ends: most operations of most templates, and not worth a call.
-            while type(op) is ops.Enter or type(op) is ops.Leave:
-                if type(op) is ops.Enter:
+            while op.scope:  # the two most common operations, and not worth a call
+                if op.scope == ops.BEGINS:
                     turn.begin(op.slot)
                 else:
-                    turn.finish(op.slot, COMPLETED)
+                    turn.finish(op.slot)
                 op = table[op.next]
             try:
                 strand = do[type(op)](turn, op, stored, parent)
@@ -180,7 +180,8 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
             if op.channel == channel:
                 turn = Turn.of(plan, state, now)
                 turn.take(id)
-                return _run(turn, _folded(turn, number, frame, op, event.payload))
+                _run_on(turn, _folded(turn, number, frame, op, event.payload))
+                return turn.close()
     expires = event.expires if type(event) is MessageForwarded else now + plan.limits.early_us
     return _keep(plan, state, Held(channel, key, id, event.payload, expires), now)
 
@@ -242,7 +243,7 @@ def _task_succeeded(plan: Plan, state: State, event: TaskSucceeded, now: int) ->
     turn = Turn.of(plan, state, now)
     del turn.frames[event.frame]
     op = plan.ops[frame.op]
-    turn.finish(op.slot, COMPLETED)
+    turn.finish(op.slot)
     return _run(turn, (op.next, Stored(event.result), frame.parent))
 
 
@@ -286,7 +287,7 @@ def _fire(turn: Turn, number: int) -> None:
         return
     del turn.frames[number]
     op = turn.ops[frame.op]
-    turn.finish(op.slot, COMPLETED)
+    turn.finish(op.slot)
     assert isinstance(frame, Sleeping)
     _run_on(turn, (op.next, Stored(frame.value), frame.parent))
 

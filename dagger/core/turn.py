@@ -5,7 +5,6 @@ Nothing of a Turn outlives `step`; the state that it was made from is never chan
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
@@ -15,17 +14,15 @@ import msgspec
 from dagger.codecs import TypeCodec
 from dagger.core.effects import Effect
 from dagger.core.state import (
-    CHUNK,
     COMPLETED,
     EXECUTING,
     FAILURE,
-    NOT_STARTED,
-    ROW,
     Error,
     Frame,
     Held,
     State,
 )
+from dagger.core.table import CHUNK, FULL, NEVER, WIDTH, Row, packed, row_of, with_row
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
@@ -33,16 +30,6 @@ from dagger.plan.shapes import Shape, Typed
 
 SEEN_MAX: Final = 64
 """How many ids of taken messages an instance remembers."""
-
-WIDTH: Final = ROW.size
-FULL: Final = CHUNK * WIDTH
-"""The bytes of a whole chunk of the outcome table."""
-END_AT: Final = struct.calcsize("<BIq")
-"""Where in a row the time of the end stands."""
-_ROW: Final = ROW.pack
-_PACK: Final = ROW.pack_into
-_END: Final = struct.Struct("<q").pack_into
-_UNPACK: Final = ROW.unpack_from
 
 
 class Unset(Enum):
@@ -81,11 +68,10 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     now: int
     frames: dict[int, Frame]
     next_frame: int
-    outcomes: tuple[bytes, ...]
+    chunks: tuple[bytes, ...]
+    rows: list[int]
     first: int
-    """The step of the first row in `rows`."""
-    rows: bytearray
-    """The chunk of the outcome table that is open: only one at a time, so that a step copies no more than that."""
+    """The step whose row is the first in `rows`."""
     errors: dict[int, Error]
     held: tuple[Held, ...]
     seen: tuple[str, ...]
@@ -97,8 +83,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
 
     @staticmethod
     def of(plan: Plan, state: State, now: int) -> Turn:
-        """The turn that a state begins with; the last chunk of the outcome table is open."""
-        outcomes = state.outcomes
+        """The turn that begins with a state."""
         return Turn(
             plan,
             plan.ops,
@@ -106,9 +91,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             now if now > state.now else state.now,
             state.frames.copy(),
             state.next_frame,
-            outcomes,
-            (len(outcomes) - 1) * CHUNK if outcomes else 0,
-            bytearray(outcomes[-1]) if outcomes else bytearray(),
+            state.chunks,
+            list(state.rows),
+            len(state.chunks) * CHUNK,
             state.errors,
             state.held,
             state.seen,
@@ -117,6 +102,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
+        chunks, rows = self.chunks, tuple(self.rows)
+        if len(rows) >= FULL:
+            chunks, rows = packed(chunks, self.rows)
         state = State(
             old.id,
             old.template,
@@ -129,7 +117,8 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             0 if status == EXECUTING else now,
             self.next_frame,
             self.frames,
-            self.table() if len(self.outcomes) > 1 else (bytes(self.rows),),
+            rows,
+            chunks,
             self.errors,
             self.held,
             self.seen,
@@ -152,62 +141,62 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def take(self, id: str) -> None:
         """A message is taken: another of its id, or the same kept for another channel, will not be."""
         if id:
-            self.seen = (*self.seen[1 - SEEN_MAX :], id)
+            self.seen = self.seen[1 - SEEN_MAX :] + (id,)  # noqa: RUF005  # half the cost of unpacking
             if self.held:
                 self.held = tuple(one for one in self.held if one.id != id)
 
     # The outcome table.
 
-    def row(self, slot: int) -> tuple[int, int, int, int]:
+    def row(self, slot: int) -> Row:
         """Status, times begun, begun at, ended at, of a step."""
-        at = (slot - self.first) * WIDTH
-        if 0 <= at < FULL:
-            return _UNPACK(self.rows, at) if at < len(self.rows) else (NOT_STARTED, 0, 0, 0)
-        return row_of(self.outcomes, slot)
+        return row_of(self.chunks, self.rows, slot)
 
     def begin(self, slot: int) -> int:
         """A step begins; gives how often it has begun by now."""
-        at = (slot - self.first) * WIDTH
         rows = self.rows
-        if at == len(rows) < FULL:  # it follows the last step that was reached, as most do
-            rows += _ROW(EXECUTING, 1, self.now, 0)
+        if (slot - self.first) * WIDTH == len(rows):  # it follows the last step that was reached, as most do
+            rows += (EXECUTING, 1, self.now, 0)
             return 1
         return self._begin(slot, EXECUTING, 0)
 
     def complete(self, slot: int) -> int:
         """A step begins and ends well at once; gives how often it has begun by now."""
-        at = (slot - self.first) * WIDTH
         rows = self.rows
-        if at == len(rows) < FULL:
-            rows += _ROW(COMPLETED, 1, self.now, self.now)
+        if (slot - self.first) * WIDTH == len(rows):
+            rows += (COMPLETED, 1, self.now, self.now)
             return 1
-        begun = self._begin(slot, COMPLETED, self.now)
         self._forgive(slot)
-        return begun
+        return self._begin(slot, COMPLETED, self.now)
 
     def _begin(self, slot: int, status: int, ended: int) -> int:
         """A step begins again, or out of its turn."""
-        at = self._open(slot)
-        rows = self.rows
-        if at >= len(rows):
-            rows.extend(bytes(at + WIDTH - len(rows)))
-        begun: int = _UNPACK(rows, at)[1] + 1
-        _PACK(rows, at, status, begun, self.now, ended)
+        begun = self.row(slot)[1] + 1
+        self._put(slot, (status, begun, self.now, ended))
         return begun
 
-    def finish(self, slot: int, status: int) -> None:
+    def finish(self, slot: int, status: int = COMPLETED) -> None:
         """A step that has begun ends."""
         at = (slot - self.first) * WIDTH
-        if not 0 <= at < FULL:
-            at = self._open(slot)
-        rows = self.rows
-        rows[at] = status
-        _END(rows, at + END_AT, self.now)
+        if at >= 0:
+            rows = self.rows
+            rows[at] = status
+            rows[at + 3] = self.now
+        else:
+            _, begun, began, _ = self.row(slot)
+            self._put(slot, (status, begun, began, self.now))
         if self.errors and status == COMPLETED:
             self._forgive(slot)
 
+    def _put(self, slot: int, row: Row) -> None:
+        at = (slot - self.first) * WIDTH
+        if at < 0:
+            self.chunks = with_row(self.chunks, slot, row)
+            return
+        self.rows += NEVER * ((at - len(self.rows)) // WIDTH)
+        self.rows[at : at + WIDTH] = row
+
     def _forgive(self, slot: int) -> None:
-        """A step that has failed before has ended well."""
+        """A step that has failed before ends well."""
         if slot in self.errors:
             self.errors = {k: v for k, v in self.errors.items() if k != slot}
 
@@ -215,32 +204,6 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         """A step that has begun ends badly."""
         self.finish(slot, FAILURE)
         self.errors = {**self.errors, slot: error}
-
-    def _open(self, slot: int) -> int:
-        """Open the chunk of a step; gives where in it the step's row is."""
-        number, place = divmod(slot, CHUNK)
-        if number * CHUNK != self.first:
-            table = self.table()
-            missing = number - len(table)
-            if missing >= 0:
-                whole = (chunk.ljust(FULL, b"\0") for chunk in table)
-                table = (*whole, *(bytes(FULL) for _ in range(missing)), b"")
-            self.outcomes, self.first, self.rows = table, number * CHUNK, bytearray(table[number])
-        return place * WIDTH
-
-    def table(self) -> tuple[bytes, ...]:
-        """The outcome table as it is now."""
-        old, number = self.outcomes, self.first // CHUNK
-        return (*old[:number], bytes(self.rows), *old[number + 1 :])
-
-
-def row_of(outcomes: tuple[bytes, ...], slot: int) -> tuple[int, int, int, int]:
-    """Status, times begun, begun at, ended at, of a step."""
-    number, place = divmod(slot, CHUNK)
-    at = place * WIDTH
-    if number < len(outcomes) and at < len(outcomes[number]):
-        return _UNPACK(outcomes[number], at)
-    return NOT_STARTED, 0, 0, 0
 
 
 # User functions, and values on their way.
@@ -261,8 +224,10 @@ def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *mor
     """Call a function that must be pure; what it raises, or does to its input, fails the step."""
     try:
         value = stored.live
-        if value is UNSET:
-            value = look(stored, shape)
+        if value is UNSET:  # `look`, without another call
+            value = shape.revive(stored.raw)
+            if shape.frozen:
+                stored.live = value
         if not shape.guarded:
             return fn(value, *more)
         assert isinstance(shape, Typed)

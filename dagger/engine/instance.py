@@ -10,7 +10,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
-from dagger.core.turn import row_of
+from dagger.core.table import row_of
 from dagger.engine.clock import to_datetime
 from dagger.errors import UnknownStep
 from dagger.plan.ops import Listen
@@ -152,7 +152,7 @@ def step_states(plan: Plan, state: State) -> Iterator[StepState]:
     """How each step of the template stands; one that can no longer be reached is SKIPPED."""
     statuses = list[int]()
     for slot, (path, kind) in enumerate(zip(plan.paths, plan.kinds, strict=True)):
-        status, attempts, began, ended = row_of(state.outcomes, slot)
+        status, attempts, began, ended = row_of(state.chunks, state.rows, slot)
         owner = plan.owners[slot]
         over = statuses[owner] if owner >= 0 else state.status
         if status == NOT_STARTED and STATUSES[over].is_end:

@@ -26,6 +26,8 @@ from dagger.plan.shapes import Shape, Typed
 
 Pure = Callable[..., Any]
 
+BEGINS, ENDS = 1, 2
+
 
 class Op(msgspec.Struct, kw_only=True, gc=False):
     """What every operation has. Built once by the compiler, never changed afterwards."""
@@ -37,6 +39,8 @@ class Op(msgspec.Struct, kw_only=True, gc=False):
     owner: int = -1
     shape: Shape
     """How the input is stored."""
+    scope: int = 0
+    """`BEGINS` and `ENDS` of the operations that do nothing but note that a named scope begins or ends."""
 
 
 class Publish(Op, kw_only=True, gc=False):
@@ -93,9 +97,13 @@ class Apply(Op, kw_only=True, gc=False):
 class Enter(Op, kw_only=True, gc=False):
     """A named scope begins."""
 
+    scope: int = BEGINS
+
 
 class Leave(Op, kw_only=True, gc=False):
     """The scope whose outcome is in `slot` ends."""
+
+    scope: int = ENDS
 
 
 class Open(Op, kw_only=True, gc=False):

@@ -19,7 +19,8 @@ from dagger.core.events import (
     TimerDue,
 )
 from dagger.core.home import EMPTY, Home
-from dagger.core.state import ROW, STATUSES
+from dagger.core.state import STATUSES
+from dagger.core.table import row_of
 from dagger.core.turn import kinds_of
 from dagger.engine.clock import to_micros
 from dagger.engine.records import Cell, decode_cell, encode_cell
@@ -222,6 +223,6 @@ def stored(home: Home) -> bytes:
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:
     """Each step that was begun; once nothing follows, the others are SKIPPED."""
-    rows = [(STATUSES[status], begun) for status, begun, *_ in ROW.iter_unpack(b"".join(state.outcomes))]
-    known = {path: Stand(*row) for path, row in zip(plan.paths, rows, strict=False) if row[1]}
+    rows = [row_of(state.chunks, state.rows, slot) for slot in range(len(plan.paths))]
+    known = {path: Stand(STATUSES[row[0]], row[1]) for path, row in zip(plan.paths, rows, strict=True) if row[1]}
     return known if state.is_live else {path: known.get(path, NEVER) for path in plan.paths}
