@@ -13,14 +13,16 @@ from dagger import codecs
 from dagger.dsl.build import checked_duration, checked_name, optional_duration
 from dagger.dsl.functions import fn_of
 from dagger.dsl.nodes import Await, Command, Listen, Sleep, Task, Until
-from dagger.dsl.step import Pass, Step, step_of
-from dagger.dsl.topics import Topic
+from dagger.dsl.step import Nil, Pass, Step, step_of
+from dagger.dsl.topics import Accepts, Carries, Topic
 from dagger.dsl.values import Again, Message, Retry, Settled
 from dagger.errors import TemplateError, UnsupportedType
 
 A = TypeVar("A")
 B = TypeVar("B", default=Any)
+# Solved as a whole, where mypy would join the members of a union that stands beside Again.
 Result = TypeVar("Result", bound=Settled | None)
+# The result of a task that always raises: pyright does not know what a Never would be awaited for.
 Nothing = TypeVar("Nothing", bound=Never)
 I = TypeVar("I", contravariant=True)  # as in Step
 M = TypeVar("M")
@@ -36,6 +38,7 @@ class CommandOn(Step[M, M]):
 
     __slots__ = ()
 
+    # A function that takes anything makes a step that passes anything on, as a sleep does; so for `wait_until`.
     @overload
     def __call__(self, build: Callable[[object], Built[M]], /) -> Pass[Never]: ...
     @overload
@@ -53,7 +56,7 @@ class ListenerOn(Step[object, M]):
     @overload
     def __call__(self, fold: Callable[[A, M], Result], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self, fold: Callable[[A, M], Result | Again[A]], /) -> Step[A, Result]: ...
+    def __call__(self, fold: Callable[[A, M], Result | Again[A]], /) -> Step[A | Nil, Result]: ...
     def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
         return step_of(_folding(self.node, fold))
@@ -67,11 +70,13 @@ class ListenerFor(Step[I, M]):
     @overload
     def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], Result], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], Result | Again[A]], /) -> Step[A, Result]: ...
+    def __call__(self: ListenerFor[A, M], fold: Callable[[A, M], Result | Again[A]], /) -> Step[A | Nil, Result]: ...
     @overload
     def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], Result], /) -> Step[A, Result]: ...
     @overload
-    def __call__(self: ListenerFor[object, M], fold: Callable[[A, M], Result | Again[A]], /) -> Step[A, Result]: ...
+    def __call__(
+        self: ListenerFor[object, M], fold: Callable[[A, M], Result | Again[A]], /
+    ) -> Step[A | Nil, Result]: ...
     def __call__(self, fold: Any, /) -> Any:
         """Fold the message into the input; `Again(a)` keeps waiting with `a`."""
         return step_of(_folding(self.node, fold))
@@ -82,7 +87,7 @@ def _folding(node: Any, fold: Callable[..., Any]) -> Any:
     return replace(node, fold=fn)
 
 
-def command(topic: Topic[M]) -> CommandOn[M]:
+def command(topic: Accepts[M]) -> CommandOn[M]:
     """Publish to a topic and pass the input on; alone the input itself, as a decorator what the function builds.
 
     The function must be pure: it is never retried, and one that raises fails its step.
@@ -91,10 +96,10 @@ def command(topic: Topic[M]) -> CommandOn[M]:
 
 
 @overload
-def listener(topic: Topic[M], *, on: None = ..., by: Callable[[M], object] | None = ...) -> ListenerOn[M]: ...
+def listener(topic: Carries[M], *, on: None = ..., by: Callable[[M], object] | None = ...) -> ListenerOn[M]: ...
 @overload
 def listener(
-    topic: Topic[M], *, on: Callable[[A], object], by: Callable[[M], object] | None = ...
+    topic: Carries[M], *, on: Callable[[A], object], by: Callable[[M], object] | None = ...
 ) -> ListenerFor[A, M]: ...
 def listener(topic: Any, *, on: Any = None, by: Any = None) -> Any:
     """Wait for the message of a topic whose key matches.

@@ -10,6 +10,8 @@ signatures rest on (the methods that begin with `_` are there for checkers, and 
   step that takes anything.
 * `X | Nil`, where nothing ever solves `Nil`, is `X`, and keeps mypy from taking `X` from what a result is used
   for: `gives_a_subclass >> any_of(a, b)`.
+* A default of Any for a result is taken only where a wiring is refused: mypy then says so, and does not ask for an
+  annotation on top.
 * `__rand__` and `__ror__` let the left side of a group be the one that takes more.
 * `Both` carries the members of an `&` chain, so that the chain stays one flat tuple.
 
@@ -42,7 +44,6 @@ I = TypeVar("I", contravariant=True)  # the letter that DESIGN and the docs use
 O = TypeVar("O", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B", default=Any)
-C = TypeVar("C")
 J = TypeVar("J")
 X = TypeVar("X")
 Xi = TypeVar("Xi")
@@ -137,12 +138,6 @@ class Step(Generic[I, O]):
 
         def __rrshift__(self, other: object) -> Node:
             return node_of(other, ">>")
-
-        def __rand__(self, other: object) -> Node:
-            return node_of(other, "&")
-
-        def __ror__(self, other: object) -> Node:
-            return node_of(other, "|")
 
     @overload
     def __and__(self: Step[A, X], other: Pass[Never]) -> Both[A, X, A]: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeAlias, overload
+from typing import Any, Generic, Protocol, TypeAlias, overload
 
 from typing_extensions import TypeVar, override
 
@@ -12,6 +12,8 @@ from dagger.dsl.functions import Fn, fn_of
 from dagger.errors import TemplateError, UnsupportedType
 
 M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
+M_contra = TypeVar("M_contra", contravariant=True)
 T1 = TypeVar("T1")
 T2 = TypeVar("T2")
 T3 = TypeVar("T3")
@@ -21,7 +23,19 @@ T5 = TypeVar("T5")
 Class: TypeAlias = type[M]
 """`type[M]`, under a name that the attribute `type` of a topic does not hide."""
 
-__all__ = ["Topic"]
+__all__ = ["Accepts", "Carries", "Topic"]
+
+
+class Carries(Protocol[M_co]):
+    """A topic as a listener sees it: whatever gives an `M_co` will do where something wider is wanted."""
+
+    def _carries(self) -> M_co: ...
+
+
+class Accepts(Protocol[M_contra]):
+    """A topic as a command sees it: whatever takes an `M_contra` will do where something narrower is sent."""
+
+    def _accepts(self, message: M_contra, /) -> None: ...
 
 
 class Topic(Generic[M]):
@@ -124,6 +138,14 @@ class Topic(Generic[M]):
         put(self, "codec", codec)
         put(self, "wire", self._bind())
         put(self, "_hash", hash((name, self.key)))
+
+    def _carries(self) -> M:
+        """For checkers, and never called: see `Carries`."""
+        raise NotImplementedError
+
+    def _accepts(self, message: M, /) -> None:
+        """For checkers, and never called: see `Accepts`."""
+        raise NotImplementedError
 
     def _bind(self) -> codecs.Wire:
         try:

@@ -370,12 +370,12 @@ def rejected(order: Order) -> Rejected:
 
 @task
 async def notify(order: Order) -> None:
-    print(order)
+    raise NotImplementedError
 
 
 @task
 def log(anything: object) -> None:
-    print(anything)
+    raise NotImplementedError
 
 
 @task
@@ -604,7 +604,7 @@ def recover_event(failure: Failure[Event]) -> Invoice:
 
 @task
 def recover_any(failure: Failure[object]) -> None:
-    print(failure)
+    raise NotImplementedError
 
 
 @task
@@ -2066,6 +2066,202 @@ def json_like(order: dict[str, Any]) -> dict[str, Any]:
 assert_type(gives_any_thing, Step[Order, Any])
 assert_type(json_like, Step[dict[str, Any], dict[str, Any]])
 assert_type(json_like >> json_like >> log, Step[dict[str, Any], None])
+assert_type(Topic(name="X", type=Paid, key=paid_key), Topic[Paid])
+assert_type(Topic(name="X", type=(Paid, Refused), key=lambda m: m.order_id), Topic[Paid | Refused])
+assert_type(
+    probe(all_of(paid, nap, invoice, nap, total, raw_paid, log, nap)),
+    tuple[Order, tuple[PaidOrder, Order, Invoice, Order, int, Paid, None, Order]],
+)
+assert_type(any_of(raw_paid, raw_signal, invoice, nap), Step[Order, Paid | bool | Invoice | Order])
+assert_type(
+    at_least(3, nap, paid, nap, invoice, raw_paid, log, total, reference),
+    Step[Order, list[Order | PaidOrder | Invoice | Paid | int | str | None]],
+)
+assert_type(sleep(HOUR).named("x").timeout(HOUR).retry(Retry()).then(to_rejected), Step[Order, Rejected])
+assert_type(charge >> sleep(HOUR).named("x").timeout(HOUR).retry(Retry()) >> paid, Step[Order, PaidOrder])
+assert_type(listener(payments).named("x").timeout(HOUR).retry(Retry()).then(rejection_of), Step[object, Rejected])
+assert_type(
+    charge >> listener(payments).named("x").timeout(HOUR).retry(Retry()).recover(recover_order) >> log,
+    Step[Order, None],
+)
+
+
+@task
+def gives_paid(o: Order) -> Paid:
+    raise NotImplementedError
+
+
+assert_type(probe(command(answers)), tuple[Paid | Refused, Paid | Refused])
+assert_type(gives_paid >> command(answers) >> outcome, Step[Order, Shipped | Rejected])
+assert_type(gives_paid >> command(payments) >> receipt, Step[Order, str])
+assert_type(probe(paid & noon), tuple[Order, tuple[PaidOrder, Order]])
+assert_type(probe(for_each(lines, pick) & total), tuple[Order, tuple[list[Picked], int]])
+assert_type(switch(kind).otherwise(paid), Step[Order, PaidOrder])
+payment = process("PAYMENT", charge >> paid)
+shipping = process("SHIPPING", invoice, timeout=HOUR)
+assert_type(probe(payment & shipping & nap), tuple[Order, tuple[PaidOrder, Invoice, Order]])
+assert_type(
+    template("T", payment >> process("SHIPPING", ship), key=lambda order: f"{order.id}"), Template[Order, Shipped]
+)
+assert_type(process("P", nap & paid) >> log, Step[Order, None])
+assert_type(process("P", paid | nap) >> log, Step[Order, None])
+assert_type(
+    process("P", all_of(nap, paid), timeout=HOUR, otherwise=rejected), Step[Order, tuple[Order, PaidOrder] | Rejected]
+)
+assert_type(switch(kind).case("small", raw_paid >> receipt).otherwise(nap >> invoice), Step[Order, str | Invoice])
+assert_type(switch(kind).case("small", process("P", nap)).otherwise(invoice), Step[Order, Order | Invoice])
+assert_type(switch(kind).case("small", raw_paid | nap).otherwise(invoice), Step[Order, Paid | Order | Invoice])
+assert_type(paid.timeout(HOUR, otherwise=raw_paid | nap), Step[Order, PaidOrder | Paid | Order])
+assert_type(charge >> (raw_paid | nap).timeout(HOUR).named("n") >> paid_or_order, Step[Order, Shipped])
+assert_type(for_each(lines, raw_paid | nap), Step[Order, list[Paid | Line]])
+assert_type(template("T", sleep(HOUR) >> listener(payments) >> receipt, key=order_key), Template[Order, str])
+assert_type(template("T", all_of(listener(payments), raw_signal), key=order_key), Template[Order, tuple[Paid, bool]])
+assert_type((charge >> nap).then(to_rejected), Step[Order, Rejected])
+assert_type((nap >> nap).then(to_rejected), Step[Order, Rejected])
+assert_type((nap >> charge).recover(recover_order), Step[Order, Order | Rejected])
+assert_type((nap >> raw_paid).recover(recover_order), Step[Order, Paid | Rejected])
+assert_type((raw_paid & raw_signal).recover(recover_order), Step[Order, tuple[Paid, bool] | Rejected])
+assert_type((raw_paid & raw_signal).timeout(HOUR, otherwise=to_rejected), Step[Order, tuple[Paid, bool] | Rejected])
+assert_type(
+    process("P", raw_paid & raw_signal, timeout=HOUR, otherwise=to_rejected), Step[Order, tuple[Paid, bool] | Rejected]
+)
+
+
+# --- a declared type beside what is inferred ---
+
+order_events = Topic("OE", Order, key=lambda m: m.id)
+assert_type(rush >> command(order_events) >> paid, Step[Order, PaidOrder])
+assert_type(rush >> command(events) >> record, Step[Order, int])
+assert_type(rush >> task(invoice_of), Step[Order, Invoice])
+assert_type(rush >> listener(payments, on=order_key) >> receipt, Step[Order, str])
+assert_type(rush >> listener(payments)(fold_paid), Step[Order, PaidOrder])
+assert_type(rush >> command(charges)(build_charge) >> paid, Step[Order, PaidOrder])
+declared_1: Step[Order, Paid | None] = listener(payments)
+declared_2: Step[Order, object] = listener(payments)
+declared_3: Step[Order, Paid | Refused | None] = listener(answers, on=order_key)
+declared_4: Step[Order, bool | None] = signal("x", bool)
+declared_5: Step[RushOrder, Event] = command(events)
+declared_6: Step[Paid, Paid | Refused] = command(answers)
+declared_7: Step[Order, Paid | Shipped] = listener(payments) | order_workflow
+declared_8: Step[Order, tuple[object, object]] = listener(payments) & signal("y", bool)
+declared_9: Step[RushOrder, object] = task(invoice_of)
+declared_10: Step[RushOrder, Invoice | None] = task(retry=Retry())(invoice_of)
+declared_11: Step[RushOrder, PaidOrder | None] = listener(payments)(fold_paid)
+declared_12: Step[RushOrder, Order] = command(charges)(build_charge)
+declared_13: Step[Order, list[Picked]] = for_each(lines, pick)
+declared_14: Step[RushOrder, object] = for_each(lines, pick)
+declared_15: Step[RushOrder, PaidOrder | int | None] = switch(kind).case("small", paid).otherwise(total)
+declared_16: Step[RushOrder, PaidOrder | Rejected | None] = process("P", paid, timeout=HOUR, otherwise=rejected)
+declared_17: Step[RushOrder, PaidOrder | Rejected | None] = paid.recover(recover_order)
+declared_18: Step[RushOrder, PaidOrder | Rejected | None] = paid.timeout(HOUR, otherwise=to_rejected)
+declared_19: Template[RushOrder, PaidOrder | None] = template("T", paid, key=order_key)
+declared_20: Step[RushOrder, PaidOrder | None] = paid.named("x")
+declared_21: Step[RushOrder, object] = charge >> paid >> ship
+declared_22: Step[RushOrder, PaidOrder | Order | None] = paid | sleep(HOUR)
+declared_23: Step[RushOrder, tuple[PaidOrder | None, Order]] = paid & sleep(HOUR)
+declared_24: Step[RushOrder, tuple[PaidOrder | None, Order]] = all_of(paid, sleep(HOUR))
+declared_25: Step[RushOrder, PaidOrder | Invoice | None] = any_of(paid, invoice)
+declared_26: Step[Order, Order] = process("P", sleep(HOUR))
+
+
+def given_back_1(topic: Topic[M]) -> Step[M, M]:
+    return command(topic)
+
+
+def given_back_2(topic: Topic[M]) -> Step[object, M]:
+    return listener(topic)
+
+
+def given_back_3(topic: Topic[M], step: Step[A, M]) -> Step[A, M]:
+    return step >> command(topic)
+
+
+def given_back_4(topic: Topic[M], step: Step[M, B]) -> Step[object, B]:
+    return listener(topic) >> step
+
+
+def given_back_5(a: Topic[A], b: Topic[B]) -> Step[A, B]:
+    return command(a) >> listener(b)
+
+
+def given_back_6(a: Topic[A], b: Topic[B], c: Topic[C]) -> Step[A, tuple[B, C]]:
+    return command(a) >> (listener(b) & listener(c))
+
+
+def given_back_7(a: Topic[A], b: Topic[B], c: Topic[C]) -> Step[A, B | C]:
+    return command(a) >> (listener(b) | listener(c))
+
+
+def given_back_8(a: Topic[A], b: Topic[B], c: Topic[C]) -> Step[A, B | C]:
+    return command(a) >> any_of(listener(b), listener(c))
+
+
+def given_back_9() -> Step[Order, Paid | Invoice]:
+    return any_of(listener(payments), invoice)
+
+
+def given_back_10() -> Step[Order, Paid | Invoice]:
+    return listener(payments) | invoice
+
+
+def given_back_11() -> Step[Order, tuple[Paid, Invoice | None]]:
+    return all_of(listener(payments), invoice)
+
+
+def given_back_12() -> Template[Order, Paid | Invoice]:
+    return template("T", any_of(listener(payments), invoice), key=order_key)
+
+
+def given_back_13() -> Template[Order, Paid | Invoice]:
+    return template("T", listener(payments) | invoice, key=lambda o: o.id)
+
+
+def given_back_14() -> Step[Order, Paid | Rejected]:
+    return process("X", listener(payments), timeout=HOUR, otherwise=to_rejected)
+
+
+def given_back_15() -> Step[Order, Paid | Rejected]:
+    return listener(payments).timeout(HOUR, otherwise=to_rejected)
+
+
+def given_back_16() -> Step[Order, Paid | Rejected]:
+    return switch(kind).case("small", listener(payments)).otherwise(rejected)
+
+
+def given_back_17() -> Step[Order, list[Paid | Rejected]]:
+    return at_least(1, listener(payments), rejected)
+
+
+declared_27: Step[Order, Paid | bool] = any_of(listener(payments), signal("x", bool))
+declared_28: Step[Order, list[Paid | bool]] = at_least(1, listener(payments), signal("x", bool))
+declared_29: Step[RushOrder, Order | Invoice] = any_of(command(order_events), invoice)
+declared_30: Step[RushOrder, Order | Paid] = any_of(command(order_events), listener(payments))
+
+declared_31: Step[Order, Order | Paid] = any_of(command(order_events), listener(payments))
+declared_32: Step[RushOrder, Order | Paid] = any_of(command(order_events), listener(payments))
+declared_33: Step[RushOrder, Order | PaidOrder] = any_of(command(order_events), paid)
+declared_34: Step[Order, tuple[Order, Paid]] = all_of(command(order_events), listener(payments))
+declared_35: Step[Order, tuple[Order, Paid]] = command(order_events) & listener(payments)
+declared_36: Step[RushOrder, tuple[Order, Paid]] = command(order_events) & listener(payments)
+declared_37: Step[Order, Paid] = command(order_events) >> listener(payments)
+declared_38: Step[RushOrder, object] = command(order_events)
+declared_39: Template[Order, Paid] = template("T", command(order_events) >> listener(payments), key=order_key)
+declared_40: Template[Order, Order] = template("T", command(order_events), key=order_key)
+declared_41: Step[Order, Order] = process("P", command(order_events))
+
+
+def given_back_18() -> Step[Charge, Charge]:
+    return command(charges)
+
+
+def given_back_19() -> Step[Charge, Charge | Paid]:
+    return command(charges) | listener(payments)
+
+
+declared_42: Step[Order, Order | Paid] = command(order_events) | listener(payments)
+declared_43: Step[Order, Order | Invoice] = command(order_events) | invoice
+declared_44: Step[Order, Order | Invoice] = any_of(command(order_events), invoice)
+declared_45: Step[Order, Order | Invoice] = any_of(invoice, command(order_events))
 
 
 # --- values ---

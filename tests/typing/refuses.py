@@ -168,12 +168,12 @@ def widen(order: Order) -> Event:
 
 @task
 def either(result: Paid | Line) -> None:
-    print(result)
+    raise NotImplementedError
 
 
 @task
 def pair(results: tuple[Paid, Line]) -> None:
-    print(results)
+    raise NotImplementedError
 
 
 @task
@@ -189,6 +189,52 @@ def recover_paid(failure: Failure[Paid]) -> Shipped:
 @wait_until
 def noon(order: Order) -> datetime:
     return datetime(2030, 1, order.total, tzinfo=UTC)
+
+
+@task
+def maybe_paid(order: Order) -> Paid | None:
+    return Paid(order.id) if order.total else None
+
+
+@task
+def verdict(order: Order) -> Literal["good", "bad"]:
+    return "good" if order.total else "bad"
+
+
+@task
+def only_good(result: Literal["good"]) -> str:
+    return result
+
+
+@task
+def tell(order: Order) -> None:
+    raise NotImplementedError
+
+
+@task
+def of_list(results: list[Paid]) -> None:
+    raise NotImplementedError
+
+
+@task
+def of_six(results: tuple[Paid, Line, int, Paid, Line, str]) -> None:
+    raise NotImplementedError
+
+
+class Other(Enum):
+    CARD = "card"
+
+
+async def order_key_later(order: Order) -> str:
+    return order.id
+
+
+def optional_key(order: Order) -> str | None:
+    return order.id or None
+
+
+def float_key(order: Order) -> float:
+    return order.total / 2
 
 
 nap = sleep(HOUR)
@@ -237,6 +283,16 @@ charge.timeout(HOUR) >> ship  # type: ignore[operator]  # pyright: ignore[report
 raw_paid.named("wait") >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 raw_paid.timeout(HOUR) >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 nap.named("n") >> paid >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+maybe_paid >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+verdict >> only_good  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+tell >> total  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> tell >> paid  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> maybe_paid >> either  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(charge >> paid >> nap >> ship) >> order_template  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(charge >> nap) >> (ship >> nap)  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge.retry(Retry()).timeout(HOUR).named("c") >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+raw_paid >> raw_charge  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+raw_answer.named("a") >> nap >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 
 # what is no step
 charge >> fold_paid  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
@@ -259,6 +315,19 @@ nap >> build_charge  # type: ignore[operator]  # pyright: ignore[reportOperatorI
 nap & build_charge  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 nap | build_charge  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 raw_paid >> ship_it  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> order_key  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> [paid, ship]  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> 5  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge + paid  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+paid << charge  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge and charge >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge(Order("o", 1))  # type: ignore[operator]  # pyright: ignore[reportCallIssue]
+charge >> ship_later(Paid("o"))  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> switch  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> nap(HOUR)  # type: ignore[operator]  # pyright: ignore[reportCallIssue]
+task(charge)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+task(retry=Retry())(charge)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+command(charges)(charge)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 # --- side by side ---
@@ -329,6 +398,21 @@ any_of(paid, reserve, total) >> either  # type: ignore[operator]  # pyright: ign
 charge >> (raw_paid | nap) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 charge >> any_of(raw_paid, nap) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 at_least(1, paid, reserve) >> either  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+at_least(1, paid, reserve) >> of_list  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+at_least(1, paid, nap) >> of_list  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(paid & reserve & total & paid & reserve & total) >> of_six  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+all_of(paid, reserve, total, paid, reserve, total) >> of_six  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+(paid & (reserve & total)) >> pair  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+((paid & reserve).named("both") & total) >> pair  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+any_of(paid, reserve).then(ship_it)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+all_of(paid, reserve).then(ship_it)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+at_least(1, paid, reserve).then(ship_it)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+charge >> all_of(paid, reserve) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> process("P", paid & reserve) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> (paid | reserve).named("first") >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> (raw_paid & raw_signal) >> pair  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> all_of(raw_paid, raw_signal) >> pair  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> (nap & raw_paid) >> pair  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 at_least(1, paid, paid) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 
 
@@ -342,7 +426,7 @@ def builds_another(order: Order) -> Paid:
 
 @command(charges)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUntypedFunctionDecorator]
 def builds_none(order: Order) -> None:
-    print(order)
+    raise NotImplementedError
 
 
 @command(charges)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue, reportUntypedFunctionDecorator]
@@ -628,6 +712,11 @@ switch(kind).case(None, paid)  # type: ignore[arg-type]  # pyright: ignore[repor
 switch(method).case("card", paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 switch(method).case(Method, paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 switch(is_large).case("yes", paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+switch(method).case(Other.CARD, paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+switch(method).case(Method.CARD.value, paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+switch(is_large).case(1, paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+switch(is_large).case(None, paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+switch(order_key_later).case("small", paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 switch(kind).case("small", ship)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 switch(kind).case("small", paid).case("large", ship)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 switch(kind).case("small", paid).otherwise(ship)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -675,6 +764,14 @@ template("T", charge >> paid, key=paid_key)  # type: ignore[arg-type]  # pyright
 template("T", charge >> paid)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 template("T", charge >> paid, order_key)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 template("T", charge, key="id")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", charge, key=order_key_later)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", charge, key=optional_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", charge, key=float_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", charge, key=lambda order: order)  # type: ignore[arg-type, return-value]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", charge, key=total)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", charges, key=order_key)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+template("T", nap, key=order_key, takes=Paid)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+template("T", body=charge, key=order_key, name="T")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 template("T", charge, key=order_key, version="1")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 template("T", charge, key=order_key, takes=Paid)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
 template("T", raw_charge, key=order_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
@@ -707,6 +804,9 @@ Topic("T", [Paid, Refused], key=paid_key)  # type: ignore[call-overload]  # pyri
 Topic(1, Paid, key=paid_key)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 Topic("T", Paid, key=paid_key, partition_key=order_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 Topic("T", Paid, key=paid_key, encode_key=1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+Topic("T", Paid, key=paid_key, codec="json")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+Topic("T", (Paid, Refused), key=lambda m: m.order_id, partition_key=order_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+Topic[Charge]("T", Paid, key=paid_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 # --- what is declared ---
@@ -732,6 +832,13 @@ wrong_template: Template[Paid, Shipped] = order_template  # type: ignore[assignm
 wrong_template_result: Template[Order, Paid] = order_template  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 no_template: Template[Order, Paid] = charge >> paid  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 wrong_topic: Topic[Charge] = payments  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+wrong_new_topic: Topic[Charge] = Topic("T", Paid, key=paid_key)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+wrong_part: Topic[Paid] = answers  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+wrong_process: Step[Order, Shipped] = process("P", charge >> paid)  # type: ignore[operator]  # pyright: ignore[reportAssignmentType]
+wrong_named: Step[Order, Shipped] = paid.named("p")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+wrong_then: Step[Order, Line] = paid.then(ship_it)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+wrong_signal: Step[Order, int | str] = raw_signal >> raw_paid  # type: ignore[operator]  # pyright: ignore[reportAssignmentType]
+wrong_steps: list[Step[Order, Paid]] = [paid, reserve]  # type: ignore[list-item]  # pyright: ignore[reportAssignmentType]
 function_as_step: Step[Order, Charge] = build_charge  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
 
@@ -767,7 +874,7 @@ def other_inputs_in_words(first: Step[A, B], second: Step[C, B]) -> Step[A, B]:
 
 
 def any_step(step: Step[Any, Any]) -> None:
-    print(step)
+    raise NotImplementedError
 
 
 audited(charge >> paid) >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
@@ -776,6 +883,10 @@ audited(payments)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentTyp
 joined(charge, ship)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
 joined(paid, ship) >> paid  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 keyed(charge, paid_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+audited(nap >> paid) >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+audited(paid & reserve) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+audited(order_template) >> pick  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+audited(paid | reserve) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 any_step(build_charge)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 any_step(payments)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 charge >> audited(raw_paid) >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
