@@ -6,11 +6,11 @@ It keeps to the same contract as the durable backends, and stores the same bytes
 from __future__ import annotations
 
 import heapq
-import zlib
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
+from zlib import crc32
 
 import anyio
 
@@ -172,26 +172,29 @@ class MemoryLog:
         return found
 
     def _put(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
         published = False
         for entry in entries:
-            if isinstance(entry, Append):
-                log = self._internal[entry.partition]
-                log.append(LogRecord(entry.partition, self._base[entry.partition] + len(log), entry.data))
+            if type(entry) is Append:
+                partition = entry.partition
+                log = self._internal[partition]
+                log.append(LogRecord(partition, self._base[partition] + len(log), entry.data))
             else:
                 self._publish(entry)
                 published = True
-        if entries:
-            self.nudge()
+        self._news.ring()
         if published:
             self._published.ring()
 
     def _publish(self, message: Outgoing) -> None:
-        logs = self.topics.get(message.topic)
+        topic, key = message.topic, message.key
+        logs = self.topics.get(topic)
         if logs is None:
-            logs = self.topics[message.topic] = [[] for _ in range(PARTITIONS)]
-        partition = zlib.crc32(message.key.encode()) % PARTITIONS
+            logs = self.topics[topic] = [[] for _ in range(PARTITIONS)]
+        partition = crc32(key.encode()) % PARTITIONS
         log = logs[partition]
-        record = TopicRecord(message.topic, partition, len(log), message.key, message.payload, message.headers)
+        record = TopicRecord(topic, partition, len(log), key, message.payload, message.headers)
         log.append(record)
         self.history.append(record)
 
@@ -200,43 +203,41 @@ class MemoryStore:
     """A dictionary of rows, and the indexes that a store has."""
 
     def __init__(self) -> None:
-        self._rows: dict[str, tuple[Row, Write]] = {}
+        self._rows: dict[str, Write] = {}
         self._due: list[tuple[int, str]] = []
         self._busy: dict[str, None] = {}
         self._listed: list[str] = []
         self._unsorted = False
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
-        return [self._rows[key][0] if key in self._rows else None for key in keys]
+        return [None if (found := self._rows.get(key)) is None else _row(found) for key in keys]
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         return [self._write_one(write) for write in writes]
 
     def _write_one(self, write: Write) -> bool:
-        old = self._rows.get(write.key)
-        if (old[0].version if old else 0) != write.version:
+        key, rows = write.key, self._rows
+        old = rows.get(key)
+        if (0 if old is None else old.next) != write.version:
             return False
         if write.data is None:
-            self._rows.pop(write.key, None)
+            rows.pop(key, None)
         else:
-            self._rows[write.key] = (Row(write.next, write.data), write)
-        self._index(write, old[1] if old else None)
-        return True
-
-    def _index(self, write: Write, old: Write | None) -> None:
+            rows[key] = write
         if write.due is not None and (old is None or old.due != write.due):
-            heapq.heappush(self._due, (write.due, write.key))
+            heapq.heappush(self._due, (write.due, key))
         if write.busy:
-            self._busy[write.key] = None
-        else:
-            self._busy.pop(write.key, None)
+            self._busy[key] = None
+        elif old is not None and old.busy:
+            del self._busy[key]
         if write.listing is not None and (old is None or old.listing is None):
-            self._listed.append(write.key)
+            self._listed.append(key)
             self._unsorted = True
+        return True
 
     def _is_due(self, at: int, key: str) -> bool:
         found = self._rows.get(key)
-        return found is not None and found[1].due == at
+        return found is not None and found.due == at
 
     async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
         """Looks at the top of the heap; what it finds goes back, since a timer is due until its row says otherwise."""
@@ -271,7 +272,12 @@ class MemoryStore:
             self._unsorted = False
         start = 0 if query.after is None else bisect_right(self._listed, query.after)
         matching = (self._rows[key] for key in islice(self._listed, start, None))
-        return [row for row, _ in islice((m for m in matching if _matches(m[1], query)), query.limit)]
+        return [_row(write) for write in islice((m for m in matching if _matches(m, query)), query.limit)]
+
+
+def _row(write: Write) -> Row:
+    assert write.data is not None
+    return Row(write.next, write.data)
 
 
 def _matches(write: Write, query: Query) -> bool:

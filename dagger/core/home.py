@@ -66,9 +66,9 @@ class PlanMissing(Exception):
 
 def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
     """What an event makes of a home. Raises PlanMissing, and nothing else; changes nothing in place."""
+    if type(event) is MessageReceived:  # the most common event comes first
+        return _message(find, limits, home, event, now)
     match event:
-        case MessageReceived():
-            return _message(find, limits, home, event, now)
         case Submitted() if home.state is None:
             return _submitted(find, home, event, now)
         case Subscribed():
@@ -103,12 +103,12 @@ def _with(home: Home, state: State) -> Home:
 
 
 def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
-    takers = home.subscribers.get(event.channel, ()) if home.subscribers else ()
+    state, subscribers = home.state, home.subscribers
+    takers = subscribers.get(event.channel, ()) if subscribers else ()
     sent: tuple[Effect, ...] = ()
     if takers:
         forwarded = _forwarded(event, now + limits.early_us)
         sent = tuple(Send(taker, forwarded) for taker in takers)
-    state = home.state
     if state is not None and state.id == state.key:
         plan = _plan(find, state.template, state.version)
         if event.channel in plan.open_channels and not (takers and not state.is_live):
@@ -140,13 +140,15 @@ def _submitted(find: FindPlan, home: Home, event: Submitted, now: int) -> Result
     wanted = plan.open_channels if event.id == event.key else frozenset[str]()
     taken, left, expired = _split(home.held, wanted, now)
     state, effects = begin(plan, event, now, taken)
-    return msgspec.structs.replace(home, state=state, held=left), expired + effects
+    return Home(state, home.subscribers, left), expired + effects
 
 
 def _split(
     held: tuple[Held, ...], wanted: frozenset[str], now: int
 ) -> tuple[tuple[Held, ...], tuple[Held, ...], tuple[Effect, ...]]:
     """The kept messages of wanted channels, the others, and word of those that have expired."""
+    if not held:
+        return (), (), ()
     fresh = [one for one in held if one.expires > now]
     expired = tuple(_expired(one) for one in held if one.expires <= now)
     taken = tuple(one for one in fresh if one.channel in wanted)

@@ -63,8 +63,7 @@ class Client:
         Raises TemplateConflict where another shape is registered under the same name and version.
         """
         found = checked_template(template)
-        self._registry.add(found)
-        self._backend.log.consume(self._registry.consumed)
+        self._plan(found)
         return found
 
     def register_template(self, template: Template[A, B], /) -> Template[A, B]:
@@ -87,7 +86,13 @@ class Client:
         self._backend.log.consume(self._registry.consumed)
 
     def _plan(self, template: Template[Any, Any]) -> Plan:
-        return self._registry.add(template)
+        """The plan of a template, which is registered if it is not yet."""
+        known = self._registry.known(template)
+        if known is not None:
+            return known
+        plan = self._registry.add(template)
+        self._backend.log.consume(self._registry.consumed)
+        return plan
 
     def _prepare(self, template: Template[Any, B], input: Any, id: object) -> Prepared[B]:
         return prepare(self._plan(template), input, id)
@@ -100,8 +105,7 @@ class Client:
         A template that is not registered yet is registered. Raises WrongInput, or InstanceConflict for another
         input or template under a live id.
         """
-        self.register(template)
-        return await self.submit(self._prepare(template, input, id))
+        return await self.submit(self._prepare(checked_template(template), input, id))
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
@@ -109,17 +113,15 @@ class Client:
             raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
         self._registry.expect(instance.plan)
         await self._open()
-        state = await self._state(instance.id) or self._watch.seen(instance.id)
-        self._refuse_conflict(instance, state)
-        plan = instance.plan
+        id, plan = instance.id, instance.plan
+        state = await self._state(id) or self._watch.seen(id)
+        if state is not None:
+            self._refuse_conflict(instance, state)
         run = self._watch.handle(plan, state or instance.submitted(self._clock.now()))
-        event = Submitted(plan.template, plan.version, instance.id, instance.key, instance.raw)
-        await self._append(instance.id, event)
+        await self._append(id, Submitted(plan.template, plan.version, id, instance.key, instance.raw))
         return run
 
-    def _refuse_conflict(self, instance: Prepared[Any], state: State | None) -> None:
-        if state is None:
-            return
+    def _refuse_conflict(self, instance: Prepared[Any], state: State) -> None:
         if (state.template, state.version) != (instance.plan.template, instance.plan.version):
             raise InstanceConflict(
                 f"instance '{instance.id}' is of template '{state.template}' version {state.version}, not "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -160,7 +160,7 @@ class Dagger(Client):
         async with anyio.create_task_group() as group:
             self._group = group
             try:
-                self._committed(await self._worker.recover(), {})
+                self._committed(await self._worker.recover(), [])
                 group.start_soon(self._work)
                 yield
                 await self._drain()
@@ -197,7 +197,7 @@ class Dagger(Client):
 
     # What the worker calls.
 
-    def _committed(self, changes: Sequence[Local], states: Mapping[str, State]) -> None:
+    def _committed(self, changes: Sequence[Local], states: Sequence[State]) -> None:
         """A commit is done: start and stop tasks, show runs their state, and tell who waits for an end."""
         for change in changes:
             self._carry_out(change)

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, final
 
 import msgspec
 
 
+@final
 class Append(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """A record for the internal log."""
 
@@ -32,6 +33,7 @@ class Append(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     data: bytes
 
 
+@final
 class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
     """A message for an external topic."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -19,11 +19,15 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     event: Event
 
 
+Outbox: TypeAlias = tuple[tuple[int, Entry], ...]
+"""What steps ordered, each with the offset of the record that it was a step of."""
+
+
 class Cell(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A stored row: a home, the last offset applied to it, and the entries that its steps ordered, by offset."""
 
     offset: int = -1
-    outbox: tuple[tuple[int, Entry], ...] = ()
+    outbox: Outbox = ()
     home: Home = EMPTY
 
 

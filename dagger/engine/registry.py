@@ -32,17 +32,22 @@ class Registry:
         self.limits = limits
         self.channels: dict[str, dict[str, Channel]] = {}
         self.starters: dict[str, list[Starter]] = {}
+        self.takers: dict[str, tuple[Topic[Any], bool, tuple[Channel | Starter, ...]]] = {}
+        """For each topic that somebody wants: the topic, whether a message goes one way only, and who takes it."""
         self.topics: dict[str, Topic[Any]] = {}
         self._plans: dict[tuple[str, int], Plan] = {}
         self._templates: dict[tuple[str, int], Template[Any, Any]] = {}
         self._latest: dict[str, int] = {}
 
+    def known(self, template: Template[Any, Any]) -> Plan | None:
+        """The plan of a template, if this very value is registered."""
+        place = (template.name, template.version)
+        return self._plans[place] if self._templates.get(place) is template else None
+
     def add(self, template: Template[Any, Any]) -> Plan:
         """Register a template; the same again is no change, another shape under its version is refused."""
         place = (template.name, template.version)
         known = self._plans.get(place)
-        if known is not None and self._templates[place] is template:
-            return known
         plan = compile(template, self.limits)
         if known is not None and known.fingerprint != plan.fingerprint:
             raise TemplateConflict(
@@ -58,6 +63,7 @@ class Registry:
         self._latest[template.name] = max(template.version, self._latest.get(template.name, 0))
         for channel in plan.channels.values():
             self.channels.setdefault(channel.topic.name, {})[channel.name] = channel
+            self._index(channel.topic.name)
         return plan
 
     def start_on(self, topic: Topic[Any], plan: Plan, build: Callable[[Any], Any] | None) -> None:
@@ -65,6 +71,12 @@ class Registry:
         self.check(topic, f"start_on for template '{plan.template}'")
         self.topics.setdefault(topic.name, topic)
         self.starters.setdefault(topic.name, []).append(Starter(topic, plan, build))
+        self._index(topic.name)
+
+    def _index(self, topic: str) -> None:
+        channels = self.channels.get(topic, {})
+        takers = (*channels.values(), *self.starters.get(topic, ()))
+        self.takers[topic] = self.topics[topic], len(channels) == 1, takers
 
     def check(self, topic: Topic[Any], place: str) -> None:
         """Refuse a topic of a name that has another type already."""
@@ -96,8 +108,12 @@ class Registry:
 
     def expect(self, plan: Plan) -> None:
         """Refuse a plan of a template that is not registered here, or not with this shape."""
-        self.template(plan.template, plan.version)
-        if self._plans[plan.template, plan.version].fingerprint != plan.fingerprint:
+        known = self._plans.get((plan.template, plan.version))
+        if known is plan:
+            return
+        if known is None:
+            self.template(plan.template, plan.version)  # which says what is known
+        elif known.fingerprint != plan.fingerprint:
             raise TemplateConflict(
                 f"template '{plan.template}' version {plan.version} is registered here with another shape than the "
                 "instance was created from; create it from this engine's get_template"

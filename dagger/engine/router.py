@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from dagger.core.events import MessageReceived, Submitted
@@ -33,43 +33,38 @@ class Router:
         entries = list[Entry]()
         for message in messages:
             offsets[message.topic, message.partition] = message.offset
-            taken, reasons = self._taken(message)
-            entries += taken
+            reasons = self._take(message, entries)
             if reasons:
                 counts["dead_letters"] += 1
-                logger.warning("%s: a message is put aside: %s", _position(message), reasons)
-                entries.append(dead_letter(message, reasons))
+                logger.warning("%s: a message is put aside: %s", _position(message), "; ".join(reasons))
+                entries.append(dead_letter(message, "; ".join(reasons)))
         return entries
 
-    def _taken(self, message: TopicRecord) -> tuple[list[Entry], str]:
-        """The entries for all who take a message, and why others could not; one failure keeps it from nobody else."""
-        entries, reasons = list[Entry](), dict[str, None]()
-        channels = self._registry.channels.get(message.topic, {})
-        for taker in (*channels.values(), *self._registry.starters.get(message.topic, ())):
+    def _take(self, message: TopicRecord, entries: list[Entry]) -> Iterable[str]:
+        """Add the entries for all takers; gives why some could not: one failure keeps it from nobody else."""
+        reasons = dict[str, None]()
+        topic, one_way, takers = self._registry.takers[message.topic]
+        for taker in takers:
             try:
-                entries += self._entries(message, taker)
+                value = topic.wire.decode(message.payload)  # for each anew: a function may change what it is given
+                if isinstance(taker, Starter):
+                    entries.append(self._submitted(taker, value))
+                else:
+                    entries += self._received(taker, message, keys_of(topic, value, taker.by), one_way)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
                 reasons[f"{type(error).__name__}: {words_of(error)}"] = None
-        return entries, "; ".join(reasons)
+        return reasons
 
-    def _entries(self, message: TopicRecord, taker: Channel | Starter) -> list[Entry]:
-        topic = self._registry.topics[message.topic]
-        value = topic.wire.decode(message.payload)  # for each taker anew: a function may change what it is given
-        if isinstance(taker, Starter):
-            return [self._submitted(taker, value)]
-        keys = keys_of(topic, value, taker.by)
-        id = self._identity(message, len(keys))
-        return [self._to(key, MessageReceived(taker.name, key, message.payload, id)) for key in keys]
-
-    def _identity(self, message: TopicRecord, keys: int) -> str:
-        """What a message is recognised by when it comes again, or another way: its id, or where it stood."""
+    def _received(self, channel: Channel, message: TopicRecord, keys: tuple[str, ...], one_way: bool) -> list[Entry]:
+        """A message for the home of each key, with what it is recognised by when it comes again, or another way."""
         id = message.headers.get("dagger-id")
         if id is not None:
-            return f"{message.topic}/{id}"
-        one_way = keys == 1 and len(self._registry.channels[message.topic]) == 1
-        return "" if one_way else _position(message)
+            id = f"{message.topic}/{id}"
+        else:
+            id = "" if one_way and len(keys) == 1 else _position(message)
+        return [self._to(key, MessageReceived(channel.name, key, message.payload, id)) for key in keys]
 
     def _submitted(self, starter: Starter, value: Any) -> Entry:
         plan = starter.plan

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, Final
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import anyio
 
-from dagger.core.state import SUBMITTED, State
+from dagger.core.state import EXECUTING, SUBMITTED, State
 from dagger.engine.run import Run, Seen
 from dagger.plan.plan import Plan
 
 ACCEPTED_MAX: Final = 10_000
 """How many instances that were accepted here, and not begun yet, are remembered."""
+SWEEP_MIN: Final = 1024
+"""How many instances that were looked at are remembered before those that no longer are, are forgotten."""
 
 
 class Watch:
@@ -21,24 +23,38 @@ class Watch:
 
     def __init__(self) -> None:
         self._waiters: dict[str, list[anyio.Event]] = {}
-        self._seen: WeakValueDictionary[str, Seen] = WeakValueDictionary()
+        self._seen: dict[str, ref[Seen]] = {}
+        self._sweep_at = SWEEP_MIN
         self._accepted: dict[str, Seen] = {}
 
     def seen(self, id: str) -> State | None:
         """The last state of an instance that a handle in this process shows."""
-        seen = self._seen.get(id)
+        seen = self._get(id)
         return None if seen is None else seen.state
+
+    def _get(self, id: str) -> Seen | None:
+        found = self._seen.get(id)
+        return None if found is None else found()
 
     def handle(self, plan: Plan, state: State) -> Run[Any]:
         """A run whose state is kept as new as the last commit here."""
-        seen = self._seen.get(state.id)
+        id = state.id
+        seen = self._get(id)
         if seen is None:
-            seen = self._seen[state.id] = Seen(state)
+            seen = Seen(state)
+            self._seen[id] = ref(seen)
+            if len(self._seen) > self._sweep_at:
+                self._sweep()
         if state.status == SUBMITTED:
-            self._accepted[state.id] = seen
+            self._accepted[id] = seen
             if len(self._accepted) > ACCEPTED_MAX:
                 del self._accepted[next(iter(self._accepted))]
-        return Run(state.id, plan, seen)
+        return Run(id, plan, seen)
+
+    def _sweep(self) -> None:
+        """Forget the instances that nobody looks at any more: now and then, which is a third of the cost of at once."""
+        self._seen = {id: seen for id, seen in self._seen.items() if seen() is not None}
+        self._sweep_at = max(SWEEP_MIN, 2 * len(self._seen))
 
     def end_of(self, id: str) -> anyio.Event:
         """Set once the instance has ended."""
@@ -49,15 +65,18 @@ class Watch:
     @property
     def ids(self) -> set[str]:
         """The instances that somebody looks at."""
-        return {*self._seen.keys(), *self._waiters}
+        return {*(id for id in self._seen if self._get(id) is not None), *self._waiters}
 
-    def show(self, states: Mapping[str, State]) -> None:
+    def show(self, states: Iterable[State]) -> None:
         """These states were committed."""
-        for id, state in states.items():
-            self._accepted.pop(id, None)
-            seen = self._seen.get(id)
-            if seen is not None:
+        waiters, accepted = self._waiters, self._accepted
+        for state in states:
+            id = state.id
+            if id in accepted:
+                del accepted[id]
+            found = self._seen.get(id)
+            if found is not None and (seen := found()) is not None:
                 seen.state = state
-            if not state.is_live:
-                for event in self._waiters.pop(id, ()):
+            if state.status != EXECUTING and id in waiters:
+                for event in waiters.pop(id):
                     event.set()

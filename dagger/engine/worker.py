@@ -33,6 +33,7 @@ from dagger.engine.ports import (
 )
 from dagger.engine.records import (
     Cell,
+    Outbox,
     Record,
     decode_cell,
     decode_record,
@@ -62,15 +63,13 @@ class Local(msgspec.Struct, frozen=True):
     effects: tuple[RunTask | StopTask, ...]
 
 
-class Loaded:
+class Loaded(msgspec.Struct, gc=False, eq=False):
     """A row in memory."""
 
-    __slots__ = ("cell", "partition", "version")
-
-    def __init__(self, version: int, cell: Cell) -> None:
-        self.version = version
-        self.cell = cell
-        self.partition = 0
+    version: int
+    cell: Cell
+    partition: int = 0
+    listing: Listing | None = None
 
 
 class Worker:
@@ -83,11 +82,13 @@ class Worker:
         clock: Clock,
         *,
         unmatched_topic: str | None,
-        committed: Callable[[Sequence[Local], Mapping[str, State]], None],
+        committed: Callable[[Sequence[Local], Sequence[State]], None],
     ) -> None:
         self._log = backend.log
         self._store = backend.store
         self._registry = registry
+        self._plan = registry.plan
+        self._limits = registry.limits
         self._clock = clock
         self._router = Router(registry, backend.log)
         self._unmatched_topic = unmatched_topic
@@ -135,23 +136,24 @@ class Worker:
 
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
+        done: dict[int, int] = {}
         entries = self._router.route(batch.messages, offsets, self.counts)
-        records = [(record, decode_record(record.data)) for record in batch.records]
-        await self._load([record.to for _, record in records])
+        records = [decode_record(record.data) for record in batch.records]
+        await self._load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
         now = self._clock.now()
-        for source, record in records:
-            offsets["", source.partition] = source.offset
+        for source, record in zip(batch.records, records, strict=True):
+            done[source.partition] = source.offset
             entries += self._step(source, record, now, dirty, local)
         await self._write(dirty)
+        for partition, offset in done.items():
+            offsets["", partition] = offset
         await self._log.commit(entries, offsets)
-        for (topic, partition), offset in offsets.items():
-            if not topic:
-                self._done[partition] = offset
+        self._done.update(done)
         self._trim()
-        states = {key: loaded.cell.home.state for key, loaded in dirty.items()}
-        self._committed(local, {key: state for key, state in states.items() if state is not None})
+        states = [loaded.cell.home.state for loaded in dirty.values()]
+        self._committed(local, [state for state in states if state is not None])
 
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
@@ -164,28 +166,24 @@ class Worker:
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
     ) -> list[Entry]:
         """Apply one record to its home, once; gives what its step ordered, now or when it was applied first."""
-        loaded = self._rows[record.to]
+        to, event, offset = record.to, record.event, source.offset
+        loaded = self._rows[to]
         cell = loaded.cell
-        if source.offset <= cell.offset:
-            return [entry for offset, entry in cell.outbox if offset == source.offset]
+        if offset <= cell.offset:
+            return [entry for at, entry in cell.outbox if at == offset]
         try:
-            home, effects = receive(self._registry.plan, self._registry.limits, cell.home, record.event, now)
+            home, effects = receive(self._plan, self._limits, cell.home, event, now)
         except Exception as error:  # whatever it is, the next record is applied
             return self._put_aside(record, error)
-        if type(record.event) is TimerDue:
-            self._asked.pop(record.to, None)
-        entries = list[Entry]()
-        if effects:
-            tasks = list[RunTask | StopTask]()
-            self._sort(effects, entries, tasks)
-            if tasks and home.state is not None:
-                local.append(Local(record.to, home.state, tuple(tasks)))
-        offset = source.offset
-        kept = self._uncommitted(cell, source.partition) if cell.outbox else ()
-        outbox = (*kept, *((offset, entry) for entry in entries)) if entries else kept
+        if type(event) is TimerDue:
+            self._asked.pop(to, None)
+        outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
+        entries = self._sorted(effects, to, home.state, local) if effects else []
+        if entries:
+            outbox += tuple([(offset, entry) for entry in entries])
         loaded.cell = Cell(offset, outbox, home)
         loaded.partition = source.partition
-        dirty[record.to] = loaded
+        dirty[to] = loaded
         return entries
 
     def _put_aside(self, record: Record, error: Exception) -> list[Entry]:
@@ -198,16 +196,22 @@ class Worker:
         headers = {"dagger-reason": f"{type(error).__name__}: {error}", "dagger-to": record.to}
         return [Outgoing(DEAD_LETTERS, record.to, encode_record(record), headers)]
 
-    def _uncommitted(self, cell: Cell, partition: int) -> tuple[tuple[int, Entry], ...]:
+    def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
         done = self._done.get(partition, -1)
-        return tuple(kept for kept in cell.outbox if kept[0] > done)
+        if outbox[-1][0] <= done:
+            return ()
+        return tuple(kept for kept in outbox if kept[0] > done)
 
-    def _sort(self, effects: tuple[Effect, ...], entries: list[Entry], tasks: list[RunTask | StopTask]) -> None:
-        """What of a step's effects goes out through the log, and what is carried out here after the commit."""
+    def _sorted(self, effects: tuple[Effect, ...], id: str, state: State | None, local: list[Local]) -> list[Entry]:
+        """What of a step's effects goes out through the log; what is carried out here after the commit is `local`."""
+        entries = list[Entry]()
+        tasks = list[RunTask | StopTask]()
         for effect in effects:
             match effect:
                 case Publish():
-                    headers = {**effect.headers, "dagger-id": effect.id}
+                    headers = {"dagger-id": effect.id}
+                    if effect.headers:
+                        headers = {**effect.headers, **headers}
                     entries.append(Outgoing(effect.topic, effect.key, effect.payload, headers))
                 case Send():
                     partition = partition_of(effect.to, self._log.partitions)
@@ -219,6 +223,9 @@ class Worker:
                     logger.debug("ignored: %s", effect.reason)
                 case RunTask() | StopTask():
                     tasks.append(effect)
+        if tasks and state is not None:
+            local.append(Local(id, state, tuple(tasks)))
+        return entries
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
         self.counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
@@ -247,7 +254,9 @@ class Worker:
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
             return Write(key, loaded.partition, loaded.version, after, data, due)
-        listing = Listing(state.template, STATUSES[state.status], state.key, state.created)
+        listing, status = loaded.listing, STATUSES[state.status]
+        if listing is None or listing.status is not status:
+            listing = loaded.listing = Listing(state.template, status, state.key, state.created)
         return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing)
 
     def _trim(self) -> None:

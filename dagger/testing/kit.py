@@ -213,8 +213,8 @@ class TestEngine(Dagger):
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
         tasks = await self._worker.recover()
-        states = {id: await self._state(id) for id in self._watch.ids}
-        self._committed(tasks, {id: state for id, state in states.items() if state is not None})
+        states = [await self._state(id) for id in self._watch.ids]
+        self._committed(tasks, [state for state in states if state is not None])
 
     @override
     def _new_tasks(self) -> Tasks:

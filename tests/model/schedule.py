@@ -69,7 +69,7 @@ class Case:
     template: Template[Any, Any]
     value: Any
     id: str
-    actions: tuple[Action, ...]
+    actions: tuple[Action, ...] = ()
     early_limit: int = 16
 
     @property

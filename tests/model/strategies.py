@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -31,26 +32,39 @@ from dagger.dsl import nodes
 from dagger.dsl.functions import fn_of
 from dagger.dsl.paths import walk
 from tests.model import words
+from tests.model.drivers import refer
+from tests.model.pieces import WaitPiece
+from tests.model.reference import Reference
 from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Lag, Signal, Start, Stop
 from tests.model.words import BUSINESS_KEY, KEYS, LISTENED, PUBLISHED, SIGNALS, Gives, Misfits, Note, Raises
 
 AnyStep = Step[Any, Any]
+AnyTemplate = Template[Any, Any]
 Draw = Callable[..., Any]
+Happening = st.SearchStrategy[Action]
 
 salts = st.integers(0, 3)
-seconds = st.integers(1, 4).map(lambda n: timedelta(seconds=n))
-DEPTH_MAX = 3
+rarely = st.integers(0, 5).map(lambda n: n == 5)
+seconds = st.sampled_from([1, 1, 2, 3]).map(lambda n: timedelta(seconds=n))
 
 
 class Gardener:
-    """Grows one template; every step gets a name that no other has."""
+    """Grows one template; every step gets a name that no other has.
+
+    Each template is of a few kinds of steps only, so that these meet often. For an `engine` no step waits for a
+    computed key where the template listens to what it publishes: a message takes a longer way through a broker
+    than a subscription through the log, and which comes first is not told.
+    """
 
     def __init__(self, draw: Draw, *, engine: bool = False) -> None:
         self.draw = draw
         self.numbers = count(1)
-        computed = not engine or draw(st.booleans())
-        self.listened = LISTENED if not (engine and computed) else LISTENED[:2]
-        self.keys = st.none() | st.builds(words.Awaited, salts, st.booleans()) if computed else st.none()
+        self.leaves = draw(st.lists(st.sampled_from(LEAVES), min_size=2, max_size=5))
+        self.stems = draw(st.lists(st.sampled_from(STEMS), min_size=2, max_size=5))
+        computed = draw(st.booleans())
+        topics = LISTENED[:2] if engine and computed else LISTENED
+        self.listened = draw(st.lists(st.sampled_from(topics), min_size=1, max_size=3))
+        self.keys = st.none() | st.builds(words.Awaited, salts, rarely) if computed else st.none()
 
     def name(self, letter: str) -> str:
         return f"{letter}{next(self.numbers)}"
@@ -58,8 +72,13 @@ class Gardener:
     # Leaves.
 
     def leaf(self) -> AnyStep:
-        kind: Callable[[Gardener], AnyStep] = self.draw(st.sampled_from(LEAVES))
-        return kind(self)
+        kind: Callable[[Gardener], AnyStep] = self.draw(st.sampled_from(self.leaves))
+        step = kind(self)
+        return step >> self.echo() if self.draw(st.booleans()) else step
+
+    def echo(self) -> AnyStep:
+        """A command that lets be seen from outside when a step has ended."""
+        return command(words.OUT)(words.Build("one", 0)).named(self.name("c"))
 
     def raw_command(self) -> AnyStep:
         topic = self.draw(st.sampled_from(PUBLISHED))
@@ -67,18 +86,19 @@ class Gardener:
 
     def command(self) -> AnyStep:
         topic = self.draw(st.sampled_from(PUBLISHED))
-        shapes = st.sampled_from(["one", "one", "two", "none", "envelope", "keyless", "fragile"])
-        return command(topic)(words.Build(self.draw(shapes), self.draw(salts))).named(self.name("c"))
+        good = st.sampled_from(["one", "two", "none", "envelope"])
+        shape = self.draw(st.sampled_from(["keyless", "fragile"]) if self.draw(rarely) else good)
+        return command(topic)(words.Build(shape, self.draw(salts))).named(self.name("c"))
 
     def raw_listener(self) -> AnyStep:
         return self.listening(None)
 
     def listener(self) -> AnyStep:
-        folds = st.builds(words.Fold, salts, st.booleans()) | st.builds(words.FoldNote, salts)
+        folds = st.builds(words.Fold, salts, rarely) | st.builds(words.FoldNote, salts)
         return self.listening(self.draw(folds))
 
     def collector(self) -> AnyStep:
-        fold = self.draw(st.builds(words.Collect, st.integers(2, 4), st.booleans()))
+        fold = self.draw(st.builds(words.Collect, st.integers(2, 4), rarely))
         return applied(words.Bagged()) >> self.listening(fold)
 
     def counter(self) -> AnyStep:
@@ -107,24 +127,24 @@ class Gardener:
         return sleep(timedelta(seconds=self.draw(st.integers(0, 3)))).named(self.name("z"))
 
     def wait_until(self) -> AnyStep:
-        flaw = self.draw(st.sampled_from(["", "", "", "naive", "none"]))
+        flaw = self.draw(st.sampled_from(["naive", "none"])) if self.draw(rarely) else ""
         return wait_until(words.At(self.draw(st.integers(0, 4)), flaw)).named(self.name("u"))
 
     def then(self) -> AnyStep:
-        fns = st.sampled_from([words.Total(), words.Bagged()]) | st.builds(words.Breaks, salts)
-        return self.leaf().then(self.draw(fns))
+        fine = st.sampled_from([words.Total(), words.Bagged()])
+        return applied(self.draw(st.builds(words.Breaks, salts) if self.draw(rarely) else fine))
 
     # What is made of others.
 
     def step(self, depth: int) -> AnyStep:
         if depth == 0:
             return self.leaf()
-        kind: Callable[[Gardener, int], AnyStep] = self.draw(st.sampled_from(STEMS))
+        kind: Callable[[Gardener, int], AnyStep] = self.draw(st.sampled_from(self.stems))
         return kind(self, depth - 1)
 
     def chain(self, depth: int) -> AnyStep:
         chain = self.step(depth)
-        for _ in range(self.draw(st.integers(1, 2))):
+        for _ in range(self.draw(st.integers(1, 3))):
             chain = chain >> self.step(depth)
         return chain
 
@@ -170,10 +190,11 @@ class Gardener:
             chosen = chosen.case(1, self.step(depth))
         if self.draw(st.booleans()):
             chosen = chosen.otherwise(self.step(depth))
-        return chosen.named(self.name("w"))  # type: ignore[no-any-return]  # grown without types
+        step: AnyStep = chosen
+        return step.named(self.name("w"))
 
     def for_each(self, depth: int) -> AnyStep:
-        items = self.draw(st.builds(words.Items, st.integers(1, 4), st.just(False) | st.booleans()))
+        items = self.draw(st.builds(words.Items, st.integers(2, 5), rarely))
         limit = self.draw(st.none() | st.integers(1, 3))
         return for_each(items, self.step(depth), limit=limit).named(self.name("f"))
 
@@ -225,76 +246,99 @@ STEMS = [
 
 
 @st.composite
-def steps(draw: Draw, depth: int = DEPTH_MAX, *, engine: bool = False) -> AnyStep:
-    """A step of any kind."""
-    return Gardener(draw, engine=engine).step(draw(st.integers(0, depth)))
-
-
-@st.composite
-def templates(draw: Draw, depth: int = DEPTH_MAX, *, engine: bool = False) -> Template[Any, Any]:
-    """A template of any shape.
-
-    For an `engine` no step waits for a computed key where the template listens to what it publishes: a message
-    takes a longer way through a broker than a subscription through the log, and which comes first is not told.
-    """
-    return template("Random", draw(steps(depth, engine=engine)), key=words.BusinessKey(), takes=int)
+def templates(draw: Draw, *, engine: bool = False) -> AnyTemplate:
+    """A template of any shape."""
+    step = Gardener(draw, engine=engine).chain(draw(st.integers(0, 2)))
+    return template("Random", step, key=words.BusinessKey(), takes=int)
 
 
 # Schedules.
 
-notes = st.builds(
-    Note, key=st.sampled_from([BUSINESS_KEY, BUSINESS_KEY, *KEYS]), n=st.integers(0, 5), other=st.sampled_from(KEYS)
-)
+some_keys = st.sampled_from([BUSINESS_KEY, BUSINESS_KEY, *KEYS])
+numbers = st.integers(0, 5)
 ids = st.sampled_from([None, None, "m1", "m2", "m3"])
 outcomes = st.one_of(
-    st.builds(Gives, st.integers(0, 3)),
-    st.builds(Gives, st.integers(0, 3)),
+    *[st.builds(Gives, st.integers(0, 3))] * 3,
     st.builds(Raises, st.integers(0, 2)),
     st.just(Misfits()),
 )
 pauses = st.sampled_from(
-    [timedelta(seconds=n) for n in (1, 1, 2, 3, 4, 10)] + [timedelta(days=7), timedelta(days=7, seconds=-1)]
+    [timedelta(seconds=n) for n in (0, 1, 2, 3, 10)] + [timedelta(days=7), timedelta(days=7, seconds=-1)]
 )
-
-
-def happenings(template: Template[Any, Any], *, lags: bool) -> st.SearchStrategy[Action]:
-    """What may happen to an instance that is there."""
-    found = [node for _, node in walk(template.body)]
-    kinds: list[st.SearchStrategy[Action]] = [st.builds(Advance, pauses)]
-    topics = sorted({node.topic.name for node in found if isinstance(node, nodes.Listen)})
-    signals = sorted({node.signal for node in found if isinstance(node, nodes.Await)})
-    if topics:
-        kinds += [deliveries(topics)] * 2
-    if signals:
-        kinds += [st.builds(Signal, st.sampled_from(signals), st.integers(0, 3))]
-    if any(isinstance(node, nodes.Task) for node in found):
-        kinds += [st.builds(Finish, st.integers(0, 3), outcomes)] * 2
-    if lags:
-        kinds += [st.builds(Lag, seconds)]
-    rare: st.SearchStrategy[Action] = st.sampled_from([Start(), Stop()])
-    return st.integers(0, 19).flatmap(lambda n: rare if n == 19 else st.one_of(kinds))
-
-
-def deliveries(topics: list[str]) -> st.SearchStrategy[Action]:
-    """Messages of topics."""
-    values = [topic for topic in LISTENED if topic.name in topics]
-    return st.builds(Deliver, st.sampled_from(values), notes, ids)
 
 
 @st.composite
 def cases(draw: Draw, *, engine: bool = False) -> Case:
     """A template, an input, an id and a schedule; for an `engine`, whose clock is never late."""
     grown = draw(templates(engine=engine))
-    found = [node for _, node in walk(grown.body)]
-    listened = sorted({node.topic.name for node in found if isinstance(node, nodes.Listen)})
-    before = draw(st.lists(deliveries(listened) | st.builds(Advance, pauses), max_size=4)) if listened else []
-    least = draw(st.sampled_from([0, 6]))
-    after = draw(st.lists(happenings(grown, lags=not engine), min_size=least, max_size=14))
-    computed = any(isinstance(node, nodes.Listen) and node.on for node in found)
-    return Case(
+    computed = any(isinstance(node, nodes.Listen) and node.on for _, node in walk(grown.body))
+    case = Case(
         template=grown,
         value=draw(st.integers(0, 9)),
         id=draw(st.sampled_from([BUSINESS_KEY, "an-id"])),
-        actions=(*before, Start(), *after),
         early_limit=16 if computed else draw(st.sampled_from([16, 2, 1])),
     )
+    return Fate(draw, case, engine=engine).drawn()
+
+
+class Fate:
+    """Draws what happens to an instance while the reference goes along, so that most of it means something."""
+
+    def __init__(self, draw: Draw, case: Case, *, engine: bool) -> None:
+        self.draw = draw
+        self.case = case
+        self.engine = engine
+        self.actions: list[Action] = []
+        self.reference = Reference(case.template, case.id, case.early_limit)
+        self.nodes = [node for _, node in walk(case.template.body)]
+
+    def drawn(self) -> Case:
+        early = self.deliveries()
+        for _ in range(self.draw(st.sampled_from([0, 0, 1, 2, 4])) if early else 0):
+            self.happen(self.draw(st.one_of(*early, *early, st.builds(Advance, pauses))))
+        self.happen(Start())
+        for _ in range(self.draw(st.sampled_from([3, 8, 20]))):
+            if not self.reference.status.is_end or self.draw(st.integers(0, 3)) == 0:
+                self.happen(self.draw(st.one_of(self.aimed() or self.anything())))
+        return replace(self.case, actions=tuple(self.actions))
+
+    def happen(self, action: Action) -> None:
+        self.actions.append(action)
+        refer(self.reference, self.case, action)
+
+    def aimed(self) -> list[Happening]:
+        """What the instance waits for; now and then nothing of it."""
+        if self.draw(rarely):
+            return []
+        found: list[Happening] = [self.awaited(piece) for piece in self.reference.waiting]
+        tasks = len(self.reference.task_keys)
+        if tasks:
+            found.append(st.builds(Finish, st.integers(0, tasks - 1), outcomes))
+        if self.reference.timers:
+            left = self.reference.next_timer().due - self.reference.now
+            found.append(st.just(Advance(max(left, timedelta(0)))))
+        return found
+
+    def awaited(self, piece: WaitPiece) -> Happening:
+        """What a waiting step waits for."""
+        assert piece.address is not None
+        if isinstance(piece.node, nodes.Await):
+            return st.builds(Signal, st.just(piece.node.signal), st.integers(0, 3))
+        key = st.just(piece.address[1])
+        by_other = piece.node.by is not None
+        notes = st.builds(Note, some_keys if by_other else key, numbers, key if by_other else some_keys)
+        return st.builds(Deliver, st.just(piece.node.topic), notes, ids)
+
+    def anything(self) -> list[Happening]:
+        """What may happen at any time."""
+        signals = sorted({node.signal for node in self.nodes if isinstance(node, nodes.Await)})
+        found: list[Happening] = [*self.deliveries(), st.builds(Advance, pauses)]
+        found += [st.builds(Signal, st.just(name), st.integers(0, 3)) for name in signals]
+        found += [st.just(Start()), st.just(Stop())] if self.draw(st.integers(0, 4)) == 0 else []
+        return found if self.engine else [*found, st.builds(Lag, seconds)]
+
+    def deliveries(self) -> list[Happening]:
+        """Messages of the topics that the template listens to."""
+        heard = {node.topic.name for node in self.nodes if isinstance(node, nodes.Listen)}
+        notes = st.builds(Note, some_keys, numbers, st.sampled_from(KEYS))
+        return [st.builds(Deliver, st.just(topic), notes, ids) for topic in LISTENED if topic.name in heard]

@@ -18,6 +18,7 @@ from dagger.core.events import (
     MessageReceived,
     SignalReceived,
     StopRequested,
+    Submitted,
     Subscribed,
     TaskFailed,
     TaskSucceeded,
@@ -180,6 +181,7 @@ def strange_events(draw: Draw) -> Event:
     id = draw(st.sampled_from(["", "in-a/m1", "in-a/m2"]))
     frame = draw(st.integers(0, 12))
     kinds: list[Event] = [
+        Submitted("Another", 1, "k", "k", payload),
         MessageReceived(channel, key, payload, id),
         MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id),
         SignalReceived(channel.removeprefix("signal:"), payload, id),

@@ -151,7 +151,7 @@ class Bagged:
 
 @dataclass(frozen=True)
 class Breaks:
-    """Fails for a third of all values."""
+    """Fails for a fifth of all values."""
 
     salt: int
 
@@ -160,9 +160,9 @@ class Breaks:
 
 
 def fragile(value: object, salt: int) -> int:
-    """The number of a value; fails for a third of them."""
+    """The number of a value; fails for a fifth of them."""
     number = digest(value)
-    if number % 3 == salt % 3:
+    if number % 5 == salt % 5:
         raise Boom("a pure function fails")
     return number
 
@@ -268,14 +268,10 @@ class At:
     flaw: str = ""
 
     def __call__(self, value: object) -> datetime:
-        match self.flaw:
-            case "naive":
-                return datetime(2030, 1, 1)  # noqa: DTZ001  # a user's mistake
-            case "none":
-                wrong: datetime = WRONG
-                return wrong
-            case _:
-                return START + timedelta(seconds=self.base + digest(value) % 4)
+        at = START + timedelta(seconds=self.base + digest(value) % 4)
+        flawed: dict[str, Any] = {"naive": at.replace(tzinfo=None), "none": None}
+        answer: datetime = flawed.get(self.flaw, at)
+        return answer
 
 
 @dataclass(frozen=True)
