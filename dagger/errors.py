@@ -15,6 +15,7 @@
     │   ├── EncodeError
     │   └── DecodeError
     ├── BackendError             the log or the store could not do what was asked
+    │   ├── BackendUnavailable   not now, perhaps later: locked, full, not reached; nothing was changed
     │   └── Fenced               another worker owns the partition now
     └── TaskHangs                (test kit) a task still runs after the real-time limit
 
@@ -80,6 +81,10 @@ class DecodeError(CodecError):
 
 class BackendError(DaggerError):
     """The log or the store could not do what was asked of it."""
+
+
+class BackendUnavailable(BackendError):
+    """The log or the store cannot do it now, and may later; nothing was changed. A worker tries again by itself."""
 
 
 class Fenced(BackendError):

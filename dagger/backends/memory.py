@@ -91,6 +91,8 @@ class MemoryLog:
         self._polled_topics: dict[str, list[int]] = {}
         self.committed: dict[Position, int] = {}
         self._readers: dict[tuple[str, str], MemoryReader] = {}
+        self._turns = 0
+        self._told = False
         self._news = Bell()
         self._published = Bell()
 
@@ -116,7 +118,15 @@ class MemoryLog:
         messages = list[TopicRecord]()
         for topic, positions in self._polled_topics.items():
             messages += self.after(topic, positions, limit - len(records) - len(messages))
-        return Batch(records, messages)
+        return Batch(records, messages, self._owned())
+
+    def _owned(self) -> dict[int, int] | None:
+        """Everything, told once to each that begins to poll."""
+        if self._told:
+            return None
+        self._told = True
+        self._turns += 1
+        return dict.fromkeys(range(self.partitions), self._turns)
 
     async def wait(self) -> None:
         await self._news.wait()
@@ -151,12 +161,17 @@ class MemoryLog:
             del self._internal[partition][:gone]
             self._base[partition] += gone
 
-    def rewind(self) -> None:
-        """Poll again whatever is not committed, as after a crash."""
+    async def rewind(self) -> None:
+        self._told = False
         for partition in range(PARTITIONS):
             self._polled[partition] = self.committed.get(("", partition), -1) + 1
         for topic, positions in self._polled_topics.items():
             positions[:] = [self.committed.get((topic, p), -1) + 1 for p in range(PARTITIONS)]
+
+    @asynccontextmanager
+    async def join(self) -> AsyncGenerator[None]:
+        self._told = False
+        yield
 
     def reader(self, topic: str, group: str) -> MemoryReader:
         return self._readers.setdefault((topic, group), MemoryReader(self, topic))
@@ -239,14 +254,14 @@ class MemoryStore:
         found = self._rows.get(key)
         return found is not None and found.due == at
 
-    async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
+    async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
         """Looks at the top of the heap; what it finds goes back, since a timer is due until its row says otherwise."""
         found = self._pop_due(until, limit)
         for one in found:
             heapq.heappush(self._due, one)
         return [(key, at) for at, key in found]
 
-    async def next_due(self, after: int) -> int | None:
+    async def next_due(self, partitions: Collection[int], after: int) -> int | None:
         passed = self._pop_due(after, len(self._due))
         found = self._pop_due(None, 1)
         for one in (*passed, *found):
@@ -263,7 +278,7 @@ class MemoryStore:
                 found.append((at, key))
         return found
 
-    async def busy(self) -> Sequence[str]:
+    async def busy(self, partitions: Collection[int]) -> Sequence[str]:
         return list(self._busy)
 
     async def find(self, query: Query) -> Sequence[Row]:
@@ -273,6 +288,9 @@ class MemoryStore:
         start = 0 if query.after is None else bisect_right(self._listed, query.after)
         matching = (self._rows[key] for key in islice(self._listed, start, None))
         return [_row(write) for write in islice((m for m in matching if _matches(m, query)), query.limit)]
+
+    async def count(self, query: Query) -> int:
+        return sum(_matches(write, query) for write in self._rows.values())
 
 
 def _row(write: Write) -> Row:
@@ -293,11 +311,18 @@ def _matches(write: Write, query: Query) -> bool:
 
 
 class MemoryBackend:
-    """A log and a store in memory."""
+    """A log and a store in memory, of one process."""
+
+    atomic = False
+    """A crash between a write and its commit is told in tests as it is on stores that are apart from their log."""
+    shared = False
 
     def __init__(self) -> None:
         self.log = MemoryLog()
         self.store = MemoryStore()
+
+    async def changed(self) -> None:
+        await anyio.sleep_forever()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:

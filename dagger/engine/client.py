@@ -12,6 +12,7 @@ from dagger.core.state import State, Status
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import Clock
+from dagger.engine.follow import Follower
 from dagger.engine.instance import Instance
 from dagger.engine.ports import Append, Backend
 from dagger.engine.prepare import (
@@ -46,6 +47,7 @@ class Client:
         self._clock = clock
         self._registry = Registry(limits)
         self._watch = Watch()
+        self._follower = Follower(backend, self._look)
 
     async def _open(self) -> None:
         """Connect, once."""
@@ -137,6 +139,7 @@ class Client:
         await self._open()
         state = await self._state(id_of(id))
         if state is not None:
+            self._watch.show([state])
             return self._snapshot(state)
         if isinstance(id, Run):
             return id.instance
@@ -158,6 +161,14 @@ class Client:
         states = [decode_cell(row.data).home.state for row in rows]
         return [self._snapshot(state) for state in states if state is not None and self._knows(state)]
 
+    async def count(
+        self, *, template: str | None = None, status: Status | str | None = None, key: str | None = None
+    ) -> int:
+        """How many instances match all that is given."""
+        query = checked_query(template, status, key, 1, None)
+        await self._open()
+        return await self._backend.store.count(query)
+
     def _knows(self, state: State) -> bool:
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
         if self._registry.plan(state.template, state.version) is not None:
@@ -177,8 +188,15 @@ class Client:
             if state is None and not isinstance(instance, Run):
                 raise UnknownInstance(f"no instance has the id '{id}'")
             if state is not None and not state.is_live:
+                self._watch.show([state])
                 return self._snapshot(state)
-            await event.wait()
+            await self._follower.until(event)
+
+    async def _look(self) -> None:
+        """Show what is committed now of all instances that somebody here looks at."""
+        rows = await self._backend.store.read(list(self._watch.open_ids))
+        states = [decode_cell(row.data).home.state for row in rows if row is not None]
+        self._watch.show([state for state in states if state is not None])
 
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, Self
@@ -21,12 +21,18 @@ from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend
 from dagger.engine.prepare import checked_settings
+from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
+from dagger.errors import BackendUnavailable, Fenced
 from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
 
+PAUSE_S_MIN: Final = 0.1
+"""The first pause of a worker whose backend is not available, in seconds; each is twice the one before."""
+PAUSE_S_MAX: Final = 5.0
+"""The longest of these pauses, in seconds."""
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
@@ -88,6 +94,7 @@ class Dagger(Client):
             self._clock,
             unmatched_topic=self._unmatched_topic,
             committed=self._committed,
+            lost=self._lost,
         )
 
     @property
@@ -160,26 +167,37 @@ class Dagger(Client):
         async with anyio.create_task_group() as group:
             self._group = group
             try:
-                self._committed(await self._worker.recover(), [])
-                group.start_soon(self._work)
-                yield
-                await self._drain()
+                async with self._backend.log.join():
+                    group.start_soon(self._work)
+                    yield
+                    await self._drain()
             finally:
                 self._group = None
                 group.cancel_scope.cancel()
 
     async def _work(self) -> None:
+        pause = PAUSE_S_MIN
         while not self._leaving.is_set():
-            await self._worker.ring()
-            if await self._worker.run_once():
-                # A backend in this process never suspends: code beside the engine would not get its turn.
-                await anyio.lowlevel.checkpoint()
-            else:
-                await self._idle()
+            try:
+                await self._worker.ring()
+                if await self._worker.run_once():
+                    # A backend in this process never suspends: code beside the engine would not get its turn.
+                    await anyio.lowlevel.checkpoint()
+                else:
+                    await self._idle()
+                pause = PAUSE_S_MIN
+            except Fenced as error:
+                logger.warning("%s: going on with what is owned", error)
+                await self._worker.rewind()
+            except BackendUnavailable as error:
+                logger.error("%s: trying again in %g s", error, pause)  # what it says is enough
+                await self._worker.rewind()
+                await anyio.sleep(pause)
+                pause = min(2 * pause, PAUSE_S_MAX)
 
     async def _idle(self) -> None:
         """Sleep until there is something to poll, or the next timer is due."""
-        due = await self._backend.store.next_due(self._clock.now())
+        due = self._worker.next_due
         left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
         with anyio.move_on_after(None if left is None else max(left, 0.001)):
             await self._backend.log.wait()
@@ -191,11 +209,19 @@ class Dagger(Client):
             await self._tasks.ended()
         self._tasks.leaving = True
         self._tasks.stop_all()
-        with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
-            while await self._worker.run_once():
-                await anyio.lowlevel.checkpoint()
+        try:
+            with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
+                while await self._worker.run_once():
+                    await anyio.lowlevel.checkpoint()
+        except (Fenced, BackendUnavailable) as error:
+            logger.warning("%s: the next owner goes on from there", error)
 
     # What the worker calls.
+
+    def _lost(self, partitions: Collection[int]) -> None:
+        """Others own these partitions now, and run their tasks."""
+        count = self._backend.log.partitions
+        self._tasks.stop_where(lambda id: partition_of(id, count) in partitions)
 
     def _committed(self, changes: Sequence[Local], states: Sequence[State]) -> None:
         """A commit is done: start and stop tasks, show runs their state, and tell who waits for an end."""

@@ -67,6 +67,13 @@ class Watch:
         """The instances that somebody looks at."""
         return {*(id for id in self._seen if self._get(id) is not None), *self._waiters}
 
+    @property
+    def open_ids(self) -> set[str]:
+        """Those of them that have not ended, as far as is known here."""
+        seen = {id: found.state for id in self._seen if (found := self._get(id)) is not None}
+        live = {id for id, state in seen.items() if state.is_live or state.status == SUBMITTED}
+        return {*live, *self._waiters}
+
     def show(self, states: Iterable[State]) -> None:
         """These states were committed."""
         waiters, accepted = self._waiters, self._accepted

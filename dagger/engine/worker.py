@@ -2,14 +2,18 @@
 
 A log record is applied to a home once: the home's row holds the offset of the last one. When a record comes again
 (its commit was lost), what its step ordered is still in the row's outbox, and is published again with the same
-ids. Entries whose offset is known to be committed are dropped at the row's next write.
+ids. Entries whose offset is known to be committed are dropped at the row's next write. Where the backend writes and
+commits as one, no record comes again, and no outbox is kept.
+
+What is known of a partition, rows in memory, timers that were asked for and tasks that run, is known for as long as it
+is owned. A poll tells what is owned from there on.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -83,8 +87,10 @@ class Worker:
         *,
         unmatched_topic: str | None,
         committed: Callable[[Sequence[Local], Sequence[State]], None],
+        lost: Callable[[Collection[int]], None],
     ) -> None:
         self._log = backend.log
+        self._atomic = backend.atomic
         self._store = backend.store
         self._registry = registry
         self._plan = registry.plan
@@ -93,38 +99,65 @@ class Worker:
         self._router = Router(registry, backend.log)
         self._unmatched_topic = unmatched_topic
         self._committed = committed
+        self._lost = lost
+        self._owned: dict[int, int] = {}
         self._rows: dict[str, Loaded] = {}
         self._done: dict[int, int] = {}
         self._asked: dict[str, int] = {}
+        self.next_due: int | None = None
+        """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
         self.counts: Counter[str] = Counter()
 
     async def run_once(self) -> bool:
         """Apply one batch; whether there was one."""
         batch = await self._log.poll(BATCH)
-        if not batch:
-            return False
         try:
-            await self._apply(batch)
+            if batch.owned is not None:
+                await self._own(batch.owned)
+            if batch:
+                await self._apply(batch)
         except BaseException:
             self._rows.clear()
             raise
-        return True
+        return bool(batch) or batch.owned is not None
 
     async def ring(self) -> int:
         """Order the timers that are due now to fire; gives how many were ordered."""
         now = self._clock.now()
-        due = [(key, at) for key, at in await self._store.due(now, BATCH) if self._asked.get(key) != at]
-        self._asked.update(due)
+        if self.next_due is None or self.next_due > now:
+            return 0
+        found = await self._store.due(self._owned, now, BATCH)
+        due = [(key, at) for key, at in found if self._asked.get(key) != at]
         partitions = self._log.partitions
         record = TimerDue()
         await self._log.append(
             [Append(partition_of(key, partitions), encode_record(Record(key, record))) for key, _ in due]
         )
+        self._asked.update(due)
+        self.next_due = now if len(found) == BATCH else await self._store.next_due(self._owned, now)
         return len(due)
 
-    async def recover(self) -> Sequence[Local]:
-        """The tasks that must run for the rows of owned partitions, after a start or a take-over."""
-        keys = await self._store.busy()
+    async def rewind(self) -> None:
+        """After a failure: know nothing, and begin again with what is committed."""
+        self._rows.clear()
+        await self._log.rewind()
+
+    async def _own(self, owned: Mapping[int, int]) -> None:
+        """Take over what is owned now and was not before, and let go what no longer is."""
+        before, self._owned = self._owned, dict(owned)
+        self._rows.clear()
+        self._asked.clear()
+        gone = {partition for partition, turn in before.items() if owned.get(partition) != turn}
+        for partition in gone:
+            self._done.pop(partition, None)
+        if gone:
+            self._lost(gone)
+        self.next_due = await self._store.next_due(self._owned, -1)
+        self._committed(await self.recover(self._owned), [])
+
+    async def recover(self, partitions: Collection[int]) -> Sequence[Local]:
+        """The tasks that must run for the rows of partitions, after a start or a take-over."""
+        keys = await self._store.busy(partitions)
         await self._load(keys)
         found = list[Local]()
         for key in keys:
@@ -179,7 +212,7 @@ class Worker:
             self._asked.pop(to, None)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
         entries = self._sorted(effects, to, home.state, local) if effects else []
-        if entries:
+        if entries and not self._atomic:
             outbox += tuple([(offset, entry) for entry in entries])
         loaded.cell = Cell(offset, outbox, home)
         loaded.partition = source.partition
@@ -251,13 +284,16 @@ class Worker:
         state = home.state
         after = loaded.cell.offset + 1
         due, busy = home.agenda()
+        if due is not None and (self.next_due is None or due < self.next_due):
+            self.next_due = due
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
             return Write(key, loaded.partition, loaded.version, after, data, due)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)
-        return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing)
+        ended = state.ended if state.ended and not home.held and not home.subscribers else None
+        return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing, ended)
 
     def _trim(self) -> None:
         """Forget the rows that were loaded first, once there are too many."""

@@ -128,7 +128,7 @@ class TestEngine(Dagger):
         await self._open()
         await self.settle()
         while True:
-            due = await self.memory.store.next_due(self.clock.now())
+            due = await self.memory.store.next_due((), self.clock.now())
             if due is None or due > target:
                 break
             self.clock.move_to(due)
@@ -209,12 +209,11 @@ class TestEngine(Dagger):
 
     async def _begin_again(self) -> None:
         """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
-        self.memory.log.rewind()
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
-        tasks = await self._worker.recover()
+        await self._worker.rewind()
         states = [await self._state(id) for id in self._watch.ids]
-        self._committed(tasks, [state for state in states if state is not None])
+        self._committed([], [state for state in states if state is not None])
 
     @override
     def _new_tasks(self) -> Tasks:
