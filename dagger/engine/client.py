@@ -139,7 +139,7 @@ class Client:
         await self._open()
         state = await self._state(id_of(id))
         if state is not None:
-            self._watch.show([state])
+            self._watch.catch_up([state])
             return self._snapshot(state)
         if isinstance(id, Run):
             return id.instance
@@ -188,7 +188,7 @@ class Client:
             if state is None and not isinstance(instance, Run):
                 raise UnknownInstance(f"no instance has the id '{id}'")
             if state is not None and not state.is_live:
-                self._watch.show([state])
+                self._watch.catch_up([state])
                 return self._snapshot(state)
             await self._follower.until(event)
 
@@ -196,7 +196,7 @@ class Client:
         """Show what is committed now of all instances that somebody here looks at."""
         rows = await self._backend.store.read(list(self._watch.open_ids))
         states = [decode_cell(row.data).home.state for row in rows if row is not None]
-        self._watch.show([state for state in states if state is not None])
+        self._watch.catch_up([state for state in states if state is not None])
 
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""

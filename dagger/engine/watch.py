@@ -74,6 +74,16 @@ class Watch:
         live = {id for id, state in seen.items() if state.is_live or state.status == SUBMITTED}
         return {*live, *self._waiters}
 
+    def catch_up(self, states: Iterable[State]) -> None:
+        """These states were read; one that was read before a commit that is known here shows nothing."""
+        self.show([state for state in states if not self._is_older(state)])
+
+    def _is_older(self, state: State) -> bool:
+        known = self.seen(state.id)
+        if known is None or known.status == SUBMITTED:
+            return False
+        return state.now < known.now or (state.is_live and not known.is_live)
+
     def show(self, states: Iterable[State]) -> None:
         """These states were committed."""
         waiters, accepted = self._waiters, self._accepted
