@@ -74,6 +74,8 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     cell: Cell
     partition: int = 0
     listing: Listing | None = None
+    found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
+    """What the stored version is found by, where that is known."""
 
 
 class Worker:
@@ -185,8 +187,14 @@ class Worker:
         await self._log.commit(entries, offsets)
         self._done.update(done)
         self._trim()
-        states = [loaded.cell.home.state for loaded in dirty.values()]
-        self._committed(local, [state for state in states if state is not None])
+        states = list[State]()
+        for key, loaded in dirty.items():
+            state = loaded.cell.home.state
+            if state is not None:
+                states.append(state)
+                if not state.is_live:  # hardly anything comes for it any more
+                    del self._rows[key]
+        self._committed(local, states)
 
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
@@ -288,12 +296,17 @@ class Worker:
             self.next_due = due
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
+            loaded.found_by = None
             return Write(key, loaded.partition, loaded.version, after, data, due)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)
         ended = state.ended if state.ended and not home.held and not home.subscribers else None
-        return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing, ended)
+        found_by = (due, busy, listing, ended)
+        moved = loaded.found_by != found_by
+        loaded.found_by = found_by
+        data = encode_cell(loaded.cell)
+        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
 
     def _trim(self) -> None:
         """Forget the rows that were loaded first, once there are too many."""
