@@ -178,11 +178,11 @@ class Client:
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
-        if isinstance(instance, Run) and instance.status.is_end:
-            return instance.instance
         id = id_of(instance)
         await self._open()
         while True:
+            if isinstance(instance, Run) and instance.status.is_end:
+                return instance.instance
             event = self._watch.end_of(id)
             state = await self._state(id)
             if state is None and not isinstance(instance, Run):

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
+from dagger.backends.sqlite.clerk import transact
 from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.log import SqliteLog
 from dagger.backends.sqlite.options import Options, options_of
@@ -42,11 +43,11 @@ class SqliteBackend:
     async def open(self) -> AsyncGenerator[None]:
         async with self.hub.open():
             self.log.begin()
-            self.hub.clerk.add_chore(self._purge)
+            self.hub.pulse.add(self._purge)
             yield
 
     async def changed(self) -> None:
-        await self.hub.bell.wait("changed")
+        await self.hub.others.wait("changed")
 
     def _purge(self, connection: sqlite3.Connection) -> float:
         """A chore: delete what is old. One of the workers does it for all."""
@@ -61,5 +62,5 @@ class SqliteBackend:
                 published_before=int((now - options.retention) * 1e6),
                 heard=self.log.topics,
             )
-            more = self.hub.clerk.transact(connection, work)
+            more = transact(connection, work, options.patience)
         return 0.0 if more else max(options.tick, min(PURGE_S, options.finished, options.retention))

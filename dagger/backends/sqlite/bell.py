@@ -16,7 +16,7 @@ HELLO: Final = b"h"
 
 
 class Bell:
-    """Rings in the loop's thread, or from another; a ring that nobody waits for is kept for the next who does."""
+    """Rings in the loop's thread; a ring that comes while nobody waits is kept for each who has waited before."""
 
     def __init__(self) -> None:
         self._events: dict[str, anyio.Event] = {}
@@ -37,15 +37,15 @@ class Bell:
 class Ear(asyncio.DatagramProtocol):
     """Hears the datagrams by which processes on one file wake each other. What is in one does no more than that."""
 
-    def __init__(self, bell: Bell, hello: Callable[[], None]) -> None:
-        self._bell = bell
+    def __init__(self, heard: Callable[[], None], hello: Callable[[], None]) -> None:
+        self._heard = heard
         self._hello = hello
 
     @override
     def datagram_received(self, data: bytes, addr: object) -> None:
         if data == HELLO:
             self._hello()
-        self._bell.ring()
+        self._heard()
 
     @override
     def error_received(self, exc: Exception) -> None:

@@ -10,33 +10,42 @@ from functools import partial
 
 import anyio
 
-from dagger.backends.sqlite.bell import HELLO, Bell, Ear
-from dagger.backends.sqlite.clerk import Chore, Clerk
+from dagger.backends.sqlite.bell import Bell, Ear
+from dagger.backends.sqlite.clerk import Clerk, transact
 from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.peers import QUIET_S, Peers, forget
+from dagger.backends.sqlite.pulse import Chore, Pulse
 from dagger.backends.sqlite.schema import open_file, partitions_of
 from dagger.backends.sqlite.team import Team
 
 
 class Hub:
-    """An open file: its clerk, the bell that others ring, and the groups that this process is in."""
+    """An open file: its clerk and its pulse, the bell that others ring, and the groups that this process is in."""
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.partitions = options.partitions
         self.clerk = Clerk(options, lambda: self.connect(), self._changed)
         self._begin()
 
     def _begin(self) -> None:
         """What is new whenever the file is opened."""
         self.bell = Bell()
+        """Rings when anybody has committed."""
+        self.others = Bell()
+        """Rings when another process has."""
         self.peers = Peers()
+        self.pulse = Pulse(lambda: self.connect())
         self.teams: dict[str, Team] = {}
         self._seen_version = 0
         self._ticking: Chore | None = None
 
+    @property
+    def partitions(self) -> int:
+        """Into how many partitions the file is divided."""
+        return self.clerk.partitions
+
     def connect(self) -> sqlite3.Connection:
-        """A connection for the clerk; tests give one that fails at a chosen place."""
+        """A connection to the file; tests give one that fails at a chosen place."""
         return open_file(self.options)
 
     @asynccontextmanager
@@ -50,7 +59,7 @@ class Hub:
             self.peers.close()
             raise
         try:
-            self.partitions = await self.clerk.ask(partitions_of)
+            self.clerk.partitions = await self.clerk.ask(partitions_of)
             async with self._listening():
                 yield
         finally:
@@ -63,17 +72,19 @@ class Hub:
         """Be a peer of the others who have the file open."""
         transport = None
         try:
-            ear = partial(Ear, self.bell, self._hello)
+            ear = partial(Ear, self._heard, self._hello)
             transport, _ = await self._loop.create_datagram_endpoint(ear, local_addr=("127.0.0.1", 0))
             self.peers.port = transport.get_extra_info("sockname")[1]
         except OSError:  # no loopback: what others do is then seen at the next tick
             self.peers.port = 0
         try:
             await self.clerk.change(self._arrive)
-            self._ticking = self.clerk.add_chore(self._tick)
+            self._ticking = self.pulse.add(self._tick)
+            self.pulse.start()
             yield
         finally:
             with anyio.CancelScope(shield=True):
+                await asyncio.to_thread(self.pulse.stop)
                 await self.clerk.change(partial(forget, id=self.peers.id))
                 self.peers.greet()
             if transport is not None:
@@ -88,12 +99,12 @@ class Hub:
 
     async def enter(self, team: Team) -> None:
         """Be a member of a group, and own a share of it at once."""
-        self.teams[team.name] = team
+        self.teams = {**self.teams, team.name: team}
         await self.clerk.change(self._share)
 
     async def leave(self, team: Team) -> None:
         """Be no member any more: others take over."""
-        self.teams.pop(team.name, None)
+        self.teams = {name: other for name, other in self.teams.items() if other is not team}
         await self.clerk.change(team.leave)
         self.peers.greet()
 
@@ -104,10 +115,10 @@ class Hub:
     def _share(self, connection: sqlite3.Connection) -> None:
         """Give a sign of life, and share what is to be shared; inside a transaction."""
         self.peers.renew(connection, self.options.lease if self.teams else QUIET_S)
-        changed = [team.name for team in list(self.teams.values()) if team.share(connection)]
+        changed = [team.name for team in self.teams.values() if team.share(connection)]
         self.peers.look(connection)
         if changed:
-            self.peers.wake(HELLO)
+            self.peers.greet()
             self._ring()
 
     def _tick(self, connection: sqlite3.Connection) -> float:
@@ -121,8 +132,7 @@ class Hub:
             self._ring()
         if self.teams or self.peers.is_due():
             connection.execute("PRAGMA synchronous = NORMAL")
-            self.clerk.transact(connection, self._share)
-            connection.execute("PRAGMA synchronous = FULL")
+            transact(connection, self._share, self.options.patience)
         else:
             self.peers.look(connection)
         return self.options.tick
@@ -130,17 +140,22 @@ class Hub:
     # Waking.
 
     def _changed(self) -> None:
-        """Something was committed here; in the clerk's thread."""
+        """Something was committed here."""
         self.peers.wake()
-        self._ring()
+        self.bell.ring()
 
     def _hello(self) -> None:
         """Others have come, gone, or given something away."""
         if self._ticking is not None:
-            self.clerk.hurry(self._ticking)
+            self.pulse.hurry(self._ticking)
+
+    def _heard(self) -> None:
+        self.bell.ring()
+        self.others.ring()
 
     def _ring(self) -> None:
+        """From any thread."""
         try:
-            self._loop.call_soon_threadsafe(self.bell.ring)
+            self._loop.call_soon_threadsafe(self._heard)
         except RuntimeError:  # the loop is closed: nobody waits
             return

@@ -59,7 +59,7 @@ class SqliteLog:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         if entries:
-            await self._hub.clerk.change(partial(append, entries=entries, partitions=self.partitions))
+            await self._hub.clerk.append(entries)
 
     @asynccontextmanager
     async def join(self) -> AsyncGenerator[None]:

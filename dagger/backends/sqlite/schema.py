@@ -100,7 +100,9 @@ def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connect
 
     Raises BackendError for a file of a newer version or of something else, and what SQLite raises.
     """
-    connection = sqlite3.connect(options.path, timeout=options.patience, isolation_level=None, cached_statements=256)
+    connection = sqlite3.connect(
+        options.path, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
+    )
     try:
         if not _is_current(connection, steps):
             connection.execute("PRAGMA journal_mode = WAL")

@@ -70,10 +70,10 @@ class SqliteStore:
         return await self._clerk.ask(partial(_busy, partitions=list(partitions)))
 
     async def find(self, query: Query) -> Sequence[Row]:
-        return await self._clerk.ask(partial(_find, query=query))
+        return await self._clerk.ponder(partial(_find, query=query))
 
     async def count(self, query: Query) -> int:
-        return await self._clerk.ask(partial(_count, query=query))
+        return await self._clerk.ponder(partial(_count, query=query))
 
 
 def _new(write: Write) -> tuple[Any, ...]:
