@@ -53,7 +53,7 @@ logger: Final = logging.getLogger("dagger")
 
 DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
-BATCH: Final = 512
+BATCH: Final = 2048
 """How many records are polled at a time."""
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""

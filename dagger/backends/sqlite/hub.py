@@ -53,6 +53,7 @@ class Hub:
         """Open the file, and close it at the end. Raises BackendError."""
         self._loop = asyncio.get_running_loop()
         self._begin()
+        self.peers.open()
         try:
             await self.clerk.start()
         except BaseException:

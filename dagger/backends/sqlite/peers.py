@@ -31,12 +31,18 @@ class Peers:
         self._started = _started(self._pid) or 0
         self._renewed_at = time.monotonic()
         self._others: list[int] = []
+        self._socket: socket.socket | None = None
+
+    def open(self) -> None:
+        """Be able to wake others."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def close(self) -> None:
         """Wake nobody any more."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def renew(self, connection: sqlite3.Connection, lasts_s: float) -> None:
         """Say that this process lives, and forget those that do not; inside a transaction."""
@@ -70,7 +76,7 @@ class Peers:
 
     def wake(self, data: bytes = WAKE) -> None:
         """Tell the others. A datagram that is lost costs them a tick."""
-        for port in self._others:
+        for port in self._others if self._socket is not None else ():
             try:
                 self._socket.sendto(data, ("127.0.0.1", port))
             except OSError:  # its buffer is full: it will wake

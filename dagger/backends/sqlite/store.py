@@ -11,6 +11,9 @@ from dagger.backends.sqlite.clerk import Clerk
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import Fenced
 
+AT_ONCE: Final = 256
+"""How many records are read by one statement."""
+
 _INSERT: Final = """
 INSERT INTO record (key, partition, version, due, busy, template, status, business, created, ended, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -91,11 +94,17 @@ def _found_by(write: Write) -> tuple[Any, ...]:
 
 
 def _read(connection: sqlite3.Connection, keys: Sequence[str]) -> list[Row | None]:
-    rows = list[Row | None]()
-    for key in keys:
-        found = connection.execute("SELECT version, data FROM record WHERE key = ?", (key,)).fetchone()
-        rows.append(None if found is None else Row(*found))
-    return rows
+    found = dict[str, Row]()
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        # The same text whenever about as many are wanted, so that the statement is compiled once.
+        wanted = 1 << (len(some) - 1).bit_length()
+        marks = ", ".join("?" * wanted)
+        rows = connection.execute(
+            f"SELECT key, version, data FROM record WHERE key IN ({marks})", (*some, *some[:1] * (wanted - len(some)))
+        )
+        found.update({key: Row(version, data) for key, version, data in rows})
+    return [found.get(key) for key in keys]
 
 
 def _due(connection: sqlite3.Connection, partitions: Sequence[int], until: int, limit: int) -> list[tuple[str, int]]:
