@@ -139,6 +139,10 @@ class Worker:
         self.next_due = now if len(found) == BATCH else await self._store.next_due(self._owned, now)
         return len(due)
 
+    async def due_after(self, time: int) -> int | None:
+        """When the first timer of the owned partitions is due that is later than a time."""
+        return await self._store.next_due(self._owned, time)
+
     async def rewind(self) -> None:
         """After a failure: know nothing, and begin again with what is committed."""
         self._rows.clear()

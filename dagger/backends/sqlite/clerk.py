@@ -79,6 +79,11 @@ class Clerk:
         self._is_writing = False
         self._is_open = False
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something was asked for that is not done yet."""
+        return self._runner is not None
+
     async def start(self) -> None:
         """Open the file, and see that it can be written. Raises BackendError."""
         self._executor = ThreadPoolExecutor(1, "dagger-sqlite")

@@ -76,7 +76,9 @@ class Peers:
 
     def wake(self, data: bytes = WAKE) -> None:
         """Tell the others. A datagram that is lost costs them a tick."""
-        for port in self._others if self._socket is not None else ():
+        if self._socket is None:
+            return
+        for port in self._others:
             try:
                 self._socket.sendto(data, ("127.0.0.1", port))
             except OSError:  # its buffer is full: it will wake

@@ -101,7 +101,7 @@ def _read(connection: sqlite3.Connection, keys: Sequence[str]) -> list[Row | Non
         wanted = 1 << (len(some) - 1).bit_length()
         marks = ", ".join("?" * wanted)
         rows = connection.execute(
-            f"SELECT key, version, data FROM record WHERE key IN ({marks})", (*some, *some[:1] * (wanted - len(some)))
+            f"SELECT key, version, data FROM record WHERE key IN ({marks})", (*some, *[some[0]] * (wanted - len(some)))
         )
         found.update({key: Row(version, data) for key, version, data in rows})
     return [found.get(key) for key in keys]

@@ -38,7 +38,15 @@ def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions:
         connection.executemany(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
-                (topic, partition, offset, now, one.key, _ENCODE(one.headers) if one.headers else None, one.payload)
+                (
+                    topic,
+                    partition,
+                    offset,
+                    now,
+                    one.key,
+                    _ENCODE(one.headers).decode() if one.headers else None,
+                    one.payload,
+                )
                 for offset, one in enumerate(found, first)
             ],
         )
