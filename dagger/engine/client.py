@@ -203,16 +203,29 @@ class Client:
         id = id_of(instance)
         await self._open()
         while True:
-            if isinstance(instance, Run) and instance.status.is_end:
-                return instance.instance
             event = self._watch.end_of(id)
-            state = await self._state(id)
-            if state is None and not isinstance(instance, Run):
-                raise UnknownInstance(f"no instance has the id '{id}'")
-            if state is not None and not state.is_live:
-                self._watch.catch_up([state])
-                return self._snapshot(state)
-            await self._follower.until(event)
+            try:
+                found = await self._ended(instance)
+                if found is not None:
+                    return found
+                await self._follower.until(event)
+            finally:
+                self._watch.forget(id, event)
+
+    async def _ended(self, instance: str | uuid.UUID | Run[Any]) -> Instance | None:
+        """The snapshot of an instance that has ended; None of one that has not. Raises UnknownInstance."""
+        if isinstance(instance, Run):
+            if instance.status.is_end:
+                return instance.instance
+            if self._watch.shows(instance):  # whoever commits its end, it is seen here
+                return None
+        state = await self._state(id_of(instance))
+        if state is None and not isinstance(instance, Run):
+            raise UnknownInstance(f"no instance has the id '{instance}'")
+        if state is None or state.is_live:
+            return None
+        self._watch.catch_up([state])
+        return self._snapshot(state)
 
     async def _look(self) -> None:
         """Show what is committed now of all instances that somebody here looks at."""
