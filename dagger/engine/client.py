@@ -201,6 +201,8 @@ class Client:
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
+        if isinstance(instance, Run) and instance.status.is_end:
+            return instance.instance
         id = id_of(instance)
         await self._open()
         while True:

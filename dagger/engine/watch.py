@@ -39,7 +39,8 @@ class Watch:
     def handle(self, plan: Plan, state: State) -> Run[Any]:
         """A run whose state is kept as new as the last commit here."""
         id = state.id
-        seen = self._get(id)
+        found = self._seen.get(id)
+        seen = None if found is None else found()
         if seen is None:
             seen = Seen(state)
             self._seen[id] = ref(seen)
