@@ -16,14 +16,17 @@ HELLO: Final = b"h"
 
 
 class Bell:
-    """Rings in the loop's thread; a ring that comes while nobody waits is kept for each who has waited before."""
+    """Rings in the loop's thread; a ring that comes while nobody waits is kept for whoever waits next."""
 
     def __init__(self) -> None:
         self._events: dict[str, anyio.Event] = {}
 
     async def wait(self, who: str) -> None:
-        """Return at the next ring, or at once if it rang since `who` waited last."""
-        event = self._events.setdefault(who, anyio.Event())
+        """Return at the next ring; at once if it rang since `who` waited last, or if `who` has never waited."""
+        event = self._events.get(who)
+        if event is None:
+            self._events[who] = anyio.Event()
+            return
         await event.wait()
         if self._events[who] is event:  # else another who waits by this name was first
             self._events[who] = anyio.Event()
