@@ -7,10 +7,10 @@ from typing import Any
 
 from benchmarks.measure import at_most, compare, timed
 from benchmarks.workflow import Charge, Order, Paid, charges, key, payments
-from dagger import Again, Dagger, Status, Step, command, listener, template
+from dagger import Again, Dagger, Status, Step, Template, command, listener, template
 from dagger.core import State, begin, step
 from dagger.core.events import MessageReceived, Submitted
-from dagger.plan import compile
+from dagger.plan import Plan, compile
 from dagger.testing import TestEngine
 
 EVENTS = 100
@@ -65,29 +65,91 @@ def pair(number: int) -> Step[Order, Order]:
     return tell >> hear
 
 
-def middle_of(steps: int) -> tuple[Any, State, MessageReceived]:
-    """An instance in the middle of a template of so many steps, and the message that it waits for."""
+def steps_of(count: int) -> Template[Order, Order]:
+    """A template of so many steps: a command and a listener, again and again."""
     body: Step[Order, Order] = pair(0)
-    for number in range(1, steps // 2):
+    for number in range(1, count // 2):
         body = body >> pair(number)
-    plan = compile(template(f"Steps{steps}", body, key=key))
+    return template(f"Steps{count}", body, key=key)
+
+
+Stretch = tuple[Plan, list[State], MessageReceived]
+
+
+def stretch_of(steps: int, first: int, count: int) -> Stretch:
+    """An instance before each of so many messages in a row, from the first on; and the message."""
+    plan = compile(steps_of(steps))
     raw = plan.takes.settle(Order("o-1", 1))[0]
     state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), 1_000)
     event = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")))
-    for _ in range(steps // 4):
+    found = list[State]()
+    for number in range(first + count):
+        if number >= first:
+            found.append(state)
         state, _ = step(plan, state, event, 2_000)
-    return plan, state, event
+    return plan, found, event
 
 
 def test_steps_in_the_template(benchmark: Any) -> None:
-    """The core's cost of one message, in the middle of a template of 10 and of 1,000 steps."""
-    short, long = middle_of(10), middle_of(1000)
-    after, _ = step(*long, 3_000)
-    assert len(after.frames) == 1
-    assert after.status == long[1].status
+    """The core's cost of a message: of 64 in the middle of 1,000 steps, and of the four in the middle of ten."""
+    short, long = stretch_of(10, 0, 4), stretch_of(1000, 240, 64)
+    for plan, states, event in (short, long):
+        for state in states:
+            after, _ = step(plan, state, event, 3_000)
+            assert (len(after.frames), after.status) == (1, state.status)
 
-    def cost(case: tuple[Any, State, MessageReceived]) -> float:
-        return timed(lambda: [step(*case, 3_000) for _ in range(3000)], 3000)
+    def cost(stretch: Stretch) -> float:
+        plan, states, event = stretch
+        rounds = 3_200 // len(states)
+
+        def run() -> None:
+            for _ in range(rounds):
+                for state in states:
+                    step(plan, state, event, 3_000)
+
+        return timed(run, rounds * len(states))
 
     name = "core: an event amid 1,000 steps, to 10"
     compare(benchmark, name, lambda: cost(long), lambda: cost(short), at_most(1.10), rounds=25, speed=False)
+
+
+class Crowd:
+    """An engine with instances that are all as far in a template."""
+
+    def __init__(self, steps: int) -> None:
+        self.engine = TestEngine()
+        self.template = self.engine.register(steps_of(steps))
+        self.ids = list[str]()
+        self.sets = 0
+
+    async def new(self, done: int) -> None:
+        """New instances, after so many messages each."""
+        self.sets += 1
+        self.ids = [f"o-{self.sets}-{number}" for number in range(EVENTS)]
+        await self.engine.start_all(self.template, [Order(id, 1) for id in self.ids])
+        for _ in range(done):
+            await self.engine.publish_all(payments, [Paid(id, "r") for id in self.ids])
+
+    async def deliver(self) -> None:
+        """One message for each, one by one."""
+        for id in self.ids:
+            await self.engine.deliver(payments, Paid(id, "r"))
+
+
+def test_steps_in_the_template_of_an_engine(benchmark: Any) -> None:
+    """The same through the engine, which writes the instance after each message."""
+    loop = asyncio.new_event_loop()
+    short, long = Crowd(10), Crowd(1000)
+    loop.run_until_complete(long.new(240))
+
+    def ours() -> float:
+        return timed(lambda: loop.run_until_complete(long.deliver()), EVENTS)
+
+    def theirs() -> float:
+        loop.run_until_complete(short.new(2))
+        return timed(lambda: loop.run_until_complete(short.deliver()), EVENTS)
+
+    compare(benchmark, "engine: an event amid 1,000 steps, to 10", ours, theirs, at_most(1.10), rounds=25, speed=False)
+    run = loop.run_until_complete(long.engine.get_instance(long.ids[0]))
+    assert (run.status, len(run.waiting_for)) == (Status.EXECUTING, 1)
+    loop.close()

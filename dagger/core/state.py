@@ -5,7 +5,7 @@ Invariants:
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
-* `chunks` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
+* `past` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
   reached: its size is bounded by the template, and an update costs the same however long template and history are.
 * Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
 """
@@ -17,6 +17,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 from typing_extensions import override
+
+from dagger.core.table import Row
 
 
 class Status(StrEnum):
@@ -163,8 +165,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: int = 0
     next_frame: int = 1
     frames: dict[int, Frame] = {}
-    rows: tuple[int, ...] = ()
-    chunks: tuple[bytes, ...] = ()
+    rows: list[Row] = []
+    past: bytes = b""
     errors: dict[int, Error] = {}
     held: tuple[Held, ...] = ()
     seen: tuple[str, ...] = ()

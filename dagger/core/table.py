@@ -1,22 +1,24 @@
 """The outcome table of an instance: a row for each step of its template, up to the last that was reached.
 
-A row is four numbers: status, times begun, begun at, ended at. The rows of the last chunk are one flat tuple, which
-costs least to change and to write; the full chunks before it are packed. So a step of the machine copies at most one
-chunk, however long the template is.
+A row is four numbers: status, times begun, begun at, ended at. The last rows are open: tuples in a tuple, which cost
+least to change. Those before them are packed, in one piece of bytes that costs next to nothing to keep and to write.
+So a step of the machine copies a few rows, however long the template is; and as some rows always stay open, it seldom
+has to change one that is packed.
 """
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
+from itertools import chain
 from typing import Final, TypeAlias
 
 Row: TypeAlias = tuple[int, int, int, int]
 
-CHUNK: Final = 32
-"""How many rows a chunk has."""
-WIDTH: Final = 4
-"""How many numbers a row has."""
-FULL: Final = CHUNK * WIDTH
+CHUNK: Final = 24
+"""How many rows are packed at a time."""
+OPEN_MAX: Final = 32
+"""With so many open rows, the first of them are packed."""
 NEVER: Final[Row] = (0, 0, 0, 0)
 """The row of a step that was not reached."""
 
@@ -24,28 +26,29 @@ _ROW: Final = struct.Struct("<BIqq")
 _CHUNK: Final = struct.Struct("<" + "BIqq" * CHUNK)
 
 
-def row_of(chunks: tuple[bytes, ...], rows: tuple[int, ...] | list[int], slot: int) -> Row:
+def packed_rows(past: bytes) -> int:
+    """How many rows are packed."""
+    return len(past) // _ROW.size
+
+
+def row_of(past: bytes, rows: Sequence[Row], slot: int) -> Row:
     """The row of a step."""
-    at = (slot - len(chunks) * CHUNK) * WIDTH
+    at = slot - len(past) // _ROW.size
     if at < 0:
-        status, begun, began, ended = _ROW.unpack_from(chunks[slot // CHUNK], slot % CHUNK * _ROW.size)
-    elif at < len(rows):
-        status, begun, began, ended = rows[at : at + WIDTH]
-    else:
-        return NEVER
-    return status, begun, began, ended
+        status, begun, began, ended = _ROW.unpack_from(past, slot * _ROW.size)
+        return status, begun, began, ended
+    return rows[at] if at < len(rows) else NEVER
 
 
-def with_row(chunks: tuple[bytes, ...], slot: int, row: Row) -> tuple[bytes, ...]:
-    """The chunks with another row of a step that is in one of them."""
-    number, place = divmod(slot, CHUNK)
-    chunk = bytearray(chunks[number])
-    _ROW.pack_into(chunk, place * _ROW.size, *row)
-    return (*chunks[:number], bytes(chunk), *chunks[number + 1 :])
+def with_row(past: bytes, slot: int, row: Row) -> bytes:
+    """The packed rows with another one of a step that is among them."""
+    changed = bytearray(past)
+    _ROW.pack_into(changed, slot * _ROW.size, *row)
+    return bytes(changed)
 
 
-def packed(chunks: tuple[bytes, ...], rows: list[int]) -> tuple[tuple[bytes, ...], tuple[int, ...]]:
-    """The chunks and the rows, once those that make a full chunk are packed."""
-    while len(rows) >= FULL:
-        chunks, rows = (*chunks, _CHUNK.pack(*rows[:FULL])), rows[FULL:]
-    return chunks, tuple(rows)
+def packed(past: bytes, rows: list[Row]) -> tuple[bytes, list[Row]]:
+    """The packed rows and the open ones, once these are few enough."""
+    while len(rows) >= OPEN_MAX:
+        past, rows = past + _CHUNK.pack(*chain.from_iterable(rows[:CHUNK])), rows[CHUNK:]
+    return past, rows

@@ -22,7 +22,7 @@ from dagger.core.state import (
     Held,
     State,
 )
-from dagger.core.table import CHUNK, FULL, NEVER, WIDTH, Row, packed, row_of, with_row
+from dagger.core.table import NEVER, OPEN_MAX, Row, packed, packed_rows, row_of, with_row
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
@@ -68,8 +68,8 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     now: int
     frames: dict[int, Frame]
     next_frame: int
-    chunks: tuple[bytes, ...]
-    rows: list[int]
+    past: bytes
+    rows: list[Row]
     first: int
     """The step whose row is the first in `rows`."""
     errors: dict[int, Error]
@@ -91,9 +91,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             now if now > state.now else state.now,
             state.frames.copy(),
             state.next_frame,
-            state.chunks,
-            list(state.rows),
-            len(state.chunks) * CHUNK,
+            state.past,
+            state.rows.copy(),
+            packed_rows(state.past),
             state.errors,
             state.held,
             state.seen,
@@ -102,9 +102,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
-        chunks, rows = self.chunks, tuple(self.rows)
-        if len(rows) >= FULL:
-            chunks, rows = packed(chunks, self.rows)
+        past, rows = self.past, self.rows
+        if len(rows) >= OPEN_MAX:
+            past, rows = packed(past, rows)
         state = State(
             old.id,
             old.template,
@@ -118,7 +118,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             self.next_frame,
             self.frames,
             rows,
-            chunks,
+            past,
             self.errors,
             self.held,
             self.seen,
@@ -149,21 +149,21 @@ class Turn(msgspec.Struct, gc=False, eq=False):
 
     def row(self, slot: int) -> Row:
         """Status, times begun, begun at, ended at, of a step."""
-        return row_of(self.chunks, self.rows, slot)
+        return row_of(self.past, self.rows, slot)
 
     def begin(self, slot: int) -> int:
         """A step begins; gives how often it has begun by now."""
         rows = self.rows
-        if (slot - self.first) * WIDTH == len(rows):  # it follows the last step that was reached, as most do
-            rows += (EXECUTING, 1, self.now, 0)
+        if slot - self.first == len(rows):  # it follows the last step that was reached, as most do
+            rows.append((EXECUTING, 1, self.now, 0))
             return 1
         return self._begin(slot, EXECUTING, 0)
 
     def complete(self, slot: int) -> int:
         """A step begins and ends well at once; gives how often it has begun by now."""
         rows = self.rows
-        if (slot - self.first) * WIDTH == len(rows):
-            rows += (COMPLETED, 1, self.now, self.now)
+        if slot - self.first == len(rows):
+            rows.append((COMPLETED, 1, self.now, self.now))
             return 1
         self._forgive(slot)
         return self._begin(slot, COMPLETED, self.now)
@@ -176,11 +176,11 @@ class Turn(msgspec.Struct, gc=False, eq=False):
 
     def finish(self, slot: int, status: int = COMPLETED) -> None:
         """A step that has begun ends."""
-        at = (slot - self.first) * WIDTH
+        at = slot - self.first
         if at >= 0:
             rows = self.rows
-            rows[at] = status
-            rows[at + 3] = self.now
+            _, begun, began, _ = rows[at]
+            rows[at] = (status, begun, began, self.now)
         else:
             _, begun, began, _ = self.row(slot)
             self._put(slot, (status, begun, began, self.now))
@@ -188,12 +188,12 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             self._forgive(slot)
 
     def _put(self, slot: int, row: Row) -> None:
-        at = (slot - self.first) * WIDTH
+        at = slot - self.first
         if at < 0:
-            self.chunks = with_row(self.chunks, slot, row)
+            self.past = with_row(self.past, slot, row)
             return
-        self.rows += NEVER * ((at - len(self.rows)) // WIDTH)
-        self.rows[at : at + WIDTH] = row
+        self.rows += [NEVER] * (at + 1 - len(self.rows))
+        self.rows[at] = row
 
     def _forgive(self, slot: int) -> None:
         """A step that has failed before ends well."""

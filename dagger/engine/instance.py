@@ -152,7 +152,7 @@ def step_states(plan: Plan, state: State) -> Iterator[StepState]:
     """How each step of the template stands; one that can no longer be reached is SKIPPED."""
     statuses = list[int]()
     for slot, (path, kind) in enumerate(zip(plan.paths, plan.kinds, strict=True)):
-        status, attempts, began, ended = row_of(state.chunks, state.rows, slot)
+        status, attempts, began, ended = row_of(state.past, state.rows, slot)
         owner = plan.owners[slot]
         over = statuses[owner] if owner >= 0 else state.status
         if status == NOT_STARTED and STATUSES[over].is_end:

@@ -223,6 +223,6 @@ def stored(home: Home) -> bytes:
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:
     """Each step that was begun; once nothing follows, the others are SKIPPED."""
-    rows = [row_of(state.chunks, state.rows, slot) for slot in range(len(plan.paths))]
+    rows = [row_of(state.past, state.rows, slot) for slot in range(len(plan.paths))]
     known = {path: Stand(STATUSES[row[0]], row[1]) for path, row in zip(plan.paths, rows, strict=True) if row[1]}
     return known if state.is_live else {path: known.get(path, NEVER) for path in plan.paths}
