@@ -128,7 +128,7 @@ class TestEngine(Dagger):
         await self._open()
         await self.settle()
         while True:
-            due = await self.memory.store.next_due((), self.clock.now())
+            due = await self.memory.store.next_due(range(self.memory.log.partitions), self.clock.now())
             if due is None or due > target:
                 break
             self.clock.move_to(due)
