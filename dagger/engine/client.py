@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar, overload
 
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
@@ -21,11 +21,13 @@ from dagger.engine.prepare import (
     checked_signal,
     checked_starter,
     checked_template,
+    checked_topic,
     id_of,
     prepare,
 )
 from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.registry import Registry
+from dagger.engine.router import decoded
 from dagger.engine.run import Prepared, Registered, Run
 from dagger.engine.watch import Watch
 from dagger.errors import InstanceConflict, RequestError, UnknownInstance
@@ -109,19 +111,39 @@ class Client:
         """
         return await self.submit(self._prepare(checked_template(template), input, id))
 
+    async def start_all(self, template: Template[A, B], inputs: Iterable[A]) -> list[Run[B]]:
+        """Start an instance for each input, in one go: all are accepted, or none is. The ids are the business keys.
+
+        Costs much less than one `start` after the other. Raises as `start` does.
+        """
+        found = checked_template(template)
+        return await self.submit_all([self._prepare(found, input, None) for input in inputs])
+
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
-        if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
-            raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
-        self._registry.expect(instance.plan)
-        await self._open()
-        id, plan = instance.id, instance.plan
-        state = await self._state(id) or self._watch.seen(id)
-        if state is not None:
-            self._refuse_conflict(instance, state)
-        run = self._watch.handle(plan, state or instance.submitted(self._clock.now()))
-        await self._append(id, Submitted(plan.template, plan.version, id, instance.key, instance.raw))
+        (run,) = await self.submit_all([instance])
         return run
+
+    async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
+        """Submit instances that `create_instance` made, in one go: all are accepted, or none is."""
+        for instance in instances:
+            if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+                raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
+            self._registry.expect(instance.plan)
+        await self._open()
+        rows = await self._backend.store.read([instance.id for instance in instances])
+        known = [None if row is None else decode_cell(row.data).home.state for row in rows]
+        states = [state or self._watch.seen(one.id) for one, state in zip(instances, known, strict=True)]
+        for instance, state in zip(instances, states, strict=True):
+            if state is not None:
+                self._refuse_conflict(instance, state)
+        now, partitions = self._clock.now(), self._backend.log.partitions
+        runs = [
+            self._watch.handle(instance.plan, state or instance.submitted(now))
+            for instance, state in zip(instances, states, strict=True)
+        ]
+        await self._backend.log.append([_submission(instance, partitions) for instance in instances])
+        return runs
 
     def _refuse_conflict(self, instance: Prepared[Any], state: State) -> None:
         if (state.template, state.version) != (instance.plan.template, instance.plan.version):
@@ -178,11 +200,11 @@ class Client:
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
-        if isinstance(instance, Run) and instance.status.is_end:
-            return instance.instance
         id = id_of(instance)
         await self._open()
         while True:
+            if isinstance(instance, Run) and instance.status.is_end:
+                return instance.instance
             event = self._watch.end_of(id)
             state = await self._state(id)
             if state is None and not isinstance(instance, Run):
@@ -220,14 +242,32 @@ class Client:
         await self._open()
         await self._backend.log.append([checked_message(topic, message, headers, id)])
 
+    async def publish_all(self, topic: Topic[M], messages: Iterable[M]) -> None:
+        """Put messages on a topic, in their order and in one go: all of them, or none. Raises as `publish` does."""
+        entries = [checked_message(topic, message) for message in messages]
+        await self._open()
+        await self._backend.log.append(entries)
+
     async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
-        """The messages of a topic, for code outside any workflow; each at least once for a group."""
+        """The messages of a topic, for code outside any workflow; each at least once for a group.
+
+        One that cannot be decoded goes to the topic's dead letters, with the reason.
+        """
+        async for messages in self.subscribe_batches(topic, group=group):
+            for message in messages:
+                yield message
+
+    async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncIterator[list[M]]:
+        """The same, as lists of at most `limit` messages: those that are there by now."""
+        checked_topic(topic, "subscribe")
         await self._open()
         reader = self._backend.log.reader(topic.name, group)
         while True:
-            for record in await reader.read(100):
-                message: M = topic.wire.decode(record.payload)
-                yield message
+            messages, others = decoded(topic, await reader.read(limit))
+            if others:
+                await self._backend.log.append(others)
+            if messages:
+                yield messages
 
     # Small things.
 
@@ -257,3 +297,9 @@ class Client:
 
     def _snapshot(self, state: State) -> Instance:
         return Instance(self._plan_of(state), state)
+
+
+def _submission(instance: Prepared[Any], partitions: int) -> Append:
+    id, plan = instance.id, instance.plan
+    event = Submitted(plan.template, plan.version, id, instance.key, instance.raw)
+    return Append(partition_of(id, partitions), encode_record(Record(id, event)))

@@ -2,59 +2,53 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
 
 from dagger.engine.ports import Backend
+from dagger.errors import BackendError
+
+logger: Final = logging.getLogger("dagger")
 
 LOOK_S_MIN: Final = 0.02
 """The least time between two looks, in seconds."""
 
 
 class Follower:
-    """One of those who wait looks for all: `look` shows everybody what is committed now."""
+    """Looks for as long as somebody waits: `look` shows everybody what is committed now."""
 
     def __init__(self, backend: Backend, look: Callable[[], Awaitable[None]]) -> None:
         self._backend = backend
         self._look = look
-        self._left: anyio.Event | None = None
-        """Set when the one who looks does so no longer; None while nobody looks."""
+        self._waiting = 0
+        self._looking: asyncio.Task[None] | None = None
 
     async def until(self, event: anyio.Event) -> None:
         """Return when the event is set, by a commit here or by a look at what others have committed."""
         if not self._backend.shared:
             await event.wait()
             return
-        while not event.is_set():
-            if self._left is None:
-                await self._lead(event)
-            else:
-                await _first(event.wait, self._left.wait)
-
-    async def _lead(self, event: anyio.Event) -> None:
-        left = self._left = anyio.Event()
+        self._waiting += 1
+        if self._looking is None:
+            # A task of nobody's: whoever waits first may be gone first, and the others go on waiting.
+            self._looking = asyncio.get_running_loop().create_task(self._look_for_all())
         try:
-            await _first(event.wait, self._look_for_all)
+            await event.wait()
         finally:
-            self._left = None
-            left.set()
+            self._waiting -= 1
+            if not self._waiting and self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
 
     async def _look_for_all(self) -> None:
         while True:
             await self._backend.changed()
-            await self._look()
-            await anyio.sleep(LOOK_S_MIN)
-
-
-async def _first(*waits: Callable[[], Awaitable[None]]) -> None:
-    """Return when the first of several returns; the others are cancelled."""
-    async with anyio.create_task_group() as group:
-
-        async def run(wait: Callable[[], Awaitable[None]]) -> None:
-            await wait()
-            group.cancel_scope.cancel()
-
-        for wait in waits:
-            group.start_soon(run, wait)
+            try:
+                await self._look()
+            except BackendError as error:
+                logger.warning("%s: looking again", error)
+            await asyncio.sleep(LOOK_S_MIN)

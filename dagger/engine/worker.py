@@ -53,7 +53,7 @@ logger: Final = logging.getLogger("dagger")
 
 DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
-BATCH: Final = 512
+BATCH: Final = 2048
 """How many records are polled at a time."""
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
@@ -74,6 +74,8 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     cell: Cell
     partition: int = 0
     listing: Listing | None = None
+    found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
+    """What the stored version is found by, where that is known."""
 
 
 class Worker:
@@ -137,6 +139,10 @@ class Worker:
         self.next_due = now if len(found) == BATCH else await self._store.next_due(self._owned, now)
         return len(due)
 
+    async def due_after(self, time: int) -> int | None:
+        """When the first timer of the owned partitions is due that is later than a time."""
+        return await self._store.next_due(self._owned, time)
+
     async def rewind(self) -> None:
         """After a failure: know nothing, and begin again with what is committed."""
         self._rows.clear()
@@ -185,8 +191,14 @@ class Worker:
         await self._log.commit(entries, offsets)
         self._done.update(done)
         self._trim()
-        states = [loaded.cell.home.state for loaded in dirty.values()]
-        self._committed(local, [state for state in states if state is not None])
+        states = list[State]()
+        for key, loaded in dirty.items():
+            state = loaded.cell.home.state
+            if state is not None:
+                states.append(state)
+                if not state.is_live:  # hardly anything comes for it any more
+                    del self._rows[key]
+        self._committed(local, states)
 
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
@@ -288,12 +300,17 @@ class Worker:
             self.next_due = due
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
+            loaded.found_by = None
             return Write(key, loaded.partition, loaded.version, after, data, due)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)
         ended = state.ended if state.ended and not home.held and not home.subscribers else None
-        return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing, ended)
+        found_by = (due, busy, listing, ended)
+        moved = loaded.found_by != found_by
+        loaded.found_by = found_by
+        data = encode_cell(loaded.cell)
+        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
 
     def _trim(self) -> None:
         """Forget the rows that were loaded first, once there are too many."""

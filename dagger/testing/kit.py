@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -82,11 +82,11 @@ class TestEngine(Dagger):
     # What tests do.
 
     @override
-    async def submit(self, instance: Prepared[B]) -> Run[B]:
-        run = await super().submit(instance)
+    async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
+        runs = await super().submit_all(instances)
         if _outside_tasks():
             await self.settle()
-        return run
+        return runs
 
     async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
         """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
@@ -111,6 +111,12 @@ class TestEngine(Dagger):
             await self.settle()
 
     @override
+    async def publish_all(self, topic: Topic[M], messages: Iterable[M]) -> None:
+        await super().publish_all(topic, messages)
+        if _outside_tasks():
+            await self.settle()
+
+    @override
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         await super().signal(instance, name, value)
         if _outside_tasks():
@@ -128,7 +134,7 @@ class TestEngine(Dagger):
         await self._open()
         await self.settle()
         while True:
-            due = await self.memory.store.next_due(range(self.memory.log.partitions), self.clock.now())
+            due = await self._worker.due_after(self.clock.now())
             if due is None or due > target:
                 break
             self.clock.move_to(due)

@@ -1,0 +1,64 @@
+"""A consumer of one topic, outside any workflow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from functools import partial
+
+from dagger.backends.sqlite.hub import Hub
+from dagger.backends.sqlite.team import Team
+from dagger.backends.sqlite.topics import heads, messages_after, positions, set_positions
+from dagger.engine.ports import Position, TopicRecord
+from dagger.errors import Fenced
+
+
+class SqliteReader:
+    """Reads on where its group has come to; several processes of a group share the partitions."""
+
+    def __init__(self, hub: Hub, topic: str, group: str) -> None:
+        self._hub = hub
+        self._topic = topic
+        self._group = f"{group}/{topic}"
+        self._team: Team | None = None
+        self._owned: dict[int, int] = {}
+        self._at: dict[Position, int] = {}
+        self._read: dict[Position, int] = {}
+        """What was given out and is not committed."""
+
+    async def read(self, limit: int) -> Sequence[TopicRecord]:
+        if self._team is None:
+            self._team = Team(self._group, self._hub.peers.id, self._hub.partitions)
+            await self._hub.enter(self._team)
+        while True:
+            if self._read:
+                await self._hub.clerk.change(self._commit)
+                self._read = {}
+            found = await self._hub.clerk.ask(partial(self._next, team=self._team, limit=limit))
+            if found:
+                self._read = {(self._topic, record.partition): record.offset for record in found}
+                return found
+            await self._hub.bell.wait(self._group)
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        """What others own by now is theirs to read, again: each message comes at least once."""
+        assert self._team is not None
+        for at, offset in self._read.items():
+            try:
+                self._team.check(connection, {at[1]: self._owned[at[1]]})
+            except Fenced:
+                continue
+            set_positions(connection, self._group, {at: offset})
+
+    def _next(self, connection: sqlite3.Connection, team: Team, limit: int) -> list[TopicRecord]:
+        if team.owned != self._owned:
+            self._at, self._owned = positions(connection, self._group), team.owned
+        found = list[TopicRecord]()
+        for (topic, partition), end in heads(connection, [self._topic]).items():
+            start = self._at.get((topic, partition), -1)
+            if partition in self._owned and start < end and len(found) < limit:
+                more = messages_after(connection, topic, partition, start, limit - len(found))
+                if more:
+                    self._at[topic, partition] = more[-1].offset
+                found += more
+        return found
