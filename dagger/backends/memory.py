@@ -92,6 +92,8 @@ class MemoryLog:
         """Which of the history came from outside, by `deliver`."""
         self._polled = [0] * PARTITIONS
         self._polled_topics: dict[str, list[int]] = {}
+        self._first = 0
+        """Whose turn it is to be polled first."""
         self.committed: dict[Position, int] = {}
         self._groups: dict[tuple[str, str], list[int]] = {}
         self._readers: dict[tuple[str, str], MemoryReader] = {}
@@ -114,15 +116,23 @@ class MemoryLog:
 
     async def poll(self, limit: int) -> Batch:
         records = list[LogRecord]()
-        for partition, log in enumerate(self._internal):
-            start = self._polled[partition] - self._base[partition]
-            found = log[start : start + limit - len(records)]
-            self._polled[partition] += len(found)
-            records += found
         messages = list[TopicRecord]()
-        for topic, positions in self._polled_topics.items():
-            messages += self.after(topic, positions, limit - len(records) - len(messages))
+        turns = [*range(PARTITIONS), *self._polled_topics]
+        for turn in turns[self._first :] + turns[: self._first]:
+            left = limit - len(records) - len(messages)
+            if isinstance(turn, int):
+                records += self._records(turn, left)
+            else:
+                messages += self.after(turn, self._polled_topics[turn], left)
+        if len(records) + len(messages) == limit:  # who had no turn is not to wait for ever
+            self._first = (self._first + 1) % len(turns)
         return Batch(records, messages, self._owned())
+
+    def _records(self, partition: int, limit: int) -> list[LogRecord]:
+        start = self._polled[partition] - self._base[partition]
+        found = self._internal[partition][start : start + limit]
+        self._polled[partition] += len(found)
+        return found
 
     def _owned(self) -> dict[int, int] | None:
         """Everything, told once to each that begins to poll."""
@@ -202,7 +212,7 @@ class MemoryLog:
         found = list[TopicRecord]()
         for partition, log in enumerate(self.topics.get(topic, ())):
             start = positions[partition]
-            part = log[start : start + max(0, limit - len(found))]
+            part = log[start : start + limit - len(found)]
             positions[partition] += len(part)
             found += part
         return found
