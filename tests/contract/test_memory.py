@@ -1,0 +1,14 @@
+"""Memory keeps the contract."""
+
+import pytest
+
+from dagger.testing.contract import BackendContract, Storage
+from tests.contract.storages import InMemory
+
+
+class TestMemory(BackendContract):
+    """All of it."""
+
+    @pytest.fixture
+    def storage(self) -> Storage:
+        return InMemory()

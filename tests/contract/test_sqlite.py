@@ -1,0 +1,16 @@
+"""SQLite keeps the contract."""
+
+from pathlib import Path
+
+import pytest
+
+from dagger.testing.contract import BackendContract, Storage
+from tests.contract.storages import OnSqlite
+
+
+class TestSqlite(BackendContract):
+    """All of it."""
+
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> Storage:
+        return OnSqlite(tmp_path)
