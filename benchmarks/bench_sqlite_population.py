@@ -117,7 +117,7 @@ def test_an_idle_worker(benchmark: Any, crowded: Path) -> None:
 
     def idle() -> None:
         program = Path(__file__).with_name("start_worker.py")
-        command = [sys.executable, program, url(crowded), "--idle", "5"]
+        command = [sys.executable, str(program), url(crowded), "--idle", "5"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         shares.append(float(done.stdout))
 

@@ -373,6 +373,7 @@ class MemoryBackend:
     atomic = False
     """A crash between a write and its commit is told in tests as it is on stores that are apart from their log."""
     shared = False
+    size_max = 64 * 1024 * 1024
 
     def __init__(self) -> None:
         self.log = MemoryLog()

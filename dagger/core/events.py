@@ -85,6 +85,12 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     id: str = ""
 
 
+class Overgrown(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """What is to be kept of this instance is larger than the store takes: it fails, and is again as it was before."""
+
+    text: str
+
+
 InstanceEvent: TypeAlias = (
     Submitted
     | MessageReceived
@@ -94,5 +100,6 @@ InstanceEvent: TypeAlias = (
     | TaskFailed
     | TimerDue
     | StopRequested
+    | Overgrown
 )
 Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed

@@ -20,6 +20,7 @@ from dagger.core.events import (
     InstanceEvent,
     MessageForwarded,
     MessageReceived,
+    Overgrown,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -48,6 +49,7 @@ from dagger.core.scopes import (
 from dagger.core.state import (
     COMPLETED,
     EXECUTING,
+    FAILURE,
     STOPPED,
     TIMED,
     Error,
@@ -299,6 +301,13 @@ def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
     return _run(turn, None)
 
 
+def _overgrown(plan: Plan, state: State, event: Overgrown, now: int) -> Result:
+    turn = Turn.of(plan, state, now)
+    turn.status = FAILURE
+    turn.error = Error("", "TooLarge", event.text)
+    return _run(turn, None)
+
+
 _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
     Submitted: _submitted,
     MessageReceived: _message,
@@ -308,4 +317,5 @@ _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
     TaskFailed: _task_failed,
     TimerDue: _timer,
     StopRequested: _stop,
+    Overgrown: _overgrown,
 }

@@ -30,7 +30,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.router import decoded
 from dagger.engine.run import Prepared, Registered, Run
 from dagger.engine.watch import Watch
-from dagger.errors import InstanceConflict, RequestError, UnknownInstance
+from dagger.errors import InstanceConflict, RequestError, UnknownInstance, WrongInput
 from dagger.plan.plan import Limits, Plan
 
 A = TypeVar("A")
@@ -130,6 +130,7 @@ class Client:
             if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
                 raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
             self._registry.expect(instance.plan)
+            self._fits(f"the input of instance '{instance.id}'", instance.raw)
         await self._open()
         rows = await self._backend.store.read([instance.id for instance in instances])
         known = [None if row is None else decode_cell(row.data).home.state for row in rows]
@@ -200,19 +201,34 @@ class Client:
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
+        if isinstance(instance, Run) and instance.status.is_end:
+            return instance.instance
         id = id_of(instance)
         await self._open()
         while True:
-            if isinstance(instance, Run) and instance.status.is_end:
-                return instance.instance
             event = self._watch.end_of(id)
-            state = await self._state(id)
-            if state is None and not isinstance(instance, Run):
-                raise UnknownInstance(f"no instance has the id '{id}'")
-            if state is not None and not state.is_live:
-                self._watch.catch_up([state])
-                return self._snapshot(state)
-            await self._follower.until(event)
+            try:
+                found = await self._ended(instance)
+                if found is not None:
+                    return found
+                await self._follower.until(event)
+            finally:
+                self._watch.forget(id, event)
+
+    async def _ended(self, instance: str | uuid.UUID | Run[Any]) -> Instance | None:
+        """The snapshot of an instance that has ended; None of one that has not. Raises UnknownInstance."""
+        if isinstance(instance, Run):
+            if instance.status.is_end:
+                return instance.instance
+            if self._watch.shows(instance):  # whoever commits its end, it is seen here
+                return None
+        state = await self._state(id_of(instance))
+        if state is None and not isinstance(instance, Run):
+            raise UnknownInstance(f"no instance has the id '{instance}'")
+        if state is None or state.is_live:
+            return None
+        self._watch.catch_up([state])
+        return self._snapshot(state)
 
     async def _look(self) -> None:
         """Show what is committed now of all instances that somebody here looks at."""
@@ -224,7 +240,9 @@ class Client:
         """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""
         await self._open()
         id, plan = await self._target(instance)
-        await self._append(id, SignalReceived(name, checked_signal(plan, name, value)))
+        payload = checked_signal(plan, name, value)
+        self._fits(f"the signal '{name}'", payload)
+        await self._append(id, SignalReceived(name, payload))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
         """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""
@@ -239,12 +257,16 @@ class Client:
 
         Raises WrongInput for a message that the topic does not carry, or that has no key.
         """
+        entry = checked_message(topic, message, headers, id)
+        self._fits(f"a message for topic '{topic.name}'", entry.payload)
         await self._open()
-        await self._backend.log.append([checked_message(topic, message, headers, id)])
+        await self._backend.log.append([entry])
 
     async def publish_all(self, topic: Topic[M], messages: Iterable[M]) -> None:
         """Put messages on a topic, in their order and in one go: all of them, or none. Raises as `publish` does."""
         entries = [checked_message(topic, message) for message in messages]
+        for entry in entries:
+            self._fits(f"a message for topic '{topic.name}'", entry.payload)
         await self._open()
         await self._backend.log.append(entries)
 
@@ -270,6 +292,10 @@ class Client:
                 yield messages
 
     # Small things.
+
+    def _fits(self, what: str, data: bytes) -> None:
+        if len(data) > self._backend.size_max:
+            raise WrongInput(f"{what} has {len(data):,} bytes, and may have {self._backend.size_max:,}")
 
     async def _append(self, to: str, event: Event) -> None:
         log = self._backend.log

@@ -117,6 +117,7 @@ class Dagger(Client):
 
     async def __aexit__(self, *exc: Any) -> None:
         assert self._stack is not None
+        self._follower.stop()
         try:
             await self._stack.__aexit__(*exc)
         except BaseExceptionGroup as group:
@@ -155,6 +156,7 @@ class Dagger(Client):
             raise
 
     async def _close(self) -> None:
+        self._follower.stop()
         if self._stack is not None:
             await self._stack.aclose()
         self._opened, self._resources, self._stack = False, None, None

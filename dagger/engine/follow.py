@@ -19,7 +19,7 @@ LOOK_S_MIN: Final = 0.02
 
 
 class Follower:
-    """Looks for as long as somebody waits: `look` shows everybody what is committed now."""
+    """Looks while somebody waits: `look` shows everybody what is committed now."""
 
     def __init__(self, backend: Backend, look: Callable[[], Awaitable[None]]) -> None:
         self._backend = backend
@@ -33,22 +33,26 @@ class Follower:
             await event.wait()
             return
         self._waiting += 1
-        if self._looking is None:
+        if self._looking is None or self._looking.done():
             # A task of nobody's: whoever waits first may be gone first, and the others go on waiting.
             self._looking = asyncio.get_running_loop().create_task(self._look_for_all())
         try:
             await event.wait()
         finally:
             self._waiting -= 1
-            if not self._waiting and self._looking is not None:
-                self._looking.cancel()
-                self._looking = None
+
+    def stop(self) -> None:
+        """Look no more: the backend is closed."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     async def _look_for_all(self) -> None:
-        while True:
-            await self._backend.changed()
+        """Look, and again after each change, until there is one while nobody waits."""
+        while self._waiting:
             try:
                 await self._look()
             except BackendError as error:
                 logger.warning("%s: looking again", error)
             await asyncio.sleep(LOOK_S_MIN)
+            await self._backend.changed()

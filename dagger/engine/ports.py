@@ -232,6 +232,11 @@ class Backend(Protocol):
         ...
 
     @property
+    def size_max(self) -> int:
+        """How large a record or a message may be, in bytes."""
+        ...
+
+    @property
     def shared(self) -> bool:
         """Whether other processes may work on the same records; then `changed` tells when to look again."""
         ...

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 from dagger.core.effects import Effect, Ignored, Publish, RunTask, Send, StopTask, Unmatched
-from dagger.core.events import TimerDue
+from dagger.core.events import Overgrown, TimerDue
 from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
@@ -55,6 +55,8 @@ DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
 BATCH: Final = 2048
 """How many records are polled at a time."""
+_NOBODY: Final = Record("", TimerDue())
+"""Stands for a record that cannot be read."""
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
 
@@ -78,6 +80,14 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     """What the stored version is found by, where that is known."""
 
 
+class _TooLarge(Exception):
+    """A record would be larger than the store takes."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
 class Worker:
     """Applies the log's records to the homes of the partitions that it owns."""
 
@@ -93,6 +103,7 @@ class Worker:
     ) -> None:
         self._log = backend.log
         self._atomic = backend.atomic
+        self._size_max = backend.size_max
         self._store = backend.store
         self._registry = registry
         self._plan = registry.plan
@@ -117,7 +128,7 @@ class Worker:
             if batch.owned is not None:
                 await self._own(batch.owned)
             if batch:
-                await self._apply(batch)
+                await self._apply_all(batch)
         except BaseException:
             self._rows.clear()
             raise
@@ -173,18 +184,31 @@ class Worker:
                 found.append(Local(key, state, running(plan, state)))
         return found
 
+    async def _apply_all(self, batch: Batch) -> None:
+        """Apply a batch; again where a record would grow too large, and the instance of it fails instead."""
+        self._overgrown: dict[str, str] = {}
+        while True:
+            try:
+                await self._apply(batch)
+            except _TooLarge as error:
+                self._rows.clear()
+                self._overgrown[error.key] = str(error)
+            else:
+                return
+
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
         entries = self._router.route(batch.messages, offsets, self.counts)
-        records = [decode_record(record.data) for record in batch.records]
+        records = self._decoded(batch.records, entries)
         await self._load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
         now = self._clock.now()
         for source, record in zip(batch.records, records, strict=True):
             done[source.partition] = source.offset
-            entries += self._step(source, record, now, dirty, local)
+            if record.to:
+                entries += self._step(source, record, now, dirty, local)
         await self._write(dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
@@ -199,6 +223,20 @@ class Worker:
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
         self._committed(local, states)
+
+    def _decoded(self, sources: Sequence[LogRecord], entries: list[Entry]) -> list[Record]:
+        """The records of the log; one that this release cannot read goes to the dead letters, and to nobody."""
+        records = list[Record]()
+        for source in sources:
+            try:
+                records.append(decode_record(source.data))
+            except msgspec.MsgspecError as error:
+                self.counts["poison"] += 1
+                where = f"{source.partition}/{source.offset}"
+                logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
+                entries.append(Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": str(error)}))
+                records.append(_NOBODY)
+        return records
 
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
@@ -216,6 +254,10 @@ class Worker:
         cell = loaded.cell
         if offset <= cell.offset:
             return [entry for at, entry in cell.outbox if at == offset]
+        if self._overgrown and to in self._overgrown:
+            if cell.home.state is None or not cell.home.state.is_live:
+                return self._put_aside(record, _TooLarge(to, self._overgrown[to]))
+            event = Overgrown(self._overgrown[to])
         try:
             home, effects = receive(self._plan, self._limits, cell.home, event, now)
         except Exception as error:  # whatever it is, the next record is applied
@@ -238,7 +280,7 @@ class Worker:
         logger.error("%s: a record is put aside: %s", record.to, error, exc_info=None if missing else error)
         if type(record.event) is TimerDue:
             return []
-        headers = {"dagger-reason": f"{type(error).__name__}: {error}", "dagger-to": record.to}
+        headers = {"dagger-reason": f"{type(error).__name__.strip('_')}: {error}", "dagger-to": record.to}
         return [Outgoing(DEAD_LETTERS, record.to, encode_record(record), headers)]
 
     def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
@@ -286,6 +328,10 @@ class Worker:
         if not dirty:
             return
         writes = [self._row(key, loaded) for key, loaded in dirty.items()]
+        for write in writes:
+            if write.data is not None and len(write.data) > self._size_max and write.key not in self._overgrown:
+                size = len(write.data)
+                raise _TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
         for write, ok in zip(writes, await self._store.write(writes), strict=True):
             if not ok:
                 raise Fenced(f"the record of '{write.key}' was written by another worker")

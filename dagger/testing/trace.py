@@ -9,6 +9,7 @@ from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
+    Overgrown,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -240,6 +241,8 @@ class Narrator:
                 return f"timer of {to}"
             case StopRequested():
                 return f"stop of {to}"
+            case Overgrown():
+                return f"end of {to}, which is too large"
             case Subscribed():
                 return f"subscription of {event.instance} at '{to}'"
             case Unsubscribed():

@@ -33,6 +33,7 @@ class SqliteBackend:
 
     atomic = True
     shared = True
+    size_max = 64 * 1024 * 1024
 
     def __init__(self, options: Options) -> None:
         self.hub = Hub(options)

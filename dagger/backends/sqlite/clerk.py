@@ -2,8 +2,8 @@
 
 Questions are answered at once, on the event loop: each takes microseconds, less than to hand it to a thread and back.
 Changes that are asked for at the same time share one transaction: the more is going on, the more share the cost of a
-commit. The commit itself, which waits for the disk, is left to a thread; meanwhile what else is asked for waits in a
-queue. So the loop never waits for the disk, and never for the lock of another process.
+commit. The commit itself, which waits for the disk, is left to a thread, unless commits have been very fast; meanwhile
+what else is asked for waits in a queue. So the loop does not wait for a slow disk, nor for the lock of another process.
 
 A question that may have to look at very many rows is pondered in a thread of its own, with a connection of its own.
 """
@@ -33,6 +33,10 @@ RETRY_S_MIN: Final = 0.0005
 """The first pause between tries on a locked file, in seconds; each is up to twice the one before."""
 RETRY_S_MAX: Final = 0.005
 """The longest of them: the lock of a commit is held for about so long."""
+
+
+IN_PLACE_S: Final = 0.0005
+"""A commit that takes less than that is done on the event loop: a few times of what a thread costs, in seconds."""
 
 
 class Job:
@@ -65,7 +69,7 @@ class Clerk:
     """Answers questions and makes changes, in the order in which they are asked for."""
 
     def __init__(
-        self, options: Options, connect: Callable[[], sqlite3.Connection], changed: Callable[[], None]
+        self, options: Options, connect: Callable[[], sqlite3.Connection], changed: Callable[[int], None]
     ) -> None:
         self.partitions = options.partitions
         self._options = options
@@ -78,6 +82,8 @@ class Clerk:
         self._runner: asyncio.Task[None] | None = None
         self._is_writing = False
         self._is_open = False
+        self._commit_s = 1.0
+        """How long a commit takes, as a moving average."""
 
     @property
     def is_busy(self) -> bool:
@@ -200,6 +206,7 @@ class Clerk:
             connection = await self._open()
             await self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
             self._is_writing = True
+            before = connection.total_changes
             entries = [entry for job in jobs for entry in job.entries]
             if entries:
                 append(connection, entries, self.partitions)
@@ -208,18 +215,27 @@ class Clerk:
                     _try(connection, job)
                 elif job.work is not None:
                     job.result = job.work(connection)
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, connection.execute, "COMMIT")
+            await self._commit(connection)
         except Exception as error:
             failure = self._failed(error)
             for job in jobs:
                 job.error = job.error or failure
         else:
-            self._changed()
+            self._changed(connection.total_changes - before)
         finally:
             self._is_writing = False
         for job in jobs:
             job.settle()
+
+    async def _commit(self, connection: sqlite3.Connection) -> None:
+        """Wait for the disk in a thread, unless it is so fast that the thread would cost more."""
+        begun = time.perf_counter()
+        if self._commit_s < IN_PLACE_S:
+            connection.execute("COMMIT")
+        else:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, connection.execute, "COMMIT")
+        self._commit_s += (time.perf_counter() - begun - self._commit_s) / 8
 
     async def _when_free(self, call: Callable[[], T]) -> T:
         """Try again while others have the file locked, for a time."""

@@ -16,6 +16,9 @@ from dagger.errors import BackendError
 APPLICATION: Final = 0x64616767
 """`dagg`: SQLite's `application_id` of our files."""
 
+WAL_PAGES_MAX: Final = 16_384
+"""How long the write-ahead log may become before a commit has to write it back itself, in pages of 4 KiB."""
+
 _TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
 
@@ -112,6 +115,7 @@ def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connect
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
     except BaseException:
         connection.close()
         raise
