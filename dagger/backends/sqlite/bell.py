@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from typing_extensions import override
 
 WAKE: Final = b"w"
@@ -22,8 +23,12 @@ class Bell:
         self._events: dict[str, anyio.Event] = {}
 
     async def wait(self, who: str) -> None:
-        """Return at the next ring, or at once if it rang since `who` waited last."""
-        event = self._events.setdefault(who, anyio.Event())
+        """Return at the next ring; at once if it rang since `who` waited last, or if `who` never waited before."""
+        event = self._events.get(who)
+        if event is None:
+            self._events[who] = anyio.Event()
+            await anyio.lowlevel.checkpoint()
+            return
         await event.wait()
         if self._events[who] is event:  # else another who waits by this name was first
             self._events[who] = anyio.Event()
