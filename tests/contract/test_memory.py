@@ -1,6 +1,7 @@
 """Memory keeps the contract."""
 
 import pytest
+from typing_extensions import override
 
 from dagger.testing.contract import BackendContract, Storage
 from tests.contract.storages import InMemory
@@ -10,5 +11,6 @@ class TestMemory(BackendContract):
     """All of it."""
 
     @pytest.fixture
+    @override
     def storage(self) -> Storage:
         return InMemory()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from dagger.testing.contract import BackendContract, Storage
 from tests.contract.storages import OnSqlite
@@ -12,5 +13,6 @@ class TestSqlite(BackendContract):
     """All of it."""
 
     @pytest.fixture
+    @override
     def storage(self, tmp_path: Path) -> Storage:
         return OnSqlite(tmp_path)

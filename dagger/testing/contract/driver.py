@@ -28,11 +28,19 @@ class Driver(Dagger):
         self.backend = backend
 
     @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[Self]:
+        """Be a process that does not work, until the end of the block."""
+        try:
+            await self._open()
+            yield self
+        finally:
+            await self._close()
+
+    @asynccontextmanager
     async def working(self) -> AsyncGenerator[Self]:
         """Be a worker, until the end of the block; tasks that still run are cut off."""
         try:
-            await self._open()
-            async with anyio.create_task_group() as group:
+            async with self.connected(), anyio.create_task_group() as group:
                 self._group, self._tasks.leaving = group, False
                 try:
                     async with self.backend.log.join():
@@ -40,8 +48,10 @@ class Driver(Dagger):
                 finally:
                     self._group, self._tasks.leaving = None, True
                     group.cancel_scope.cancel()
-        finally:
-            await self._close()
+        except BaseExceptionGroup as found:
+            if len(found.exceptions) == 1:  # what failed in the block is told as it is
+                raise found.exceptions[0] from None
+            raise
 
     @property
     def owned(self) -> set[int]:

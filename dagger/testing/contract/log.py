@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from dagger.engine.ports import Append, LogRecord, TopicRecord
+from dagger.engine.ports import Append, Entry, LogRecord, TopicRecord
 from dagger.testing.contract.case import Case
 from dagger.testing.contract.hands import (
     Hands,
@@ -197,7 +197,7 @@ class LogContract(Case):
         async with alone(storage, "CONTRACT") as hands:
             await hands.log.append(numbered(2))
             records = await hands.records(2)
-            entries = [Append(0, b"no"), note("CONTRACT", "k", b"no"), IMPOSSIBLE, Append(0, b"no")]
+            entries: list[Entry] = [Append(0, b"no"), note("CONTRACT", "k", b"no"), IMPOSSIBLE, Append(0, b"no")]
             with pytest.raises(Exception, match=r"."):
                 await hands.commit(records, entries)
             await hands.log.rewind()

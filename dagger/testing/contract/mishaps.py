@@ -175,6 +175,11 @@ class MishapBackend:
         return self._inner.atomic
 
     @property
+    def size_max(self) -> int:
+        """As the port says."""
+        return self._inner.size_max
+
+    @property
     def shared(self) -> bool:
         """As the port says."""
         return self._inner.shared
