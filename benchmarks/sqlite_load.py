@@ -111,7 +111,7 @@ async def load(url: str, target: Path) -> float:
             await engine.wait(run)
         took = time.perf_counter() - begun
         services.cancel_scope.cancel()
-    await engine._close()
+    await engine.aclose()
     await anyio.Path(target).write_bytes(pickle.dumps([tuple(one) for one in statements]))
     return took
 

@@ -262,9 +262,14 @@ class Client:
         await self._open()
         await self._backend.log.append([entry])
 
-    async def publish_all(self, topic: Topic[M], messages: Iterable[M]) -> None:
-        """Put messages on a topic, in their order and in one go: all of them, or none. Raises as `publish` does."""
-        entries = [checked_message(topic, message) for message in messages]
+    async def publish_all(
+        self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
+    ) -> None:
+        """Put messages on a topic, in their order and in one go: all of them, or none.
+
+        `id` names each, so that a repetition of it is recognised. Raises as `publish` does.
+        """
+        entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
         for entry in entries:
             self._fits(f"a message for topic '{topic.name}'", entry.payload)
         await self._open()

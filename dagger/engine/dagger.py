@@ -82,6 +82,7 @@ class Dagger(Client):
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
         self._opened = False
+        self._connected = anyio.Event()
         self._leaving = anyio.Event()
 
     def _new_tasks(self) -> Tasks:
@@ -141,25 +142,36 @@ class Dagger(Client):
 
     @override
     async def _open(self) -> None:
-        """Connect, and begin the lifespan, once."""
-        if self._opened:
-            return
-        self._opened = True
+        """Connect, and begin the lifespan, once. Whoever comes meanwhile waits for the connection."""
+        while self._opened:
+            if self._connected.is_set():
+                return
+            await self._connected.wait()
+        self._opened, self._connected = True, anyio.Event()
         if self._stack is None:
             self._stack = AsyncExitStack()
         try:
             await self._stack.enter_async_context(self._backend.open())
+            self._connected.set()
             if self._lifespan is not None:
                 self._resources = await self._stack.enter_async_context(self._lifespan(self))
         except BaseException:
             await self._close()
             raise
 
+    async def aclose(self) -> None:
+        """Disconnect, where the engine was used without being a worker; it connects again when it is used again."""
+        await self._close()
+
     async def _close(self) -> None:
         self._follower.stop()
-        if self._stack is not None:
-            await self._stack.aclose()
-        self._opened, self._resources, self._stack = False, None, None
+        stack, self._stack = self._stack, None
+        try:
+            if stack is not None:
+                await stack.aclose()
+        finally:
+            self._opened, self._resources = False, None
+            self._connected.set()
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:

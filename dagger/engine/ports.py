@@ -140,8 +140,10 @@ class Reader(Protocol):
     """A consumer of one external topic, outside any workflow."""
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
-        """The next messages, from the first on that is kept; waits until there is one. What was read before is committed:
-        after a restart the group goes on behind it, and with what was read last."""
+        """The next messages, from the first on that is kept; waits until there is one.
+
+        What was read before is committed: after a restart the group goes on behind it, with what was read last.
+        """
         ...
 
 

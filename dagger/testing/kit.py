@@ -111,8 +111,10 @@ class TestEngine(Dagger):
             await self.settle()
 
     @override
-    async def publish_all(self, topic: Topic[M], messages: Iterable[M]) -> None:
-        await super().publish_all(topic, messages)
+    async def publish_all(
+        self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
+    ) -> None:
+        await super().publish_all(topic, messages, id=id)
         if _outside_tasks():
             await self.settle()
 

@@ -9,10 +9,8 @@ import anyio
 import pytest
 from typing_extensions import override
 
-from dagger import Dagger
 from examples import demo
 from examples.data.make_orders import ORDERS, orders
-from examples.orders import PAYMENT_COMMAND, PAYMENT_LISTENER, Paid
 from examples.terminal import Terminal
 
 
@@ -26,22 +24,15 @@ def test_the_demo_completes_every_order(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "✔ 20 orders: 20 completed, 0 lost, 0 duplicated" in out
     assert "└─ ✔ SHIPPING" in out
+    assert "the worker was killed half way: " in out
     assert "build/order-workflow.svg" in out
     assert demo.DRAWING.read_text().startswith("<svg")
 
 
-async def forgetful(engine: Dagger) -> None:
-    """Takes no money for the first order, and answers the second one twice."""
-    async for charge in engine.subscribe(PAYMENT_COMMAND, group="payment-service"):
-        number = int(charge.order_id.removeprefix("o-"))
-        for _ in range(number if number < 3 else 1):
-            if number > 1:
-                await engine.publish(PAYMENT_LISTENER, Paid(charge.order_id, "r"))
-
-
 def test_a_lost_order_fails_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(demo, "payment_service", forgetful)
-    monkeypatch.setattr(demo, "PATIENCE_S", 0.3)
+    services = (("tests.examples.forgetful",), demo.SERVICES[1])
+    monkeypatch.setattr(demo, "SERVICES", services)
+    monkeypatch.setattr(demo, "PATIENCE_S", 3)
     assert demo.main(["--limit", "5"]) == 1
     out = capsys.readouterr().out
     assert "✘ 5 orders: 4 completed, 1 lost, 1 duplicated" in out

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Final
 
 import anyio
-import anyio.lowlevel
 from typing_extensions import override
 
 WAKE: Final = b"w"
@@ -17,17 +16,16 @@ HELLO: Final = b"h"
 
 
 class Bell:
-    """Rings in the loop's thread; a ring that comes while nobody waits is kept for each who has waited before."""
+    """Rings in the loop's thread; a ring that comes while nobody waits is kept for whoever waits next."""
 
     def __init__(self) -> None:
         self._events: dict[str, anyio.Event] = {}
 
     async def wait(self, who: str) -> None:
-        """Return at the next ring; at once if it rang since `who` waited last, or if `who` never waited before."""
+        """Return at the next ring; at once if it rang since `who` waited last, or if `who` has never waited."""
         event = self._events.get(who)
         if event is None:
             self._events[who] = anyio.Event()
-            await anyio.lowlevel.checkpoint()
             return
         await event.wait()
         if self._events[who] is event:  # else another who waits by this name was first

@@ -50,7 +50,8 @@ class Peers:
         # Who could not say so for that long may not be the only one: a stopped process can hold the file's lock.
         stalled = time.monotonic() - self._renewed_at > lasts_s
         connection.execute(
-            "INSERT INTO peer VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET expires = excluded.expires",
+            "INSERT INTO peer VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET port = excluded.port, expires = excluded.expires",
             (self.id, self.port, self._host, self._pid, self._started, now + lasts_s),
         )
         self._renewed_at = time.monotonic()
