@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from dagger.backends.memory import MemoryBackend
+from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryStore
 from dagger.testing.contract import BackendContract, CrashContract, GuaranteeContract, TogetherContract, hands
 from tests.contract import faulty
 from tests.contract.faulty import with_log, with_store
 from tests.contract.storages import InMemory
 
 ENGINE = (CrashContract, GuaranteeContract, TogetherContract)
-FAULTS: dict[type, str] = {
+FAULTS: dict[type[object], str] = {
     faulty.Torn: "test_a_commit_that_raises_keeps_nothing",
     faulty.Restarting: "test_offsets_never_come_twice",
     faulty.Forgetful: "test_what_is_committed_is_not_polled_again",
@@ -41,10 +41,13 @@ FAULTS: dict[type, str] = {
 }
 
 
-def backend_with(fault: type) -> type[MemoryBackend]:
+def backend_with(fault: type[object]) -> type[MemoryBackend]:
     if issubclass(fault, MemoryBackend):
         return fault
-    return with_store(fault) if issubclass(fault, faulty.MemoryStore) else with_log(fault)
+    if issubclass(fault, MemoryStore):
+        return with_store(fault)
+    assert issubclass(fault, MemoryLog)
+    return with_log(fault)
 
 
 def of_the_ports() -> Iterator[str]:
@@ -68,7 +71,7 @@ def fails(name: str, storage: InMemory) -> bool:
 
 
 @pytest.mark.parametrize(("fault", "named"), FAULTS.items(), ids=lambda given: getattr(given, "__name__", ""))
-def test_a_fault_is_found(fault: type, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_is_found(fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hands, "LIMIT_S", 0.5)
     assert fails(named, InMemory(backend_with(fault)))
 
@@ -92,6 +95,8 @@ def test_each_test_of_the_ports_passes_where_there_is_no_fault() -> None:
     ],
     ids=lambda given: getattr(given, "__name__", ""),
 )
-def test_what_a_fault_does_to_an_engine_is_found(fault: type, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_fault_does_to_an_engine_is_found(
+    fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(hands, "LIMIT_S", 1.0)
     assert fails(named, InMemory(backend_with(fault)))

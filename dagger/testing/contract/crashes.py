@@ -35,7 +35,7 @@ class CrashContract(Case):
     """Guarantees 1 to 6 with one mishap at every place in turn."""
 
     places_every: ClassVar[int] = 1
-    """Every how manyeth place is tried: more than 1 for a backend that takes its time."""
+    """1 tries every place, 5 every fifth: for a backend that takes its time."""
 
     def test_who_dies_before_any_call_changes_nothing(self, storage: Storage) -> None:
         """The next process goes on with what was committed."""

@@ -190,6 +190,23 @@ class GuaranteeContract(Case):
                 assert (run.result, run.step("work").attempts) == (2, 1)
         assert runs == ["w-1", "w-1"]
 
+    @in_loop
+    async def test_6_a_result_that_the_log_cannot_take_now_is_recorded_later(self, storage: Storage) -> None:
+        runs = list[str]()
+
+        @task
+        async def work(order: shop.Order) -> int:
+            runs.append(order.id)
+            return len(runs)
+
+        mishap = Mishap("unavailable", 1, "append")  # the first append is the start
+        engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+        async with engine.working():
+            run = await engine.start(template("ContractWorks", work, key=shop.by_id), shop.Order("w-1"))
+            await engine.finish(run)
+            assert (run.result, runs) == (1, ["w-1"])
+        assert mishap.struck
+
     # 7. Nothing that a user sends can stop a partition.
 
     @in_loop

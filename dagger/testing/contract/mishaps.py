@@ -31,10 +31,11 @@ class Died(BaseException):
 
 
 class Mishap:
-    """Something that goes wrong at the call with this number, from 0."""
+    """Something that goes wrong at the call with this number, from 0: of all calls, or of those of one method."""
 
-    def __init__(self, sort: Sort, number: int) -> None:
+    def __init__(self, sort: Sort, number: int, method: str = "commit") -> None:
         self.sort = sort
+        self._method = method
         self.struck = ""
         """Where it went wrong; empty if it did not yet."""
         self._left = number
@@ -57,7 +58,7 @@ class Mishap:
         raise (Fenced if self.sort == "fenced" else BackendUnavailable)(self.struck)
 
     def _strikes(self, name: str) -> bool:
-        if self.struck or (name != "commit" and not self.sort.startswith("dies")):
+        if self.struck or (name != self._method and not self.sort.startswith("dies")):
             return False
         self._left -= 1
         if self._left < 0:
