@@ -34,6 +34,7 @@ async def run_engine(options: Options, statements: list[Statement] | None = None
     backend = SqliteBackend(options)
     if statements is not None:
         recording(backend, statements)
+    results, took = list[Shipped](), 0.0
     async with Dagger(backend=backend) as engine, anyio.create_task_group() as services:
         engine.register(orders)
         serve(engine, services)

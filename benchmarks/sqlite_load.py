@@ -80,7 +80,7 @@ def recording(backend: SqliteBackend, statements: list[Statement]) -> None:
         connection = open_file(backend.hub.options)
         return Recorder(connection, statements) if len(opened) == 1 else connection
 
-    backend.hub.connect = connect  # type: ignore[method-assign]
+    backend.hub.connect = connect  # type: ignore[method-assign]  # to record
 
 
 def serve(engine: Dagger, group: anyio.abc.TaskGroup) -> None:
@@ -101,6 +101,7 @@ async def load(url: str, target: Path) -> float:
     engine = Dagger(backend=backend)
     engine.register(orders)
     await engine.count()  # which opens the file
+    took = 0.0
     async with anyio.create_task_group() as services:
         serve(engine, services)
         begun = time.perf_counter()

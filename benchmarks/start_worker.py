@@ -13,7 +13,7 @@ import uuid
 BEGUN = time.perf_counter()
 
 from benchmarks.workflow import Order, orders  # noqa: E402  # the time counts from here
-from dagger import Dagger, Status  # noqa: E402
+from dagger import Dagger, Status  # noqa: E402  # as above
 
 
 async def first_step(url: str) -> float:

@@ -195,7 +195,7 @@ class Clerk:
         for job in jobs:
             try:
                 connection = await self._open()
-                job.result = await self._when_free(lambda job=job, to=connection: job.work and job.work(to))  # type: ignore[misc]
+                job.result = await self._when_free(lambda job=job, to=connection: job.work and job.work(to))  # type: ignore[misc]  # mypy infers no default
             except Exception as error:
                 job.error = self._failed(error)
             job.settle()
@@ -256,13 +256,15 @@ class Clerk:
         return told(error, self._options.path) if isinstance(error, sqlite3.Error) else error
 
     async def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            loop = asyncio.get_running_loop()
-            try:
-                self._connection = await loop.run_in_executor(self._executor, self._connect)
-            except OSError as error:
-                raise BackendUnavailable(f"the file '{self._options.path}' cannot be opened: {error}") from error
-        return self._connection
+        if self._connection is not None:
+            return self._connection
+        loop = asyncio.get_running_loop()
+        try:
+            connection = await loop.run_in_executor(self._executor, self._connect)
+        except OSError as error:
+            raise BackendUnavailable(f"the file '{self._options.path}' cannot be opened: {error}") from error
+        self._connection = connection
+        return connection
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
