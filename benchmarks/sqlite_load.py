@@ -80,7 +80,7 @@ def recording(backend: SqliteBackend, statements: list[Statement]) -> None:
         connection = open_file(backend.hub.options)
         return Recorder(connection, statements) if len(opened) == 1 else connection
 
-    backend.hub.connect = connect  # type: ignore[method-assign]  # to record
+    backend.hub.connect = connect
 
 
 def serve(engine: Dagger, group: anyio.abc.TaskGroup) -> None:

@@ -20,6 +20,8 @@ import anyio
 from typing_extensions import override
 
 from dagger import Dagger, Instance, Status
+from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.options import options_of
 from tests.chaos.workflow import chaos_order, diary, expected, orders
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -101,7 +103,8 @@ class Chaos:
         self.faults = ["kill"] * kills + ["stop"] * stops
         self.random.shuffle(self.faults)
         self.summary = Summary(total, seed)
-        self.engine = Dagger(self.url)
+        self.backend = SqliteBackend(options_of(self.url))
+        self.engine = Dagger(backend=self.backend)
         self.engine.register(chaos_order)
         self.workers = list[Program]()
         self.others = list[Program]()
@@ -119,6 +122,7 @@ class Chaos:
                 if number == len(self.faults) // 2:
                     submitter.kill()
                     self.others.append(Program("submit", self.url, str(summary.total)))
+                await self.all_at_work()
                 await (self.kill() if fault == "kill" else self.stop())
             await self.until(summary.total)
             summary.seconds = time.monotonic() - begun
@@ -199,16 +203,12 @@ class Chaos:
         connection = sqlite3.connect(self.path)
         self.look_at_topics(connection)
         owned = connection.execute("SELECT team, partition FROM lease WHERE owner IS NOT NULL").fetchall()
-        mine = self.engine_id()
+        mine = self.backend.hub.peers.id
         summary.left_over = [f"{team}/{partition}" for team, partition in owned if not team]
         summary.left_over += [
             id for (id,) in connection.execute("SELECT peer FROM member WHERE team = ''") if id != mine
         ]
         connection.close()
-
-    def engine_id(self) -> str:
-        backend = self.engine._backend
-        return str(backend.hub.peers.id)  # type: ignore[attr-defined]
 
     async def instances(self) -> dict[str, Instance]:
         found, after = dict[str, Instance](), None

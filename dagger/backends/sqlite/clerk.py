@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from random import random
 from typing import Any, Final, TypeVar
 
@@ -195,7 +196,8 @@ class Clerk:
         for job in jobs:
             try:
                 connection = await self._open()
-                job.result = await self._when_free(lambda job=job, to=connection: job.work and job.work(to))  # type: ignore[misc]  # mypy infers no default
+                assert job.work is not None
+                job.result = await self._when_free(partial(job.work, connection))
             except Exception as error:
                 job.error = self._failed(error)
             job.settle()
@@ -260,11 +262,11 @@ class Clerk:
             return self._connection
         loop = asyncio.get_running_loop()
         try:
-            connection = await loop.run_in_executor(self._executor, self._connect)
+            opened: sqlite3.Connection = await loop.run_in_executor(self._executor, self._connect)
         except OSError as error:
             raise BackendUnavailable(f"the file '{self._options.path}' cannot be opened: {error}") from error
-        self._connection = connection
-        return connection
+        self._connection = opened
+        return opened
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -28,6 +28,8 @@ class Hub:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self.connect: Callable[[], sqlite3.Connection] = partial(open_file, options)
+        """Gives a connection to the file; tests put one here that fails at a chosen place."""
         self.clerk = Clerk(options, lambda: self.connect(), self._changed)
         self._begin()
 
@@ -49,10 +51,6 @@ class Hub:
     def partitions(self) -> int:
         """Into how many partitions the file is divided."""
         return self.clerk.partitions
-
-    def connect(self) -> sqlite3.Connection:
-        """A connection to the file; tests give one that fails at a chosen place."""
-        return open_file(self.options)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
