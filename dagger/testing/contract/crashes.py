@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import anyio
+import pytest
 
 from dagger.engine.instance import Instance
 from dagger.engine.ports import Backend, TopicRecord
@@ -14,7 +15,7 @@ from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.case import Case
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import LIMIT_S
+from dagger.testing.contract.hands import LIMIT_S, needs_sharing
 from dagger.testing.contract.mishaps import Died, Mishap, MishapBackend, Sort
 from dagger.testing.contract.storage import Storage
 
@@ -45,6 +46,11 @@ class CrashContract(Case):
         """What was called has happened, and nobody has heard of it."""
         self._at_every_place(storage, "dies after")
 
+    def test_who_is_overtaken_before_any_call_changes_nothing(self, storage: Storage) -> None:
+        """It is paused for so long that another does all of the work, and then goes on as if nothing had been."""
+        needs_sharing(storage.backend())
+        self._at_every_place(storage, "paused")
+
     def test_a_commit_that_is_fenced_changes_nothing(self, storage: Storage) -> None:
         """Every record comes again."""
         self._at_every_place(storage, "fenced")
@@ -74,9 +80,17 @@ class CrashContract(Case):
 async def outcome(storage: Storage, mishap: Mishap) -> Outcome:
     """Play the scenario to its end, by as many processes as it takes; the first has the mishap."""
     clock = VirtualClock()
+    backend = storage.backend()
+
+    async def be_overtaken() -> None:
+        if not await storage.expire(backend):
+            pytest.skip("the storage has no way to let what is owned pass to others (`expire`)")
+        await work(storage.backend(), clock)
+
+    mishap.meanwhile = be_overtaken
     with anyio.fail_after(LIMIT_S):
         try:
-            await work(MishapBackend(storage.backend(), mishap), clock)
+            await work(MishapBackend(backend, mishap), clock)
         except* Died:
             await work(storage.backend(), clock)
         return await look(storage, clock)

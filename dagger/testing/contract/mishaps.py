@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
+
+import anyio
 
 from dagger.engine.ports import (
     Backend,
@@ -21,9 +23,11 @@ from dagger.errors import BackendUnavailable, Fenced
 
 T = TypeVar("T")
 
-Sort: TypeAlias = Literal["dies before", "dies after", "fenced", "unavailable", "answer lost"]
-"""What goes wrong: the process dies before or after a call; a commit is refused, cannot be done now, or is done but its
-answer is lost."""
+Sort: TypeAlias = Literal["dies before", "dies after", "paused", "fenced", "unavailable", "answer lost"]
+"""What goes wrong: the process dies before or after a call, or is paused before it; a commit is refused, cannot be done
+now, or is done but its answer is lost."""
+ANYWHERE: Final = ("dies before", "dies after", "paused")
+"""What can go wrong at any call."""
 
 
 class Died(BaseException):
@@ -38,17 +42,25 @@ class Mishap:
         self._method = method
         self.struck = ""
         """Where it went wrong; empty if it did not yet."""
+        self.meanwhile: Callable[[], Awaitable[None]] = _nothing
+        """What happens while it is paused."""
         self._left = number
         self._dead = False
+        self._paused: anyio.Event | None = None
 
     async def call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """Make a call of a port, or let it go wrong."""
         if self._dead:
             raise Died(self.struck)
+        if self._paused is not None:
+            await self._paused.wait()
         strikes = self._strikes(name)
         if not strikes:
             return await work()
-        if self.sort in ("dies before", "dies after"):
+        if self.sort == "paused":
+            await self._pause()
+            return await work()
+        if self.sort in ANYWHERE:
             self._dead = True
             if self.sort == "dies after":
                 await work()
@@ -57,8 +69,17 @@ class Mishap:
             await work()
         raise (Fenced if self.sort == "fenced" else BackendUnavailable)(self.struck)
 
+    async def _pause(self) -> None:
+        """Nothing that the process does goes on meanwhile."""
+        paused = self._paused = anyio.Event()
+        try:
+            await self.meanwhile()
+        finally:
+            self._paused = None
+            paused.set()
+
     def _strikes(self, name: str) -> bool:
-        if self.struck or (name != self._method and not self.sort.startswith("dies")):
+        if self.struck or (name != self._method and self.sort not in ANYWHERE):
             return False
         self._left -= 1
         if self._left < 0:
