@@ -259,4 +259,12 @@ class Dagger(Client):
         """A task has ended, or says that it hangs."""
 
     async def _report(self, id: str, outcome: Outcome) -> None:
-        await self._append(id, outcome)
+        """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
+        pause = PAUSE_S_MIN
+        while True:
+            try:
+                return await self._append(id, outcome)
+            except BackendUnavailable as error:
+                logger.error("%s: the result of a task of %s is kept for %g s", error, id, pause)
+                await anyio.sleep(pause)
+                pause = min(2 * pause, PAUSE_S_MAX)

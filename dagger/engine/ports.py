@@ -3,18 +3,21 @@
 Contract of a log:
 
 * `append` returns once the records are accepted; an accepted record is never lost.
-* A partition has one owner at a time: who has joined. Only records of owned partitions are polled.
+* A partition has one owner at a time: who has joined. Only records of owned partitions are polled, and none of them
+  waits for ever while there is always more in another.
 * Records of one partition are polled in the order of their offsets, which grow and never come twice; a record is
   polled again after a restart, a take-over or a `rewind` until its offset is committed.
-* `commit` is atomic: all entries are appended and all offsets committed, or nothing is.
+* `commit` is atomic: all entries are appended and all offsets committed, or nothing is. If it raises, nothing is,
+  unless its answer was lost; who calls it finds out by a `rewind`.
 * A commit of offsets of a partition that somebody else has owned since it was polled raises Fenced.
 
 Contract of a store:
 
 * `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing. It is
   told by the answer False, or by Fenced from the commit that follows, which then keeps nothing.
-* The stored version becomes `next`, and no version comes twice for a key, even if its record was deleted in between:
-  so a worker that was overtaken changes nothing.
+* The stored version becomes `next`. Whoever writes chooses it so that no version comes twice for a key, even if its
+  record was deleted in between: so a worker that was overtaken changes nothing.
+* The partition of a key never changes.
 * A write may become visible as late as the commit of the log that follows it.
 * `due` and `busy` never scan records that are not due, or not busy.
 
@@ -137,7 +140,10 @@ class Reader(Protocol):
     """A consumer of one external topic, outside any workflow."""
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
-        """The next messages; waits until there is one. What was read before is committed."""
+        """The next messages, from the first on that is kept; waits until there is one.
+
+        What was read before is committed: after a restart the group goes on behind it, with what was read last.
+        """
         ...
 
 
@@ -150,7 +156,8 @@ class Log(Protocol):
         ...
 
     def consume(self, topics: Collection[str]) -> None:
-        """Poll these external topics too, from now on."""
+        """Poll these external topics too, from now on; each from the first message on that is kept, or from behind what
+        was committed."""
         ...
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -162,7 +169,7 @@ class Log(Protocol):
         ...
 
     async def wait(self) -> None:
-        """Return when there may be something to poll."""
+        """Return when there may be something to poll: also if it came between the last poll and this call."""
         ...
 
     async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
@@ -173,7 +180,7 @@ class Log(Protocol):
         ...
 
     async def rewind(self) -> None:
-        """After a failure: forget what was polled and not committed, and poll it again."""
+        """After a failure: forget what was polled or written and not committed, and poll it again."""
         ...
 
     def join(self) -> AbstractAsyncContextManager[None]:

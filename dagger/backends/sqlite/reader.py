@@ -19,7 +19,7 @@ class SqliteReader:
     def __init__(self, hub: Hub, topic: str, group: str) -> None:
         self._hub = hub
         self._topic = topic
-        self._group = f"{group}/{topic}"
+        self._group = f"{len(group)}/{group}/{topic}"  # so that no two have one name
         self._team: Team | None = None
         self._owned: dict[int, int] = {}
         self._at: dict[Position, int] = {}

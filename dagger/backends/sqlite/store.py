@@ -56,6 +56,9 @@ class SqliteStore:
             for write in writes
             if write.data is not None and write.version and not write.moved
         ]
+        absent = [write.key for write in writes if write.data is None and not write.version]
+        if absent and any(_read(connection, absent)):
+            raise Fenced("a record was made by another worker")
         try:
             for statement, rows in ((_DELETE, gone), (_INSERT, new), (_UPDATE, full), (_UPDATE_DATA, short)):
                 if rows and connection.executemany(statement, rows).rowcount != len(rows):
