@@ -7,6 +7,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar, overload
 
+from dagger.codecs import json
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
 from dagger.core.state import State, Status
 from dagger.dsl.template import Template
@@ -243,6 +244,13 @@ class Client:
         payload = checked_signal(plan, name, value)
         self._fits(f"the signal '{name}'", payload)
         await self._append(id, SignalReceived(name, payload))
+
+    async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
+        """The same, with the value as JSON: for callers who have no Python value. Raises DecodeError too."""
+        await self._open()
+        _, plan = await self._target(instance)
+        codec = plan.signals.get(name)
+        await self.signal(instance, name, data if codec is None else json.bind(codec.type).decode(data))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
         """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""

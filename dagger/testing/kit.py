@@ -180,6 +180,10 @@ class TestEngine(Dagger):
         self._opening = True
         try:
             await super()._open()
+            await self._begin()
+        except BaseException:
+            await self._close()
+            raise
         finally:
             self._opening = False
 
@@ -217,9 +221,9 @@ class TestEngine(Dagger):
 
     async def _begin_again(self) -> None:
         """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
+        await self._worker.rewind()  # before anything else: others may be settling at the same time
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
-        await self._worker.rewind()
         states = [await self._state(id) for id in self._watch.ids]
         self._committed([], [state for state in states if state is not None])
 

@@ -25,7 +25,6 @@ class Driver(Dagger):
     def __init__(self, backend: Backend, clock: VirtualClock, **settings: Any) -> None:
         super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
         self.time = clock
-        self.backend = backend
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[Self]:
