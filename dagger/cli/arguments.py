@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Final, TypeAlias
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from dagger.core import Status
 
-if TYPE_CHECKING:  # it has no public name
-    Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
 _TARGET: Final = "an engine, as MODULE:NAME"
+Add: TypeAlias = Callable[..., argparse.ArgumentParser]
+"""Adds a command."""
+
 _LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(prog="dagger", description="Durable workflows: workers, messages and instances.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     _worker(commands)
     _publish(commands)
     _instances(commands)
@@ -33,8 +34,8 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _command(commands: Commands, name: str, text: str, example: str) -> argparse.ArgumentParser:
-    return commands.add_parser(
+def _command(commands: Add, name: str, text: str, example: str) -> argparse.ArgumentParser:
+    return commands(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
@@ -43,7 +44,7 @@ def _command(commands: Commands, name: str, text: str, example: str) -> argparse
     )
 
 
-def _worker(commands: Commands) -> None:
+def _worker(commands: Add) -> None:
     one = _command(
         commands, "worker", "run a worker until SIGTERM, which lets what is in flight end", "dagger worker shop:engine"
     )
@@ -51,7 +52,7 @@ def _worker(commands: Commands) -> None:
     one.add_argument("--log-level", choices=_LEVELS, default="info", help="what is told on stderr (info)")
 
 
-def _publish(commands: Commands) -> None:
+def _publish(commands: Add) -> None:
     example = (
         'dagger publish shop:engine PAYMENT_LISTENER \'{"order_id": "o-1", "receipt": "r-7"}\'\n'
         "  dagger publish sqlite:///orders.db PAYMENT_LISTENER --key o-1 - < messages.jsonl"
@@ -70,7 +71,7 @@ def _publish(commands: Commands) -> None:
     one.add_argument("--id", help="names the message, so that a repetition of it is recognised")
 
 
-def _instances(commands: Commands) -> None:
+def _instances(commands: Add) -> None:
     one = _command(
         commands, "instances", "list instances, ordered by id", "dagger instances shop:engine --status FAILURE"
     )
@@ -84,7 +85,7 @@ def _instances(commands: Commands) -> None:
     one.add_argument("--after", metavar="ID", help="behind this id: where the last page ended")
 
 
-def _signal(commands: Commands) -> None:
+def _signal(commands: Add) -> None:
     one = _command(commands, "signal", "send a signal to an instance", "dagger signal shop:engine o-1 approve true")
     one.add_argument("engine", metavar="ENGINE", help=_TARGET)
     one.add_argument("id", metavar="ID", help="the id of the instance")
@@ -92,7 +93,7 @@ def _signal(commands: Commands) -> None:
     one.add_argument("value", metavar="VALUE", help="its value, as JSON")
 
 
-def _backup(commands: Commands) -> None:
+def _backup(commands: Add) -> None:
     one = _command(
         commands,
         "backup",

@@ -40,6 +40,7 @@ class Driver(Dagger):
         """Be a worker, until the end of the block; tasks that still run are cut off."""
         try:
             async with self.connected(), anyio.create_task_group() as group:
+                await self._begin()
                 self._group, self._tasks.leaving = group, False
                 try:
                     async with self.backend.log.join():
