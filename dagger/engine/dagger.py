@@ -83,6 +83,7 @@ class Dagger(Client):
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
         self._opened = False
+        self._is_connected = False
         self._connected = anyio.Event()
         self._leaving = anyio.Event()
 
@@ -138,7 +139,7 @@ class Dagger(Client):
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
-            self._opened, self._resources, self._stack = False, None, None
+            self._opened, self._is_connected, self._resources, self._stack = False, False, None, None
 
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave."""
@@ -156,7 +157,7 @@ class Dagger(Client):
     async def _open(self) -> None:
         """Connect, once. Whoever comes meanwhile waits for the connection."""
         while self._opened:
-            if self._connected.is_set():
+            if self._is_connected:
                 return
             await self._connected.wait()
         self._opened, self._connected = True, anyio.Event()
@@ -164,6 +165,7 @@ class Dagger(Client):
             self._stack = AsyncExitStack()
         try:
             await self._stack.enter_async_context(self._backend.open())
+            self._is_connected = True
             self._connected.set()
         except BaseException:
             await self._close()
@@ -198,7 +200,7 @@ class Dagger(Client):
             if stack is not None:
                 await stack.aclose()
         finally:
-            self._opened, self._resources = False, None
+            self._opened, self._is_connected, self._resources = False, False, None
             self._connected.set()
 
     @asynccontextmanager

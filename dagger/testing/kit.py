@@ -82,6 +82,13 @@ class TestEngine(Dagger):
     # What tests do.
 
     @override
+    async def submit(self, instance: Prepared[B]) -> Run[B]:
+        run = await super().submit(instance)
+        if _outside_tasks():
+            await self.settle()
+        return run
+
+    @override
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
         runs = await super().submit_all(instances)
         if _outside_tasks():
