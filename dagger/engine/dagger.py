@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import anyio
 import anyio.abc
@@ -21,7 +21,7 @@ from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_settings
+from dagger.engine.prepare import checked_choice, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
@@ -37,6 +37,8 @@ PAUSE_S_MAX: Final = 5.0
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
+Unmatched: TypeAlias = Literal["drop", "hold"]
+"""What becomes of a message that its instance does not take any more."""
 Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
 
 
@@ -47,8 +49,10 @@ class Dagger(Client):
     left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
     `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
     a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
-    bound how many early messages are kept for a listener, and for how long. `unmatched_topic` names a topic for
-    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
+    bound how many early messages are kept for a listener, and for how long. With `unmatched="hold"` a message that
+    its instance does not take any more is kept within the same bounds, for whoever comes next to its key.
+    `unmatched_topic` names a topic for messages that nobody takes; by default they are counted (`engine.counts`) and
+    dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -63,6 +67,7 @@ class Dagger(Client):
         grace: timedelta = timedelta(seconds=30),
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
+        unmatched: Unmatched = "drop",
         unmatched_topic: str | None = None,
         clock: Clock | None = None,
         backend: Backend | None = None,
@@ -71,7 +76,8 @@ class Dagger(Client):
             counts={"early_limit": (early_limit, 0), "threads": (threads, 1)},
             spans={"early_for": early_for, "grace": grace},
         )
-        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER))
+        checked_choice("unmatched", unmatched, get_args(Unmatched))
+        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
         self._lifespan = lifespan
         self._resources: Any = None
