@@ -14,10 +14,10 @@ from dagger import Topic
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
-from dagger.engine.ports import Outgoing
+from dagger.engine.ports import Append, Outgoing, Reader
 from dagger.errors import BackendUnavailable
-from tests.sqlite.faults import Fault
-from tests.sqlite.small import PATIENCE_S
+from tests.sqlite.faults import NEVER, PASSING, Fault, Sort
+from tests.sqlite.small import PATIENCE_S, insist
 
 TOPIC = Topic("FILE", str, key=lambda m: m)
 LETTERS = [chr(ord("a") + number) for number in range(8)]
@@ -63,6 +63,66 @@ def test_a_question_that_fails_does_no_harm_to_a_change_that_waits_for_the_lock(
             assert count == 1
 
     limited(run)
+
+
+@pytest.mark.parametrize("sort", PASSING)
+def test_a_poll_that_fails_half_way_skips_nothing(tmp_path: Path, sort: Sort) -> None:
+    """At each statement of the poll in turn; what is owned is told, too."""
+
+    async def poll(path: Path, number: int) -> bool:
+        backend, fault = on_file(path), Fault(sort)
+        with fault.at_work():
+            async with backend.open(), backend.log.join():
+                await backend.log.append([Append(partition, b"x") for partition in range(4)])
+                fault.arm(number)
+                batch = await insist(lambda: backend.log.poll(100))
+                fault.arm(NEVER)
+        assert sorted(record.partition for record in batch.records) == [*range(4)], fault.struck
+        assert batch.owned is not None, fault.struck
+        assert len(batch.owned) == 16
+        return bool(fault.struck)
+
+    async def run() -> None:
+        number = 0
+        while await poll(tmp_path / f"{number}.db", number):
+            number += 1
+        assert number > 4
+
+    limited(run)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_reader_that_gives_up_waiting_misses_nothing(tmp_path: Path, turns: int) -> None:
+    """Its question was put, and is answered when it no longer waits."""
+
+    async def run() -> None:
+        backend, fault = on_file(tmp_path / "file.db"), Fault("locked before")
+        with fault.at_work():
+            async with backend.open():
+                reader = backend.log.reader(TOPIC.name, "group")
+                assert await read_for(reader, turns=100) == []  # it is a member of its group by now
+                await backend.log.append([Outgoing(TOPIC.name, "a", b"x")])
+                fault.arm(0)  # so that the question is put again, in a queue
+                found = await read_for(reader, turns) or await read_for(reader, turns=100)
+        assert found == [b"x"]
+
+    limited(run)
+
+
+async def read_for(reader: Reader, turns: int) -> list[bytes]:
+    """Read; give up after so many turns of the event loop."""
+    found = list[bytes]()
+
+    async def give_up() -> None:
+        for _ in range(turns):
+            await anyio.sleep(0.001 if turns > 10 else 0)
+        group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(give_up)
+        found += [one.payload for one in await reader.read(10)]
+        group.cancel_scope.cancel()
+    return found
 
 
 def test_a_file_that_cannot_be_made_now_is_told_as_what_passes(tmp_path: Path) -> None:
