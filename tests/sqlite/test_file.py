@@ -10,10 +10,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dagger import Topic
+from dagger import Dagger, Topic
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
+from dagger.engine import patience
 from dagger.engine.ports import Append, Outgoing, Reader
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import NEVER, PASSING, Fault, Sort
@@ -21,6 +22,11 @@ from tests.sqlite.small import PATIENCE_S, insist
 
 TOPIC = Topic("FILE", str, key=lambda m: m)
 LETTERS = [chr(ord("a") + number) for number in range(8)]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PAUSE_S_MIN", 0.001)
 
 
 def on_file(path: Path) -> SqliteBackend:
@@ -91,6 +97,34 @@ def test_a_poll_that_fails_half_way_skips_nothing(tmp_path: Path, sort: Sort) ->
     limited(run)
 
 
+@pytest.mark.parametrize("sort", PASSING)
+def test_a_subscriber_outlives_what_passes_and_misses_nothing(tmp_path: Path, sort: Sort) -> None:
+    """At each statement that it takes to read a few messages."""
+
+    async def subscribe(path: Path, number: int) -> bool:
+        engine, fault = Dagger(f"sqlite:///{path}"), Fault(sort)
+        found = list[str]()
+        with fault.at_work():
+            await engine.publish_all(TOPIC, LETTERS)
+            fault.arm(number)
+            async for batch in engine.subscribe_batches(TOPIC, group="group", limit=3):
+                found += batch
+                if len(found) >= len(LETTERS):
+                    break
+            fault.arm(NEVER)
+            await engine.aclose()
+        assert sorted(found) == LETTERS, fault.struck
+        return bool(fault.struck)
+
+    async def run() -> None:
+        number = 0
+        while await subscribe(tmp_path / f"{number}.db", number):
+            number += 1
+        assert number > 10
+
+    limited(run)
+
+
 @pytest.mark.parametrize("turns", range(6))
 def test_a_reader_that_gives_up_waiting_misses_nothing(tmp_path: Path, turns: int) -> None:
     """Its question was put, and is answered when it no longer waits."""
@@ -139,3 +173,25 @@ def test_a_file_that_cannot_be_made_now_is_told_as_what_passes(tmp_path: Path) -
             break
         number += 1
     assert number > 20
+
+
+def test_an_engine_that_cannot_begin_now_says_so_plainly(tmp_path: Path) -> None:
+    """As one error, not a group, wherever it fails; and nothing is left open."""
+
+    async def begin(number: int) -> bool:
+        fault = Fault("full before", number)
+        with fault.at_work():
+            try:
+                async with Dagger(f"sqlite:///{tmp_path / str(number)}.db"):
+                    fault.arm(NEVER)
+            except BackendUnavailable as error:
+                assert "disk is full" in str(error)  # noqa: PT017  # of each in turn
+        return bool(fault.struck)
+
+    async def run() -> None:
+        number = 0
+        while await begin(number):
+            number += 1
+        assert number > 40
+
+    limited(run)

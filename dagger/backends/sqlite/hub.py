@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -18,6 +19,9 @@ from dagger.backends.sqlite.peers import QUIET_S, Peers, forget
 from dagger.backends.sqlite.pulse import Chore, Pulse
 from dagger.backends.sqlite.schema import open_file, partitions_of
 from dagger.backends.sqlite.team import Team
+from dagger.errors import BackendError
+
+logger: Final = logging.getLogger("dagger")
 
 WRITE_BACK_ROWS: Final = 2_000
 """After how many changed rows the write-ahead log is brought into the file: about 4 MiB."""
@@ -91,10 +95,17 @@ class Hub:
         finally:
             with anyio.CancelScope(shield=True):
                 await asyncio.to_thread(self.pulse.stop)
-                await self.clerk.change(partial(forget, id=self.peers.id))
-                self.peers.greet()
+                await self._say(partial(forget, id=self.peers.id))
             if transport is not None:
                 transport.close()
+
+    async def _say(self, going: Callable[[sqlite3.Connection], None]) -> None:
+        """Let others take over at once. Where that cannot be said now, they do so when the lease has expired."""
+        try:
+            await self.clerk.change(going)
+        except BackendError as error:
+            logger.warning("%s: what is owned passes to others when the lease expires", error)
+        self.peers.greet()
 
     def _arrive(self, connection: sqlite3.Connection) -> None:
         self.peers.renew(connection, QUIET_S)
@@ -111,8 +122,7 @@ class Hub:
     async def leave(self, team: Team) -> None:
         """Be no member any more: others take over."""
         self.teams = {name: other for name, other in self.teams.items() if other is not team}
-        await self.clerk.change(team.leave)
-        self.peers.greet()
+        await self._say(team.leave)
 
     async def regain(self) -> None:
         """Look at once what is owned."""
