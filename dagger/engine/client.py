@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, overload
 
 from dagger.codecs import json
@@ -15,6 +16,7 @@ from dagger.dsl.topics import Topic
 from dagger.engine.clock import Clock
 from dagger.engine.follow import Follower
 from dagger.engine.instance import Instance
+from dagger.engine.patience import insist
 from dagger.engine.ports import Append, Backend, Row
 from dagger.engine.prepare import (
     checked_message,
@@ -300,7 +302,8 @@ class Client:
     async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
         """The messages of a topic, for code outside any workflow; each at least once for a group.
 
-        One that cannot be decoded goes to the topic's dead letters, with the reason.
+        One that cannot be decoded goes to the topic's dead letters, with the reason. While the backend is not
+        available, it is tried again.
         """
         async for messages in self.subscribe_batches(topic, group=group):
             for message in messages:
@@ -312,9 +315,11 @@ class Client:
         await self._open()
         reader = self._backend.log.reader(topic.name, group)
         while True:
-            messages, others = decoded(topic, await reader.read(limit))
+            found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
+            messages, others = decoded(topic, found)
             if others:
-                await self._backend.log.append(others)
+                letters = partial(self._backend.log.append, others)
+                await insist(f"dead letters of '{topic.name}' are kept", letters)
             if messages:
                 yield messages
 

@@ -20,6 +20,7 @@ from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
+from dagger.engine.patience import Pauses, insist
 from dagger.engine.ports import Backend
 from dagger.engine.prepare import checked_choice, checked_settings
 from dagger.engine.records import partition_of
@@ -30,10 +31,6 @@ from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
 
-PAUSE_S_MIN: Final = 0.1
-"""The first pause of a worker whose backend is not available, in seconds; each is twice the one before."""
-PAUSE_S_MAX: Final = 5.0
-"""The longest of these pauses, in seconds."""
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
@@ -214,36 +211,37 @@ class Dagger(Client):
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         self._leaving = anyio.Event()
         self._tasks.leaving = False
-        async with anyio.create_task_group() as group:
+        async with self._backend.log.join(), anyio.create_task_group() as group:
             self._group = group
             try:
-                async with self._backend.log.join():
-                    group.start_soon(self._work)
-                    yield
-                    await self._drain()
+                group.start_soon(self._work)
+                yield
+                await self._drain()
             finally:
                 self._group = None
                 group.cancel_scope.cancel()
 
     async def _work(self) -> None:
-        pause = PAUSE_S_MIN
+        pauses, is_sound = Pauses(), True
         while not self._leaving.is_set():
             try:
+                if not is_sound:
+                    await self._worker.rewind()  # which may fail for as long as what is to be repeated
+                    is_sound = True
                 await self._worker.ring()
                 if await self._worker.run_once():
                     # A backend in this process never suspends: code beside the engine would not get its turn.
                     await anyio.lowlevel.checkpoint()
                 else:
                     await self._idle()
-                pause = PAUSE_S_MIN
+                pauses = Pauses()
             except Fenced as error:
                 logger.warning("%s: going on with what is owned", error)
-                await self._worker.rewind()
+                is_sound = False
             except BackendUnavailable as error:
-                logger.error("%s: trying again in %g s", error, pause)  # what it says is enough
-                await self._worker.rewind()
-                await anyio.sleep(pause)
-                pause = min(2 * pause, PAUSE_S_MAX)
+                logger.error("%s: trying again in %g s", error, pauses.next_s)  # what it says is enough
+                is_sound = False
+                await pauses.rest()
 
     async def _idle(self) -> None:
         """Sleep until there is something to poll, or the next timer is due."""
@@ -296,11 +294,4 @@ class Dagger(Client):
 
     async def _report(self, id: str, outcome: Outcome) -> None:
         """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
-        pause = PAUSE_S_MIN
-        while True:
-            try:
-                return await self._append(id, outcome)
-            except BackendUnavailable as error:
-                logger.error("%s: the result of a task of %s is kept for %g s", error, id, pause)
-                await anyio.sleep(pause)
-                pause = min(2 * pause, PAUSE_S_MAX)
+        await insist(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))
