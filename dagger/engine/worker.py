@@ -162,7 +162,7 @@ class Worker:
         """Take over what is owned now and was not before, and let go what no longer is."""
         before, self._owned = self._owned, dict(owned)
         self._rows.clear()
-        self._known = frozenset()
+        self._known = frozenset[tuple[str, int]]()
         gone = {partition for partition, turn in before.items() if owned.get(partition) != turn}
         for partition in gone:
             self._done.pop(partition, None)
