@@ -221,7 +221,8 @@ class MemoryLog:
         if not entries:
             return
         published = False
-        for entry, partition in [(entry, _partition(entry)) for entry in entries]:  # all or none has a place
+        places = _places(entries)
+        for entry, partition in zip(entries, places, strict=True):
             if type(entry) is Append:
                 log = self._internal[partition]
                 log.append(LogRecord(partition, self._base[partition] + len(log), entry.data))
@@ -243,13 +244,13 @@ class MemoryLog:
         self.history.append(record)
 
 
-def _partition(entry: Entry) -> int:
-    """Where it goes. Raises for what has no place."""
-    if isinstance(entry, Outgoing):
-        return crc32(entry.key.encode()) % PARTITIONS
-    if 0 <= entry.partition < PARTITIONS:
-        return entry.partition
-    raise BackendError(f"there is no partition {entry.partition}; there are {PARTITIONS}")
+def _places(entries: Sequence[Entry]) -> list[int]:
+    """The partition of each entry. Raises where one has none, before any is put."""
+    places = [crc32(one.key.encode()) % PARTITIONS if type(one) is Outgoing else one.partition for one in entries]
+    for place in places:
+        if not 0 <= place < PARTITIONS:
+            raise BackendError(f"there is no partition {place}; there are {PARTITIONS}")
+    return places
 
 
 class MemoryStore:
