@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from dagger.core.effects import StopTask
 from dagger.core.state import FOREVER, State
+from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
@@ -88,6 +89,7 @@ class Dagger(Client):
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
         self._opened = False
+        self._is_connected = False
         self._connected = anyio.Event()
         self._leaving = anyio.Event()
 
@@ -109,6 +111,16 @@ class Dagger(Client):
         """How many messages were put aside, by reason, since this engine was made."""
         return dict(self._worker.counts)
 
+    @property
+    def backend(self) -> Backend:
+        """What keeps the log and the records."""
+        return self._backend
+
+    @property
+    def topics(self) -> Mapping[str, Topic[Any]]:
+        """The topics of all that is registered, by name."""
+        return dict(self._registry.topics)
+
     # Running.
 
     async def __aenter__(self) -> Self:
@@ -116,6 +128,7 @@ class Dagger(Client):
         await self._stack.__aenter__()
         try:
             await self._open()
+            await self._begin()
             await self._stack.enter_async_context(self._working())
         except BaseException:
             await self._close()
@@ -132,7 +145,7 @@ class Dagger(Client):
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
-            self._opened, self._resources, self._stack = False, None, None
+            self._opened, self._is_connected, self._resources, self._stack = False, False, None, None
 
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave."""
@@ -148,9 +161,9 @@ class Dagger(Client):
 
     @override
     async def _open(self) -> None:
-        """Connect, and begin the lifespan, once. Whoever comes meanwhile waits for the connection."""
+        """Connect, once. Whoever comes meanwhile waits for the connection."""
         while self._opened:
-            if self._connected.is_set():
+            if self._is_connected:
                 return
             await self._connected.wait()
         self._opened, self._connected = True, anyio.Event()
@@ -158,12 +171,29 @@ class Dagger(Client):
             self._stack = AsyncExitStack()
         try:
             await self._stack.enter_async_context(self._backend.open())
+            self._is_connected = True
             self._connected.set()
-            if self._lifespan is not None:
-                self._resources = await self._stack.enter_async_context(self._lifespan(self))
         except BaseException:
             await self._close()
             raise
+
+    async def _begin(self) -> None:
+        """Open what tasks need: a worker does, before it works."""
+        if self._lifespan is not None:
+            assert self._stack is not None
+            self._resources = await self._stack.enter_async_context(self._lifespan(self))
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[Self]:
+        """Use the engine without being a worker: instances are accepted and looked at, and others run them.
+
+        `lifespan=` is not run.
+        """
+        try:
+            await self._open()
+            yield self
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Disconnect, where the engine was used without being a worker; it connects again when it is used again."""
@@ -176,7 +206,7 @@ class Dagger(Client):
             if stack is not None:
                 await stack.aclose()
         finally:
-            self._opened, self._resources = False, None
+            self._opened, self._is_connected, self._resources = False, False, None
             self._connected.set()
 
     @asynccontextmanager

@@ -84,6 +84,13 @@ class TestEngine(Dagger):
     # What tests do.
 
     @override
+    async def submit(self, instance: Prepared[B]) -> Run[B]:
+        run = await super().submit(instance)
+        if _outside_tasks():
+            await self.settle()
+        return run
+
+    @override
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
         runs = await super().submit_all(instances)
         if _outside_tasks():
@@ -182,6 +189,10 @@ class TestEngine(Dagger):
         self._opening = True
         try:
             await super()._open()
+            await self._begin()
+        except BaseException:
+            await self._close()
+            raise
         finally:
             self._opening = False
 
@@ -219,9 +230,9 @@ class TestEngine(Dagger):
 
     async def _begin_again(self) -> None:
         """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
+        await self._worker.rewind()  # before anything else: others may be settling at the same time
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
-        await self._worker.rewind()
         states = [await self._state(id) for id in self._watch.ids]
         self._committed([], [state for state in states if state is not None])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Final
 
@@ -18,6 +18,7 @@ from dagger.backends.sqlite.peers import QUIET_S, Peers, forget
 from dagger.backends.sqlite.pulse import Chore, Pulse
 from dagger.backends.sqlite.schema import open_file, partitions_of
 from dagger.backends.sqlite.team import Team
+from dagger.errors import BackendError
 
 WRITE_BACK_ROWS: Final = 2_000
 """After how many changed rows the write-ahead log is brought into the file: about 4 MiB."""
@@ -90,16 +91,23 @@ class Hub:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await asyncio.to_thread(self.pulse.stop)
-                await self.clerk.change(partial(forget, id=self.peers.id))
-                self.peers.greet()
-            if transport is not None:
-                transport.close()
+                try:
+                    await self._depart()
+                finally:
+                    if transport is not None:
+                        transport.close()
 
     def _arrive(self, connection: sqlite3.Connection) -> None:
         self.peers.renew(connection, QUIET_S)
         self.peers.look(connection)
         self.peers.greet()
+
+    async def _depart(self) -> None:
+        """Let go at once what others would find out to be free in the end: where that fails, it is no harm."""
+        await asyncio.to_thread(self.pulse.stop)
+        with suppress(BackendError):
+            await self.clerk.change(partial(forget, id=self.peers.id))
+            self.peers.greet()
 
     # Groups.
 
@@ -111,8 +119,9 @@ class Hub:
     async def leave(self, team: Team) -> None:
         """Be no member any more: others take over."""
         self.teams = {name: other for name, other in self.teams.items() if other is not team}
-        await self.clerk.change(team.leave)
-        self.peers.greet()
+        with suppress(BackendError):
+            await self.clerk.change(team.leave)
+            self.peers.greet()
 
     async def regain(self) -> None:
         """Look at once what is owned."""

@@ -50,7 +50,8 @@ class Pulse:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def add(self, work: Work) -> Chore:
         """Do this now and then, from now on."""
