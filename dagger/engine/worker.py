@@ -117,7 +117,7 @@ class Worker:
         self._rows: dict[str, Loaded] = {}
         self._done: dict[int, int] = {}
         self._asked: dict[str, int] = {}
-        self._known = frozenset[tuple[str, int]]()
+        self._known: frozenset[tuple[str, int]] = frozenset()
         self.next_due: int | None = None
         """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
         self.counts: Counter[str] = Counter()
