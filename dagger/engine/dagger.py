@@ -26,7 +26,7 @@ from dagger.engine.prepare import checked_choice, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import BackendUnavailable, Fenced
+from dagger.errors import BackendUnavailable, DaggerError, Fenced
 from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
@@ -211,15 +211,22 @@ class Dagger(Client):
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         self._leaving = anyio.Event()
         self._tasks.leaving = False
-        async with self._backend.log.join(), anyio.create_task_group() as group:
-            self._group = group
-            try:
-                group.start_soon(self._work)
-                yield
-                await self._drain()
-            finally:
-                self._group = None
-                group.cancel_scope.cancel()
+        try:
+            async with self._backend.log.join(), anyio.create_task_group() as group:
+                self._group = group
+                try:
+                    group.start_soon(self._work)
+                    yield
+                    await self._drain()
+                finally:
+                    self._group = None
+                    group.cancel_scope.cancel()
+            return
+        except BaseExceptionGroup as several:
+            failed = several.exceptions[0]
+            if len(several.exceptions) > 1 or not isinstance(failed, DaggerError):
+                raise
+        raise failed  # what the backend said, as it has said it; without the group as its context
 
     async def _work(self) -> None:
         pauses, is_sound = Pauses(), True
