@@ -12,9 +12,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,7 @@ from typing import Any, Final
 import anyio
 
 from dagger import BackendError, Dagger, DecodeError, Instance, Status, Topic, json
+from dagger.backends.sqlite import connect
 from examples.data.make_orders import ORDERS
 from examples.orders import (
     PAYMENT_COMMAND,
@@ -37,9 +39,11 @@ BUILD: Final = Path("build")
 FILE: Final = BUILD / "orders.db"
 DRAWING: Final = BUILD / "order-workflow.svg"
 AT_ONCE: Final = 100
-"""How many orders are under way at a time."""
+"""How many orders are under way at a time, at most."""
 PATIENCE_S: Final = 60
 """How long an order may take before it counts as lost."""
+QUIET_S: Final = 0.3
+"""A topic of which nothing more comes for so long has been read to its end."""
 SERVICES: Sequence[Sequence[str]] = (("examples.services", "payment"), ("examples.services", "shipping"))
 """The programs that answer."""
 ROOT: Final = Path(__file__).resolve().parents[1]
@@ -53,13 +57,15 @@ class Report:
 
     total: int
     ended: Counter[Status] = field(default_factory=Counter[Status])
+    orders: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """For which orders there is a message, by topic."""
     messages: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    """How often a topic carried a message for an order."""
+    """How many messages there are under one id, by topic."""
     seconds: float = 0.0
-    killed: float | None = None
-    """When the worker was killed, in seconds of the clock that `seconds` is of."""
-    stood: float = 0.0
-    """For how many seconds after that no order was completed."""
+    killed: datetime | None = None
+    """When the worker was killed."""
+    resumed: datetime | None = None
+    """When the first order after that was completed, as the next worker has noted it."""
     last: Instance | None = None
 
     @property
@@ -73,28 +79,29 @@ class Report:
         return self.ended[Status.COMPLETED]
 
     @property
-    def heard(self) -> int:
-        """How many messages there were, of all topics."""
-        return sum(seen.total() for seen in self.messages.values())
+    def lost(self) -> int:
+        """How many orders were not completed, or lack a message."""
+        return max(self.total - self.completed, *map(self.lost_of, self.messages))
 
     @property
-    def is_good(self) -> bool:
-        """Whether every order was completed, with each message once."""
-        return self.completed == self.total and not any(self.lost(t) or self.duplicated(t) for t in self.messages)
+    def duplicated(self) -> int:
+        """How many messages were too many."""
+        return sum(map(self.duplicated_of, self.messages))
 
-    def lost(self, topic: str) -> int:
+    def lost_of(self, topic: str) -> int:
         """How many orders have no message on a topic."""
-        return self.total - len(self.messages[topic])
+        return self.total - len(self.orders[topic])
 
-    def duplicated(self, topic: str) -> int:
-        """How many messages of a topic were too many."""
+    def duplicated_of(self, topic: str) -> int:
+        """How many messages of a topic were too many: each carries an id, and no two the same."""
         return self.messages[topic].total() - len(self.messages[topic])
 
     def count(self, ended: Instance) -> None:
         """An order has come to its end, or is given up."""
-        now = time.perf_counter()
-        if self.killed is not None and not self.stood:
-            self.stood = now - self.killed
+        at = ended.ended
+        # Not when it is seen here: what was completed just before the kill may be seen after it.
+        if at is not None and self.killed is not None and at > self.killed:
+            self.resumed = at if self.resumed is None else min(at, self.resumed)
         self.last = ended
         self.ended[ended.status] += 1
 
@@ -119,25 +126,31 @@ class Process:
         self._running.kill()
         self._running.wait()
 
-    def end(self) -> None:
-        """Ask it to end, and wait."""
+    def ask_to_end(self) -> None:
+        """Ask it to finish what it does, and end."""
         self._running.terminate()
-        try:
-            self._running.wait(10)
-        except subprocess.TimeoutExpired:
-            self.kill()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended. Raises subprocess.TimeoutExpired."""
+        self._running.wait(seconds)
 
 
-@asynccontextmanager
-async def running(url: str) -> AsyncGenerator[Process]:
-    """The services and the worker, which is given, while the context is open."""
-    services = [Process(*program, url) for program in SERVICES]
-    worker = Process("examples.worker", url)
+@contextmanager
+def running(url: str) -> Iterator[Process]:
+    """The services and the worker, which is given, while the context is open. At its end none is left."""
+    processes = list[Process]()
     try:
-        yield worker
+        for program in (*SERVICES, ("examples.worker",)):
+            processes.append(Process(*program, url))
+        yield processes[-1]
+        for process in processes:
+            process.ask_to_end()
+        with suppress(subprocess.TimeoutExpired):
+            for process in processes:
+                process.wait(10)
     finally:
-        for process in (worker, *services):
-            process.end()
+        for process in processes:
+            process.kill()
 
 
 # The run.
@@ -145,26 +158,22 @@ async def running(url: str) -> AsyncGenerator[Process]:
 
 async def run(orders: Sequence[Order], terminal: Terminal) -> Report:
     """Run the workflow for all orders."""
-    report = Report(len(orders), messages={topic.name: Counter() for topic in TOPICS})
+    report = Report(len(orders))
     url = f"sqlite:///{FILE.resolve()}"
-    engine = Dagger(url)
-    async with running(url) as worker, anyio.create_task_group() as beside:
-        for topic in TOPICS:
-            beside.start_soon(_audit, engine, topic, report.messages[topic.name])
-        async with anyio.create_task_group() as screen:
-            screen.start_soon(terminal.follow, "orders", lambda: report.done, report.total)
-            begun = time.perf_counter()
-            await _all(engine, orders, report, worker)
-            report.seconds = time.perf_counter() - begun
-        await _quiet(report)
-        beside.cancel_scope.cancel()
-    await engine.aclose()
+    async with aclosing(Dagger(url)) as engine:
+        with running(url) as worker:
+            async with anyio.create_task_group() as screen:
+                screen.start_soon(terminal.follow, "orders", lambda: report.done, report.total)
+                begun = time.perf_counter()
+                await _all(engine, orders, report, worker)
+                report.seconds = time.perf_counter() - begun
+    await _audit(url, report)
     return report
 
 
 async def _all(engine: Dagger, orders: Sequence[Order], report: Report, worker: Process) -> None:
     """Start the orders, some at a time, and wait for each; half way the worker dies."""
-    limiter = anyio.CapacityLimiter(AT_ONCE)
+    limiter = anyio.CapacityLimiter(min(AT_ONCE, 1 + report.total // 4))
 
     async def one(order: Order) -> None:
         async with limiter:
@@ -173,8 +182,8 @@ async def _all(engine: Dagger, orders: Sequence[Order], report: Report, worker: 
                 await engine.wait(started)
             report.count(started.instance)
             if report.killed is None and report.done >= report.total // 2:
-                report.killed = time.perf_counter()
                 worker.kill()
+                report.killed = datetime.now(UTC)
                 worker.start()
 
     async with anyio.create_task_group() as group:
@@ -182,18 +191,22 @@ async def _all(engine: Dagger, orders: Sequence[Order], report: Report, worker: 
             group.start_soon(one, order)
 
 
-async def _audit(engine: Dagger, topic: Topic[Any], seen: Counter[str]) -> None:
-    """Counts the messages of a topic by order."""
-    async for message in engine.subscribe(topic, group="audit"):
-        seen[message.order_id] += 1
-
-
-async def _quiet(report: Report) -> None:
-    """Wait until nothing more comes, so that what was sent too often is counted too."""
-    before = -1
-    while before != report.heard:
-        before = report.heard
-        await anyio.sleep(0.2)
+async def _audit(url: str, report: Report) -> None:
+    """Read the topics as they lie in the file, from their beginning, when all is done."""
+    backend = connect(url, None)
+    async with backend.open():
+        for topic in TOPICS:
+            found, ids = report.orders.setdefault(topic.name, set()), Counter[str]()
+            report.messages[topic.name] = ids
+            reader = backend.log.reader(topic.name, "audit")
+            more = True
+            while more:
+                more = False
+                with anyio.move_on_after(QUIET_S):
+                    for message in await reader.read(1_000):
+                        found.add(message.key or "")
+                        ids[message.headers["dagger-id"]] += 1
+                    more = True
 
 
 # What the person sees.
@@ -201,13 +214,11 @@ async def _quiet(report: Report) -> None:
 
 def show(report: Report, terminal: Terminal) -> None:
     """Tell what came of the orders."""
-    lost = max(report.lost(topic) for topic in report.messages)
-    twice = max(report.duplicated(topic) for topic in report.messages)
-    mark = terminal.good("✔") if report.is_good else terminal.bad("✘")
-    counted = f"{report.completed:,} completed, {lost:,} lost, {twice:,} duplicated"
+    mark = terminal.bad("✘") if report.lost or report.duplicated else terminal.good("✔")
+    counted = f"{report.completed:,} completed, {report.lost:,} lost, {report.duplicated:,} duplicated"
     terminal.say(f"\n{mark} {terminal.bold(f'{report.total:,} orders: {counted}')}")
     terminal.say(f"  {report.seconds:.2f} s, {report.done / report.seconds:,.0f} orders per second")
-    terminal.say(f"  the worker was killed half way: {report.stood:.2f} s until the next order was completed\n")
+    terminal.say(f"  the worker was killed half way: {_pause(report)}\n")
     terminal.table(("topic", "messages", "lost", "duplicated"), list(_counts(report)))
     if report.last is not None:
         terminal.say(f"\n{terminal.bold('The last order that ended, with the times of its steps')}\n")
@@ -216,9 +227,15 @@ def show(report: Report, terminal: Terminal) -> None:
     terminal.say(f"\nThe workflow is drawn in {DRAWING}, and the orders are kept in {FILE}")
 
 
+def _pause(report: Report) -> str:
+    if report.killed is None or report.resumed is None:
+        return "no order was completed after that"
+    return f"{(report.resumed - report.killed).total_seconds():.2f} s until the next order was completed"
+
+
 def _counts(report: Report) -> Iterator[Sequence[str]]:
-    for topic, seen in report.messages.items():
-        yield topic, f"{seen.total():,}", f"{report.lost(topic):,}", f"{report.duplicated(topic):,}"
+    for topic, ids in report.messages.items():
+        yield topic, f"{ids.total():,}", f"{report.lost_of(topic):,}", f"{report.duplicated_of(topic):,}"
 
 
 def load(path: Path, limit: int | None) -> list[Order]:
@@ -264,7 +281,7 @@ def _count(text: str) -> int:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 if every order was completed, 1 if not, 2 where there is nothing to run."""
+    """Run the demo; 0 if nothing was lost or duplicated, 1 if anything was, 2 where there is nothing to run."""
     options, terminal = arguments(given), Terminal()
     try:
         orders = load(options.orders, options.limit)
@@ -282,11 +299,12 @@ def main(given: Sequence[str] | None = None) -> int:
         print(f"The demo can't go on: {error}", file=sys.stderr)
         return 1
     show(report, terminal)
-    return 0 if report.is_good else 1
+    return 1 if report.lost or report.duplicated else 0
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):
-        # So that `| head` ends the demo without a traceback.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            # As on Ctrl-C: whoever ends the demo ends its processes.
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     sys.exit(main())

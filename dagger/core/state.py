@@ -148,6 +148,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     id: str
     payload: bytes
     expires: int
+    shared: bool = False
+    """Whether others were offered it too."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import anyio
 import anyio.abc
@@ -20,8 +20,9 @@ from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
+from dagger.engine.patience import Pauses, insist
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_settings
+from dagger.engine.prepare import checked_choice, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
@@ -30,13 +31,11 @@ from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
 
-PAUSE_S_MIN: Final = 0.1
-"""The first pause of a worker whose backend is not available, in seconds; each is twice the one before."""
-PAUSE_S_MAX: Final = 5.0
-"""The longest of these pauses, in seconds."""
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
+Unmatched: TypeAlias = Literal["drop", "hold"]
+"""What becomes of a message that its instance does not take any more."""
 Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
 
 
@@ -47,8 +46,10 @@ class Dagger(Client):
     left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
     `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
     a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
-    bound how many early messages are kept for a listener, and for how long. `unmatched_topic` names a topic for
-    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
+    bound how many early messages are kept for a listener, and for how long. With `unmatched="hold"` a message that
+    its instance does not take any more is kept within the same bounds, for whoever comes next to its key.
+    `unmatched_topic` names a topic for messages that nobody takes; by default they are counted (`engine.counts`) and
+    dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -63,6 +64,7 @@ class Dagger(Client):
         grace: timedelta = timedelta(seconds=30),
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
+        unmatched: Unmatched = "drop",
         unmatched_topic: str | None = None,
         clock: Clock | None = None,
         backend: Backend | None = None,
@@ -71,7 +73,8 @@ class Dagger(Client):
             counts={"early_limit": (early_limit, 0), "threads": (threads, 1)},
             spans={"early_for": early_for, "grace": grace},
         )
-        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER))
+        checked_choice("unmatched", unmatched, get_args(Unmatched))
+        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
         self._lifespan = lifespan
         self._resources: Any = None
@@ -83,6 +86,7 @@ class Dagger(Client):
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
         self._opened = False
+        self._is_connected = False
         self._connected = anyio.Event()
         self._leaving = anyio.Event()
 
@@ -138,7 +142,7 @@ class Dagger(Client):
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
-            self._opened, self._resources, self._stack = False, None, None
+            self._opened, self._is_connected, self._resources, self._stack = False, False, None, None
 
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave."""
@@ -156,7 +160,7 @@ class Dagger(Client):
     async def _open(self) -> None:
         """Connect, once. Whoever comes meanwhile waits for the connection."""
         while self._opened:
-            if self._connected.is_set():
+            if self._is_connected:
                 return
             await self._connected.wait()
         self._opened, self._connected = True, anyio.Event()
@@ -164,6 +168,7 @@ class Dagger(Client):
             self._stack = AsyncExitStack()
         try:
             await self._stack.enter_async_context(self._backend.open())
+            self._is_connected = True
             self._connected.set()
         except BaseException:
             await self._close()
@@ -198,7 +203,7 @@ class Dagger(Client):
             if stack is not None:
                 await stack.aclose()
         finally:
-            self._opened, self._resources = False, None
+            self._opened, self._is_connected, self._resources = False, False, None
             self._connected.set()
 
     @asynccontextmanager
@@ -207,13 +212,12 @@ class Dagger(Client):
         self._leaving = anyio.Event()
         self._tasks.leaving = False
         try:
-            async with anyio.create_task_group() as group:
+            async with self._backend.log.join(), anyio.create_task_group() as group:
                 self._group = group
                 try:
-                    async with self._backend.log.join():
-                        group.start_soon(self._work)
-                        yield
-                        await self._drain()
+                    group.start_soon(self._work)
+                    yield
+                    await self._drain()
                 finally:
                     self._group = None
                     group.cancel_scope.cancel()
@@ -225,24 +229,26 @@ class Dagger(Client):
         raise failed  # what the backend said, as it has said it; without the group as its context
 
     async def _work(self) -> None:
-        pause = PAUSE_S_MIN
+        pauses, is_sound = Pauses(), True
         while not self._leaving.is_set():
             try:
+                if not is_sound:
+                    await self._worker.rewind()  # which may fail for as long as what is to be repeated
+                    is_sound = True
                 await self._worker.ring()
                 if await self._worker.run_once():
                     # A backend in this process never suspends: code beside the engine would not get its turn.
                     await anyio.lowlevel.checkpoint()
                 else:
                     await self._idle()
-                pause = PAUSE_S_MIN
+                pauses = Pauses()
             except Fenced as error:
                 logger.warning("%s: going on with what is owned", error)
-                await self._worker.rewind()
+                is_sound = False
             except BackendUnavailable as error:
-                logger.error("%s: trying again in %g s", error, pause)  # what it says is enough
-                await self._worker.rewind()
-                await anyio.sleep(pause)
-                pause = min(2 * pause, PAUSE_S_MAX)
+                logger.error("%s: trying again in %g s", error, pauses.next_s)  # what it says is enough
+                is_sound = False
+                await pauses.rest()
 
     async def _idle(self) -> None:
         """Sleep until there is something to poll, or the next timer is due."""
@@ -295,11 +301,4 @@ class Dagger(Client):
 
     async def _report(self, id: str, outcome: Outcome) -> None:
         """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
-        pause = PAUSE_S_MIN
-        while True:
-            try:
-                return await self._append(id, outcome)
-            except BackendUnavailable as error:
-                logger.error("%s: the result of a task of %s is kept for %g s", error, id, pause)
-                await anyio.sleep(pause)
-                pause = min(2 * pause, PAUSE_S_MAX)
+        await insist(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))

@@ -1,4 +1,5 @@
-"""The programs of the chaos: `python -m tests.chaos.programs worker URL`, `services URL` and `submit URL COUNT`."""
+"""The programs of the chaos, each a process: `python -m tests.chaos.programs worker URL`, `payment URL`, `shipping URL`
+and `submit URL`."""
 
 from __future__ import annotations
 
@@ -6,12 +7,13 @@ import sys
 from collections.abc import Callable
 
 import anyio
+import anyio.to_thread
 
 from dagger import Dagger
 from tests.chaos.workflow import Note, chaos_order, charges, orders, parcels, receipts, requests
 
-AT_ONCE = 20
-"""How many orders are submitted at a time."""
+AT_ONCE = 10
+"""How many orders are submitted at a time; the first of them is submitted twice."""
 
 
 def worker(url: str) -> None:
@@ -20,46 +22,55 @@ def worker(url: str) -> None:
     engine.main()
 
 
-async def _receipts(engine: Dagger) -> None:
-    async for found in engine.subscribe_batches(charges, group="payment"):
-        answers = [Note(one.order, one.number + 1) for one in found]
-        await engine.publish_all(receipts, answers, id=lambda one: f"receipt-{one.order}")
+def payment(url: str) -> None:
+    """Answers each charge, under an id: a charge may come again."""
+
+    async def serve(engine: Dagger) -> None:
+        async for found in engine.subscribe_batches(charges, group="payment"):
+            answers = [Note(one.order, one.number + 1) for one in found]
+            await engine.publish_all(receipts, answers, id=lambda one: f"receipt-{one.order}")
+
+    anyio.run(serve, Dagger(url))
 
 
-async def _parcels(engine: Dagger) -> None:
-    async for found in engine.subscribe_batches(requests, group="shipping"):
-        answers = [Note(one.order, number) for one in found for number in range(1, one.number + 1)]
-        await engine.publish_all(parcels, answers, id=lambda one: f"parcel-{one.order}-{one.number}")
+def shipping(url: str) -> None:
+    """Answers each request with its parcels, one after the other."""
+
+    async def serve(engine: Dagger) -> None:
+        async for found in engine.subscribe_batches(requests, group="shipping"):
+            answers = [Note(one.order, number) for one in found for number in range(1, one.number + 1)]
+            await engine.publish_all(parcels, answers, id=lambda one: f"parcel-{one.order}-{one.number}")
+
+    anyio.run(serve, Dagger(url))
 
 
-def services(url: str) -> None:
-    async def serve() -> None:
-        engine = Dagger(url)
-        async with anyio.create_task_group() as group:
-            group.start_soon(_receipts, engine)
-            group.start_soon(_parcels, engine)
+def submit(url: str) -> None:
+    """Every order up to the number that each line of the input tells, and every tenth of them twice.
 
-    anyio.run(serve)
-
-
-def submit(url: str, count: str) -> None:
-    """Every order, from the first on, some of them twice; a submitter that was killed begins again."""
+    A submitter that is killed knows nothing when it comes again, and begins with the first order.
+    """
 
     async def run() -> None:
         engine = Dagger(url)
-        everything = orders(int(count))
-        for start in range(0, len(everything), AT_ONCE):
-            some = everything[start : start + AT_ONCE]
-            await engine.start_all(chaos_order, some)
-            await engine.start_all(chaos_order, some[::10])
-            while await engine.count(status="EXECUTING") > 10 * AT_ONCE:  # noqa: ASYNC110  # no event tells it
-                await anyio.sleep(0.02)
+        start = 0
+        while line := await anyio.to_thread.run_sync(sys.stdin.readline):
+            everything = orders(int(line))
+            for at in range(start, len(everything), AT_ONCE):
+                some = everything[at : at + AT_ONCE]
+                await engine.start_all(chaos_order, some)
+                await engine.start(chaos_order, some[0])
+            start = len(everything)
         await engine.aclose()
 
     anyio.run(run)
 
 
-PROGRAMS: dict[str, Callable[..., None]] = {"worker": worker, "services": services, "submit": submit}
+PROGRAMS: dict[str, Callable[..., None]] = {
+    "worker": worker,
+    "payment": payment,
+    "shipping": shipping,
+    "submit": submit,
+}
 
 if __name__ == "__main__":
     PROGRAMS[sys.argv[1]](*sys.argv[2:])

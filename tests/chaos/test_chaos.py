@@ -7,15 +7,13 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.chaos.chaos import Chaos, check
+from tests.chaos.chaos import Chaos, check, schedule_of
 
 
 @pytest.mark.slow
 def test_orders_outlive_their_workers(tmp_path: Path) -> None:
     """A small chaos; `make chaos` runs the whole one."""
-    summary = anyio.run(Chaos(tmp_path / "chaos.db", total=200, kills=4, stops=1, seed=1).run)
-    print(summary)
-    check(summary)
+    play(Chaos(tmp_path / "chaos.db", total=120, kills=4, stops=1, seed=1))
 
 
 @pytest.mark.chaos
@@ -23,8 +21,19 @@ def test_orders_outlive_their_workers(tmp_path: Path) -> None:
 def test_orders_outlive_their_workers_again_and_again(
     tmp_path: Path, seed: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary = anyio.run(Chaos(tmp_path / "chaos.db", total=2_000, kills=30, stops=5, seed=seed).run)
     with capsys.disabled():
-        print(f"\n{summary}")
+        play(Chaos(tmp_path / "chaos.db", total=2_000, kills=30, stops=5, seed=seed))
+
+
+def play(chaos: Chaos) -> None:
+    summary = anyio.run(chaos.run)
+    print(f"\n{summary}", *summary.faults, sep="\n  ")
     check(summary)
-    assert (len(summary.kills), len(summary.stops)) == (30, 5)
+
+
+def test_a_seed_gives_one_schedule() -> None:
+    first = schedule_of(1, 2_000, kills=30, stops=5)
+    assert [fault.sort for fault in first].count("stop") == 5
+    assert first == schedule_of(1, 2_000, kills=30, stops=5)
+    assert first != schedule_of(2, 2_000, kills=30, stops=5)
+    assert [fault.at for fault in first] == sorted(fault.at for fault in first)

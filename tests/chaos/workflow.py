@@ -48,6 +48,9 @@ calls = Topic("CHAOS_CALL", Note, key=lambda m: m.order)
 diary = Topic("CHAOS_DIARY", Note, key=lambda m: m.order)
 """Each order writes 1, 2, 3 into it, in this order."""
 
+PUBLISHED: Final = {charges.name: 1, requests.name: 1, diary.name: 3}
+"""Where the workflow publishes, and how many messages for each order."""
+
 
 @command(charges)
 def charge(order: Order) -> Note:

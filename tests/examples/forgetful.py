@@ -1,4 +1,4 @@
-"""A payment service that takes no money for the first order, and answers the second one twice, as two answers."""
+"""A payment service that takes no money for the first order, and answers the second one twice."""
 
 import sys
 
@@ -13,7 +13,7 @@ async def serve(engine: Dagger) -> None:
         number = int(charge.order_id.removeprefix("o-"))
         for _ in range(number if number < 3 else 1):
             if number > 1:
-                await engine.publish(PAYMENT_LISTENER, Paid(charge.order_id, "r"))
+                await engine.publish(PAYMENT_LISTENER, Paid(charge.order_id, "r"), id=f"paid-{charge.order_id}")
 
 
 if __name__ == "__main__":

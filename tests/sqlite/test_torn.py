@@ -1,150 +1,150 @@
-"""A power cut tears the write-ahead log at any place: all of a batch is there, or nothing, and the work goes on."""
+"""Whatever fails, and wherever: all of a batch is there, or nothing, and what comes out is as if nothing had failed."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-import struct
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
 
 import anyio
 import pytest
 
-from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import open_file
-from dagger.testing.clock import VirtualClock
-from dagger.testing.contract.crashes import Outcome, look, play, worker
-from tests.contract.storages import OnSqlite
-from tests.sqlite.broken import backend_at, bury, work
+from dagger import BackendError, Dagger
+from dagger.backends.sqlite import pulse
+from dagger.backends.sqlite.hub import Hub
+from dagger.engine import patience
+from tests.sqlite.faults import DEADLY, PASSING, Fault, Sort
+from tests.sqlite.small import ORDERS, PATIENCE_S, Order, Outcome, bury, live, look, play, small
+from tests.sqlite.wal import Copy, Witness, commits_of, content, torn
 
-HEADER: Final = 32
-"""The size of the head of a write-ahead log, in bytes."""
-FRAME: Final = 24
-"""The size of the head of a frame; a page follows."""
-
-
-async def record(path: Path, copy: Path) -> None:
-    """Play the scenario, and copy file and log before the log is written back."""
-    backend = backend_at(path)
-    open_one = backend.hub.connect
-
-    def connect() -> sqlite3.Connection:
-        connection = open_one()
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        return connection
-
-    def stay(connection: sqlite3.Connection) -> float:
-        return 3_600.0
-
-    backend.hub.connect = connect
-    backend.hub._write_back = stay  # type: ignore[method-assign]  # the log is to hold everything
-    async with worker(backend, VirtualClock()).working() as engine:
-        await play(engine)
-        for suffix in ("", "-wal"):
-            shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
+FEW = 19
+"""Every so many places are tried where the test is to be fast."""
 
 
-class Log:
-    """A write-ahead log, as bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self.data = Path(f"{path}-wal").read_bytes()
-        (self.page,) = struct.unpack(">I", self.data[8:12])
-        self.salt = self.data[16:24]
-
-    def frames(self) -> Iterator[tuple[int, bool]]:
-        """Where each frame that is valid ends, and whether it ends a transaction."""
-        at = HEADER
-        while at + FRAME + self.page <= len(self.data):
-            if self.data[at + 8 : at + 16] != self.salt:
-                break
-            (committed,) = struct.unpack(">I", self.data[at + 4 : at + 8])
-            at += FRAME + self.page
-            yield at, committed != 0
-
-    def cuts(self) -> Iterator[tuple[int, int]]:
-        """Every length to which it may be torn, and the length up to which it is whole transactions."""
-        yield 0, 0
-        yield HEADER // 2, 0
-        yield HEADER, 0
-        whole, before = 0, HEADER
-        for end, commits in self.frames():
-            yield before + FRAME // 2, whole
-            yield before + FRAME + self.page // 2, whole
-            whole = end if commits else whole
-            yield end, whole
-            before = end
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "PAUSE_S_MIN", 0.001)
+    monkeypatch.setattr(pulse, "AGAIN_S", 0.001)
 
 
-def torn(copy: Path, target: Path, length: int, log: Log) -> Path:
-    """The file, and so much of its log."""
-    shutil.copy(copy, target)
-    Path(f"{target}-wal").write_bytes(log.data[:length])
-    Path(f"{target}-shm").unlink(missing_ok=True)
-    return target
+def url_of(path: Path) -> str:
+    return f"sqlite:///{path}?lease=1s"
 
 
-def contents(path: Path) -> list[Any]:
-    """Everything that is in a file."""
-    connection = sqlite3.connect(path)
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-    found = [(table, connection.execute(f"SELECT * FROM {table}").fetchall()) for table in sorted(tables)]
-    connection.close()
-    return found
+async def passing(path: Path, fault: Fault) -> Outcome:
+    """An engine meets the fault, and goes on by itself."""
+    with anyio.fail_after(PATIENCE_S), fault.at_work():
+        await live(url_of(path))
+    return await look(url_of(path), path)
 
 
-async def go_on(storage: OnSqlite) -> Outcome:
-    with anyio.fail_after(60):
-        bury(storage.file)
-        await work(storage.file, VirtualClock())
-        return await look(storage, VirtualClock())
+async def deadly(path: Path, fault: Fault) -> Outcome:
+    """A process dies of the fault; another goes on."""
+    with anyio.fail_after(PATIENCE_S):
+        with fault.at_work():
+            try:
+                await live(url_of(path))
+            except* BackendError:
+                assert fault.is_dead
+        bury(path)
+        await live(url_of(path))
+    return await look(url_of(path), path)
 
 
-def check(tmp_path: Path, every: int) -> None:
-    source, copy = tmp_path / "source.db", tmp_path / "copy.db"
-    anyio.run(record, source, copy)
-    log = Log(copy)
-    cuts = list(log.cuts())
-    transactions = len({whole for _, whole in cuts})
-    assert transactions > 10, "hardly anything was committed"
-    folder = tmp_path / "whole"
-    folder.mkdir()
-    expected = anyio.run(go_on, OnSqlite(folder, "partitions=3"))
-    for number, (length, whole) in enumerate(cuts):
-        place = tmp_path / f"{number}"
-        place.mkdir()
-        cut, clean = (torn(copy, place / name, size, log) for name, size in (("torn.db", length), ("clean.db", whole)))
-        assert contents(cut) == contents(clean), f"torn at byte {length}"
-        if number % every == 0:
-            storage = OnSqlite(place, "partitions=3")
-            torn(copy, storage.file, length, log)
-            assert anyio.run(go_on, storage) == expected, f"torn at byte {length}"
+def at_every_place(folder: Path, sort: Sort, every: int, *, in_chores: bool = False, lasts: int = 1) -> int:
+    """Let it go wrong at each place in turn; gives how many there were."""
+    play = deadly if sort in DEADLY else passing
+    expected = anyio.run(passing, folder / "undisturbed.db", Fault(sort, 1_000_000))
+    number = 0
+    while True:
+        fault = Fault(sort, number, in_chores=in_chores, lasts=lasts)
+        found = anyio.run(play, folder / f"{number}.db", fault)
+        assert found == expected, f"{sort} statement {number}: {fault.struck}"
+        (folder / f"{number}.db").unlink()
+        if not fault.struck:
+            return number
+        number += every
 
 
-def test_a_torn_log_holds_whole_batches(tmp_path: Path) -> None:
-    """At every place; the work goes on from a few of them."""
-    check(tmp_path, 40)
+@pytest.mark.parametrize("sort", [*PASSING, *DEADLY])
+def test_a_statement_that_fails_changes_nothing(tmp_path: Path, sort: Sort) -> None:
+    """At some places; the next test tries them all."""
+    assert at_every_place(tmp_path, sort, FEW) > 0
 
 
 @pytest.mark.slow
-def test_the_work_goes_on_from_any_torn_log(tmp_path: Path) -> None:
-    check(tmp_path, 1)
+@pytest.mark.parametrize("sort", [*PASSING, *DEADLY])
+def test_every_statement_may_fail(tmp_path: Path, sort: Sort) -> None:
+    assert at_every_place(tmp_path, sort, 1) > 100
 
 
-def test_a_new_file_is_whole_or_empty(tmp_path: Path) -> None:
-    """Making the tables is one transaction too."""
-    path = tmp_path / "new.db"
-    connection = open_file(options_of(f"sqlite:///{path}"))
-    copy = tmp_path / "copy.db"
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{path}{suffix}", f"{copy}{suffix}")
-    connection.close()
-    log = Log(copy)
-    for number, (length, whole) in enumerate(log.cuts()):
-        cut = torn(copy, tmp_path / f"{number}.db", length, log)
-        tables = len(contents(cut))
-        assert bool(tables) == bool(whole), f"torn at byte {length}"
-        open_file(options_of(f"sqlite:///{cut}")).close()
-        assert len(contents(cut)) >= max(tables, 8)
+@pytest.mark.parametrize("sort", PASSING)
+def test_what_fails_for_a_while_changes_nothing(tmp_path: Path, sort: Sort) -> None:
+    """As a disk that is full until somebody makes room: what is tried meanwhile fails too."""
+    assert at_every_place(tmp_path, sort, FEW, lasts=7) > 0
+
+
+@pytest.mark.parametrize("sort", [*PASSING, *DEADLY])
+def test_a_chore_that_fails_changes_nothing(tmp_path: Path, sort: Sort) -> None:
+    assert at_every_place(tmp_path, sort, 1, in_chores=True) > 5
+
+
+# ------------------------------------------------------------------------------------------------ torn writes
+
+MORE = (*ORDERS, Order("o-2"), Order("o-3"))
+
+
+@pytest.fixture
+def no_write_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written back was on the disk before, and would not be torn: here all of it is in the log."""
+    monkeypatch.setattr(Hub, "_write_back", lambda self, connection: PATIENCE_S)
+
+
+async def copies(path: Path) -> list[Copy]:
+    """Copies of a file in use: at the end of one order, and of two more, whose log is written over the first."""
+    witness = Witness(path)
+    with anyio.fail_after(PATIENCE_S), witness.at_work():
+        engine = Dagger(url_of(path))
+        engine.register(small)
+        async with engine:
+            await play(engine, ORDERS)
+            first = witness.copy()
+            witness.begin_anew()
+            await play(engine, MORE)
+            return [first, witness.copy()]
+
+
+@pytest.mark.usefixtures("no_write_back")
+def test_a_log_that_is_torn_anywhere_holds_whole_batches_and_no_part_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "torn.db"
+    for copy in anyio.run(copies, tmp_path / "whole.db"):
+        assert commits_of(copy.wal) > 10, "there is something to tear"
+        empty = content_of(copy, path, b"")
+        for name, wal, commits in torn(copy.wal):
+            assert content_of(copy, path, wal) == copy.states.get(commits, empty), name
+
+
+def content_of(copy: Copy, path: Path, wal: bytes) -> str:
+    for old in path.parent.glob(f"{path.name}*"):
+        old.unlink()
+    copy.put(path, wal)
+    return content(path)
+
+
+async def go_on(path: Path) -> Outcome:
+    """Whoever has written it is dead; another goes on."""
+    bury(path)
+    with anyio.fail_after(PATIENCE_S):
+        await live(url_of(path), MORE)
+    return await look(url_of(path), path)
+
+
+@pytest.mark.usefixtures("no_write_back")
+def test_whatever_batches_are_left_a_new_engine_finishes_with_each_message_once(tmp_path: Path) -> None:
+    path = tmp_path / "torn.db"
+    both = anyio.run(copies, tmp_path / "whole.db")
+    expected = anyio.run(go_on, tmp_path / "whole.db")
+    assert len(expected.published) == 2 * len(MORE)
+    for at, copy in enumerate(both):
+        left = {commits: wal for name, wal, commits in torn(copy.wal) if name.endswith(("complete", "at 0"))}
+        for commits, wal in left.items():
+            content_of(copy, path, wal)
+            assert anyio.run(go_on, path) == expected, f"copy {at}, {commits} transactions"

@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from random import random
 from typing import Any, Final, TypeVar
 
@@ -196,9 +195,8 @@ class Clerk:
     async def _answer(self, jobs: list[Job]) -> None:
         for job in jobs:
             try:
-                connection = await self._open()
                 assert job.work is not None
-                job.result = await self._when_free(partial(job.work, connection))
+                job.result = await self._when_free(job.work)
             except Exception as error:
                 job.error = self._failed(error)
             job.settle()
@@ -206,8 +204,7 @@ class Clerk:
     async def _make(self, jobs: list[Job]) -> None:
         """All changes in one transaction; what fails as a whole fails for all."""
         try:
-            connection = await self._open()
-            await self._when_free(lambda: connection.execute("BEGIN IMMEDIATE"))
+            connection = await self._when_free(_begin)
             self._is_writing = True
             before = connection.total_changes
             entries = [entry for job in jobs for entry in job.entries]
@@ -240,13 +237,16 @@ class Clerk:
             await loop.run_in_executor(self._executor, connection.execute, "COMMIT")
         self._commit_s += (time.perf_counter() - begun - self._commit_s) / 8
 
-    async def _when_free(self, call: Callable[[], T]) -> T:
-        """Try again while others have the file locked, for a time."""
+    async def _when_free(self, call: Callable[[sqlite3.Connection], T]) -> T:
+        """Try again while others have the file locked, for a time.
+
+        Each try takes the connection anew: a question that has failed meanwhile may have closed the one before.
+        """
         until = time.monotonic() + self._options.patience
         pause = RETRY_S_MIN
         while True:
             try:
-                return call()
+                return call(await self._open())
             except sqlite3.Error as error:
                 if not is_busy(error) or time.monotonic() >= until:
                     raise
@@ -275,6 +275,11 @@ class Clerk:
             connection.close()
 
 
+def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.execute("BEGIN IMMEDIATE")
+    return connection
+
+
 def patiently(call: Callable[[], T], patience_s: float) -> T:
     """Try again while others have the file locked, for a time; in a thread."""
     until = time.monotonic() + patience_s
@@ -296,7 +301,7 @@ def transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection]
         result = work(connection)
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
         raise
     return result
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -19,6 +20,8 @@ from dagger.backends.sqlite.pulse import Chore, Pulse
 from dagger.backends.sqlite.schema import open_file, partitions_of
 from dagger.backends.sqlite.team import Team
 from dagger.errors import BackendError
+
+logger: Final = logging.getLogger("dagger")
 
 WRITE_BACK_ROWS: Final = 2_000
 """After how many changed rows the write-ahead log is brought into the file: about 4 MiB."""
@@ -92,22 +95,24 @@ class Hub:
         finally:
             with anyio.CancelScope(shield=True):
                 try:
-                    await self._depart()
+                    await asyncio.to_thread(self.pulse.stop)
+                    await self._say(partial(forget, id=self.peers.id))
                 finally:
                     if transport is not None:
                         transport.close()
+
+    async def _say(self, going: Callable[[sqlite3.Connection], None]) -> None:
+        """Let others take over at once. Where that cannot be said now, they do so when the lease has expired."""
+        try:
+            await self.clerk.change(going)
+        except BackendError as error:
+            logger.warning("%s: what is owned passes to others when the lease expires", error)
+        self.peers.greet()
 
     def _arrive(self, connection: sqlite3.Connection) -> None:
         self.peers.renew(connection, QUIET_S)
         self.peers.look(connection)
         self.peers.greet()
-
-    async def _depart(self) -> None:
-        """Let go at once what others would find out to be free in the end: where that fails, it is no harm."""
-        await asyncio.to_thread(self.pulse.stop)
-        with suppress(BackendError):
-            await self.clerk.change(partial(forget, id=self.peers.id))
-            self.peers.greet()
 
     # Groups.
 
@@ -119,9 +124,7 @@ class Hub:
     async def leave(self, team: Team) -> None:
         """Be no member any more: others take over."""
         self.teams = {name: other for name, other in self.teams.items() if other is not team}
-        with suppress(BackendError):
-            await self.clerk.change(team.leave)
-            self.peers.greet()
+        await self._say(team.leave)
 
     async def regain(self) -> None:
         """Look at once what is owned."""

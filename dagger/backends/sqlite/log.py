@@ -80,16 +80,21 @@ class SqliteLog:
         team = self._team
         if team is None:
             return NOTHING
-        return await self._hub.clerk.ask(partial(self._poll, team=team, limit=limit))
-
-    def _poll(self, connection: sqlite3.Connection, team: Team, limit: int) -> Batch:
         owned = team.owned
+        batch, polled = await self._hub.clerk.ask(partial(self._poll, owned=owned, limit=limit))
+        # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
+        self._told, self._polled = owned, polled
+        return batch
+
+    def _poll(
+        self, connection: sqlite3.Connection, owned: dict[int, int], limit: int
+    ) -> tuple[Batch, dict[Position, int]]:
+        """What is new, and how far it goes."""
         news = None if owned == self._told else owned
-        if news is not None:
-            self._turn_to(connection, news)
+        polled = dict(self._polled) if news is None else self._turned(connection, news)
         records = list[LogRecord]()
         messages = list[TopicRecord]()
-        for (topic, partition), start in self._behind(connection, owned):
+        for (topic, partition), start in self._behind(connection, owned, polled):
             left = limit - len(records) - len(messages)
             if not left:
                 break
@@ -101,23 +106,22 @@ class SqliteLog:
                 found = others = records_after(connection, partition, start, left)
                 records += others
             if found:
-                self._polled[topic, partition] = found[-1].offset
-        return Batch(records, messages, news)
+                polled[topic, partition] = found[-1].offset
+        return Batch(records, messages, news), polled
 
-    def _turn_to(self, connection: sqlite3.Connection, owned: dict[int, int]) -> None:
+    def _turned(self, connection: sqlite3.Connection, owned: dict[int, int]) -> dict[Position, int]:
         """Other partitions are owned: what is new begins where its last owner has committed."""
         before = self._told or {}
         kept = {partition for partition, epoch in owned.items() if before.get(partition) == epoch}
         begun = {at: offset for at, offset in positions(connection, "").items() if at[1] not in kept}
-        self._polled = {**{at: offset for at, offset in self._polled.items() if at[1] in kept}, **begun}
-        self._told = owned
+        return {**{at: offset for at, offset in self._polled.items() if at[1] in kept}, **begun}
 
-    def _behind(self, connection: sqlite3.Connection, owned: dict[int, int]) -> Iterator[tuple[Position, int]]:
+    def _behind(
+        self, connection: sqlite3.Connection, owned: dict[int, int], polled: Mapping[Position, int]
+    ) -> Iterator[tuple[Position, int]]:
         """Where there is more than was polled; beginning with another at each poll, so that none starves."""
         ends = heads(connection, list(self._topics))
-        found = [
-            (at, start) for at, end in ends.items() if at[1] in owned and (start := self._polled.get(at, -1)) < end
-        ]
+        found = [(at, start) for at, end in ends.items() if at[1] in owned and (start := polled.get(at, -1)) < end]
         self._rounds += 1
         first = self._rounds % len(found) if found else 0
         yield from found[first:]

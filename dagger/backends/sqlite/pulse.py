@@ -50,7 +50,7 @@ class Pulse:
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        if self._thread.ident is not None:
+        if self._thread.ident is not None:  # else it was never begun
             self._thread.join()
 
     def add(self, work: Work) -> Chore:

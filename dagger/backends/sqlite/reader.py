@@ -28,13 +28,17 @@ class SqliteReader:
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         if self._team is None:
-            self._team = Team(self._group, self._hub.peers.id, self._hub.partitions)
-            await self._hub.enter(self._team)
+            team = Team(self._group, self._hub.peers.id, self._hub.partitions)
+            await self._hub.enter(team)
+            self._team = team
         while True:
             if self._read:
                 await self._hub.clerk.change(self._commit)
                 self._read = {}
-            found = await self._hub.clerk.ask(partial(self._next, team=self._team, limit=limit))
+            owned = self._team.owned
+            found, at = await self._hub.clerk.ask(partial(self._next, owned=owned, limit=limit))
+            # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
+            self._at, self._owned = at, owned
             if found:
                 self._read = {(self._topic, record.partition): record.offset for record in found}
                 return found
@@ -50,15 +54,17 @@ class SqliteReader:
                 continue
             set_positions(connection, self._group, {at: offset})
 
-    def _next(self, connection: sqlite3.Connection, team: Team, limit: int) -> list[TopicRecord]:
-        if team.owned != self._owned:
-            self._at, self._owned = positions(connection, self._group), team.owned
+    def _next(
+        self, connection: sqlite3.Connection, owned: dict[int, int], limit: int
+    ) -> tuple[list[TopicRecord], dict[Position, int]]:
+        """What is new, and how far it goes."""
+        at = dict(self._at) if owned == self._owned else positions(connection, self._group)
         found = list[TopicRecord]()
         for (topic, partition), end in heads(connection, [self._topic]).items():
-            start = self._at.get((topic, partition), -1)
-            if partition in self._owned and start < end and len(found) < limit:
+            start = at.get((topic, partition), -1)
+            if partition in owned and start < end and len(found) < limit:
                 more = messages_after(connection, topic, partition, start, limit - len(found))
                 if more:
-                    self._at[topic, partition] = more[-1].offset
+                    at[topic, partition] = more[-1].offset
                 found += more
-        return found
+        return found, at

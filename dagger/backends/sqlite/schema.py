@@ -146,7 +146,7 @@ def _bring_up(connection: sqlite3.Connection, options: Options, steps: Sequence[
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
         raise
 
 
