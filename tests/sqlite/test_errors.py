@@ -14,7 +14,7 @@ from dagger import BackendError, Dagger
 from dagger.backends.sqlite.options import Options, options_of
 from dagger.backends.sqlite.schema import STEPS, open_file
 from dagger.errors import BackendUnavailable
-from tests.sqlite.broken import error
+from tests.sqlite.faults import Fault
 from tests.sqlite.shop import Gate, Order, Shop, ended, fails, in_loop, orders, pay, until
 
 IDS = [f"o-{number}" for number in range(30)]
@@ -112,7 +112,7 @@ async def test_a_question_that_fails_is_no_harm_to_a_change_that_waits_for_the_l
     engine = shop.engine()
 
     def disk_fails(connection: sqlite3.Connection) -> None:
-        raise error("disk")
+        Fault("I/O error before", 0).run(connection, "SELECT 1", lambda: None)
 
     async with engine.client(), anyio.create_task_group() as group:
         await engine.count()

@@ -124,8 +124,7 @@ class Clerk:
                 return work(self._connection)
             except sqlite3.Error as error:
                 if not is_busy(error):
-                    if self._runner is None:  # else it waits for the lock on this very connection
-                        self._close()
+                    self._close()
                     raise told(error, self._options.path) from error
         job = self._job(work)
         job.is_change = False
