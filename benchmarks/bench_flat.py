@@ -14,6 +14,8 @@ from dagger.plan import Plan, compile
 from dagger.testing import TestEngine
 
 EVENTS = 100
+NOW = 1_893_456_000_000_000
+"""The first instant of 2030, in microseconds."""
 
 
 def keep(order: Order, message: Paid) -> Order:
@@ -80,13 +82,13 @@ def stretch_of(steps: int, first: int, count: int) -> Stretch:
     """An instance before each of so many messages in a row, from the first on; and the message."""
     plan = compile(steps_of(steps))
     raw = plan.takes.settle(Order("o-1", 1))[0]
-    state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), 1_000)
+    state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), NOW)
     event = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")))
     found = list[State]()
     for number in range(first + count):
         if number >= first:
             found.append(state)
-        state, _ = step(plan, state, event, 2_000)
+        state, _ = step(plan, state, event, NOW + 1_000)
     return plan, found, event
 
 
@@ -95,7 +97,7 @@ def test_steps_in_the_template(benchmark: Any) -> None:
     short, long = stretch_of(10, 0, 4), stretch_of(1000, 240, 64)
     for plan, states, event in (short, long):
         for state in states:
-            after, _ = step(plan, state, event, 3_000)
+            after, _ = step(plan, state, event, NOW + 2_000)
             assert (len(after.frames), after.status) == (1, state.status)
 
     def cost(stretch: Stretch) -> float:
@@ -105,7 +107,7 @@ def test_steps_in_the_template(benchmark: Any) -> None:
         def run() -> None:
             for _ in range(rounds):
                 for state in states:
-                    step(plan, state, event, 3_000)
+                    step(plan, state, event, NOW + 2_000)
 
         return timed(run, rounds * len(states))
 
@@ -143,10 +145,13 @@ def test_steps_in_the_template_of_an_engine(benchmark: Any) -> None:
     loop.run_until_complete(long.new(240))
 
     def ours() -> float:
+        for _ in range(3):  # as much as `theirs` has: it is not the first work after a collection of garbage
+            loop.run_until_complete(long.deliver())
         return timed(lambda: loop.run_until_complete(long.deliver()), EVENTS)
 
     def theirs() -> float:
-        loop.run_until_complete(short.new(2))
+        loop.run_until_complete(short.new(1))
+        loop.run_until_complete(short.deliver())
         return timed(lambda: loop.run_until_complete(short.deliver()), EVENTS)
 
     compare(benchmark, "engine: an event amid 1,000 steps, to 10", ours, theirs, at_most(1.10), rounds=25, speed=False)

@@ -221,19 +221,26 @@ class MemoryLog:
         if not entries:
             return
         published = False
-        for entry, partition in [(entry, _partition(entry)) for entry in entries]:  # all or none has a place
+        for entry in entries:  # all or none has a place
+            if type(entry) is not Append:
+                entry.key.encode()
+            elif not 0 <= entry.partition < PARTITIONS:
+                raise BackendError(f"there is no partition {entry.partition}; there are {PARTITIONS}")
+        for entry in entries:
             if type(entry) is Append:
+                partition = entry.partition
                 log = self._internal[partition]
                 log.append(LogRecord(partition, self._base[partition] + len(log), entry.data))
             else:
-                self._publish(entry, partition)
+                self._publish(entry)
                 published = True
         self._news.ring()
         if published:
             self._published.ring()
 
-    def _publish(self, message: Outgoing, partition: int) -> None:
+    def _publish(self, message: Outgoing) -> None:
         topic = message.topic
+        partition = crc32(message.key.encode()) % PARTITIONS
         logs = self.topics.get(topic)
         if logs is None:
             logs = self.topics[topic] = [[] for _ in range(PARTITIONS)]
@@ -241,15 +248,6 @@ class MemoryLog:
         record = TopicRecord(topic, partition, len(log), message.key, message.payload, message.headers)
         log.append(record)
         self.history.append(record)
-
-
-def _partition(entry: Entry) -> int:
-    """Where it goes. Raises for what has no place."""
-    if isinstance(entry, Outgoing):
-        return crc32(entry.key.encode()) % PARTITIONS
-    if 0 <= entry.partition < PARTITIONS:
-        return entry.partition
-    raise BackendError(f"there is no partition {entry.partition}; there are {PARTITIONS}")
 
 
 class MemoryStore:

@@ -83,12 +83,30 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     payload: bytes
     expires: int
     id: str = ""
+    shared: bool = False
+    """Whether others get it too."""
 
 
 class Overgrown(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
     """What is to be kept of this instance is larger than the store takes: it fails, and is again as it was before."""
 
     text: str
+
+
+class Resumed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=12):
+    """The template that events were parked for is registered where they are now."""
+
+
+class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=13):
+    """A message that was forwarded to an instance, and to no other, was not taken: it is kept at its key."""
+
+    channel: str
+    key: str
+    payload: bytes
+    expires: int
+    by: str
+    """The instance."""
+    id: str = ""
 
 
 InstanceEvent: TypeAlias = (
@@ -102,4 +120,4 @@ InstanceEvent: TypeAlias = (
     | StopRequested
     | Overgrown
 )
-Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed
+Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | Resumed

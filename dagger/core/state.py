@@ -5,7 +5,7 @@ Invariants:
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
-* `past` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
+* `chunks` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
   reached: its size is bounded by the template, and an update costs the same however long template and history are.
 * Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
 """
@@ -148,6 +148,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     id: str
     payload: bytes
     expires: int
+    shared: bool = False
+    """Whether others were offered it too."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -166,7 +168,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     next_frame: int = 1
     frames: dict[int, Frame] = {}
     rows: list[Row] = []
-    past: bytes = b""
+    chunks: tuple[bytes, ...] = ()
     errors: dict[int, Error] = {}
     held: tuple[Held, ...] = ()
     seen: tuple[str, ...] = ()

@@ -87,7 +87,9 @@ def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
 
 def _after_the_end(state: State, event: InstanceEvent) -> Result:
     if isinstance(event, MessageReceived | MessageForwarded):
-        return state, (Unmatched(event.channel, event.key, event.payload, event.id, "ended"),)
+        if event.id and event.id in state.seen:
+            return state, (Ignored("a message of this id was taken already"),)
+        return state, (_unmatched(_as_held(event, 0), "ended"),)
     return state, (Ignored("the instance has ended"),)
 
 
@@ -129,8 +131,7 @@ def _conclude(turn: Turn) -> None:
     if turn.frames:
         stop_inside(turn, 0)
     state = turn.state
-    for held in turn.held:
-        turn.effects.append(Unmatched(held.channel, held.key, held.payload, held.id, "ended"))
+    turn.effects += [_unmatched(held, "ended") for held in turn.held]
     turn.held = ()
     if state.id != state.key and turn.plan.open_channels:
         channels = tuple(sorted(turn.plan.open_channels))
@@ -184,8 +185,18 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
                 turn.take(id)
                 _run_on(turn, _folded(turn, number, frame, op, event.payload))
                 return turn.close()
-    expires = event.expires if type(event) is MessageForwarded else now + plan.limits.early_us
-    return _keep(plan, state, Held(channel, key, id, event.payload, expires), now)
+    return _keep(plan, state, _as_held(event, now + plan.limits.early_us), now)
+
+
+def _as_held(event: MessageReceived | MessageForwarded, expires: int) -> Held:
+    """A message as it is kept: one that came a second way until it was to be kept at first, another until `expires`."""
+    if isinstance(event, MessageForwarded):
+        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.shared)
+    return Held(event.channel, event.key, event.id, event.payload, expires)
+
+
+def _unmatched(held: Held, reason: str) -> Unmatched:
+    return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared)
 
 
 def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:
@@ -211,7 +222,7 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
         return state, (Ignored("a message of this id is kept already"),)
     reason = _refusal(plan, state, held, len(alike), now)
     if reason:
-        return state, (Unmatched(held.channel, held.key, held.payload, held.id, reason),)
+        return state, (_unmatched(held, reason),)
     turn = Turn.of(plan, state, now)
     turn.held = (*state.held, held)
     return turn.close()

@@ -22,7 +22,7 @@ from dagger.core.state import (
     Held,
     State,
 )
-from dagger.core.table import NEVER, OPEN_MAX, Row, packed, packed_rows, row_of, with_row
+from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, row_of, with_row
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
@@ -68,7 +68,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     now: int
     frames: dict[int, Frame]
     next_frame: int
-    past: bytes
+    chunks: tuple[bytes, ...]
     rows: list[Row]
     first: int
     """The step whose row is the first in `rows`."""
@@ -91,9 +91,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             now if now > state.now else state.now,
             state.frames.copy(),
             state.next_frame,
-            state.past,
+            state.chunks,
             state.rows.copy(),
-            packed_rows(state.past),
+            len(state.chunks) * CHUNK,
             state.errors,
             state.held,
             state.seen,
@@ -102,9 +102,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
-        past, rows = self.past, self.rows
+        chunks, rows = self.chunks, self.rows
         if len(rows) >= OPEN_MAX:
-            past, rows = packed(past, rows)
+            chunks, rows = packed(chunks, rows)
         state = State(
             old.id,
             old.template,
@@ -118,7 +118,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             self.next_frame,
             self.frames,
             rows,
-            past,
+            chunks,
             self.errors,
             self.held,
             self.seen,
@@ -149,7 +149,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
 
     def row(self, slot: int) -> Row:
         """Status, times begun, begun at, ended at, of a step."""
-        return row_of(self.past, self.rows, slot)
+        return row_of(self.chunks, self.rows, slot)
 
     def begin(self, slot: int) -> int:
         """A step begins; gives how often it has begun by now."""
@@ -190,7 +190,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def _put(self, slot: int, row: Row) -> None:
         at = slot - self.first
         if at < 0:
-            self.past = with_row(self.past, slot, row)
+            self.chunks = with_row(self.chunks, slot, row)
             return
         self.rows += [NEVER] * (at + 1 - len(self.rows))
         self.rows[at] = row

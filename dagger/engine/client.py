@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, overload
 
+from dagger.codecs import json
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
 from dagger.core.state import State, Status
 from dagger.dsl.template import Template
@@ -16,7 +17,7 @@ from dagger.engine.clock import Clock
 from dagger.engine.follow import Follower
 from dagger.engine.instance import Instance
 from dagger.engine.patience import insist
-from dagger.engine.ports import Append, Backend
+from dagger.engine.ports import Append, Backend, Row
 from dagger.engine.prepare import (
     checked_message,
     checked_query,
@@ -123,30 +124,44 @@ class Client:
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
-        (run,) = await self.submit_all([instance])
+        self._check(instance)
+        await self._open()
+        state = self._known(instance, (await self._backend.store.read([instance.id]))[0])
+        run = self._watch.handle(instance.plan, state or instance.submitted(self._clock.now()))
+        await self._backend.log.append([_submission(instance, self._backend.log.partitions)])
         return run
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
         """Submit instances that `create_instance` made, in one go: all are accepted, or none is."""
-        for instance in instances:
-            if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
-                raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
-            self._registry.expect(instance.plan)
-            self._fits(f"the input of instance '{instance.id}'", instance.raw)
+        first = dict[str, Prepared[B]]()
+        for one in instances:
+            self._check(one)
+            other = first.setdefault(one.id, one)
+            if (other.raw, other.plan.template, other.plan.version) != (one.raw, one.plan.template, one.plan.version):
+                raise InstanceConflict(f"'{one.id}' is the id of two instances that differ; give id= another value")
         await self._open()
-        rows = await self._backend.store.read([instance.id for instance in instances])
-        known = [None if row is None else decode_cell(row.data).home.state for row in rows]
-        states = [state or self._watch.seen(one.id) for one, state in zip(instances, known, strict=True)]
-        for instance, state in zip(instances, states, strict=True):
-            if state is not None:
-                self._refuse_conflict(instance, state)
+        rows = await self._backend.store.read(list(first))
+        known = {id: self._known(one, row) for (id, one), row in zip(first.items(), rows, strict=True)}
         now, partitions = self._clock.now(), self._backend.log.partitions
-        runs = [
-            self._watch.handle(instance.plan, state or instance.submitted(now))
-            for instance, state in zip(instances, states, strict=True)
-        ]
-        await self._backend.log.append([_submission(instance, partitions) for instance in instances])
+        runs = [self._watch.handle(one.plan, known[one.id] or one.submitted(now)) for one in instances]
+        await self._backend.log.append([_submission(one, partitions) for one in instances])
         return runs
+
+    def _check(self, instance: Prepared[Any]) -> None:
+        if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
+            raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
+        self._registry.expect(instance.plan)
+        if len(instance.raw) > self._backend.size_max:
+            self._fits(f"the input of instance '{instance.id}'", instance.raw)
+
+    def _known(self, instance: Prepared[Any], row: Row | None) -> State | None:
+        """The state of an instance that exists already. Raises InstanceConflict if it is another one."""
+        state = None if row is None else decode_cell(row.data).home.state
+        if state is None:
+            state = self._watch.seen(instance.id)
+        if state is not None:
+            self._refuse_conflict(instance, state)
+        return state
 
     def _refuse_conflict(self, instance: Prepared[Any], state: State) -> None:
         if (state.template, state.version) != (instance.plan.template, instance.plan.version):
@@ -245,6 +260,13 @@ class Client:
         payload = checked_signal(plan, name, value)
         self._fits(f"the signal '{name}'", payload)
         await self._append(id, SignalReceived(name, payload))
+
+    async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
+        """The same, with the value as JSON: for callers who have no Python value. Raises DecodeError too."""
+        await self._open()
+        _, plan = await self._target(instance)
+        codec = plan.signals.get(name)
+        await self.signal(instance, name, data if codec is None else json.bind(codec.type).decode(data))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
         """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import anyio
 import anyio.abc
@@ -16,16 +16,17 @@ from typing_extensions import override
 
 from dagger.core.effects import StopTask
 from dagger.core.state import FOREVER, State
+from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.patience import Pauses, insist
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_settings
+from dagger.engine.prepare import checked_choice, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import BackendUnavailable, Fenced
+from dagger.errors import BackendUnavailable, DaggerError, Fenced
 from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
@@ -33,6 +34,8 @@ logger: Final = logging.getLogger("dagger")
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
+Unmatched: TypeAlias = Literal["drop", "hold"]
+"""What becomes of a message that its instance does not take any more."""
 Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
 
 
@@ -43,8 +46,10 @@ class Dagger(Client):
     left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
     `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
     a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
-    bound how many early messages are kept for a listener, and for how long. `unmatched_topic` names a topic for
-    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
+    bound how many early messages are kept for a listener, and for how long. With `unmatched="hold"` a message that
+    its instance does not take any more is kept within the same bounds, for whoever comes next to its key.
+    `unmatched_topic` names a topic for messages that nobody takes; by default they are counted (`engine.counts`) and
+    dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -59,6 +64,7 @@ class Dagger(Client):
         grace: timedelta = timedelta(seconds=30),
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
+        unmatched: Unmatched = "drop",
         unmatched_topic: str | None = None,
         clock: Clock | None = None,
         backend: Backend | None = None,
@@ -67,7 +73,8 @@ class Dagger(Client):
             counts={"early_limit": (early_limit, 0), "threads": (threads, 1)},
             spans={"early_for": early_for, "grace": grace},
         )
-        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER))
+        checked_choice("unmatched", unmatched, get_args(Unmatched))
+        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
         self._lifespan = lifespan
         self._resources: Any = None
@@ -79,6 +86,7 @@ class Dagger(Client):
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
         self._opened = False
+        self._is_connected = False
         self._connected = anyio.Event()
         self._leaving = anyio.Event()
 
@@ -100,6 +108,16 @@ class Dagger(Client):
         """How many messages were put aside, by reason, since this engine was made."""
         return dict(self._worker.counts)
 
+    @property
+    def backend(self) -> Backend:
+        """What keeps the log and the records."""
+        return self._backend
+
+    @property
+    def topics(self) -> Mapping[str, Topic[Any]]:
+        """The topics of all that is registered, by name."""
+        return dict(self._registry.topics)
+
     # Running.
 
     async def __aenter__(self) -> Self:
@@ -107,6 +125,7 @@ class Dagger(Client):
         await self._stack.__aenter__()
         try:
             await self._open()
+            await self._begin()
             await self._stack.enter_async_context(self._working())
         except BaseException:
             await self._close()
@@ -123,7 +142,7 @@ class Dagger(Client):
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
-            self._opened, self._resources, self._stack = False, None, None
+            self._opened, self._is_connected, self._resources, self._stack = False, False, None, None
 
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave."""
@@ -139,9 +158,9 @@ class Dagger(Client):
 
     @override
     async def _open(self) -> None:
-        """Connect, and begin the lifespan, once. Whoever comes meanwhile waits for the connection."""
+        """Connect, once. Whoever comes meanwhile waits for the connection."""
         while self._opened:
-            if self._connected.is_set():
+            if self._is_connected:
                 return
             await self._connected.wait()
         self._opened, self._connected = True, anyio.Event()
@@ -149,12 +168,29 @@ class Dagger(Client):
             self._stack = AsyncExitStack()
         try:
             await self._stack.enter_async_context(self._backend.open())
+            self._is_connected = True
             self._connected.set()
-            if self._lifespan is not None:
-                self._resources = await self._stack.enter_async_context(self._lifespan(self))
         except BaseException:
             await self._close()
             raise
+
+    async def _begin(self) -> None:
+        """Open what tasks need: a worker does, before it works."""
+        if self._lifespan is not None:
+            assert self._stack is not None
+            self._resources = await self._stack.enter_async_context(self._lifespan(self))
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[Self]:
+        """Use the engine without being a worker: instances are accepted and looked at, and others run them.
+
+        `lifespan=` is not run.
+        """
+        try:
+            await self._open()
+            yield self
+        finally:
+            await self.aclose()
 
     async def aclose(self) -> None:
         """Disconnect, where the engine was used without being a worker; it connects again when it is used again."""
@@ -167,7 +203,7 @@ class Dagger(Client):
             if stack is not None:
                 await stack.aclose()
         finally:
-            self._opened, self._resources = False, None
+            self._opened, self._is_connected, self._resources = False, False, None
             self._connected.set()
 
     @asynccontextmanager
@@ -175,15 +211,22 @@ class Dagger(Client):
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         self._leaving = anyio.Event()
         self._tasks.leaving = False
-        async with self._backend.log.join(), anyio.create_task_group() as group:
-            self._group = group
-            try:
-                group.start_soon(self._work)
-                yield
-                await self._drain()
-            finally:
-                self._group = None
-                group.cancel_scope.cancel()
+        try:
+            async with self._backend.log.join(), anyio.create_task_group() as group:
+                self._group = group
+                try:
+                    group.start_soon(self._work)
+                    yield
+                    await self._drain()
+                finally:
+                    self._group = None
+                    group.cancel_scope.cancel()
+            return
+        except BaseExceptionGroup as several:
+            failed = several.exceptions[0]
+            if len(several.exceptions) > 1 or not isinstance(failed, DaggerError):
+                raise
+        raise failed  # what the backend said, as it has said it; without the group as its context
 
     async def _work(self) -> None:
         pauses, is_sound = Pauses(), True

@@ -10,7 +10,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
-from dagger.core.table import row_of
+from dagger.core.table import rows_of
 from dagger.engine.clock import to_datetime
 from dagger.errors import UnknownStep
 from dagger.plan.ops import Listen
@@ -151,8 +151,9 @@ class Instance:
 def step_states(plan: Plan, state: State) -> Iterator[StepState]:
     """How each step of the template stands; one that can no longer be reached is SKIPPED."""
     statuses = list[int]()
-    for slot, (path, kind) in enumerate(zip(plan.paths, plan.kinds, strict=True)):
-        status, attempts, began, ended = row_of(state.past, state.rows, slot)
+    rows = rows_of(state.chunks, state.rows, len(plan.paths))
+    for slot, (path, kind, row) in enumerate(zip(plan.paths, plan.kinds, rows, strict=True)):
+        status, attempts, began, ended = row
         owner = plan.owners[slot]
         over = statuses[owner] if owner >= 0 else state.status
         if status == NOT_STARTED and STATUSES[over].is_end:

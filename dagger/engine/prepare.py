@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -67,6 +67,12 @@ def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[st
     for name, value in spans.items():
         if not isinstance(value, timedelta) or value < timedelta(0):
             raise RequestError(f"Dagger: {name} is {value!r}; give a timedelta of zero or more")
+
+
+def checked_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raises RequestError for what is none of the choices."""
+    if value not in choices:
+        raise RequestError(f"Dagger: {name} is {value!r}; give one of {', '.join(map(repr, choices))}")
 
 
 def checked_topic(topic: object, place: str) -> None:

@@ -18,8 +18,8 @@ from typing import Final
 
 import msgspec
 
-from dagger.core.effects import Effect, Ignored, Publish, RunTask, Send, StopTask, Unmatched
-from dagger.core.events import Overgrown, TimerDue
+from dagger.core.effects import Effect, Ignored, Parked, Publish, RunTask, Send, StopTask, Unmatched
+from dagger.core.events import Event, Overgrown, Resumed, TimerDue
 from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
@@ -117,6 +117,7 @@ class Worker:
         self._rows: dict[str, Loaded] = {}
         self._done: dict[int, int] = {}
         self._asked: dict[str, int] = {}
+        self._known: frozenset[tuple[str, int]] = frozenset()
         self.next_due: int | None = None
         """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
         self.counts: Counter[str] = Counter()
@@ -136,16 +137,14 @@ class Worker:
 
     async def ring(self) -> int:
         """Order the timers that are due now to fire; gives how many were ordered."""
+        if self._registry.count != len(self._known):
+            await self._learn()
         now = self._clock.now()
         if self.next_due is None or self.next_due > now:
             return 0
         found = await self._store.due(self._owned, now, BATCH)
         due = [(key, at) for key, at in found if self._asked.get(key) != at]
-        partitions = self._log.partitions
-        record = TimerDue()
-        await self._log.append(
-            [Append(partition_of(key, partitions), encode_record(Record(key, record))) for key, _ in due]
-        )
+        await self._order([key for key, _ in due], TimerDue())
         self._asked.update(due)
         self.next_due = now if len(found) == BATCH else await self._store.next_due(self._owned, now)
         return len(due)
@@ -163,26 +162,45 @@ class Worker:
         """Take over what is owned now and was not before, and let go what no longer is."""
         before, self._owned = self._owned, dict(owned)
         self._rows.clear()
-        self._asked.clear()
+        self._known = frozenset[tuple[str, int]]()
         gone = {partition for partition, turn in before.items() if owned.get(partition) != turn}
         for partition in gone:
             self._done.pop(partition, None)
         if gone:
             self._lost(gone)
-        self.next_due = await self._store.next_due(self._owned, -1)
-        self._committed(await self.recover(self._owned), [])
+        await self._learn()
 
-    async def recover(self, partitions: Collection[int]) -> Sequence[Local]:
-        """The tasks that must run for the rows of partitions, after a start or a take-over."""
+    async def _learn(self) -> None:
+        """Go on with all that waits here for a worker that knows its template."""
+        known, self._known = self._known, self._registry.places
+        self._asked.clear()
+        self.next_due = await self._store.next_due(self._owned, -1)
+        self._committed(await self.recover(self._owned, known), [])
+
+    async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
+        """The tasks that must run for the rows of partitions, after a start or a take-over; what is parked goes on.
+
+        Nothing is done again for templates that were known.
+        """
         keys = await self._store.busy(partitions)
         await self._load(keys)
-        found = list[Local]()
+        found, parked = list[Local](), list[str]()
         for key in keys:
-            state = self._rows[key].cell.home.state
+            home = self._rows[key].cell.home
+            if home.lacks in self._known:
+                parked.append(key)
+            state = home.state
             plan = None if state is None else self._registry.plan(state.template, state.version)
-            if state is not None and plan is not None:
+            if state is not None and plan is not None and (state.template, state.version) not in known:
                 found.append(Local(key, state, running(plan, state)))
+        if parked:
+            await self._order(parked, Resumed())
         return found
+
+    async def _order(self, keys: Iterable[str], event: Event) -> None:
+        """Append an event for each key."""
+        count = self._log.partitions
+        await self._log.append([Append(partition_of(key, count), encode_record(Record(key, event))) for key in keys])
 
     async def _apply_all(self, batch: Batch) -> None:
         """Apply a batch; again where a record would grow too large, and the instance of it fails instead."""
@@ -255,7 +273,7 @@ class Worker:
         if offset <= cell.offset:
             return [entry for at, entry in cell.outbox if at == offset]
         if self._overgrown and to in self._overgrown:
-            if cell.home.state is None or not cell.home.state.is_live:
+            if cell.home.state is None or not cell.home.state.is_live or cell.home.parked:
                 return self._put_aside(record, _TooLarge(to, self._overgrown[to]))
             event = Overgrown(self._overgrown[to])
         try:
@@ -305,6 +323,9 @@ class Worker:
                     entries.append(Append(partition, encode_record(Record(effect.to, effect.event))))
                 case Unmatched():
                     entries += self._unmatched(effect)
+                case Parked():
+                    self.counts["plan_missing"] += 1
+                    logger.error("%s: a record is kept until a worker has its template: %s", id, effect.reason)
                 case Ignored():
                     self.counts["ignored"] += 1
                     logger.debug("ignored: %s", effect.reason)
@@ -347,11 +368,12 @@ class Worker:
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
             loaded.found_by = None
-            return Write(key, loaded.partition, loaded.version, after, data, due)
+            return Write(key, loaded.partition, loaded.version, after, data, due, busy)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)
-        ended = state.ended if state.ended and not home.held and not home.subscribers else None
+        left = home.held or home.subscribers or home.parked
+        ended = state.ended if state.ended and not left else None
         found_by = (due, busy, listing, ended)
         moved = loaded.found_by != found_by
         loaded.found_by = found_by

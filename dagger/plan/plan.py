@@ -21,6 +21,8 @@ class Limits(msgspec.Struct, frozen=True):
     """How many early messages are kept for one listener."""
     early_us: int = 7 * 24 * 3600 * 1_000_000
     """How long an early message is kept, in microseconds."""
+    hold: bool = False
+    """Whether a message that nobody takes any more is kept too, for whoever comes next to its key."""
 
 
 class Channel(msgspec.Struct, frozen=True):

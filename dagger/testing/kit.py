@@ -15,7 +15,7 @@ from dagger.backends.memory import MemoryBackend
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.context import context
-from dagger.engine.dagger import Dagger, Lifespan
+from dagger.engine.dagger import Dagger, Lifespan, Unmatched
 from dagger.engine.ports import Outgoing
 from dagger.engine.prepare import checked_message
 from dagger.engine.router import dead_letter_topic
@@ -51,6 +51,7 @@ class TestEngine(Dagger):
         lifespan: Lifespan | None = None,
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
+        unmatched: Unmatched = "drop",
         unmatched_topic: str | None = None,
         patience: timedelta = PATIENCE,
         backend: MemoryBackend | None = None,
@@ -61,6 +62,7 @@ class TestEngine(Dagger):
             lifespan=lifespan,
             early_limit=early_limit,
             early_for=early_for,
+            unmatched=unmatched,
             unmatched_topic=unmatched_topic,
             clock=self.clock,
             backend=self.memory,
@@ -80,6 +82,13 @@ class TestEngine(Dagger):
         return self.clock.time
 
     # What tests do.
+
+    @override
+    async def submit(self, instance: Prepared[B]) -> Run[B]:
+        run = await super().submit(instance)
+        if _outside_tasks():
+            await self.settle()
+        return run
 
     @override
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
@@ -180,6 +189,10 @@ class TestEngine(Dagger):
         self._opening = True
         try:
             await super()._open()
+            await self._begin()
+        except BaseException:
+            await self._close()
+            raise
         finally:
             self._opening = False
 
@@ -217,9 +230,9 @@ class TestEngine(Dagger):
 
     async def _begin_again(self) -> None:
         """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
+        await self._worker.rewind()  # before anything else: others may be settling at the same time
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
-        await self._worker.rewind()
         states = [await self._state(id) for id in self._watch.ids]
         self._committed([], [state for state in states if state is not None])
 

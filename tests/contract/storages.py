@@ -37,8 +37,8 @@ class OnSqlite(Storage):
     """A file."""
 
     def __init__(self, folder: Path, options: str = "lease=2s") -> None:
-        self._file = folder / "contract.db"
-        url = f"sqlite:///{self._file}?{options}"
+        self.file = folder / "contract.db"
+        url = f"sqlite:///{self.file}?{options}"
         self.urls = (url, None)
         self._options = options_of(url)
 
@@ -50,7 +50,7 @@ class OnSqlite(Storage):
     def wipe(self) -> None:
         for suffix in ("", "-wal", "-shm"):
             with suppress(FileNotFoundError):
-                self._file.with_name(self._file.name + suffix).unlink()
+                self.file.with_name(self.file.name + suffix).unlink()
 
     @override
     async def expire(self, backend: Backend) -> bool:

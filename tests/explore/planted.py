@@ -33,7 +33,7 @@ class Idle(Worker):
     """Starts no task again after a take-over."""
 
     @override
-    async def recover(self, partitions: Collection[int]) -> Sequence[Local]:
+    async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
         return []
 
 

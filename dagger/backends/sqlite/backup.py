@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 import anyio.to_thread
@@ -30,16 +31,28 @@ def _backup(url: str, target: Path) -> None:
     if target.exists():
         raise BackendError(f"'{target}' exists already; name another place for the copy, or move it away")
     part = target.with_name(f"{target.name}.part")
-    part.unlink(missing_ok=True)
     try:
-        _copy(open_file(options), part)
-        part.rename(target)
+        source = open_file(options)
     except sqlite3.Error as error:
         raise told(error, options.path) from error
+    try:
+        part.unlink(missing_ok=True)
+        _copy(source, part)
+        part.rename(target)
+    except sqlite3.Error as error:
+        raise told(error, options.path if _is_of_source(error) else target) from error
     except OSError as error:
         raise BackendError(f"the copy cannot be written to '{target}': {error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        source.close()
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _is_of_source(error: sqlite3.Error) -> bool:
+    """Whether a copy has failed for what it is copied from."""
+    name = str(getattr(error, "sqlite_errorname", ""))
+    return name.startswith(("SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def _copy(source: sqlite3.Connection, part: Path) -> None:
@@ -53,4 +66,3 @@ def _copy(source: sqlite3.Connection, part: Path) -> None:
         copy.execute("PRAGMA journal_mode = WAL")
     finally:
         copy.close()
-        source.close()

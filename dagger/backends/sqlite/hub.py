@@ -94,10 +94,12 @@ class Hub:
             yield
         finally:
             with anyio.CancelScope(shield=True):
-                await asyncio.to_thread(self.pulse.stop)
-                await self._say(partial(forget, id=self.peers.id))
-            if transport is not None:
-                transport.close()
+                try:
+                    await asyncio.to_thread(self.pulse.stop)
+                    await self._say(partial(forget, id=self.peers.id))
+                finally:
+                    if transport is not None:
+                        transport.close()
 
     async def _say(self, going: Callable[[sqlite3.Connection], None]) -> None:
         """Let others take over at once. Where that cannot be said now, they do so when the lease has expired."""

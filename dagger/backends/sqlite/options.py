@@ -6,14 +6,14 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from dagger.errors import BackendError
 
 PARTITIONS_MAX: Final = 1024
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_SPAN: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _SPAN_S_MAX: Final = timedelta(days=36_500).total_seconds()
 
@@ -41,22 +41,28 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 def options_of(url: str) -> Options:
     """What a URL says. Raises BackendError, which says what is wrong with it and what to write."""
-    parts = urlsplit(url)
-    path = unquote(parts.path)
-    if parts.netloc or len(path) < 2 or path.endswith("/"):
+    # Not by urlsplit, which drops line breaks and what is behind a #: that would be another file.
+    if "#" in url or min(url, default="") < " ":
+        raise BackendError(f"{url!r}: write a # of a path as %23, and leave out line breaks and the like")
+    strokes = "sqlite:///"
+    path, _, query = url.removeprefix(strokes).partition("?")
+    path = unquote(path)
+    if not url.startswith(strokes) or not path or path.endswith("/") or "\0" in path:
         raise BackendError(
             f"'{url}' names no file; write sqlite:///orders.db for a file in the working directory, and "
             "sqlite:////var/lib/orders.db (four strokes) for an absolute path"
         )
-    if path == "/:memory:":
+    if path == ":memory:":
         raise BackendError(f"'{url}': what is kept in memory is no file; write memory:// instead")
     given: dict[str, Any] = {}
-    for name, text in parse_qsl(parts.query, keep_blank_values=True):
+    for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in Options.__struct_fields__ or name == "path":
             known = ", ".join(field for field in Options.__struct_fields__ if field != "path")
             raise BackendError(f"'{url}': there is no option '{name}'; there are: {known}")
+        if name in given:
+            raise BackendError(f"'{url}': {name} is given twice; give it once")
         given[name] = _partitions(url, text) if name == "partitions" else _seconds(url, name, text)
-    return Options(path=Path(path[1:]), **given)
+    return Options(path=Path(path), **given)
 
 
 def _partitions(url: str, text: str) -> int:

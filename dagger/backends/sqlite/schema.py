@@ -108,6 +108,7 @@ def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connect
     )
     try:
         if not _is_current(connection, steps):
+            _checked_version(connection, options, steps)  # before anything is changed in what is not ours
             connection.execute("PRAGMA journal_mode = WAL")
             _bring_up(connection, options, steps)
         # Each of these is of the connection, not of the file. The times are in milliseconds.

@@ -25,7 +25,6 @@ class Driver(Dagger):
     def __init__(self, backend: Backend, clock: VirtualClock, **settings: Any) -> None:
         super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
         self.time = clock
-        self.backend = backend
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[Self]:
@@ -41,6 +40,7 @@ class Driver(Dagger):
         """Be a worker, until the end of the block; tasks that still run are cut off."""
         try:
             async with self.connected(), anyio.create_task_group() as group:
+                await self._begin()
                 self._group, self._tasks.leaving = group, False
                 try:
                     async with self.backend.log.join():

@@ -1,0 +1,45 @@
+"""What a command is told to work on: an engine of a module, or the URL of a backend."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from dagger.engine import Dagger
+from dagger.errors import RequestError
+
+
+class UsageError(RequestError):
+    """A command is called wrongly."""
+
+
+def is_url(target: str) -> bool:
+    """Whether a target is the URL of a backend."""
+    return "://" in target
+
+
+def engine_of(target: str) -> Dagger:
+    """The engine that `module:name` names. The module is looked for from the working directory too.
+
+    Raises UsageError for what is not there, or is no engine.
+    """
+    module, separator, name = target.partition(":")
+    if not separator or not module or not name:
+        raise UsageError(f"'{target}' names no engine; write MODULE:NAME, as shop.orders:engine")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: object = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise UsageError(f"there is no module '{module}', neither here nor installed") from None
+        raise
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"module '{module}' has no '{name}'")
+        found = getattr(found, part)
+    if not isinstance(found, Dagger):
+        raise UsageError(f"'{target}' is no Dagger but a {type(found).__name__}")
+    return found
