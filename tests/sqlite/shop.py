@@ -15,6 +15,7 @@ import pytest
 
 from dagger import BackendError, Dagger, Topic, command, context, listener, task, template
 from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.options import options_of
 from dagger.engine.ports import Entry, Position
 
@@ -86,6 +87,12 @@ class Shop:
         async with self.engine() as engine:
             await pay(engine, *ids)
             await ended(engine, *ids)
+
+
+def hub_of(engine: Dagger) -> Hub:
+    """What an engine's log and store have in common."""
+    assert isinstance(engine.backend, SqliteBackend)
+    return engine.backend.hub
 
 
 async def pay(engine: Dagger, *ids: str) -> None:

@@ -53,8 +53,9 @@ def names(path: Path) -> set[str]:
 async def test_a_copy_under_load_is_whole_and_goes_on(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     before = dict[Path, list[str]]()
-    async with shop.engine() as engine, anyio.create_task_group() as group:
-        load = Load(engine)
+    engine = shop.engine()
+    load = Load(engine)
+    async with engine, anyio.create_task_group() as group:
         group.start_soon(load.run)
         for number in range(COPIES):
             await load.more()
