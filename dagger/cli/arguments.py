@@ -9,6 +9,16 @@ from typing import Final, TypeAlias
 from dagger.core import Status
 
 _TARGET: Final = "an engine, as MODULE:NAME"
+_EXAMPLES: Final = """\
+examples:
+  dagger worker shop:engine              be a worker of the engine in shop.py
+  dagger instances shop:engine           list what there is
+  dagger show shop:engine o-1            show one with its steps
+  dagger backup sqlite:///orders.db c.db
+
+The status is 0 if all went well, 1 if not, and 2 if the call was wrong.
+"dagger COMMAND --help" tells of a command.
+"""
 Add: TypeAlias = Callable[..., argparse.ArgumentParser]
 """Adds a command."""
 
@@ -17,7 +27,12 @@ _LEVELS: Final = ("debug", "info", "warning", "error")
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    top = argparse.ArgumentParser(prog="dagger", description="Durable workflows: workers, messages and instances.")
+    top = argparse.ArgumentParser(
+        prog="dagger",
+        description="Durable workflows: workers, messages and instances.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     _worker(commands)
     _publish(commands)

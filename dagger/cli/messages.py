@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from dagger.cli.targets import UsageError, engine_of, is_url
+from dagger.cli.targets import UsageError, checked_shared, engine_of, is_url
 from dagger.dsl.topics import Topic
 from dagger.engine import Dagger
 from dagger.engine.connect import connect
@@ -31,6 +31,11 @@ async def publish(arguments: argparse.Namespace) -> int:
         backend = engine.backend
         topic = _topic(engine, arguments.topic)
         entries = [_checked(topic, headers, where, data) for where, data in texts]
+    checked_shared(backend, arguments.target)
+    for (where, _), entry in zip(texts, entries, strict=True):
+        size = len(entry.payload)
+        if size > backend.size_max:
+            raise WrongInput(f"{where} has {size:,} bytes, and may have {backend.size_max:,}; nothing was published")
     await _append(backend, entries)
     return len(entries)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from dagger.engine import Dagger
+from dagger.engine.ports import Backend
 from dagger.errors import RequestError
 
 
@@ -24,6 +25,8 @@ def engine_of(target: str) -> Dagger:
 
     Raises UsageError for what is not there, or is no engine.
     """
+    if is_url(target):
+        raise UsageError(f"'{target}' is a URL, which knows no templates; name the engine, as shop.orders:engine")
     module, separator, name = target.partition(":")
     if not separator or not module or not name:
         raise UsageError(f"'{target}' names no engine; write MODULE:NAME, as shop.orders:engine")
@@ -43,3 +46,9 @@ def engine_of(target: str) -> Dagger:
     if not isinstance(found, Dagger):
         raise UsageError(f"'{target}' is no Dagger but a {type(found).__name__}")
     return found
+
+
+def checked_shared(backend: Backend, target: str) -> None:
+    """Raises UsageError where what a command does would reach nobody: in memory all is of one process."""
+    if not backend.shared:
+        raise UsageError(f"'{target}' keeps everything in the memory of one process: no other has a part in it")

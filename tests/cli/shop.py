@@ -53,3 +53,6 @@ async def lifespan(engine: Dagger) -> AsyncGenerator[None]:
 
 engine = Dagger("sqlite:///cli.db", lifespan=lifespan)
 engine.register(order)
+
+in_memory = Dagger()
+in_memory.register(order)

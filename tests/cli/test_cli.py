@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -123,6 +124,11 @@ def test_one_wrong_message_keeps_all_back(
         (["worker", "tests.cli.shop"], 2, "write MODULE:NAME"),
         (["worker", "tests.cli.shop:nothing"], 2, "has no 'nothing'"),
         (["worker", "tests.cli.shop:NO_ENGINE"], 2, "is no Dagger but a int"),
+        (["worker", "sqlite:///cli.db"], 2, "is a URL, which knows no templates; name the engine"),
+        (["show", "sqlite:///cli.db", "o-1"], 2, "is a URL, which knows no templates; name the engine"),
+        (["show", "tests.cli.shop:in_memory", "o-1"], 2, "keeps everything in the memory of one process"),
+        (["publish", "tests.cli.shop:in_memory", "PAYMENTS", PAID], 2, "in the memory of one process"),
+        (["publish", "memory://", "PAYMENTS", PAID, "--key", "k"], 2, "in the memory of one process"),
         (["publish", ENGINE, "NOWHERE", PAID], 2, "knows no topic 'NOWHERE'; it knows: PAYMENTS"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--key", "k"], 2, "--key goes with a URL"),
         (["publish", ENGINE, "PAYMENTS", PAID, PAID, "--id", "p"], 2, "--id names one message"),
@@ -165,7 +171,44 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as found:
         main([*command.split(), "--help"])
     assert found.value.code == 0
-    assert ("example:" in capsys.readouterr().out) == bool(command)
+    assert ("example:" if command else "examples:") in capsys.readouterr().out
+
+
+def test_what_is_too_large_is_refused(
+    engine: Dagger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(type(engine.backend), "size_max", 60)
+    large = f'{{"order_id": "o-1", "receipt": "{"r" * 60}"}}'
+    assert main(["publish", ENGINE, "PAYMENTS", PAID, large]) == 1
+    assert "message 2 has 94 bytes, and may have 60; nothing was published" in capsys.readouterr().err
+    assert main(["publish", "sqlite:///cli.db", "PAYMENTS", "--key", "o-1", large]) == 1
+    assert "message 1 has 94 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["worker", ENGINE], ["instances", ENGINE], ["show", ENGINE, "o-1"]])
+def test_a_file_that_cannot_be_used_is_told(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cli.db").write_text("a letter" * 1_000)
+    assert main(command) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("dagger: the file 'cli.db' is no SQLite file")
+
+
+def test_a_worker_whose_file_is_damaged_on_the_way_says_so(engine: Dagger, tmp_path: Path) -> None:
+    started(engine, "o-1")
+    connection = sqlite3.connect(tmp_path / "cli.db")
+    connection.execute("DROP TABLE lease")
+    connection.close()
+    done = subprocess.run(program("worker", ENGINE), cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("dagger: the file 'cli.db' cannot be used")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_package_is_the_command() -> None:
+    command = [sys.executable, "-m", "dagger", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("usage: dagger [-h] COMMAND")
 
 
 def program(*given: str) -> list[str]:

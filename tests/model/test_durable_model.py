@@ -12,13 +12,12 @@ from typing_extensions import override
 
 from dagger import Run
 from tests.model import MARKS
-from tests.model.drivers import refer
 from tests.model.durable import DurableEngine
 from tests.model.pieces import Sent
-from tests.model.reference import Reference, View
+from tests.model.reference import View
 from tests.model.schedule import Action, Case
 from tests.model.strategies import cases
-from tests.model.test_engine_model import Engine, Gates, without_envelopes
+from tests.model.test_engine_model import Engine, Gates, compare
 from tests.model.trees import told
 from tests.model.words import PUBLISHED
 
@@ -52,21 +51,12 @@ class Durable(Engine):
         return View(view.status, view.result, view.error, self.sent, view.steps)
 
 
-async def compare(case: Case, path: Path) -> None:
-    engine, reference = Durable(case, path), Reference(case.template, case.id, case.early_limit)
-    try:
-        for action in case.actions:
-            note(str(action))
-            refer(reference, case, action)
-            await engine.carry_out(action)
-            assert engine.view == without_envelopes(reference.view)
-            assert sorted(engine.gates.gates) == reference.task_keys
-    finally:
-        await engine.engine.close()
-
-
 @given(cases(engine=True))
 def test_the_engine_on_sqlite_does_what_the_reference_does(case: Case) -> None:
     note(told(case.template))
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(compare(case, Path(folder, "model.db")))
+
+        async def run() -> None:
+            await compare(case, Durable(case, Path(folder, "model.db")))
+
+        asyncio.run(run())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Final, ParamSpec
 import anyio
 import pytest
 
-from dagger import BackendError, Dagger, Topic, command, listener, task, template
+from dagger import BackendError, Dagger, Topic, command, context, listener, task, template
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.engine.ports import Entry, Position
@@ -50,6 +51,9 @@ def paid(order: Order, message: Note) -> Order:
 
 @task
 async def pack(order: Order) -> Note:
+    """Takes for ever in a process that says so."""
+    if context().resources == "slow":
+        await anyio.sleep_forever()
     return Note(order.id, "x" * order.size)
 
 
@@ -94,6 +98,16 @@ async def ended(engine: Dagger, *ids: str) -> None:
     for id in ids:
         found = await engine.wait(id)
         assert found.result.id == id
+
+
+async def parcelled(engine: Dagger, *ids: str) -> None:
+    """Wait until there is a parcel of each of these orders, and see that there is no second one of any."""
+    found = Counter[str]()
+    async for messages in engine.subscribe_batches(parcels, group="test", limit=1_000):
+        found.update(message.id for message in messages)
+        if set(found) >= set(ids):
+            break
+    assert set(found.values()) == {1}
 
 
 async def waiting(engine: Dagger, count: int) -> bool:

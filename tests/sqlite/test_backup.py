@@ -10,7 +10,7 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite import backup
-from tests.sqlite.shop import Note, Order, Shop, ended, fails, in_loop, orders, parcels, pay, payments, until
+from tests.sqlite.shop import Note, Order, Shop, ended, fails, in_loop, orders, parcelled, pay, payments, until
 
 AT_ONCE = 50
 COPIES = 3
@@ -92,13 +92,7 @@ async def go_on(path: Path, ids: list[str]) -> None:
 
         await until(begun)  # what was accepted was on the log, perhaps
         await ended(engine, *ids)
-        found = set[str]()
-        async for messages in engine.subscribe_batches(parcels, group="test", limit=1_000):
-            some = [message.id for message in messages]
-            assert len(some) == len(set(some) - found), "a message was published twice"
-            found.update(some)
-            if found >= set(ids):
-                break
+        await parcelled(engine, *ids)
 
 
 @in_loop

@@ -14,6 +14,7 @@ from dagger import BackendError, Dagger
 from dagger.backends.sqlite.options import Options, options_of
 from dagger.backends.sqlite.schema import STEPS, open_file
 from dagger.errors import BackendUnavailable
+from tests.sqlite.faults import Fault
 from tests.sqlite.shop import Gate, Order, Shop, ended, fails, in_loop, orders, pay, until
 
 IDS = [f"o-{number}" for number in range(30)]
@@ -102,6 +103,26 @@ async def test_a_worker_goes_on_once_the_lock_is_free(tmp_path: Path, caplog: py
             gate.open()
             await told(caplog, "is locked by another process")
         await ended(engine, *IDS)
+
+
+@in_loop
+async def test_a_question_that_fails_is_no_harm_to_a_change_that_waits_for_the_lock(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.fill(*IDS)
+    engine = shop.engine()
+
+    def disk_fails(connection: sqlite3.Connection) -> None:
+        Fault("I/O error before", 0).run(connection, "SELECT 1", lambda: None)
+
+    async with engine.client(), anyio.create_task_group() as group:
+        await engine.count()
+        with locked(shop.path):
+            group.start_soon(engine.start, orders, Order("o-new"))
+            await anyio.wait_all_tasks_blocked()
+            async with fails(BackendUnavailable) as said:
+                await engine.backend.hub.clerk.ask(disk_fails)  # type: ignore[attr-defined]  # the backend is SQLite's
+    assert "the disk reports an error; look at it" in said[0]
+    await shop.finish(*IDS, "o-new")
 
 
 async def told(caplog: pytest.LogCaptureFixture, text: str) -> None:
