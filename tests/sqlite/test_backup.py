@@ -52,7 +52,7 @@ def names(path: Path) -> set[str]:
 @in_loop
 async def test_a_copy_under_load_is_whole_and_goes_on(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
-    before = dict[Path, list[str]]()
+    before, begun = dict[Path, list[str]](), list[str]()
     async with shop.engine() as engine, anyio.create_task_group() as group:
         load = Load(engine)
         group.start_soon(load.run)
@@ -62,8 +62,9 @@ async def test_a_copy_under_load_is_whole_and_goes_on(tmp_path: Path) -> None:
             before[path] = list(load.ids)
             await backup(shop.url, path)
         load.end()
+        begun = load.ids
     async with shop.engine() as engine:
-        await ended(engine, *load.ids)
+        await ended(engine, *begun)
     for path, ids in before.items():
         examine(path)
         await go_on(path, ids)

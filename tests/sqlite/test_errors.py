@@ -15,7 +15,7 @@ from dagger.backends.sqlite.options import Options, options_of
 from dagger.backends.sqlite.schema import STEPS, open_file
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import Fault
-from tests.sqlite.shop import Gate, Order, Shop, ended, fails, in_loop, orders, pay, until
+from tests.sqlite.shop import Gate, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until
 
 IDS = [f"o-{number}" for number in range(30)]
 
@@ -40,7 +40,7 @@ def altered(engine: Dagger, shop: Shop, pragma: Callable[[], str]) -> None:
         connection.execute(pragma())
         return connection
 
-    engine.backend.hub.connect = connect  # type: ignore[attr-defined]  # the backend is SQLite's
+    hub_of(engine).connect = connect
 
 
 # Locked.
@@ -120,8 +120,8 @@ async def test_a_question_that_fails_is_no_harm_to_a_change_that_waits_for_the_l
             group.start_soon(engine.start, orders, Order("o-new"))
             await anyio.wait_all_tasks_blocked()
             async with fails(BackendUnavailable) as said:
-                await engine.backend.hub.clerk.ask(disk_fails)  # type: ignore[attr-defined]  # the backend is SQLite's
-    assert "the disk reports an error; look at it" in said[0]
+                await hub_of(engine).clerk.ask(disk_fails)
+            assert "the disk reports an error; look at it" in said[0]
     await shop.finish(*IDS, "o-new")
 
 
@@ -168,9 +168,7 @@ async def test_a_file_that_becomes_read_only_ends_a_worker(tmp_path: Path) -> No
 
 async def read_only(engine: Dagger) -> None:
     """Forbid changes by the connection that is open."""
-    await engine.backend.hub.clerk.ask(  # type: ignore[attr-defined]  # the backend is SQLite's
-        lambda connection: connection.execute("PRAGMA query_only = ON").fetchall()
-    )
+    await hub_of(engine).clerk.ask(lambda connection: connection.execute("PRAGMA query_only = ON").fetchall())
 
 
 def full(shop: Shop, pages: int) -> Callable[[], str]:

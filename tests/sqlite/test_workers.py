@@ -13,7 +13,7 @@ import pytest
 
 from dagger import Dagger, Status
 from tests.sqlite.programs import started
-from tests.sqlite.shop import Gate, Order, Shop, ended, in_loop, orders, parcelled, pay, until, waiting
+from tests.sqlite.shop import Gate, Order, Shop, ended, hub_of, in_loop, orders, parcelled, pay, until, waiting
 
 IDS = [f"o-{number}" for number in range(60)]
 PARTITIONS = 16
@@ -181,7 +181,7 @@ async def test_a_zombie_is_fenced(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         gate = Gate(zombie)
         await pay(zombie, *IDS)
         await gate.reached()
-        await asyncio.to_thread(zombie.backend.hub.pulse.stop)  # type: ignore[attr-defined]  # it shows no sign of life
+        await asyncio.to_thread(hub_of(zombie).pulse.stop)  # it shows no sign of life
         async with shop.engine() as other:
             await ended(other, *IDS)
             gate.open()
