@@ -61,6 +61,13 @@ async def pack(order: Order) -> Note:
 orders = template("Orders", paid >> pack >> command(parcels), key=by_id)
 
 
+def hub_of(engine: Dagger) -> Hub:
+    """What the backend of an engine has in common while it is open."""
+    backend = engine.backend
+    assert isinstance(backend, SqliteBackend)
+    return backend.hub
+
+
 class Shop:
     """A file, and backends and engines on it, each of which stands for a process."""
 
