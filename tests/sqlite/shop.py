@@ -96,12 +96,6 @@ class Shop:
             await ended(engine, *ids)
 
 
-def hub_of(engine: Dagger) -> Hub:
-    """What an engine's log and store have in common."""
-    assert isinstance(engine.backend, SqliteBackend)
-    return engine.backend.hub
-
-
 async def pay(engine: Dagger, *ids: str) -> None:
     """Each once, however often it is said."""
     await engine.publish_all(payments, [Note(id) for id in ids], id=by_id)
