@@ -16,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.abc
 
 from dagger import BackendError, Dagger, DecodeError, Instance, Status, Topic, json
 from dagger.backends.sqlite import connect
@@ -46,6 +46,8 @@ QUIET_S: Final = 0.3
 """A topic of which nothing more comes for so long has been read to its end."""
 SERVICES: Sequence[Sequence[str]] = (("examples.services", "payment"), ("examples.services", "shipping"))
 """The programs that answer."""
+ENDS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""The signals that end the demo."""
 ROOT: Final = Path(__file__).resolve().parents[1]
 """Where the programs are found."""
 TOPICS: Final[Sequence[Topic[Any]]] = (PAYMENT_COMMAND, PAYMENT_LISTENER, SHIPPING_COMMAND, SHIPPING_LISTENER)
@@ -154,6 +156,28 @@ def running(url: str) -> Iterator[Process]:
 
 
 # The run.
+
+
+async def until_told_to_end(orders: Sequence[Order], terminal: Terminal) -> Report | None:
+    """Run, unless somebody ends the demo before: None, and its processes are ended too."""
+    report, failed = None, None
+    async with anyio.create_task_group() as group:
+
+        async def watch(*, task_status: anyio.abc.TaskStatus[None]) -> None:
+            with anyio.open_signal_receiver(*ENDS) as signals:
+                task_status.started()
+                async for _ in signals:
+                    group.cancel_scope.cancel()
+
+        await group.start(watch)
+        try:
+            report = await run(orders, terminal)
+        except BackendError as error:
+            failed = error
+        group.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
+    return report
 
 
 async def run(orders: Sequence[Order], terminal: Terminal) -> Report:
@@ -291,20 +315,16 @@ def main(given: Sequence[str] | None = None) -> int:
         return 2
     terminal.say(f"{order_workflow}\n")
     try:
-        report = anyio.run(partial(run, orders, terminal))
-    except KeyboardInterrupt:
-        terminal.say("\nstopped")
-        return 130
+        report = anyio.run(until_told_to_end, orders, terminal)
     except BackendError as error:
         print(f"The demo can't go on: {error}", file=sys.stderr)
         return 1
+    if report is None:
+        terminal.say("\nstopped")
+        return 130
     show(report, terminal)
     return 1 if report.lost or report.duplicated else 0
 
 
 if __name__ == "__main__":
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            # As on Ctrl-C: whoever ends the demo ends its processes.
-            signal.signal(getattr(signal, name), lambda *_: signal.raise_signal(signal.SIGINT))
     sys.exit(main())
