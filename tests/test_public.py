@@ -12,6 +12,7 @@ import dagger.testing.contract
 DAGGER = [
     "Again",
     "BackendError",
+    "BackendUnavailable",
     "Codec",
     "CodecError",
     "Dagger",
