@@ -76,6 +76,9 @@ class MemoryReader:
                 return found
             await self._log.published()
 
+    def rewind(self) -> None:
+        self._next = list(self._committed)
+
 
 class MemoryLog:
     """Lists of records, and how far each was polled and committed."""

@@ -314,6 +314,7 @@ class Client:
         checked_topic(topic, "subscribe")
         await self._open()
         reader = self._backend.log.reader(topic.name, group)
+        reader.rewind()  # a subscription before this one may have been left amid a batch
         while True:
             found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
             messages, others = decoded(topic, found)

@@ -146,6 +146,10 @@ class Reader(Protocol):
         """
         ...
 
+    def rewind(self) -> None:
+        """Read again what was read last, which is not committed."""
+        ...
+
 
 class Log(Protocol):
     """The internal log and the external topics."""

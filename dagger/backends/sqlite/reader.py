@@ -21,7 +21,8 @@ class SqliteReader:
         self._topic = topic
         self._group = f"{len(group)}/{group}/{topic}"  # so that no two have one name
         self._team: Team | None = None
-        self._owned: dict[int, int] = {}
+        self._owned: dict[int, int] | None = None
+        """What was owned when it was last read; None if it is to begin at what is committed."""
         self._at: dict[Position, int] = {}
         self._read: dict[Position, int] = {}
         """What was given out and is not committed."""
@@ -44,12 +45,15 @@ class SqliteReader:
                 return found
             await self._hub.bell.wait(self._group)
 
+    def rewind(self) -> None:
+        self._read, self._owned = {}, None
+
     def _commit(self, connection: sqlite3.Connection) -> None:
         """What others own by now is theirs to read, again: each message comes at least once."""
         assert self._team is not None
         for at, offset in self._read.items():
             try:
-                self._team.check(connection, {at[1]: self._owned[at[1]]})
+                self._team.check(connection, {at[1]: (self._owned or {})[at[1]]})
             except Fenced:
                 continue
             set_positions(connection, self._group, {at: offset})

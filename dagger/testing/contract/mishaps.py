@@ -98,6 +98,10 @@ class MishapReader:
         """As the port says."""
         return await self._mishap.call("reader.read", lambda: self._inner.read(limit))
 
+    def rewind(self) -> None:
+        """As the port says."""
+        self._inner.rewind()
+
 
 class MishapLog:
     """A log, some call of which may go wrong."""

@@ -176,6 +176,16 @@ class ReaderContract(Case):
             assert await read(hands.log.reader(TOPIC, "group"), 2) == [b"2", b"3"]
 
     @in_loop
+    async def test_what_was_read_last_is_read_again_after_a_rewind(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            await publish(hands, 4)
+            reader = hands.log.reader(TOPIC, "group")
+            assert await read(reader, 1, limit=1) == [b"0"]
+            assert await read(reader, 2, limit=2) == [b"1", b"2"]
+            reader.rewind()
+            assert await read(reader, 3, limit=3) == [b"1", b"2", b"3"]
+
+    @in_loop
     async def test_a_reader_waits_until_there_is_something(self, storage: Storage) -> None:
         async with alone(storage) as hands, anyio.create_task_group() as group:
             found = list[bytes]()
