@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from random import random
 from typing import Any, Final, TypeVar
 
-from dagger.backends.sqlite.mishaps import is_busy, told
+from dagger.backends.sqlite.mishaps import RETRY_S_MAX, RETRY_S_MIN, is_busy, patiently, told
 from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.topics import append
 from dagger.engine.ports import Entry
@@ -28,12 +28,6 @@ from dagger.errors import BackendError, BackendUnavailable, DaggerError
 T = TypeVar("T")
 
 Work = Callable[[sqlite3.Connection], Any]
-
-RETRY_S_MIN: Final = 0.0005
-"""The first pause between tries on a locked file, in seconds; each is up to twice the one before."""
-RETRY_S_MAX: Final = 0.005
-"""The longest of them: the lock of a commit is held for about so long."""
-
 
 IN_PLACE_S: Final = 0.0005
 """A commit that takes less than that is done on the event loop: a few times of what a thread costs, in seconds."""
@@ -277,20 +271,6 @@ class Clerk:
 def _begin(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.execute("BEGIN IMMEDIATE")
     return connection
-
-
-def patiently(call: Callable[[], T], patience_s: float) -> T:
-    """Try again while others have the file locked, for a time; in a thread."""
-    until = time.monotonic() + patience_s
-    pause = RETRY_S_MIN
-    while True:
-        try:
-            return call()
-        except sqlite3.Error as error:
-            if not is_busy(error) or time.monotonic() >= until:
-                raise
-        time.sleep(pause * (0.5 + random() / 2))
-        pause = min(2 * pause, RETRY_S_MAX)
 
 
 def transact(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], T], patience_s: float) -> T:

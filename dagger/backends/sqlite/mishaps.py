@@ -1,12 +1,22 @@
-"""What SQLite says, in our words: what is wrong, with which file, and what to do."""
+"""What SQLite says, in our words: what is wrong, with which file, and what to do; and trying again."""
 
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from random import random
+from typing import Final, TypeVar
 
 from dagger.errors import BackendError, BackendUnavailable
+
+T = TypeVar("T")
+
+RETRY_S_MIN: Final = 0.0005
+"""The first pause between tries on a locked file, in seconds; each is up to twice the one before."""
+RETRY_S_MAX: Final = 0.005
+"""The longest of them: the lock of a commit is held for about so long."""
 
 _PASSING: Final = {
     "SQLITE_BUSY": "is locked by another process; if that one is stopped or stuck, continue or end it",
@@ -37,3 +47,17 @@ def told(error: sqlite3.Error, path: Path) -> BackendError:
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether it is only that others are at it."""
     return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
+def patiently(call: Callable[[], T], patience_s: float) -> T:
+    """Try again while others have the file locked, for a time; in a thread."""
+    until = time.monotonic() + patience_s
+    pause = RETRY_S_MIN
+    while True:
+        try:
+            return call()
+        except sqlite3.Error as error:
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+        time.sleep(pause * (0.5 + random() / 2))
+        pause = min(2 * pause, RETRY_S_MAX)

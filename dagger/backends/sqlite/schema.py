@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
+from dagger.backends.sqlite.mishaps import patiently
 from dagger.backends.sqlite.options import Options
 from dagger.errors import BackendError
 
@@ -103,6 +104,11 @@ def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connect
 
     Raises BackendError for a file of a newer version or of something else, and what SQLite raises.
     """
+    # Where several make it at once, SQLite may say that it is locked without waiting.
+    return patiently(lambda: _opened(options, steps), options.patience)
+
+
+def _opened(options: Options, steps: Sequence[str]) -> sqlite3.Connection:
     connection = sqlite3.connect(
         options.path, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
     )
