@@ -104,6 +104,13 @@ def words_of(error: BaseException) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
+def in_line(text: str) -> str:
+    """Text of others as it can stand in a line of a terminal: what is not printable is written out."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def shown(value: object) -> str:
     """A value as an error shows it: users' values may raise when asked for their `repr`."""
     try:

@@ -16,7 +16,7 @@ from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
 from dagger.cli.targets import UsageError, checked_shared, engine_of
 from dagger.engine import Dagger, Instance
-from dagger.errors import DaggerError
+from dagger.errors import DaggerError, in_line
 
 Arguments = argparse.Namespace
 
@@ -38,12 +38,14 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def _refused(error: DaggerError, status: int) -> int:
-    print(f"dagger: {error}", file=sys.stderr)
+    print(f"dagger: {in_line(str(error))}", file=sys.stderr)
     return status
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)
+    """Print, whatever the terminal or file is able to show."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
 
 
 def _worker(arguments: Arguments) -> None:
@@ -85,7 +87,7 @@ async def _instances(engine: Dagger, arguments: Arguments) -> None:
 
 def _row(one: Instance) -> tuple[str, ...]:
     created = one.created.isoformat(sep=" ", timespec="seconds")
-    return one.id, one.template, one.status.value, created, ", ".join(one.waiting_for)
+    return in_line(one.id), one.template, one.status.value, created, ", ".join(one.waiting_for)
 
 
 async def _show(engine: Dagger, arguments: Arguments) -> None:
@@ -94,12 +96,12 @@ async def _show(engine: Dagger, arguments: Arguments) -> None:
 
 async def _stop(engine: Dagger, arguments: Arguments) -> None:
     await engine.stop(arguments.id)
-    _say(f"{arguments.id}: asked to stop")
+    _say(f"{in_line(arguments.id)}: asked to stop")
 
 
 async def _signal(engine: Dagger, arguments: Arguments) -> None:
-    await engine.signal_json(arguments.id, arguments.name, arguments.value.encode())
-    _say(f"{arguments.id}: signal '{arguments.name}' sent")
+    await engine.signal_json(arguments.id, arguments.name, arguments.value.encode(errors="surrogateescape"))
+    _say(f"{in_line(arguments.id)}: signal '{arguments.name}' sent")
 
 
 def _publish(arguments: Arguments) -> None:

@@ -7,12 +7,13 @@ import sys
 from typing import Any
 
 from dagger.cli.targets import UsageError, checked_shared, engine_of, is_url
-from dagger.dsl.topics import Topic
+from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine import Dagger
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend, Outgoing
-from dagger.engine.prepare import checked_headers, checked_message, is_encodable
-from dagger.errors import DecodeError, WrongInput
+from dagger.engine.prepare import checked_headers, checked_message
+from dagger.errors import DecodeError, TemplateError, WrongInput
+from dagger.plan.keys import is_encodable
 
 
 async def publish(arguments: argparse.Namespace) -> int:
@@ -72,7 +73,11 @@ def _headers(arguments: argparse.Namespace) -> dict[str, str]:
 def _as_it_is(arguments: argparse.Namespace, headers: dict[str, str], data: bytes) -> Outgoing:
     if not arguments.key or not is_encodable(arguments.key):
         raise UsageError("a URL says nothing of topics: give the key of the messages with --key")
-    return Outgoing(arguments.topic, arguments.key, data, headers)
+    try:
+        name = checked_topic_name(arguments.topic)
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+    return Outgoing(name, arguments.key, data, headers)
 
 
 def _topic(engine: Dagger, name: str) -> Topic[Any]:

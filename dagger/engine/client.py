@@ -19,6 +19,7 @@ from dagger.engine.instance import Instance
 from dagger.engine.patience import insist
 from dagger.engine.ports import Append, Backend, Row
 from dagger.engine.prepare import (
+    checked_group,
     checked_message,
     checked_query,
     checked_signal,
@@ -312,8 +313,9 @@ class Client:
     async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncIterator[list[M]]:
         """The same, as lists of at most `limit` messages: those that are there by now."""
         checked_topic(topic, "subscribe")
+        name = checked_group(group)
         await self._open()
-        reader = self._backend.log.reader(topic.name, group)
+        reader = self._backend.log.reader(topic.name, name)
         reader.rewind()  # a subscription before this one may have been left amid a batch
         while True:
             found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))

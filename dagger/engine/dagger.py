@@ -26,7 +26,7 @@ from dagger.engine.prepare import checked_choice, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import BackendUnavailable, DaggerError, Fenced
+from dagger.errors import BackendUnavailable, DaggerError, Fenced, RequestError
 from dagger.plan.plan import Limits
 
 logger: Final = logging.getLogger("dagger")
@@ -85,6 +85,11 @@ class Dagger(Client):
         self._worker = self._new_worker()
         self._group: anyio.abc.TaskGroup | None = None
         self._stack: AsyncExitStack | None = None
+        """What is connected."""
+        self._at_work: AsyncExitStack | None = None
+        """What a worker has open beside it; None of an engine that is none."""
+        self._users = 0
+        """How many blocks need the connection."""
         self._opened = False
         self._is_connected = False
         self._connected = anyio.Event()
@@ -121,28 +126,31 @@ class Dagger(Client):
     # Running.
 
     async def __aenter__(self) -> Self:
-        self._stack = AsyncExitStack()
-        await self._stack.__aenter__()
+        if self._at_work is not None:
+            raise RequestError("this engine is a worker already; make another Dagger for another worker")
+        self._at_work = stack = AsyncExitStack()
         try:
-            await self._open()
-            await self._begin()
-            await self._stack.enter_async_context(self._working())
+            await stack.enter_async_context(self.client())
+            await self._begin(stack)
+            await stack.enter_async_context(self._working())
         except BaseException:
-            await self._close()
+            try:
+                await stack.aclose()
+            finally:
+                self._at_work = None
             raise
         return self
 
     async def __aexit__(self, *exc: Any) -> None:
-        assert self._stack is not None
-        self._follower.stop()
+        assert self._at_work is not None
         try:
-            await self._stack.__aexit__(*exc)
+            await self._at_work.__aexit__(*exc)
         except BaseExceptionGroup as group:
             # The worker's task group wraps what the block raised; the block's own error goes on as it is.
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
-            self._opened, self._is_connected, self._resources, self._stack = False, False, None, None
+            self._at_work, self._resources = None, None
 
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave."""
@@ -174,36 +182,49 @@ class Dagger(Client):
             await self._close()
             raise
 
-    async def _begin(self) -> None:
+    async def _begin(self, stack: AsyncExitStack | None = None) -> None:
         """Open what tasks need: a worker does, before it works."""
         if self._lifespan is not None:
-            assert self._stack is not None
-            self._resources = await self._stack.enter_async_context(self._lifespan(self))
+            stack = stack or self._stack
+            assert stack is not None
+            self._resources = await stack.enter_async_context(self._lifespan(self))
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Self]:
         """Use the engine without being a worker: instances are accepted and looked at, and others run them.
 
-        `lifespan=` is not run.
+        `lifespan=` is not run. Blocks may be inside of each other, and of a worker: the last to end disconnects.
         """
+        self._users += 1
         try:
             await self._open()
             yield self
         finally:
-            await self.aclose()
+            self._users -= 1
+            if not self._users:
+                await self._close()
 
     async def aclose(self) -> None:
-        """Disconnect, where the engine was used without being a worker; it connects again when it is used again."""
+        """Disconnect, where the engine was used without being a worker; it connects again when it is used again.
+
+        Raises RequestError for a worker.
+        """
+        if self._at_work is not None:
+            raise RequestError("this engine is a worker; it disconnects at the end of its `async with`, or of main()")
         await self._close()
 
     async def _close(self) -> None:
-        self._follower.stop()
         stack, self._stack = self._stack, None
+        if stack is None:  # nothing is open, or it is being closed
+            return
+        self._follower.stop()
+        self._is_connected = False
+        if self._connected.is_set():  # whoever comes meanwhile waits, and connects anew
+            self._connected = anyio.Event()
         try:
-            if stack is not None:
-                await stack.aclose()
+            await stack.aclose()
         finally:
-            self._opened, self._is_connected, self._resources = False, False, None
+            self._opened, self._resources = False, None
             self._connected.set()
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from typing_extensions import override
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
 from dagger.core.table import rows_of
 from dagger.engine.clock import to_datetime
-from dagger.errors import UnknownStep
+from dagger.errors import UnknownStep, in_line
 from dagger.plan.ops import Listen
 from dagger.plan.plan import Plan
 
@@ -178,9 +178,9 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
 
 
 def _tree(instance: Instance) -> Iterator[str]:
-    head = f"{_MARKS[instance.status]} {instance.template} {instance.id}  {instance.status}"
+    head = f"{_MARKS[instance.status]} {instance.template} {in_line(instance.id)}  {instance.status}"
     # An error that no step has as its own, as that of a timeout, is told on the first line.
-    error = "" if any(step.error for step in instance.steps) else f"  {instance.error or ''}"
+    error = "" if any(step.error for step in instance.steps) else f"  {in_line(str(instance.error or ''))}"
     yield f"{head}  {_span(instance.created, instance.ended)}{error}".rstrip()
     rows = list(_branches(_by_parent(instance.steps), "", ""))
     name_width = max((len(name) for name, _ in rows), default=0)
@@ -217,7 +217,7 @@ def _branches(inside: Mapping[str, list[StepState]], parent: str, stem: str) -> 
 
 def _details(step: StepState) -> str:
     tries = f"  ×{step.attempts}" if step.attempts > 1 else ""
-    error = f"  {step.error.text}" if step.error else ""
+    error = f"  {in_line(step.error.text)}" if step.error else ""
     return f"{_span(step.started, step.ended)}{tries}{error}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sqlite3
 import subprocess
@@ -19,6 +20,8 @@ from tests.cli import shop
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = "tests.cli.shop:engine"
+HALF = os.fsdecode(b"\xff")
+"""What an argument is that is no text."""
 PAID = '{"order_id": "o-1", "receipt": "r-7"}'
 
 
@@ -122,6 +125,8 @@ def test_one_wrong_message_keeps_all_back(
     [
         (["worker", "nowhere:engine"], 2, "there is no module 'nowhere'"),
         (["worker", "tests.cli.shop"], 2, "write MODULE:NAME"),
+        (["worker", ".shop:engine"], 2, "write MODULE:NAME"),
+        (["worker", "tests..shop:engine"], 2, "write MODULE:NAME"),
         (["worker", "tests.cli.shop:nothing"], 2, "has no 'nothing'"),
         (["worker", "tests.cli.shop:NO_ENGINE"], 2, "is no Dagger but a int"),
         (["worker", "sqlite:///cli.db"], 2, "is a URL, which knows no templates; name the engine"),
@@ -134,11 +139,18 @@ def test_one_wrong_message_keeps_all_back(
         (["publish", ENGINE, "PAYMENTS", PAID, PAID, "--id", "p"], 2, "--id names one message"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--header", "a"], 2, "write NAME=VALUE"),
         (["publish", "sqlite:///cli.db", "PAYMENTS", PAID], 2, "with --key"),
+        (["publish", "sqlite:///cli.db", "", PAID, "--key", "k"], 2, "topic: its name is ''"),
+        (["publish", "sqlite:///cli.db", HALF, PAID, "--key", "k"], 2, r"topic '\udcff': a topic's name holds no"),
+        (["publish", "sqlite:///cli.db", "PAYMENTS", PAID, "--key", HALF], 2, "with --key"),
+        (["publish", ENGINE, "PAYMENTS", PAID, "--header", f"{HALF}=a"], 1, r"header '\udcff' is 'a'"),
+        (["publish", ENGINE, "PAYMENTS", HALF], 1, "message 1: Paid: "),
         (["publish", "nothing://there", "PAYMENTS", PAID, "--key", "k"], 1, "no backend is installed for nothing://"),
         (["publish", ENGINE, "PAYMENTS", "no json"], 1, "message 1: Paid: "),
         (["show", ENGINE, "o-9"], 1, "no instance has the id 'o-9'"),
         (["stop", ENGINE, "o-9"], 1, "no instance has the id 'o-9'"),
         (["instances", ENGINE, "--limit", "0"], 1, "limit is 0"),
+        (["instances", ENGINE, "--after", HALF], 1, r"after is '\udcff'; give text"),
+        (["show", ENGINE, HALF], 1, r"got '\udcff'"),
         (["backup", "sqlite:///nowhere.db", "copy.db"], 1, "'nowhere.db' does not exist"),
     ],
 )
@@ -157,6 +169,38 @@ def test_a_signal_of_another_type_is_refused(engine: Dagger, capsys: pytest.Capt
     assert "`str`, got `int`" in capsys.readouterr().err
     assert main(["signal", ENGINE, "o-1", "shout", "7"]) == 1
     assert "waits for no signal 'shout'; it waits for: say" in capsys.readouterr().err
+    assert main(["signal", ENGINE, "o-1", "say", f'"{HALF}"']) == 1
+    assert capsys.readouterr().err.startswith("dagger: ")
+
+
+ODD = "ö\n\x1b[31mred"
+"""An id that would change the terminal: messages bring ids from outside."""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_what_is_told_stands_in_its_line(
+    engine: Dagger, encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(engine, ODD)
+    worked(engine, ODD)
+    shown = "ö\\n\\x1b[31mred" if encoding == "utf-8" else "\\xf6\\n\\x1b[31mred"
+    for given in (["instances", ENGINE], ["show", ENGINE, ODD], ["stop", ENGINE, ODD]):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(program(*given), cwd=tmp_path, capture_output=True, timeout=60, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert shown in done.stdout.decode(encoding)
+        assert b"\x1b" not in done.stdout
+    assert main(["show", ENGINE, f"no {ODD}"]) == 1
+    assert capsys.readouterr().err == "dagger: no instance has the id 'no ö\\n\\x1b[31mred'\n"
+
+
+def test_a_module_whose_template_is_wrong_is_told_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong_shop.py").write_text("from dagger import Topic\n\norders = Topic('', str, key=len)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["worker", "wrong_shop:engine"]) == 1
+    assert capsys.readouterr().err.startswith(f"dagger: {tmp_path}/wrong_shop.py:3: topic: its name is ''")
 
 
 def test_a_file_is_copied(engine: Dagger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

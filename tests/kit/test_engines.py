@@ -1,12 +1,15 @@
 """Several engines in one process, an engine that is used again, and listening from outside."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from dagger import (
+    RequestError,
     Status,
     TemplateConflict,
     Topic,
@@ -155,6 +158,14 @@ async def test_each_group_reads_every_message(dagger_engine: TestEngine) -> None
     for group in ("audit", "search"):
         messages = dagger_engine.subscribe(notes, group=group)
         assert {(await anext(messages)).id for _ in range(3)} == {"n-0", "n-1", "n-2"}
+
+
+@pytest.mark.parametrize("group", ["", 7, "half a character: \ud800"])
+async def test_a_group_without_a_name_is_refused(dagger_engine: TestEngine, group: Any) -> None:
+    with pytest.raises(
+        RequestError, match=f"subscribe: group is {re.escape(repr(group))}; give text that is not empty"
+    ):
+        await anext(dagger_engine.subscribe(notes, group=group))
 
 
 async def test_a_group_goes_on_where_it_left(dagger_engine: TestEngine) -> None:
