@@ -26,7 +26,7 @@ async def backup(url: str, target: str | os.PathLike[str]) -> None:
 
 def _backup(url: str, target: Path) -> None:
     options = options_of(url)
-    if not options.path.exists():
+    if not options.place.exists():
         raise BackendError(f"the file '{options.path}' does not exist")
     if target.exists():
         raise BackendError(f"'{target}' exists already; name another place for the copy, or move it away")

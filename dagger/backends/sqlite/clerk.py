@@ -63,11 +63,16 @@ class Clerk:
     """Answers questions and makes changes, in the order in which they are asked for."""
 
     def __init__(
-        self, options: Options, connect: Callable[[], sqlite3.Connection], changed: Callable[[int], None]
+        self,
+        options: Options,
+        connect: Callable[[], sqlite3.Connection],
+        checked: Callable[[], None],
+        changed: Callable[[int], None],
     ) -> None:
         self.partitions = options.partitions
         self._options = options
         self._connect = connect
+        self._checked = checked
         self._changed = changed
         self._jobs: list[Job] = []
         self._connection: sqlite3.Connection | None = None
@@ -208,6 +213,7 @@ class Clerk:
                     _try(connection, job)
                 elif job.work is not None:
                     job.result = job.work(connection)
+            self._checked()  # what is committed to a file that nobody finds is lost
             await self._commit(connection)
         except Exception as error:
             failure = self._failed(error)
@@ -261,6 +267,11 @@ class Clerk:
             raise BackendUnavailable(f"the file '{self._options.path}' cannot be opened: {error}") from error
         self._connection = opened
         return opened
+
+    def drop(self) -> None:
+        """Open the file anew for what is asked for next."""
+        if not self._is_writing:
+            self._close()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None

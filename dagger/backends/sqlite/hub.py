@@ -12,6 +12,7 @@ from typing import Final
 
 import anyio
 
+from dagger.backends.sqlite.anchor import Anchor
 from dagger.backends.sqlite.bell import Bell, Ear
 from dagger.backends.sqlite.clerk import Clerk, transact
 from dagger.backends.sqlite.options import Options
@@ -34,7 +35,7 @@ class Hub:
         self.options = options
         self.connect: Callable[[], sqlite3.Connection] = partial(open_file, options)
         """Gives a connection to the file; tests put one here that fails at a chosen place."""
-        self.clerk = Clerk(options, lambda: self.connect(), self._changed)
+        self.clerk = Clerk(options, self._connect, lambda: self._anchor.check(), self._changed)
         self._begin()
 
     def _begin(self) -> None:
@@ -44,12 +45,29 @@ class Hub:
         self.others = Bell()
         """Rings when another process has."""
         self.peers = Peers()
-        self.pulse = Pulse(lambda: self.connect())
+        self.pulse = Pulse(self._connect_in_time)
+        self._anchor = Anchor(self.options)
         self.teams: dict[str, Team] = {}
         self._seen_version = 0
         self._ticking: Chore | None = None
         self._writing_back: Chore | None = None
         self._unwritten = 0
+
+    def _connect(self) -> sqlite3.Connection:
+        """A connection to the very file that was opened first. Raises BackendError if that is not there any more."""
+        self._anchor.check()  # else a new one would be made in its place
+        connection = self.connect()
+        try:
+            self._anchor.hold()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_in_time(self) -> sqlite3.Connection:
+        if not self._anchor.holds:
+            self._soon(self._lose)
+        return self._connect()
 
     @property
     def partitions(self) -> int:
@@ -144,6 +162,9 @@ class Hub:
 
         It is not waited for until the disk has it: after a power cut there is nobody whose life it could show.
         """
+        if not self._anchor.holds:
+            self._soon(self._lose)
+            return self.options.tick
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != self._seen_version:
             self._seen_version = version
@@ -180,9 +201,17 @@ class Hub:
         self.bell.ring()
         self.others.ring()
 
+    def _lose(self) -> None:
+        """The file is not there any more: whoever asks for something is told, and those who wait ask."""
+        self.clerk.drop()
+        self._heard()
+
     def _ring(self) -> None:
         """From any thread."""
+        self._soon(self._heard)
+
+    def _soon(self, call: Callable[[], None]) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._heard)
+            self._loop.call_soon_threadsafe(call)
         except RuntimeError:  # the loop is closed: nobody waits
             return

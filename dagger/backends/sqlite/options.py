@@ -18,10 +18,19 @@ _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _SPAN_S_MAX: Final = timedelta(days=36_500).total_seconds()
 
 
+def _here() -> Path:
+    try:
+        return Path.cwd()
+    except OSError:  # it is gone; what is relative to it is refused when it is opened
+        return Path()
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Where the file is, and how it is used. Times are in seconds."""
 
     path: Path
+    folder: Path = msgspec.field(default_factory=_here)
+    """What the path is relative to: the working directory as it was then; connections are opened later, too."""
     lease: float = 4.0
     """How long a worker owns its partitions after its last sign of life."""
     patience: float = 30.0
@@ -34,9 +43,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Into how many partitions a new file is divided: at most so many workers share the work."""
 
     @property
+    def place(self) -> Path:
+        """The path, wherever the working directory is by now."""
+        return self.folder / self.path
+
+    @property
     def tick(self) -> float:
         """How often a sign of life is given."""
         return self.lease / 4
+
+
+_GIVEN: Final = tuple(name for name in Options.__struct_fields__ if name not in ("path", "folder"))
+"""What a URL can say behind its path."""
 
 
 def options_of(url: str) -> Options:
@@ -56,9 +74,8 @@ def options_of(url: str) -> Options:
         raise BackendError(f"'{url}': what is kept in memory is no file; write memory:// instead")
     given: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        if name not in Options.__struct_fields__ or name == "path":
-            known = ", ".join(field for field in Options.__struct_fields__ if field != "path")
-            raise BackendError(f"'{url}': there is no option '{name}'; there are: {known}")
+        if name not in _GIVEN:
+            raise BackendError(f"'{url}': there is no option '{name}'; there are: {', '.join(_GIVEN)}")
         if name in given:
             raise BackendError(f"'{url}': {name} is given twice; give it once")
         given[name] = _partitions(url, text) if name == "partitions" else _seconds(url, name, text)

@@ -110,7 +110,7 @@ def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connect
 
 def _opened(options: Options, steps: Sequence[str]) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        options.path, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
+        options.place, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
     )
     try:
         if not _is_current(connection, steps):
