@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -147,6 +148,22 @@ async def test_a_read_only_file(tmp_path: Path) -> None:
         await engine.start(orders, Order("o-new"))
     assert said[0].startswith(f"the file '{shop.path}' is read-only; let this user write to it and to its directory")
     altered(engine, shop, lambda: "PRAGMA query_only = OFF")
+    await engine.start(orders, Order("o-new"))
+    await engine.aclose()
+    await shop.finish(*IDS, "o-new")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any file")
+@in_loop
+async def test_a_file_that_this_user_may_not_write_to(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.fill(*IDS)
+    shop.path.chmod(0o444)
+    engine = shop.engine()
+    async with fails(BackendError) as said:
+        await engine.start(orders, Order("o-new"))
+    assert said[0].startswith(f"the file '{shop.path}' is read-only; let this user write to it and to its directory")
+    shop.path.chmod(0o644)
     await engine.start(orders, Order("o-new"))
     await engine.aclose()
     await shop.finish(*IDS, "o-new")
