@@ -163,7 +163,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: int = 0
     next_frame: int = 1
     frames: dict[int, Frame] = {}
-    rows: tuple[int, ...] = ()
+    rows: bytes = b""
     chunks: tuple[bytes, ...] = ()
     errors: dict[int, Error] = {}
     held: tuple[Held, ...] = ()

@@ -22,7 +22,7 @@ from dagger.core.state import (
     Held,
     State,
 )
-from dagger.core.table import CHUNK, FULL, NEVER, WIDTH, Row, packed, row_of, with_row
+from dagger.core.table import CHUNK, ENDED, FULL, NEVER, WIDTH, Row, pack, row_of, split, with_row
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
@@ -48,6 +48,12 @@ class Stored(msgspec.Struct, gc=False, eq=False):
     live: Any = UNSET
 
 
+_BEGUN: Final = pack(EXECUTING, 1, 0, 0)[:-16]
+"""How the row of a step that has begun once begins: the times follow."""
+_DONE: Final = pack(COMPLETED, 1, 0, 0)[:-16]
+"""The same of one that has ended well."""
+_NO_TIME: Final = bytes(8)
+
 Strand = tuple[int, Stored, int]
 """Where a value is to go: the index of an operation, the value, the frame around."""
 
@@ -69,9 +75,11 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     frames: dict[int, Frame]
     next_frame: int
     chunks: tuple[bytes, ...]
-    rows: list[int]
+    rows: bytearray
     first: int
     """The step whose row is the first in `rows`."""
+    stamp: bytes
+    """`now`, as the rows hold times."""
     errors: dict[int, Error]
     held: tuple[Held, ...]
     seen: tuple[str, ...]
@@ -84,16 +92,19 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     @staticmethod
     def of(plan: Plan, state: State, now: int) -> Turn:
         """The turn that begins with a state."""
+        if now < state.now:
+            now = state.now
         return Turn(
             plan,
             plan.ops,
             state,
-            now if now > state.now else state.now,
+            now,
             state.frames.copy(),
             state.next_frame,
             state.chunks,
-            list(state.rows),
+            bytearray(state.rows),
             len(state.chunks) * CHUNK,
+            now.to_bytes(8, "little", signed=True),
             state.errors,
             state.held,
             state.seen,
@@ -102,9 +113,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
-        chunks, rows = self.chunks, tuple(self.rows)
+        chunks, rows = self.chunks, bytes(self.rows)
         if len(rows) >= FULL:
-            chunks, rows = packed(chunks, self.rows)
+            chunks, rows = split(chunks, rows)
         state = State(
             old.id,
             old.template,
@@ -155,7 +166,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         """A step begins; gives how often it has begun by now."""
         rows = self.rows
         if (slot - self.first) * WIDTH == len(rows):  # it follows the last step that was reached, as most do
-            rows += (EXECUTING, 1, self.now, 0)
+            rows += _BEGUN + self.stamp + _NO_TIME
             return 1
         return self._begin(slot, EXECUTING, 0)
 
@@ -163,7 +174,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         """A step begins and ends well at once; gives how often it has begun by now."""
         rows = self.rows
         if (slot - self.first) * WIDTH == len(rows):
-            rows += (COMPLETED, 1, self.now, self.now)
+            rows += _DONE + self.stamp + self.stamp
             return 1
         self._forgive(slot)
         return self._begin(slot, COMPLETED, self.now)
@@ -171,7 +182,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def _begin(self, slot: int, status: int, ended: int) -> int:
         """A step begins again, or out of its turn."""
         begun = self.row(slot)[1] + 1
-        self._put(slot, (status, begun, self.now, ended))
+        self._put(slot, pack(status, begun, self.now, ended))
         return begun
 
     def finish(self, slot: int, status: int = COMPLETED) -> None:
@@ -180,14 +191,14 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         if at >= 0:
             rows = self.rows
             rows[at] = status
-            rows[at + 3] = self.now
+            rows[at + ENDED : at + WIDTH] = self.stamp
         else:
             _, begun, began, _ = self.row(slot)
-            self._put(slot, (status, begun, began, self.now))
+            self._put(slot, pack(status, begun, began, self.now))
         if self.errors and status == COMPLETED:
             self._forgive(slot)
 
-    def _put(self, slot: int, row: Row) -> None:
+    def _put(self, slot: int, row: bytes) -> None:
         at = (slot - self.first) * WIDTH
         if at < 0:
             self.chunks = with_row(self.chunks, slot, row)
