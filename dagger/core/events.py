@@ -75,7 +75,8 @@ class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9
 class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
     """A message that was received at a key where this instance has subscribed.
 
-    `expires` is when it is no longer kept, whether it was kept at the key or will be by the instance.
+    `expires` is when it is no longer kept, whether it was kept at the key or will be by the instance. `refused` are
+    the instances that have given it back; None where it is not given back, because others were given it too.
     """
 
     channel: str
@@ -83,6 +84,18 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     payload: bytes
     expires: int
     id: str = ""
+    refused: tuple[str, ...] | None = None
+
+
+class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """A message comes back to its key: the last of `refused` has no use for it, and nobody else was given it."""
+
+    channel: str
+    key: str
+    payload: bytes
+    expires: int
+    id: str
+    refused: tuple[str, ...]
 
 
 InstanceEvent: TypeAlias = (
@@ -95,4 +108,4 @@ InstanceEvent: TypeAlias = (
     | TimerDue
     | StopRequested
 )
-Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed
+Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned

@@ -5,12 +5,15 @@ messages that came before anybody wanted them. Because all three are one record 
 fall between the arrival of a message and the creation of who takes it.
 
 A message goes to the instance itself if its id is its business key and its template listens on the channel, and
-to every subscriber. If nobody takes it, it is kept: `Limits.early_count` of a channel, for `Limits.early_us`.
+to every subscriber. If there is nobody, it is kept: `Limits.early_count` of a channel, for `Limits.early_us`.
+
+With `Limits.hold`, an instance that alone was given a message and has no use for it gives it back. Then it goes to
+those who came in the meantime, else it is kept like one that came before anybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -20,6 +23,7 @@ from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
+    MessageReturned,
     Submitted,
     Subscribed,
     TimerDue,
@@ -75,6 +79,8 @@ def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) 
             return _subscribed(home, event, now)
         case Unsubscribed():
             return _unsubscribed(home, event)
+        case MessageReturned():
+            return _returned(find, limits, home, event, now)
         case TimerDue():
             return _timer(find, home, event, now)
         case _:
@@ -93,7 +99,7 @@ def _forward(find: FindPlan, home: Home, event: Event, now: int) -> Result:
     state = home.state
     if state is None:
         return home, (Ignored("no instance has this id"),)
-    assert not isinstance(event, (Subscribed, Unsubscribed))
+    assert not isinstance(event, (Subscribed, Unsubscribed, MessageReturned))
     after, effects = step(_plan(find, state.template, state.version), state, event, now)
     return _with(home, after), effects
 
@@ -105,32 +111,64 @@ def _with(home: Home, state: State) -> Home:
 def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
     state, subscribers = home.state, home.subscribers
     takers = subscribers.get(event.channel, ()) if subscribers else ()
-    sent: tuple[Effect, ...] = ()
-    if takers:
-        forwarded = _forwarded(event, now + limits.early_us)
-        sent = tuple(Send(taker, forwarded) for taker in takers)
-    if state is not None and state.id == state.key:
+    if state is not None and state.id == state.key and (state.is_live or not (takers or limits.hold)):
         plan = _plan(find, state.template, state.version)
-        if event.channel in plan.open_channels and not (takers and not state.is_live):
-            after, effects = step(plan, state, event, now)
-            if sent:  # an instance that has subscribed to itself, too, gets the message once
-                effects = (*(s for s, taker in zip(sent, takers, strict=True) if taker != state.id), *effects)
-            return _with(home, after), effects
-    return (home, sent) if takers else _hold(limits, home, event, now)
+        if event.channel in plan.open_channels:
+            if not takers:
+                after, effects = step(plan, state, event, now)
+                return _with(home, after), effects
+            forwarded = _forwarded(event, now + limits.early_us)
+            after, effects = step(plan, state, forwarded, now)
+            # One that has subscribed to itself, too, gets the message once.
+            return _with(home, after), (*(Send(one, forwarded) for one in takers if one != state.id), *effects)
+    if takers:
+        forwarded = _forwarded(event, now + limits.early_us, _tellers(limits, takers))
+        return home, tuple(Send(taker, forwarded) for taker in takers)
+    if state is not None and event.id and event.id in state.seen:
+        return home, (Ignored("a message of this id was taken already"),)
+    expires, refused = now + limits.early_us, () if limits.hold else None
+    return _keep(limits, home, Held(event.channel, event.key, event.id, event.payload, expires, refused), now)
 
 
-def _forwarded(message: MessageReceived | Held, expires: int) -> MessageForwarded:
-    return MessageForwarded(message.channel, message.key, message.payload, expires, message.id)
+def _tellers(limits: Limits, takers: Sequence[str], refused: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    """Who has refused a message, for one that alone is given it; None where it is not to be given back."""
+    return refused if limits.hold and len(takers) == 1 else None
 
 
-def _hold(limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
+def _forwarded(message: MessageReceived, expires: int, refused: tuple[str, ...] | None = None) -> MessageForwarded:
+    return MessageForwarded(message.channel, message.key, message.payload, expires, message.id, refused)
+
+
+def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned, now: int) -> Result:
+    """A message that an instance gave back: for those who came in the meantime, or to be kept for who comes next."""
+    held = Held(event.channel, event.key, event.id, event.payload, event.expires, event.refused)
+    if held.expires <= now:
+        return home, (_expired(held),)
+    asked = home.subscribers.get(event.channel, ())
+    takers = [one for one in asked if one not in event.refused]
+    state = home.state
+    if state is not None and state.is_live and state.id == state.key and state.id not in (*event.refused, *takers):
+        plan = _plan(find, state.template, state.version)
+        if event.channel in plan.open_channels:
+            takers.append(state.id)
+    if not takers:  # of those who refused it, whoever has left may come back and want it
+        refused = tuple(one for one in event.refused if one in asked or (state is not None and one == state.id))
+        return _keep(limits, home, msgspec.structs.replace(held, refused=refused), now)
+    given = _given(held, _tellers(limits, takers, event.refused))
+    return home, tuple(Send(taker, given) for taker in takers)
+
+
+def _given(held: Held, refused: tuple[str, ...] | None) -> MessageForwarded:
+    return MessageForwarded(held.channel, held.key, held.payload, held.expires, held.id, refused)
+
+
+def _keep(limits: Limits, home: Home, held: Held, now: int) -> Result:
     """Keep a message for whoever is on the way."""
-    kept = [one for one in home.held if one.channel == event.channel and one.expires > now]
-    if event.id and any(one.id == event.id for one in kept):
+    kept = [one for one in home.held if one.channel == held.channel and one.expires > now]
+    if held.id and any(one.id == held.id for one in kept):
         return home, (Ignored("a message of this id is kept already"),)
     if len(kept) >= limits.early_count:
-        return home, (Unmatched(event.channel, event.key, event.payload, event.id, "overflow"),)
-    held = Held(event.channel, event.key, event.id, event.payload, now + limits.early_us)
+        return home, (Unmatched(held.channel, held.key, held.payload, held.id, "overflow"),)
     return msgspec.structs.replace(home, held=(*home.held, held)), ()
 
 
@@ -167,7 +205,7 @@ def _subscribed(home: Home, event: Subscribed, now: int) -> Result:
         if event.instance not in ids:
             subscribers[channel] = (*ids, event.instance)
     taken, left, expired = _split(home.held, frozenset(event.channels), now)
-    sent = tuple(Send(event.instance, _forwarded(one, one.expires)) for one in taken)
+    sent = tuple(Send(event.instance, _given(one, one.refused)) for one in taken)
     return msgspec.structs.replace(home, subscribers=subscribers, held=left), expired + sent
 
 
@@ -188,4 +226,6 @@ def _timer(find: FindPlan, home: Home, event: TimerDue, now: int) -> Result:
     if home.state is None:
         return home, expired
     after, effects = _forward(find, home, event, now)
+    if expired:  # the timer was for these, if for nothing of the instance
+        effects = tuple(effect for effect in effects if type(effect) is not Ignored)
     return after, expired + effects

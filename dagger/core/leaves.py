@@ -6,8 +6,8 @@ import zlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from dagger.core.effects import Publish, RunTask, Send, Unmatched
-from dagger.core.events import Subscribed, Unsubscribed
+from dagger.core.effects import Effect, Publish, RunTask, Send, Unmatched
+from dagger.core.events import MessageReturned, Subscribed, Unsubscribed
 from dagger.core.state import (
     FOREVER,
     Error,
@@ -272,6 +272,14 @@ def _awaits(turn: Turn, channel: str, key: str) -> bool:
             if isinstance(op, ops.Listen) and op.channel == channel and op.on is not None:
                 return True
     return False
+
+
+def left(instance: str, held: Held, reason: str) -> Effect:
+    """A message that an instance has no use for: back to its key, or to the engine's policy for what is left over."""
+    if held.refused is None:
+        return Unmatched(held.channel, held.key, held.payload, held.id, reason)
+    refused = (*held.refused, instance)
+    return Send(held.key, MessageReturned(held.channel, held.key, held.payload, held.expires, held.id, refused))
 
 
 def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:

@@ -146,6 +146,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     id: str
     payload: bytes
     expires: int
+    refused: tuple[str, ...] | None = None
+    """Which instances have given it back to its key; None where it is not given back."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -29,7 +29,7 @@ from dagger.core.events import (
     TimerDue,
     Unsubscribed,
 )
-from dagger.core.leaves import apply, fold, listen, pause, publish, run_task, unsubscribe, wait
+from dagger.core.leaves import apply, fold, left, listen, pause, publish, run_task, unsubscribe, wait
 from dagger.core.scopes import (
     bound_due,
     branch,
@@ -79,14 +79,24 @@ def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
     """What an event makes of an instance. `now` is in microseconds since 1970-01-01 UTC."""
     if state.status != EXECUTING:
-        return _after_the_end(state, event)
+        return _after_the_end(plan, state, event, now)
     return _ON[type(event)](plan, state, event, now)
 
 
-def _after_the_end(state: State, event: InstanceEvent) -> Result:
-    if isinstance(event, MessageReceived | MessageForwarded):
-        return state, (Unmatched(event.channel, event.key, event.payload, event.id, "ended"),)
-    return state, (Ignored("the instance has ended"),)
+def _after_the_end(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
+    if not isinstance(event, MessageReceived | MessageForwarded):
+        return state, (Ignored("the instance has ended"),)
+    if event.id and event.id in state.seen:
+        return state, (Ignored("a message of this id was taken already"),)
+    return state, (left(state.id, _held(plan, event, now), "ended"),)
+
+
+def _held(plan: Plan, event: MessageReceived | MessageForwarded, now: int) -> Held:
+    """A message as it is kept. A signal (it has no key) is for one instance, which does not give it back."""
+    if type(event) is MessageForwarded:
+        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.refused)
+    refused = () if plan.limits.hold and event.key else None
+    return Held(event.channel, event.key, event.id, event.payload, now + plan.limits.early_us, refused)
 
 
 def _run(turn: Turn, strand: Strand | None) -> Result:
@@ -128,7 +138,7 @@ def _conclude(turn: Turn) -> None:
         stop_inside(turn, 0)
     state = turn.state
     for held in turn.held:
-        turn.effects.append(Unmatched(held.channel, held.key, held.payload, held.id, "ended"))
+        turn.effects.append(left(state.id, held, "ended"))
     turn.held = ()
     if state.id != state.key and turn.plan.open_channels:
         channels = tuple(sorted(turn.plan.open_channels))
@@ -182,8 +192,7 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
                 turn.take(id)
                 _run_on(turn, _folded(turn, number, frame, op, event.payload))
                 return turn.close()
-    expires = event.expires if type(event) is MessageForwarded else now + plan.limits.early_us
-    return _keep(plan, state, Held(channel, key, id, event.payload, expires), now)
+    return _keep(plan, state, _held(plan, event, now), now)
 
 
 def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:
@@ -208,8 +217,10 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
     if held.id and any(one.id == held.id for one in alike):
         return state, (Ignored("a message of this id is kept already"),)
     reason = _refusal(plan, state, held, len(alike), now)
-    if reason:
+    if reason == "overflow":
         return state, (Unmatched(held.channel, held.key, held.payload, held.id, reason),)
+    if reason:
+        return state, (left(state.id, held, reason),)
     turn = Turn.of(plan, state, now)
     turn.held = (*state.held, held)
     return turn.close()

@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import anyio
 import anyio.abc
@@ -20,7 +20,7 @@ from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_settings
+from dagger.engine.prepare import checked_settings, checked_unmatched
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
 from dagger.plan.plan import Limits
@@ -40,8 +40,9 @@ class Dagger(Client):
     left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
     `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
     a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
-    bound how many early messages are kept for a listener, and for how long. `unmatched_topic` names a topic for
-    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
+    bound how many early messages are kept for a listener, and for how long. `unmatched="hold"` keeps, within the same
+    bounds, what an instance has no use for: for the next that awaits its key. `unmatched_topic` names a topic for
+    messages that nobody takes in the end; by default they are counted (`engine.counts`) and dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -56,6 +57,7 @@ class Dagger(Client):
         grace: timedelta = timedelta(seconds=30),
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
+        unmatched: Literal["drop", "hold"] = "drop",
         unmatched_topic: str | None = None,
         clock: Clock | None = None,
         backend: Backend | None = None,
@@ -64,7 +66,7 @@ class Dagger(Client):
             counts={"early_limit": (early_limit, 0), "threads": (threads, 1)},
             spans={"early_for": early_for, "grace": grace},
         )
-        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER))
+        limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), checked_unmatched(unmatched) == "hold")
         super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
         self._lifespan = lifespan
         self._resources: Any = None

@@ -69,6 +69,13 @@ def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[st
             raise RequestError(f"Dagger: {name} is {value!r}; give a timedelta of zero or more")
 
 
+def checked_unmatched(policy: object) -> object:
+    """What becomes of messages that an instance has no use for. Raises RequestError."""
+    if policy not in ("drop", "hold"):
+        raise RequestError(f'Dagger: unmatched is {policy!r}; give "drop" or "hold"')
+    return policy
+
+
 def checked_topic(topic: object, place: str) -> None:
     """Raises RequestError for what is no topic."""
     if not isinstance(topic, Topic):

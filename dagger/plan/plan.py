@@ -21,6 +21,8 @@ class Limits(msgspec.Struct, frozen=True):
     """How many early messages are kept for one listener."""
     early_us: int = 7 * 24 * 3600 * 1_000_000
     """How long an early message is kept, in microseconds."""
+    hold: bool = False
+    """Whether a message that an instance has no use for goes back to its key, for whoever comes next."""
 
 
 class Channel(msgspec.Struct, frozen=True):

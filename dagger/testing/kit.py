@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import anyio
 from typing_extensions import override
@@ -51,6 +51,7 @@ class TestEngine(Dagger):
         lifespan: Lifespan | None = None,
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
+        unmatched: Literal["drop", "hold"] = "drop",
         unmatched_topic: str | None = None,
         patience: timedelta = PATIENCE,
         backend: MemoryBackend | None = None,
@@ -61,6 +62,7 @@ class TestEngine(Dagger):
             lifespan=lifespan,
             early_limit=early_limit,
             early_for=early_for,
+            unmatched=unmatched,
             unmatched_topic=unmatched_topic,
             clock=self.clock,
             backend=self.memory,

@@ -9,6 +9,7 @@ from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
+    MessageReturned,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -230,6 +231,8 @@ class Narrator:
                 return f"message {event.channel} at '{to}'" + (f" ({event.id})" if event.id else "")
             case MessageForwarded():
                 return f"message {event.channel} for {to}" + (f" ({event.id})" if event.id else "")
+            case MessageReturned():
+                return f"message {event.channel} back at '{to}'" + (f" ({event.id})" if event.id else "")
             case SignalReceived():
                 return f"signal '{event.name}' for {to}"
             case TaskSucceeded():

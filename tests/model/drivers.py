@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from dagger.core import PlanMissing, State, Status, receive
-from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask
+from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask, Unmatched
 from dagger.core.events import (
     Event,
     MessageReceived,
@@ -65,7 +65,7 @@ class Core:
         self.case = case
         self.cold = cold
         """Whether a home is written and read again between two events."""
-        self.plan = compile(case.template, Limits(case.early_limit, WEEK_US))
+        self.plan = compile(case.template, Limits(case.early_limit, WEEK_US, case.hold))
         self.now = to_micros(START)
         self.late = False
         self.homes: dict[str, Home] = {}
@@ -74,6 +74,7 @@ class Core:
         self.tasks: dict[str, RunTask] = {}
         self.published: Counter[str] = Counter()
         self.arrivals = 0
+        self.unmatched = list[Unmatched]()
 
     def carry_out(self, action: Action) -> None:
         """Carry an action out, and all that follows from it now."""
@@ -185,6 +186,8 @@ class Core:
                 self.run_task(effect)
             case StopTask(frame):
                 self.tasks = {key: order for key, order in self.tasks.items() if order.frame != frame}
+            case Unmatched():
+                self.unmatched.append(effect)
             case _:
                 pass
 

@@ -57,7 +57,12 @@ class Engine:
         self.gates = Gates()
         backend = MemoryBackend()
         backend.log.partitions = 1  # the order between homes is told only where they share a partition
-        self.engine = TestEngine(lifespan=self.gates.lifespan, early_limit=case.early_limit, backend=backend)
+        self.engine = TestEngine(
+            lifespan=self.gates.lifespan,
+            early_limit=case.early_limit,
+            unmatched="hold" if case.hold else "drop",
+            backend=backend,
+        )
         self.engine.register(case.template)
         self.run: Run[Any] | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -11,11 +12,12 @@ from typing_extensions import override
 
 from dagger import Status, Template, all_of, any_of, command, template
 from dagger.core import step
-from dagger.core.effects import Effect, Ignored, Unmatched
+from dagger.core.effects import Effect, Ignored, Send, Unmatched
 from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
+    MessageReturned,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -171,6 +173,9 @@ def assert_tidy(core: Core) -> None:
     assert all(view.steps[core.plan.paths[slot]].status is not Status.COMPLETED for slot in state.errors)
 
 
+refusals = st.sampled_from([None, (), ("another",)])
+
+
 @st.composite
 def strange_events(draw: Draw) -> Event:
     """Events that nobody has ordered: late, repeated, unreadable, meant for others."""
@@ -183,7 +188,8 @@ def strange_events(draw: Draw) -> Event:
     kinds: list[Event] = [
         Submitted("Another", 1, "k", "k", payload),
         MessageReceived(channel, key, payload, id),
-        MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id),
+        MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id, draw(refusals)),
+        MessageReturned(channel, key, payload, draw(st.integers(0, 2**61)), id, ("another",)),
         SignalReceived(channel.removeprefix("signal:"), payload, id),
         TaskSucceeded(frame, payload),
         TaskFailed(frame, "Odd", "", ("builtins.Exception",)),
@@ -218,7 +224,7 @@ def test_any_event_may_come_to_any_state(case: Case, strange: list[tuple[Event, 
 
 @given(cases(), strange_events())
 def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event: Event) -> None:
-    if isinstance(event, Subscribed | Unsubscribed):
+    if isinstance(event, Subscribed | Unsubscribed | MessageReturned):
         event = TimerDue()
     core = driven(case)
     core.append(case.id, StopRequested())
@@ -230,8 +236,18 @@ def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event:
         after, effects = step(core.plan, state, late, core.now)
         assert after is state
         (effect,) = effects
+        if isinstance(effect, Send):
+            assert isinstance(effect.event, MessageReturned)
+            assert effect.event.refused[-1] == state.id
+            continue
         assert isinstance(effect, Ignored | Unmatched)
         assert effect.reason
+
+
+@given(cases())
+def test_what_is_held_is_lost_to_time_and_overflow_only(case: Case) -> None:
+    core = driven(replace(case, hold=True))
+    assert {lost.reason for lost in core.unmatched if lost.key} <= {"expired", "overflow"}
 
 
 # Size.
