@@ -31,10 +31,19 @@ from dagger.core.events import (
 )
 from dagger.core.state import Held, State
 from dagger.core.step import begin, step
+from dagger.core.turn import SEEN_MAX
 from dagger.plan.plan import Limits, Plan
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 """The plan of a template's name and version, if it is registered."""
+
+
+class Given(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Which message was given to subscribers; remembered until `until`."""
+
+    channel: str
+    id: str
+    until: int
 
 
 class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -45,17 +54,19 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Ids of the instances that want the messages of a channel, in the order in which they asked."""
     held: tuple[Held, ...] = ()
     """Messages that nobody has taken yet, in the order in which they came."""
+    given: tuple[Given, ...] = ()
+    """Messages that subscribers were given, the last ones: what is sent again is not for those who came later."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing needs to be remembered."""
-        return self.state is None and not self.subscribers and not self.held
+        return self.state is None and not self.subscribers and not self.held and not self.given
 
     def agenda(self) -> tuple[int | None, bool]:
-        """When the next timer is due, or the next kept message expires, in microseconds, and whether a task runs."""
+        """When the next timer is due, or something kept expires, in microseconds, and whether a task runs."""
         due, busy = (None, False) if self.state is None else self.state.agenda()
-        if self.held:
-            expires = min(held.expires for held in self.held)
+        if self.held or self.given:
+            expires = min([*(held.expires for held in self.held), *(given.until for given in self.given)])
             due = expires if due is None else min(due, expires)
         return due, busy
 
@@ -105,29 +116,54 @@ def _forward(find: FindPlan, home: Home, event: Event, now: int) -> Result:
 
 
 def _with(home: Home, state: State) -> Home:
-    return home if state is home.state else Home(state, home.subscribers, home.held)
+    return home if state is home.state else Home(state, home.subscribers, home.held, home.given)
 
 
 def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
     state, subscribers = home.state, home.subscribers
     takers = subscribers.get(event.channel, ()) if subscribers else ()
-    if state is not None and state.id == state.key and (state.is_live or not (takers or limits.hold)):
+    if state is not None and state.id == state.key:
         plan = _plan(find, state.template, state.version)
         if event.channel in plan.open_channels:
-            if not takers:
+            if not takers and (state.is_live or not limits.hold):
                 after, effects = step(plan, state, event, now)
                 return _with(home, after), effects
-            forwarded = _forwarded(event, now + limits.early_us)
-            after, effects = step(plan, state, forwarded, now)
-            # One that has subscribed to itself, too, gets the message once.
-            return _with(home, after), (*(Send(one, forwarded) for one in takers if one != state.id), *effects)
+            if event.id and _has_had(plan, state, event):
+                return home, (Ignored("a message of this id was taken already"),)
+            if state.is_live:
+                return _shared(plan, limits, state, home, event, takers, now)
+    if event.id and any(one.id == event.id and one.channel == event.channel for one in home.given):
+        return home, (Ignored("a message of this id was given already"),)
+    expires = now + limits.early_us
     if takers:
-        forwarded = _forwarded(event, now + limits.early_us, _tellers(limits, takers))
-        return home, tuple(Send(taker, forwarded) for taker in takers)
-    if state is not None and event.id and event.id in state.seen:
-        return home, (Ignored("a message of this id was taken already"),)
-    expires, refused = now + limits.early_us, () if limits.hold else None
+        forwarded = _forwarded(event, expires, _tellers(limits, takers))
+        return _noted(home, [forwarded], now), tuple(Send(taker, forwarded) for taker in takers)
+    refused = () if limits.hold else None
     return _keep(limits, home, Held(event.channel, event.key, event.id, event.payload, expires, refused), now)
+
+
+def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
+    """Whether the instance of this home has taken, or keeps, this very message, and not the same on another channel."""
+    if event.id not in state.seen and all(one.id != event.id for one in state.held):
+        return False
+    topic = plan.channels[event.channel].topic.name
+    return sum(channel.topic.name == topic for channel in plan.channels.values()) == 1
+
+
+def _shared(
+    plan: Plan, limits: Limits, state: State, home: Home, event: MessageReceived, takers: tuple[str, ...], now: int
+) -> Result:
+    """A message for the instance of this home and for subscribers. One that has subscribed, too, gets it once."""
+    forwarded = _forwarded(event, now + limits.early_us)
+    after, effects = step(plan, state, forwarded, now)
+    sent = tuple(Send(one, forwarded) for one in takers if one != state.id)
+    return _noted(_with(home, after), [forwarded], now), (*sent, *effects)
+
+
+def _noted(home: Home, messages: Sequence[MessageForwarded], now: int) -> Home:
+    """The home that remembers which messages it has given to subscribers, the last of those that have an id."""
+    new = [Given(one.channel, one.id, one.expires) for one in messages if one.id and one.expires > now]
+    return msgspec.structs.replace(home, given=(*home.given, *new)[-SEEN_MAX:]) if new else home
 
 
 def _tellers(limits: Limits, takers: Sequence[str], refused: tuple[str, ...] = ()) -> tuple[str, ...] | None:
@@ -178,7 +214,7 @@ def _submitted(find: FindPlan, home: Home, event: Submitted, now: int) -> Result
     wanted = plan.open_channels if event.id == event.key else frozenset[str]()
     taken, left, expired = _split(home.held, wanted, now)
     state, effects = begin(plan, event, now, taken)
-    return Home(state, home.subscribers, left), expired + effects
+    return Home(state, home.subscribers, left, home.given), expired + effects
 
 
 def _split(
@@ -205,8 +241,9 @@ def _subscribed(home: Home, event: Subscribed, now: int) -> Result:
         if event.instance not in ids:
             subscribers[channel] = (*ids, event.instance)
     taken, left, expired = _split(home.held, frozenset(event.channels), now)
-    sent = tuple(Send(event.instance, _given(one, one.refused)) for one in taken)
-    return msgspec.structs.replace(home, subscribers=subscribers, held=left), expired + sent
+    forwarded = [_given(one, one.refused) for one in taken]
+    after = msgspec.structs.replace(home, subscribers=subscribers, held=left)
+    return _noted(after, forwarded, now), (*expired, *(Send(event.instance, one) for one in forwarded))
 
 
 def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
@@ -219,13 +256,15 @@ def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
 
 
 def _timer(find: FindPlan, home: Home, event: TimerDue, now: int) -> Result:
-    """The instance's timers, and kept messages whose time is over."""
+    """The instance's timers, and what is kept or remembered here and whose time is over."""
     _, left, expired = _split(home.held, frozenset(), now)
-    if expired:
-        home = msgspec.structs.replace(home, held=left)
+    given = tuple(one for one in home.given if one.until > now)
+    over = bool(expired) or len(given) < len(home.given)
+    if over:
+        home = msgspec.structs.replace(home, held=left, given=given)
     if home.state is None:
         return home, expired
     after, effects = _forward(find, home, event, now)
-    if expired:  # the timer was for these, if for nothing of the instance
+    if over:  # the timer was for these, if for nothing of the instance
         effects = tuple(effect for effect in effects if type(effect) is not Ignored)
     return after, expired + effects
