@@ -185,6 +185,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         busy = False
         for frame in self.frames.values():
             kind = type(frame)
+            if kind is Waiting:
+                continue
             if kind is Running:
                 busy = True
             elif isinstance(frame, TIMED) and frame.due and (due is None or frame.due < due):

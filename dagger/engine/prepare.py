@@ -117,6 +117,8 @@ def checked_message(
         raise WrongInput(
             f"topic '{topic.name}': its key function raised {type(error).__name__}: {words_of(error)}"
         ) from error
+    if headers is None and id is None:
+        return Outgoing(topic.name, key, payload)
     named = {} if id is None else {"dagger-id": id}
     return Outgoing(topic.name, key, payload, checked_headers(topic.name, {**(headers or {}), **named}))
 
