@@ -15,7 +15,7 @@ IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-walls check-format check-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench clean $(CHECKS)
+.PHONY: help demo test check fuzz chaos bench clean $(CHECKS)
 
 help:  ## tell the verbs
 	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
@@ -33,6 +33,9 @@ check: .venv/.dev  ## format, lint, types, walls and the fast tests: what to run
 fuzz: .venv/.dev  ## run the properties marked `fuzz` with 20,000 new examples each
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz
 
+chaos: .venv/.dev  ## kill and stop workers again and again while 2,000 orders go on
+	$(PYTEST) tests/chaos -m chaos
+
 bench: .venv/.dev  ## measure
 	$(PYTEST) benchmarks --benchmark-enable --benchmark-only
 
@@ -43,7 +46,7 @@ clean:  ## remove what the tools left, except .venv
 # ---------------------------------------------------------------------------------------- the parts of `check`
 
 check-tests: .venv/.dev
-	HYPOTHESIS_PROFILE=fast $(PYTEST) -m 'not slow and not fuzz' -x -q --ignore=tests/test_tidy.py
+	HYPOTHESIS_PROFILE=fast $(PYTEST) -m 'not slow and not fuzz and not chaos' -x -q --ignore=tests/test_tidy.py
 
 check-types-pyright: .venv/.dev
 	$(PY) -m pyright

@@ -10,12 +10,12 @@ from benchmarks.workflow import Charge, Order, Paid, charges, key, payments
 from dagger import Again, Dagger, Status, Step, Template, command, listener, template
 from dagger.core import State, begin, step
 from dagger.core.events import MessageReceived, Submitted
-from dagger.core.table import row_of
 from dagger.plan import Plan, compile
 from dagger.testing import TestEngine
 
 EVENTS = 100
-PAID = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")))
+NOW = 1_893_456_000_000_000
+"""The first instant of 2030, in microseconds."""
 
 
 def keep(order: Order, message: Paid) -> Order:
@@ -48,17 +48,17 @@ async def deliver(engine: TestEngine) -> None:
 
 
 def test_instances_waiting(benchmark: Any) -> None:
-    with asyncio.Runner() as runner:
-        few, many = (runner.run(waiting(count)) for count in (EVENTS, 100_000))
-        page = runner.run(many.instances(status=Status.EXECUTING, limit=100_001))
-        assert len(page) == 100_000
-        del page
+    loop = asyncio.new_event_loop()
+    few, many = (loop.run_until_complete(waiting(count)) for count in (EVENTS, 100_000))
+    page = loop.run_until_complete(many.instances(status=Status.EXECUTING, limit=100_001))
+    assert len(page) == 100_000
 
-        def cost(engine: TestEngine) -> float:
-            return timed(lambda: runner.run(deliver(engine)), EVENTS)
+    def cost(engine: TestEngine) -> float:
+        return timed(lambda: loop.run_until_complete(deliver(engine)), EVENTS)
 
-        name = "engine: an event among 100,000 waiting, to 100"
-        compare(benchmark, name, lambda: cost(many), lambda: cost(few), at_most(1.10), rounds=25, speed=False)
+    name = "engine: an event among 100,000 waiting, to 100"
+    compare(benchmark, name, lambda: cost(many), lambda: cost(few), at_most(1.10), rounds=25, speed=False)
+    loop.close()
 
 
 def pair(number: int) -> Step[Order, Order]:
@@ -67,106 +67,94 @@ def pair(number: int) -> Step[Order, Order]:
     return tell >> hear
 
 
-def long_template(steps: int) -> Template[Order, Order]:
-    """So many steps, of which every second waits for a message."""
-    body = pair(0)
-    for number in range(1, steps // 2):
+def steps_of(count: int) -> Template[Order, Order]:
+    """A template of so many steps: a command and a listener, again and again."""
+    body: Step[Order, Order] = pair(0)
+    for number in range(1, count // 2):
         body = body >> pair(number)
-    return template(f"Steps{steps}", body, key=key)
+    return template(f"Steps{count}", body, key=key)
 
 
-def amid(steps: int, first: int, count: int) -> list[tuple[Plan, State]]:
-    """An instance at so many places, one after the other, each waiting for its next message."""
-    plan = compile(long_template(steps))
+Stretch = tuple[Plan, list[State], MessageReceived]
+
+
+def stretch_of(steps: int, first: int, count: int) -> Stretch:
+    """An instance before each of so many messages in a row, from the first on; and the message."""
+    plan = compile(steps_of(steps))
     raw = plan.takes.settle(Order("o-1", 1))[0]
-    state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), 1_000)
-    places = list[tuple[Plan, State]]()
+    state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), NOW)
+    event = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")))
+    found = list[State]()
     for number in range(first + count):
         if number >= first:
-            places.append((plan, state))
-        state, _ = step(plan, state, PAID, 2_000)
-    return places
+            found.append(state)
+        state, _ = step(plan, state, event, NOW + 1_000)
+    return plan, found, event
 
 
-def ended(plan: Plan, state: State) -> int:
-    """How many steps have ended."""
-    return sum(row_of(state.chunks, state.rows, slot)[3] > 0 for slot in range(len(plan.paths)))
+def test_steps_in_the_template(benchmark: Any) -> None:
+    """The core's cost of a message: of 64 in the middle of 1,000 steps, and of the four in the middle of ten."""
+    short, long = stretch_of(10, 0, 4), stretch_of(1000, 240, 64)
+    for plan, states, event in (short, long):
+        for state in states:
+            after, _ = step(plan, state, event, NOW + 2_000)
+            assert (len(after.frames), after.status) == (1, state.status)
 
+    def cost(stretch: Stretch) -> float:
+        plan, states, event = stretch
+        rounds = 3_200 // len(states)
 
-def test_core_amid_many_steps(benchmark: Any) -> None:
-    """The core's cost of a message, at 4 places amid 10 steps, and at 8 amid 1,000."""
-    few, many = amid(10, 0, 4), amid(1000, 250, 8)
-    for plan, state in few + many:
-        after, effects = step(plan, state, PAID, 3_000)
-        assert (len(after.frames), after.status, effects) == (1, state.status, ())
-        assert ended(plan, after) == ended(plan, state) + 2
+        def run() -> None:
+            for _ in range(rounds):
+                for state in states:
+                    step(plan, state, event, NOW + 2_000)
 
-    def take(places: list[tuple[Plan, State]]) -> None:
-        """Each result is dropped at once: what is measured is an event, and not memory for thousands of states."""
-        for _ in range(3200 // len(places)):
-            for plan, state in places:
-                step(plan, state, PAID, 3_000)
-
-    def cost(places: list[tuple[Plan, State]]) -> float:
-        return timed(lambda: take(places), 3200)
+        return timed(run, rounds * len(states))
 
     name = "core: an event amid 1,000 steps, to 10"
-    compare(benchmark, name, lambda: cost(many), lambda: cost(few), at_most(1.10), rounds=25, speed=False)
+    compare(benchmark, name, lambda: cost(long), lambda: cost(short), at_most(1.10), rounds=25, speed=False)
 
 
-INSTANCES = 50
-
-
-class Walk:
-    """Instances of one template in an engine, which are taken on together, message by message."""
+class Crowd:
+    """An engine with instances that are all as far in a template."""
 
     def __init__(self, steps: int) -> None:
         self.engine = TestEngine()
-        self.workflow = self.engine.register(long_template(steps))
-        self.keys = list[str]()
-        self.begun = 0
-        self.heard = 0
-        """How many messages each of them has taken."""
+        self.template = self.engine.register(steps_of(steps))
+        self.ids = list[str]()
+        self.sets = 0
 
-    async def begin(self, messages: int) -> None:
-        """New instances, each taken on by so many messages."""
-        self.keys = [f"o-{self.begun + number}" for number in range(INSTANCES)]
-        self.begun += INSTANCES
-        self.heard = 0
-        for id in self.keys:
-            await self.engine.start(self.workflow, Order(id, 1))
-        await self.go(messages)
+    async def new(self, done: int) -> None:
+        """New instances, after so many messages each."""
+        self.sets += 1
+        self.ids = [f"o-{self.sets}-{number}" for number in range(EVENTS)]
+        await self.engine.start_all(self.template, [Order(id, 1) for id in self.ids])
+        for _ in range(done):
+            await self.engine.publish_all(payments, [Paid(id, "r") for id in self.ids])
 
-    async def go(self, messages: int) -> None:
-        for _ in range(messages):
-            for id in self.keys:
-                await self.engine.deliver(payments, Paid(id, "r"))
-        self.heard += messages
-
-    async def waits_at(self) -> set[str]:
-        """The steps at which its instances wait."""
-        found = [await self.engine.get_instance(id) for id in self.keys]
-        return {step.path for one in found for step in one.steps if step.status is Status.EXECUTING}
+    async def deliver(self) -> None:
+        """One message for each, one by one."""
+        for id in self.ids:
+            await self.engine.deliver(payments, Paid(id, "r"))
 
 
-def test_engine_amid_many_steps(benchmark: Any) -> None:
-    """The engine's cost of a message: the second and third of 5, and two after the other amid 500.
+def test_steps_in_the_template_of_an_engine(benchmark: Any) -> None:
+    """The same through the engine, which writes the instance after each message."""
+    loop = asyncio.new_event_loop()
+    short, long = Crowd(10), Crowd(1000)
+    loop.run_until_complete(long.new(240))
 
-    On both sides the message before is taken just before, and not counted: so that both find their instances alike.
-    """
-    with asyncio.Runner() as runner:
-        few, many = Walk(10), Walk(1000)
-        runner.run(many.begin(225))
+    def ours() -> float:
+        for _ in range(3):  # as much as `theirs` has: it is not the first work after a collection of garbage
+            loop.run_until_complete(long.deliver())
+        return timed(lambda: loop.run_until_complete(long.deliver()), EVENTS)
 
-        def cost(walk: Walk) -> float:
-            runner.run(walk.go(1))
-            return timed(lambda: runner.run(walk.go(2)), 2 * INSTANCES)
+    def theirs() -> float:
+        loop.run_until_complete(short.new(1))
+        loop.run_until_complete(short.deliver())
+        return timed(lambda: loop.run_until_complete(short.deliver()), EVENTS)
 
-        def of_few() -> float:
-            runner.run(few.begin(0))
-            return cost(few)
-
-        name = "engine: an event amid 1,000 steps, to 10"
-        compare(benchmark, name, lambda: cost(many), of_few, at_most(1.10), rounds=25, speed=False)
-        for walk in few, many:
-            assert runner.run(walk.waits_at()) == {f"hear-{walk.heard}"}
+    compare(benchmark, "engine: an event amid 1,000 steps, to 10", ours, theirs, at_most(1.10), rounds=25, speed=False)
+    run = loop.run_until_complete(long.engine.get_instance(long.ids[0]))
+    assert (run.status, len(run.waiting_for)) == (Status.EXECUTING, 1)
+    loop.close()

@@ -28,6 +28,7 @@ from dagger.dsl import (
 from dagger.engine import Dagger, Instance, Run, StepState, TaskContext, context
 from dagger.errors import (
     BackendError,
+    BackendUnavailable,
     CodecError,
     DaggerError,
     DecodeError,
@@ -49,6 +50,7 @@ from dagger.errors import (
 __all__ = [
     "Again",
     "BackendError",
+    "BackendUnavailable",
     "Codec",
     "CodecError",
     "Dagger",

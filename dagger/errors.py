@@ -15,6 +15,7 @@
     │   ├── EncodeError
     │   └── DecodeError
     ├── BackendError             the log or the store could not do what was asked
+    │   ├── BackendUnavailable   not now, perhaps later: locked, full, not reached; nothing was changed
     │   └── Fenced               another worker owns the partition now
     └── TaskHangs                (test kit) a task still runs after the real-time limit
 
@@ -82,6 +83,10 @@ class BackendError(DaggerError):
     """The log or the store could not do what was asked of it."""
 
 
+class BackendUnavailable(BackendError):
+    """The log or the store cannot do it now, and may later; nothing was changed. A worker tries again by itself."""
+
+
 class Fenced(BackendError):
     """Another worker owns the partition now; what was about to be written is void."""
 
@@ -97,6 +102,13 @@ def words_of(error: BaseException) -> str:
     except Exception as worse:
         return f"its text cannot be read: {type(worse).__name__}"
     return text.encode(errors="backslashreplace").decode()
+
+
+def in_line(text: str) -> str:
+    """Text of others as it can stand in a line of a terminal: what is not printable is written out."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def shown(value: object) -> str:

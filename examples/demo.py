@@ -1,25 +1,29 @@
-"""Runs the order workflow of `examples/orders.py` for 1,000 orders, in memory, and counts what came of it.
+"""Runs the order workflow of `examples/orders.py` for 1,000 orders on a SQLite file, and counts what came of it.
 
-Run it with `python -m examples.demo`; `--help` tells its options.
+A payment service, a shipping service and the worker are processes of their own. The worker is killed half way, without
+warning, and started again. Run it with `python -m examples.demo`; `--help` tells its options.
 """
 
 from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.abc
 
-from dagger import Dagger, DecodeError, Instance, Status, Topic, json
+from dagger import BackendError, Dagger, DecodeError, Instance, Status, Topic, json
+from dagger.backends.sqlite import connect
 from examples.data.make_orders import ORDERS
 from examples.orders import (
     PAYMENT_COMMAND,
@@ -27,17 +31,25 @@ from examples.orders import (
     SHIPPING_COMMAND,
     SHIPPING_LISTENER,
     Order,
-    Paid,
-    Shipped,
     order_workflow,
 )
 from examples.terminal import Terminal
 
-DRAWING: Final = Path("build") / "order-workflow.svg"
+BUILD: Final = Path("build")
+FILE: Final = BUILD / "orders.db"
+DRAWING: Final = BUILD / "order-workflow.svg"
 AT_ONCE: Final = 100
-"""How many orders are under way at a time."""
+"""How many orders are under way at a time, at most."""
 PATIENCE_S: Final = 60
 """How long an order may take before it counts as lost."""
+QUIET_S: Final = 0.3
+"""A topic of which nothing more comes for so long has been read to its end."""
+SERVICES: Sequence[Sequence[str]] = (("examples.services", "payment"), ("examples.services", "shipping"))
+"""The programs that answer."""
+ENDS: Final = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""The signals that end the demo."""
+ROOT: Final = Path(__file__).resolve().parents[1]
+"""Where the programs are found."""
 TOPICS: Final[Sequence[Topic[Any]]] = (PAYMENT_COMMAND, PAYMENT_LISTENER, SHIPPING_COMMAND, SHIPPING_LISTENER)
 
 
@@ -47,9 +59,15 @@ class Report:
 
     total: int
     ended: Counter[Status] = field(default_factory=Counter[Status])
+    orders: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """For which orders there is a message, by topic."""
     messages: dict[str, Counter[str]] = field(default_factory=dict[str, Counter[str]])
-    """How often a topic carried a message for an order."""
+    """How many messages there are under one id, by topic."""
     seconds: float = 0.0
+    killed: datetime | None = None
+    """When the worker was killed."""
+    resumed: datetime | None = None
+    """When the first order after that was completed, as the next worker has noted it."""
     last: Instance | None = None
 
     @property
@@ -63,91 +81,156 @@ class Report:
         return self.ended[Status.COMPLETED]
 
     @property
-    def heard(self) -> int:
-        """How many messages there were, of all topics."""
-        return sum(seen.total() for seen in self.messages.values())
+    def lost(self) -> int:
+        """How many orders were not completed, or lack a message."""
+        return max(self.total - self.completed, *map(self.lost_of, self.messages))
 
-    def lost(self, topic: str) -> int:
+    @property
+    def duplicated(self) -> int:
+        """How many messages were too many."""
+        return sum(map(self.duplicated_of, self.messages))
+
+    def lost_of(self, topic: str) -> int:
         """How many orders have no message on a topic."""
-        return self.total - len(self.messages[topic])
+        return self.total - len(self.orders[topic])
 
-    def duplicated(self, topic: str) -> int:
-        """How many messages of a topic were too many."""
+    def duplicated_of(self, topic: str) -> int:
+        """How many messages of a topic were too many: each carries an id, and no two the same."""
         return self.messages[topic].total() - len(self.messages[topic])
 
-
-# The two services, and a third that only counts.
-
-
-async def payment_service(engine: Dagger) -> None:
-    """Takes the money for each order."""
-    async for charge in engine.subscribe(PAYMENT_COMMAND, group="payment-service"):
-        await engine.publish(PAYMENT_LISTENER, Paid(charge.order_id, f"r-{charge.order_id}"))
-
-
-async def shipping_service(engine: Dagger) -> None:
-    """Sends a parcel for each order."""
-    async for ship in engine.subscribe(SHIPPING_COMMAND, group="shipping-service"):
-        carrier = "Post" if ship.address.country == "DE" else "Parcel Express"
-        await engine.publish(SHIPPING_LISTENER, Shipped(ship.order_id, carrier, f"t-{ship.order_id}"))
+    def count(self, ended: Instance) -> None:
+        """An order has come to its end, or is given up."""
+        at = ended.ended
+        # Not when it is seen here: what was completed just before the kill may be seen after it.
+        if at is not None and self.killed is not None and at > self.killed:
+            self.resumed = at if self.resumed is None else min(at, self.resumed)
+        self.last = ended
+        self.ended[ended.status] += 1
 
 
-async def audit(engine: Dagger, topic: Topic[Any], seen: Counter[str]) -> None:
-    """Counts the messages of a topic by order."""
-    async for message in engine.subscribe(topic, group="audit"):
-        seen[message.order_id] += 1
+# The processes.
 
 
-@asynccontextmanager
-async def running(*services: Callable[[], Any]) -> AsyncGenerator[None]:
-    """Let services run beside the code inside."""
-    async with anyio.create_task_group() as group:
-        for service in services:
-            group.start_soon(service)
-        yield
-        group.cancel_scope.cancel()
+class Process:
+    """A program of the examples, in a process of its own."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = [sys.executable, "-m", *command]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, once more too."""
+        # A session of its own: what the terminal sends on Ctrl-C is for the demo.
+        self._running = subprocess.Popen(self._command, cwd=ROOT, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def kill(self) -> None:
+        """End it without warning."""
+        self._running.kill()
+        self._running.wait()
+
+    def ask_to_end(self) -> None:
+        """Ask it to finish what it does, and end."""
+        self._running.terminate()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until it has ended. Raises subprocess.TimeoutExpired."""
+        self._running.wait(seconds)
+
+
+@contextmanager
+def running(url: str) -> Iterator[Process]:
+    """The services and the worker, which is given, while the context is open. At its end none is left."""
+    processes = list[Process]()
+    try:
+        for program in (*SERVICES, ("examples.worker",)):
+            processes.append(Process(*program, url))
+        yield processes[-1]
+        for process in processes:
+            process.ask_to_end()
+        with suppress(subprocess.TimeoutExpired):
+            for process in processes:
+                process.wait(10)
+    finally:
+        for process in processes:
+            process.kill()
 
 
 # The run.
 
 
-async def run(orders: Sequence[Order], terminal: Terminal) -> Report:
-    """Run the workflow for all orders."""
-    report = Report(len(orders), messages={topic.name: Counter() for topic in TOPICS})
-    async with Dagger() as engine:
-        audits = [partial(audit, engine, topic, report.messages[topic.name]) for topic in TOPICS]
-        async with running(partial(payment_service, engine), partial(shipping_service, engine), *audits):
-            async with anyio.create_task_group() as screen:
-                screen.start_soon(terminal.follow, "orders", lambda: report.done, report.total)
-                begun = time.perf_counter()
-                await _all(engine, orders, report)
-                report.seconds = time.perf_counter() - begun
-            await _quiet(report)
+async def until_told_to_end(orders: Sequence[Order], terminal: Terminal) -> Report | None:
+    """Run, unless somebody ends the demo before: None, and its processes are ended too."""
+    report, failed = None, None
+    async with anyio.create_task_group() as group:
+
+        async def watch(*, task_status: anyio.abc.TaskStatus[None]) -> None:
+            with anyio.open_signal_receiver(*ENDS) as signals:
+                task_status.started()
+                async for _ in signals:
+                    group.cancel_scope.cancel()
+
+        await group.start(watch)
+        try:
+            report = await run(orders, terminal)
+        except BackendError as error:
+            failed = error
+        group.cancel_scope.cancel()
+    if failed is not None:
+        raise failed
     return report
 
 
-async def _quiet(report: Report) -> None:
-    """Wait until nothing more comes, so that what was sent too often is counted too."""
-    before = -1
-    while before != report.heard:
-        before = report.heard
-        await anyio.sleep(0.05)
+async def run(orders: Sequence[Order], terminal: Terminal) -> Report:
+    """Run the workflow for all orders."""
+    report = Report(len(orders))
+    url = f"sqlite:///{FILE.resolve()}"
+    async with aclosing(Dagger(url)) as engine:
+        with running(url) as worker:
+            async with anyio.create_task_group() as screen:
+                screen.start_soon(terminal.follow, "orders", lambda: report.done, report.total)
+                begun = time.perf_counter()
+                await _all(engine, orders, report, worker)
+                report.seconds = time.perf_counter() - begun
+    await _audit(url, report)
+    return report
 
 
-async def _all(engine: Dagger, orders: Sequence[Order], report: Report) -> None:
-    limiter = anyio.CapacityLimiter(AT_ONCE)
+async def _all(engine: Dagger, orders: Sequence[Order], report: Report, worker: Process) -> None:
+    """Start the orders, some at a time, and wait for each; half way the worker dies."""
+    limiter = anyio.CapacityLimiter(min(AT_ONCE, 1 + report.total // 4))
 
     async def one(order: Order) -> None:
         async with limiter:
             started = await engine.start(order_workflow, order)
             with anyio.move_on_after(PATIENCE_S):
                 await engine.wait(started)
-            report.last = started.instance
-            report.ended[report.last.status] += 1
+            report.count(started.instance)
+            if report.killed is None and report.done >= report.total // 2:
+                worker.kill()
+                report.killed = datetime.now(UTC)
+                worker.start()
 
     async with anyio.create_task_group() as group:
         for order in orders:
             group.start_soon(one, order)
+
+
+async def _audit(url: str, report: Report) -> None:
+    """Read the topics as they lie in the file, from their beginning, when all is done."""
+    backend = connect(url, None)
+    async with backend.open():
+        for topic in TOPICS:
+            found, ids = report.orders.setdefault(topic.name, set()), Counter[str]()
+            report.messages[topic.name] = ids
+            reader = backend.log.reader(topic.name, "audit")
+            more = True
+            while more:
+                more = False
+                with anyio.move_on_after(QUIET_S):
+                    for message in await reader.read(1_000):
+                        found.add(message.key or "")
+                        ids[message.headers["dagger-id"]] += 1
+                    more = True
 
 
 # What the person sees.
@@ -155,25 +238,28 @@ async def _all(engine: Dagger, orders: Sequence[Order], report: Report) -> None:
 
 def show(report: Report, terminal: Terminal) -> None:
     """Tell what came of the orders."""
-    lost = max(report.lost(topic) for topic in report.messages)
-    twice = max(report.duplicated(topic) for topic in report.messages)
-    good = report.completed == report.total and not lost and not twice
-    mark = terminal.good("✔") if good else terminal.bad("✘")
-    counted = f"{report.completed:,} completed, {lost:,} lost, {twice:,} duplicated"
+    mark = terminal.bad("✘") if report.lost or report.duplicated else terminal.good("✔")
+    counted = f"{report.completed:,} completed, {report.lost:,} lost, {report.duplicated:,} duplicated"
     terminal.say(f"\n{mark} {terminal.bold(f'{report.total:,} orders: {counted}')}")
-    terminal.say(f"  {report.seconds:.2f} s, {report.done / report.seconds:,.0f} orders per second\n")
+    terminal.say(f"  {report.seconds:.2f} s, {report.done / report.seconds:,.0f} orders per second")
+    terminal.say(f"  the worker was killed half way: {_pause(report)}\n")
     terminal.table(("topic", "messages", "lost", "duplicated"), list(_counts(report)))
     if report.last is not None:
         terminal.say(f"\n{terminal.bold('The last order that ended, with the times of its steps')}\n")
         terminal.say(report.last.tree())
-    DRAWING.parent.mkdir(exist_ok=True)
     DRAWING.write_text(order_workflow.to_svg(), encoding="utf-8")
-    terminal.say(f"\nThe workflow is drawn in {DRAWING}")
+    terminal.say(f"\nThe workflow is drawn in {DRAWING}, and the orders are kept in {FILE}")
+
+
+def _pause(report: Report) -> str:
+    if report.killed is None or report.resumed is None:
+        return "no order was completed after that"
+    return f"{(report.resumed - report.killed).total_seconds():.2f} s until the next order was completed"
 
 
 def _counts(report: Report) -> Iterator[Sequence[str]]:
-    for topic, seen in report.messages.items():
-        yield topic, f"{seen.total():,}", f"{report.lost(topic):,}", f"{report.duplicated(topic):,}"
+    for topic, ids in report.messages.items():
+        yield topic, f"{ids.total():,}", f"{report.lost_of(topic):,}", f"{report.duplicated_of(topic):,}"
 
 
 def load(path: Path, limit: int | None) -> list[Order]:
@@ -194,10 +280,18 @@ def load(path: Path, limit: int | None) -> list[Order]:
     return list(orders.values())
 
 
+def prepare() -> None:
+    """An empty file for the orders."""
+    BUILD.mkdir(exist_ok=True)
+    for suffix in ("", "-wal", "-shm"):
+        FILE.with_name(FILE.name + suffix).unlink(missing_ok=True)
+
+
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(
-        prog="python -m examples.demo", description="Run the order workflow in memory, for every order of a file."
+        prog="python -m examples.demo",
+        description="Run the order workflow on a SQLite file for every order, and kill its worker half way.",
     )
     parser.add_argument("--orders", type=Path, default=ORDERS, metavar="FILE", help="one order a line, as JSON")
     parser.add_argument("--limit", type=_count, metavar="N", help="run the first N orders only")
@@ -211,25 +305,26 @@ def _count(text: str) -> int:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run the demo; 0 if every order was completed, 1 if not, 2 where there is nothing to run."""
+    """Run the demo; 0 if nothing was lost or duplicated, 1 if anything was, 2 where there is nothing to run."""
     options, terminal = arguments(given), Terminal()
     try:
         orders = load(options.orders, options.limit)
+        prepare()
     except (OSError, ValueError) as error:
-        print(f"The orders can't be read: {error}", file=sys.stderr)
+        print(f"The demo can't begin: {error}", file=sys.stderr)
         return 2
     terminal.say(f"{order_workflow}\n")
     try:
-        report = anyio.run(run, orders, terminal)
-    except KeyboardInterrupt:
+        report = anyio.run(until_told_to_end, orders, terminal)
+    except BackendError as error:
+        print(f"The demo can't go on: {error}", file=sys.stderr)
+        return 1
+    if report is None:
         terminal.say("\nstopped")
         return 130
     show(report, terminal)
-    return 0 if report.completed == report.total else 1
+    return 1 if report.lost or report.duplicated else 0
 
 
 if __name__ == "__main__":
-    if hasattr(signal, "SIGPIPE"):
-        # So that `| head` ends the demo without a traceback.
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     sys.exit(main())

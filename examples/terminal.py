@@ -29,7 +29,14 @@ class Terminal:
         """Write a line."""
         if self._is_plain:
             text = text.translate(_PLAIN).encode("ascii", "replace").decode()
-        print(text, file=self._out, flush=True)
+        self._write(f"{text}\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            self._out.write(text)
+            self._out.flush()
+        except BrokenPipeError:  # nobody reads any more, as behind `| head`: go on in silence
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
     def good(self, text: str) -> str:
         """As good news."""
@@ -75,7 +82,7 @@ class Terminal:
                 break
             await anyio.sleep(_PERIOD_S)
         if self.is_live:
-            print(file=self._out, flush=True)
+            self._write("\n")
 
     def _draw(self, what: str, count: int, total: int) -> None:
         width = min(shutil.get_terminal_size().columns, 100)
@@ -84,7 +91,7 @@ class Terminal:
         filled = room * count // total if total else room
         full, empty = ("#", "-") if self._is_plain else ("━", "─")
         bar = self.good(full * filled) + self.dim(empty * (room - filled))
-        print(f"\r{what}  {bar}  {numbers}", end="", file=self._out, flush=True)
+        self._write(f"\r{what}  {bar}  {numbers}")
 
 
 def _can_write(text: str, encoding: str | None) -> bool:

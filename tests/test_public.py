@@ -7,10 +7,12 @@ import pytest
 
 import dagger
 import dagger.testing
+import dagger.testing.contract
 
 DAGGER = [
     "Again",
     "BackendError",
+    "BackendUnavailable",
     "Codec",
     "CodecError",
     "Dagger",
@@ -74,15 +76,31 @@ TESTING = [
     "hang",
 ]
 
-NAMES = [(dagger, name) for name in DAGGER] + [(dagger.testing, name) for name in TESTING]
+CONTRACT = [
+    "AgendaContract",
+    "BackendContract",
+    "CrashContract",
+    "GuaranteeContract",
+    "ListingContract",
+    "LogContract",
+    "OwnerContract",
+    "ReaderContract",
+    "Storage",
+    "StoreContract",
+    "TogetherContract",
+    "TopicContract",
+]
+
+PUBLIC = [(dagger, DAGGER), (dagger.testing, TESTING), (dagger.testing.contract, CONTRACT)]
+NAMES = [(module, name) for module, names in PUBLIC for name in names]
 
 
-@pytest.mark.parametrize(("module", "names"), [(dagger, DAGGER), (dagger.testing, TESTING)])
+@pytest.mark.parametrize(("module", "names"), PUBLIC)
 def test_the_public_names_are_these(module: ModuleType, names: list[str]) -> None:
     assert module.__all__ == names == sorted(names)
 
 
-@pytest.mark.parametrize(("module", "names"), [(dagger, DAGGER), (dagger.testing, TESTING)])
+@pytest.mark.parametrize(("module", "names"), PUBLIC)
 def test_no_other_name_is_to_be_found(module: ModuleType, names: list[str]) -> None:
     """But modules, which are where the names come from."""
     found = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
@@ -97,11 +115,12 @@ def test_every_public_name_is_there_and_documented(module: ModuleType, name: str
 
 
 CLASSES = [cls for module, name in NAMES if inspect.isclass(cls := getattr(module, name))]
+# The name of a test says what it is about.
 METHODS = [
     (cls, name)
     for cls in CLASSES
     for name, member in inspect.getmembers(cls)
-    if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property))
+    if not name.startswith(("_", "test_")) and (inspect.isroutine(member) or isinstance(member, property))
 ]
 
 

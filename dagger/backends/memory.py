@@ -13,6 +13,7 @@ from itertools import islice
 from zlib import crc32
 
 import anyio
+import anyio.lowlevel
 
 from dagger.engine.ports import (
     Append,
@@ -59,19 +60,24 @@ class Bell:
 
 
 class MemoryReader:
-    """A consumer of one topic."""
+    """A consumer of one topic; `committed` is where its group goes on."""
 
-    def __init__(self, log: MemoryLog, topic: str) -> None:
+    def __init__(self, log: MemoryLog, topic: str, committed: list[int]) -> None:
         self._log = log
         self._topic = topic
-        self._next = [0] * PARTITIONS
+        self._committed = committed
+        self._next = list(committed)
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
+        self._committed[:] = self._next
         while True:
             found = self._log.after(self._topic, self._next, limit)
             if found:
                 return found
             await self._log.published()
+
+    def rewind(self) -> None:
+        self._next = list(self._committed)
 
 
 class MemoryLog:
@@ -89,8 +95,13 @@ class MemoryLog:
         """Which of the history came from outside, by `deliver`."""
         self._polled = [0] * PARTITIONS
         self._polled_topics: dict[str, list[int]] = {}
+        self._first = 0
+        """Whose turn it is to be polled first."""
         self.committed: dict[Position, int] = {}
+        self._groups: dict[tuple[str, str], list[int]] = {}
         self._readers: dict[tuple[str, str], MemoryReader] = {}
+        self._turns = 0
+        self._told = False
         self._news = Bell()
         self._published = Bell()
 
@@ -108,18 +119,37 @@ class MemoryLog:
 
     async def poll(self, limit: int) -> Batch:
         records = list[LogRecord]()
-        for partition, log in enumerate(self._internal):
-            start = self._polled[partition] - self._base[partition]
-            found = log[start : start + limit - len(records)]
-            self._polled[partition] += len(found)
-            records += found
         messages = list[TopicRecord]()
-        for topic, positions in self._polled_topics.items():
-            messages += self.after(topic, positions, limit - len(records) - len(messages))
-        return Batch(records, messages)
+        turns = [*range(PARTITIONS), *self._polled_topics]
+        for turn in turns[self._first :] + turns[: self._first]:
+            left = limit - len(records) - len(messages)
+            if isinstance(turn, int):
+                records += self._records(turn, left)
+            else:
+                messages += self.after(turn, self._polled_topics[turn], left)
+        if len(records) + len(messages) == limit:  # who had no turn is not to wait for ever
+            self._first = (self._first + 1) % len(turns)
+        return Batch(records, messages, self._owned())
+
+    def _records(self, partition: int, limit: int) -> list[LogRecord]:
+        start = self._polled[partition] - self._base[partition]
+        found = self._internal[partition][start : start + limit]
+        self._polled[partition] += len(found)
+        return found
+
+    def _owned(self) -> dict[int, int] | None:
+        """Everything, told once to each that begins to poll."""
+        if self._told:
+            return None
+        self._told = True
+        self._turns += 1
+        return dict.fromkeys(range(self.partitions), self._turns)
 
     async def wait(self) -> None:
-        await self._news.wait()
+        if self.has_news():
+            await anyio.lowlevel.checkpoint()
+        else:
+            await self._news.wait()
 
     def has_news(self) -> bool:
         """Whether there is something to poll."""
@@ -138,8 +168,8 @@ class MemoryLog:
         await self._published.wait()
 
     async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        self.committed.update(offsets)
         self._put(entries)
+        self.committed.update(offsets)
         for (topic, partition), offset in offsets.items():
             if not topic:
                 self._forget(partition, offset)
@@ -151,22 +181,41 @@ class MemoryLog:
             del self._internal[partition][:gone]
             self._base[partition] += gone
 
-    def rewind(self) -> None:
-        """Poll again whatever is not committed, as after a crash."""
+    async def rewind(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        """Poll from what is committed, as one who knows nothing."""
+        self._told = False
         for partition in range(PARTITIONS):
             self._polled[partition] = self.committed.get(("", partition), -1) + 1
         for topic, positions in self._polled_topics.items():
             positions[:] = [self.committed.get((topic, p), -1) + 1 for p in range(PARTITIONS)]
 
+    @asynccontextmanager
+    async def join(self) -> AsyncGenerator[None]:
+        self._begin()
+        yield
+
     def reader(self, topic: str, group: str) -> MemoryReader:
-        return self._readers.setdefault((topic, group), MemoryReader(self, topic))
+        at = (topic, group)
+        found = self._readers.get(at)
+        if found is None:
+            committed = self._groups.setdefault(at, [0] * PARTITIONS)
+            found = self._readers[at] = MemoryReader(self, topic, committed)
+        return found
+
+    def open_anew(self) -> None:
+        """Another begins to use it: is told what it owns, and reads on from what its groups have committed."""
+        self._told = False
+        self._readers.clear()
 
     def after(self, topic: str, positions: list[int], limit: int) -> list[TopicRecord]:
         """The messages behind the positions, which are moved on."""
         found = list[TopicRecord]()
         for partition, log in enumerate(self.topics.get(topic, ())):
             start = positions[partition]
-            part = log[start : start + max(0, limit - len(found))]
+            part = log[start : start + limit - len(found)]
             positions[partition] += len(part)
             found += part
         return found
@@ -175,6 +224,11 @@ class MemoryLog:
         if not entries:
             return
         published = False
+        for entry in entries:  # all or none has a place
+            if type(entry) is not Append:
+                entry.key.encode()
+            elif not 0 <= entry.partition < PARTITIONS:
+                raise BackendError(f"there is no partition {entry.partition}; there are {PARTITIONS}")
         for entry in entries:
             if type(entry) is Append:
                 partition = entry.partition
@@ -188,13 +242,13 @@ class MemoryLog:
             self._published.ring()
 
     def _publish(self, message: Outgoing) -> None:
-        topic, key = message.topic, message.key
+        topic = message.topic
+        partition = crc32(message.key.encode()) % PARTITIONS
         logs = self.topics.get(topic)
         if logs is None:
             logs = self.topics[topic] = [[] for _ in range(PARTITIONS)]
-        partition = crc32(key.encode()) % PARTITIONS
         log = logs[partition]
-        record = TopicRecord(topic, partition, len(log), key, message.payload, message.headers)
+        record = TopicRecord(topic, partition, len(log), message.key, message.payload, message.headers)
         log.append(record)
         self.history.append(record)
 
@@ -204,7 +258,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, Write] = {}
-        self._due: list[tuple[int, str]] = []
+        self._due: dict[int, list[tuple[int, str]]] = {}
+        """By partition, a heap of the timers; what rows no longer say is dropped when it is met."""
         self._busy: dict[str, None] = {}
         self._listed: list[str] = []
         self._unsorted = False
@@ -225,37 +280,46 @@ class MemoryStore:
         else:
             rows[key] = write
         if write.due is not None and (old is None or old.due != write.due):
-            heapq.heappush(self._due, (write.due, key))
+            heapq.heappush(self._due.setdefault(write.partition, []), (write.due, key))
         if write.busy:
             self._busy[key] = None
         elif old is not None and old.busy:
             del self._busy[key]
-        if write.listing is not None and (old is None or old.listing is None):
-            self._listed.append(key)
-            self._unsorted = True
+        self._list(write, old)
         return True
 
-    def _is_due(self, at: int, key: str) -> bool:
-        found = self._rows.get(key)
-        return found is not None and found.due == at
+    def _list(self, write: Write, old: Write | None) -> None:
+        was = old is not None and old.listing is not None
+        if write.listing is None or write.data is None:
+            if was:
+                self._listed.remove(write.key)
+        elif not was:
+            self._listed.append(write.key)
+            self._unsorted = True
 
-    async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Looks at the top of the heap; what it finds goes back, since a timer is due until its row says otherwise."""
-        found = self._pop_due(until, limit)
-        for one in found:
-            heapq.heappush(self._due, one)
-        return [(key, at) for at, key in found]
+    async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Looks at the tops of the heaps; what it finds goes back: a timer is due until its row says otherwise."""
+        found = list[tuple[int, str]]()
+        for heap in self._heaps(partitions):
+            earliest = self._pop_due(heap, until, limit)
+            _push(heap, earliest)
+            found += earliest
+        return [(key, at) for at, key in sorted(found)[:limit]]
 
-    async def next_due(self, after: int) -> int | None:
-        passed = self._pop_due(after, len(self._due))
-        found = self._pop_due(None, 1)
-        for one in (*passed, *found):
-            heapq.heappush(self._due, one)
-        return found[0][0] if found else None
+    async def next_due(self, partitions: Collection[int], after: int) -> int | None:
+        found = list[int]()
+        for heap in self._heaps(partitions):
+            passed = self._pop_due(heap, after, len(heap))
+            following = self._pop_due(heap, None, 1)
+            _push(heap, passed + following)
+            found += [at for at, _ in following]
+        return min(found, default=None)
 
-    def _pop_due(self, until: int | None, limit: int) -> list[tuple[int, str]]:
-        """Take the earliest timers off the heap; what rows no longer say is dropped on the way."""
-        heap = self._due
+    def _heaps(self, partitions: Collection[int]) -> list[list[tuple[int, str]]]:
+        return [self._due[partition] for partition in partitions if partition in self._due]
+
+    def _pop_due(self, heap: list[tuple[int, str]], until: int | None, limit: int) -> list[tuple[int, str]]:
+        """Take the earliest timers off a heap; what rows no longer say is dropped on the way."""
         found = list[tuple[int, str]]()
         while heap and len(found) < limit and (until is None or heap[0][0] <= until):
             at, key = heapq.heappop(heap)
@@ -263,8 +327,12 @@ class MemoryStore:
                 found.append((at, key))
         return found
 
-    async def busy(self) -> Sequence[str]:
-        return list(self._busy)
+    def _is_due(self, at: int, key: str) -> bool:
+        found = self._rows.get(key)
+        return found is not None and found.due == at
+
+    async def busy(self, partitions: Collection[int]) -> Sequence[str]:
+        return [key for key in self._busy if self._rows[key].partition in partitions]
 
     async def find(self, query: Query) -> Sequence[Row]:
         if self._unsorted:
@@ -273,6 +341,14 @@ class MemoryStore:
         start = 0 if query.after is None else bisect_right(self._listed, query.after)
         matching = (self._rows[key] for key in islice(self._listed, start, None))
         return [_row(write) for write in islice((m for m in matching if _matches(m, query)), query.limit)]
+
+    async def count(self, query: Query) -> int:
+        return sum(_matches(write, query) for write in self._rows.values())
+
+
+def _push(heap: list[tuple[int, str]], timers: list[tuple[int, str]]) -> None:
+    for timer in timers:
+        heapq.heappush(heap, timer)
 
 
 def _row(write: Write) -> Row:
@@ -293,12 +369,21 @@ def _matches(write: Write, query: Query) -> bool:
 
 
 class MemoryBackend:
-    """A log and a store in memory."""
+    """A log and a store in memory, of one process."""
+
+    atomic = False
+    """A crash between a write and its commit is told in tests as it is on stores that are apart from their log."""
+    shared = False
+    size_max = 64 * 1024 * 1024
 
     def __init__(self) -> None:
         self.log = MemoryLog()
         self.store = MemoryStore()
 
+    async def changed(self) -> None:
+        await anyio.sleep_forever()
+
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
+        self.log.open_anew()
         yield

@@ -51,6 +51,16 @@ class Unmatched(msgspec.Struct, frozen=True, array_like=True, gc=False):
     payload: bytes
     id: str
     reason: str
+    expires: int = 0
+    """When it is no longer kept, in microseconds, where that is said already."""
+    shared: bool = False
+    """Whether others were offered it too, and may have taken it."""
+
+
+class Parked(msgspec.Struct, frozen=True, gc=False):
+    """The event is kept at its home, until a worker has the template; this is why."""
+
+    reason: str
 
 
 class Ignored(msgspec.Struct, frozen=True, gc=False):
@@ -59,4 +69,4 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
-Effect: TypeAlias = Publish | Send | RunTask | StopTask | Unmatched | Ignored
+Effect: TypeAlias = Publish | Send | RunTask | StopTask | Unmatched | Parked | Ignored

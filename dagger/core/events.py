@@ -75,8 +75,7 @@ class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9
 class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=10):
     """A message that was received at a key where this instance has subscribed.
 
-    `expires` is when it is no longer kept, whether it was kept at the key or will be by the instance. `refused` are
-    the instances that have given it back; None where it is not given back, because others were given it too.
+    `expires` is when it is no longer kept, whether it was kept at the key or will be by the instance.
     """
 
     channel: str
@@ -84,18 +83,30 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     payload: bytes
     expires: int
     id: str = ""
-    refused: tuple[str, ...] | None = None
+    shared: bool = False
+    """Whether others get it too."""
 
 
-class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
-    """A message comes back to its key: the last of `refused` has no use for it, and nobody else was given it."""
+class Overgrown(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+    """What is to be kept of this instance is larger than the store takes: it fails, and is again as it was before."""
+
+    text: str
+
+
+class Resumed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=12):
+    """The template that events were parked for is registered where they are now."""
+
+
+class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=13):
+    """A message that was forwarded to an instance, and to no other, was not taken: it is kept at its key."""
 
     channel: str
     key: str
     payload: bytes
     expires: int
-    id: str
-    refused: tuple[str, ...]
+    by: str
+    """The instance."""
+    id: str = ""
 
 
 InstanceEvent: TypeAlias = (
@@ -107,5 +118,6 @@ InstanceEvent: TypeAlias = (
     | TaskFailed
     | TimerDue
     | StopRequested
+    | Overgrown
 )
-Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned
+Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | Resumed

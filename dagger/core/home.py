@@ -5,10 +5,12 @@ messages that came before anybody wanted them. Because all three are one record 
 fall between the arrival of a message and the creation of who takes it.
 
 A message goes to the instance itself if its id is its business key and its template listens on the channel, and
-to every subscriber. If there is nobody, it is kept: `Limits.early_count` of a channel, for `Limits.early_us`.
+to every subscriber. If nobody takes it, it is kept: `Limits.early_count` of a channel, for `Limits.early_us`. With
+`Limits.hold` one that its only taker does not take any more is kept too.
 
-With `Limits.hold`, an instance that alone was given a message and has no use for it gives it back. Then it goes to
-those who came in the meantime, else it is kept like one that came before anybody.
+An event whose template this worker has not registered is parked, and all that come behind it: they are applied in
+their order before the next event that comes where the template is known (`Resumed`, if no other). Only a timer is not
+parked: it stays due.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from dagger.core.effects import Effect, Ignored, Send, Unmatched
+from dagger.core.effects import Effect, Ignored, Parked, Send, Unmatched
 from dagger.core.events import (
     Event,
+    InstanceEvent,
     MessageForwarded,
     MessageReceived,
     MessageReturned,
+    Resumed,
     Submitted,
     Subscribed,
     TimerDue,
@@ -39,7 +43,7 @@ FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Which message was given to subscribers; remembered until `until`."""
+    """Which message subscribers were given; remembered until `until`."""
 
     channel: str
     id: str
@@ -54,21 +58,32 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Ids of the instances that want the messages of a channel, in the order in which they asked."""
     held: tuple[Held, ...] = ()
     """Messages that nobody has taken yet, in the order in which they came."""
+    parked: tuple[Event, ...] = ()
+    """Events that could not be applied yet, in the order in which they came."""
     given: tuple[Given, ...] = ()
     """Messages that subscribers were given, the last ones: what is sent again is not for those who came later."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing needs to be remembered."""
-        return self.state is None and not self.subscribers and not self.held and not self.given
+        return self.state is None and not (self.subscribers or self.held or self.parked or self.given)
+
+    @property
+    def lacks(self) -> tuple[str, int] | None:
+        """The template and version that what is parked needs; None if nothing is parked."""
+        if not self.parked:
+            return None
+        needs = self.state or next(event for event in self.parked if isinstance(event, Submitted))
+        return needs.template, needs.version
 
     def agenda(self) -> tuple[int | None, bool]:
-        """When the next timer is due, or something kept expires, in microseconds, and whether a task runs."""
+        """When the next timer is due, or something kept expires, in microseconds, and whether a worker is wanted, for
+        a task or for what is parked."""
         due, busy = (None, False) if self.state is None else self.state.agenda()
         if self.held or self.given:
             expires = min([*(held.expires for held in self.held), *(given.until for given in self.given)])
             due = expires if due is None else min(due, expires)
-        return due, busy
+        return due, busy or bool(self.parked)
 
 
 EMPTY: Final = Home()
@@ -80,22 +95,50 @@ class PlanMissing(Exception):
 
 
 def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
-    """What an event makes of a home. Raises PlanMissing, and nothing else; changes nothing in place."""
-    if type(event) is MessageReceived:  # the most common event comes first
-        return _message(find, limits, home, event, now)
+    """What an event makes of a home. Raises PlanMissing for a timer, and nothing else; changes nothing in place."""
+    try:
+        if home.parked:
+            return _behind(find, limits, home, event, now)
+        if type(event) is MessageReceived:  # the most common event comes first
+            return _message(find, limits, home, event, now)
+        return _apply(find, limits, home, event, now)
+    except PlanMissing as missing:
+        if isinstance(event, TimerDue):
+            raise
+        if isinstance(event, Resumed):
+            return home, (Ignored(str(missing)),)
+        return msgspec.structs.replace(home, parked=(*home.parked, event)), (Parked(str(missing)),)
+
+
+def _behind(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
+    """Apply what is parked, in its order, and then the event."""
+    effects: tuple[Effect, ...] = ()
+    events = home.parked if isinstance(event, Resumed) else (*home.parked, event)
+    home = msgspec.structs.replace(home, parked=())
+    for one in events:
+        home, more = _apply(find, limits, home, one, now)
+        effects += more
+    return home, effects
+
+
+def _apply(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
     match event:
+        case MessageReceived():
+            return _message(find, limits, home, event, now)
+        case MessageReturned():
+            return _returned(find, limits, home, event, now)
         case Submitted() if home.state is None:
-            return _submitted(find, home, event, now)
+            return _submitted(find, limits, home, event, now)
         case Subscribed():
             return _subscribed(home, event, now)
         case Unsubscribed():
             return _unsubscribed(home, event)
-        case MessageReturned():
-            return _returned(find, limits, home, event, now)
+        case Resumed():
+            return home, (Ignored("nothing is parked"),)
         case TimerDue():
-            return _timer(find, home, event, now)
+            return _timer(find, limits, home, event, now)
         case _:
-            return _forward(find, home, event, now)
+            return _forward(find, limits, home, event, now)
 
 
 def _plan(find: FindPlan, template: str, version: int) -> Plan:
@@ -105,18 +148,19 @@ def _plan(find: FindPlan, template: str, version: int) -> Plan:
     return plan
 
 
-def _forward(find: FindPlan, home: Home, event: Event, now: int) -> Result:
+def _forward(find: FindPlan, limits: Limits, home: Home, event: InstanceEvent, now: int) -> Result:
     """An event of the instance."""
     state = home.state
     if state is None:
         return home, (Ignored("no instance has this id"),)
-    assert not isinstance(event, (Subscribed, Unsubscribed, MessageReturned))
     after, effects = step(_plan(find, state.template, state.version), state, event, now)
-    return _with(home, after), effects
+    return _stepped(limits, home, after, effects, now)
 
 
-def _with(home: Home, state: State) -> Home:
-    return home if state is home.state else Home(state, home.subscribers, home.held, home.given)
+def _stepped(limits: Limits, home: Home, state: State, effects: tuple[Effect, ...], now: int) -> Result:
+    """A home after a step of its instance."""
+    after = home if state is home.state else Home(state, home.subscribers, home.held, given=home.given)
+    return _held_on(limits, after, state, effects, now) if limits.hold and effects else (after, effects)
 
 
 def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived, now: int) -> Result:
@@ -125,21 +169,24 @@ def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived,
     if state is not None and state.id == state.key:
         plan = _plan(find, state.template, state.version)
         if event.channel in plan.open_channels:
-            if not takers and (state.is_live or not limits.hold):
+            # An instance that has subscribed to itself, too, gets the message once.
+            others = tuple(taker for taker in takers if taker != state.id) if takers else ()
+            if not others:
                 after, effects = step(plan, state, event, now)
-                return _with(home, after), effects
+                return _stepped(limits, home, after, effects, now)
             if event.id and _has_had(plan, state, event):
                 return home, (Ignored("a message of this id was taken already"),)
             if state.is_live:
-                return _shared(plan, limits, state, home, event, takers, now)
-    if event.id and any(one.id == event.id and one.channel == event.channel for one in home.given):
+                forwarded = _forwarded(event, now + limits.early_us, shared=True)
+                after, effects = step(plan, state, forwarded, now)
+                home, effects = _stepped(limits, home, after, (*_sends(others, forwarded), *effects), now)
+                return _noted(home, [forwarded], now), effects
+    if home.given and any(one.id == event.id and one.channel == event.channel for one in home.given):
         return home, (Ignored("a message of this id was given already"),)
-    expires = now + limits.early_us
     if takers:
-        forwarded = _forwarded(event, expires, _tellers(limits, takers))
-        return _noted(home, [forwarded], now), tuple(Send(taker, forwarded) for taker in takers)
-    refused = () if limits.hold else None
-    return _keep(limits, home, Held(event.channel, event.key, event.id, event.payload, expires, refused), now)
+        forwarded = _forwarded(event, now + limits.early_us, shared=len(takers) > 1)
+        return _noted(home, [forwarded], now), _sends(takers, forwarded)
+    return _hold(limits, home, Held(event.channel, event.key, event.id, event.payload, now + limits.early_us), now)
 
 
 def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
@@ -150,55 +197,21 @@ def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
     return sum(channel.topic.name == topic for channel in plan.channels.values()) == 1
 
 
-def _shared(
-    plan: Plan, limits: Limits, state: State, home: Home, event: MessageReceived, takers: tuple[str, ...], now: int
-) -> Result:
-    """A message for the instance of this home and for subscribers. One that has subscribed, too, gets it once."""
-    forwarded = _forwarded(event, now + limits.early_us)
-    after, effects = step(plan, state, forwarded, now)
-    sent = tuple(Send(one, forwarded) for one in takers if one != state.id)
-    return _noted(_with(home, after), [forwarded], now), (*sent, *effects)
-
-
 def _noted(home: Home, messages: Sequence[MessageForwarded], now: int) -> Home:
-    """The home that remembers which messages it has given to subscribers, the last of those that have an id."""
+    """The home that remembers which messages it gave to subscribers, the last of those that have an id."""
     new = [Given(one.channel, one.id, one.expires) for one in messages if one.id and one.expires > now]
     return msgspec.structs.replace(home, given=(*home.given, *new)[-SEEN_MAX:]) if new else home
 
 
-def _tellers(limits: Limits, takers: Sequence[str], refused: tuple[str, ...] = ()) -> tuple[str, ...] | None:
-    """Who has refused a message, for one that alone is given it; None where it is not to be given back."""
-    return refused if limits.hold and len(takers) == 1 else None
+def _sends(takers: Sequence[str], event: Event) -> tuple[Effect, ...]:
+    return tuple(Send(taker, event) for taker in takers)
 
 
-def _forwarded(message: MessageReceived, expires: int, refused: tuple[str, ...] | None = None) -> MessageForwarded:
-    return MessageForwarded(message.channel, message.key, message.payload, expires, message.id, refused)
+def _forwarded(message: MessageReceived | MessageReturned | Held, expires: int, *, shared: bool) -> MessageForwarded:
+    return MessageForwarded(message.channel, message.key, message.payload, expires, message.id, shared)
 
 
-def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned, now: int) -> Result:
-    """A message that an instance gave back: for those who came in the meantime, or to be kept for who comes next."""
-    held = Held(event.channel, event.key, event.id, event.payload, event.expires, event.refused)
-    if held.expires <= now:
-        return home, (_expired(held),)
-    asked = home.subscribers.get(event.channel, ())
-    takers = [one for one in asked if one not in event.refused]
-    state = home.state
-    if state is not None and state.is_live and state.id == state.key and state.id not in (*event.refused, *takers):
-        plan = _plan(find, state.template, state.version)
-        if event.channel in plan.open_channels:
-            takers.append(state.id)
-    if not takers:  # of those who refused it, whoever has left may come back and want it
-        refused = tuple(one for one in event.refused if one in asked or (state is not None and one == state.id))
-        return _keep(limits, home, msgspec.structs.replace(held, refused=refused), now)
-    given = _given(held, _tellers(limits, takers, event.refused))
-    return home, tuple(Send(taker, given) for taker in takers)
-
-
-def _given(held: Held, refused: tuple[str, ...] | None) -> MessageForwarded:
-    return MessageForwarded(held.channel, held.key, held.payload, held.expires, held.id, refused)
-
-
-def _keep(limits: Limits, home: Home, held: Held, now: int) -> Result:
+def _hold(limits: Limits, home: Home, held: Held, now: int) -> Result:
     """Keep a message for whoever is on the way."""
     kept = [one for one in home.held if one.channel == held.channel and one.expires > now]
     if held.id and any(one.id == held.id for one in kept):
@@ -208,13 +221,59 @@ def _keep(limits: Limits, home: Home, held: Held, now: int) -> Result:
     return msgspec.structs.replace(home, held=(*home.held, held)), ()
 
 
-def _submitted(find: FindPlan, home: Home, event: Submitted, now: int) -> Result:
+# Messages that are not taken any more.
+
+_NOT_TAKEN: Final = frozenset({"late", "ended", "no listener"})
+
+
+def _held_on(limits: Limits, home: Home, state: State, effects: tuple[Effect, ...], now: int) -> Result:
+    """Keep what the instance was offered alone and does not take, here or at the key that it came for."""
+    left = list[Effect]()
+    for effect in effects:
+        # A signal has no key: it is for this instance and for no other.
+        if type(effect) is not Unmatched or effect.shared or not effect.key or effect.reason not in _NOT_TAKEN:
+            left.append(effect)
+            continue
+        channel, key, payload, id = effect.channel, effect.key, effect.payload, effect.id
+        expires = effect.expires or now + limits.early_us
+        if key == state.id:
+            home, more = _hold_again(limits, home, Held(channel, key, id, payload, expires), now)
+            left += more
+        else:
+            left.append(Send(key, MessageReturned(channel, key, payload, expires, state.id, id)))
+    return home, tuple(left)
+
+
+def _hold_again(limits: Limits, home: Home, held: Held, now: int) -> Result:
+    return _hold(limits, home, held, now) if held.expires > now else (home, (_expired(held),))
+
+
+def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned, now: int) -> Result:
+    """Whoever has come meanwhile is offered the message, once; else it is kept."""
+    takers = [taker for taker in home.subscribers.get(event.channel, ()) if taker != event.by]
+    state = home.state
+    if state is not None and state.is_live and state.id == state.key and state.id not in takers:
+        plan = _plan(find, state.template, state.version)
+        if event.channel in plan.open_channels and not takers:
+            return _forward(find, limits, home, _forwarded(event, event.expires, shared=False), now)
+        if event.channel in plan.open_channels:
+            takers.append(state.id)
+    if takers:
+        return home, _sends(takers, _forwarded(event, event.expires, shared=True))
+    return _hold_again(limits, home, Held(event.channel, event.key, event.id, event.payload, event.expires), now)
+
+
+# Who comes and goes.
+
+
+def _submitted(find: FindPlan, limits: Limits, home: Home, event: Submitted, now: int) -> Result:
     """An instance begins, with the messages that came for it before."""
     plan = _plan(find, event.template, event.version)
     wanted = plan.open_channels if event.id == event.key else frozenset[str]()
     taken, left, expired = _split(home.held, wanted, now)
     state, effects = begin(plan, event, now, taken)
-    return Home(state, home.subscribers, left, home.given), expired + effects
+    home = Home(state, home.subscribers, left, given=home.given)
+    return _stepped(limits, home, state, expired + effects, now)
 
 
 def _split(
@@ -241,9 +300,9 @@ def _subscribed(home: Home, event: Subscribed, now: int) -> Result:
         if event.instance not in ids:
             subscribers[channel] = (*ids, event.instance)
     taken, left, expired = _split(home.held, frozenset(event.channels), now)
-    forwarded = [_given(one, one.refused) for one in taken]
-    after = msgspec.structs.replace(home, subscribers=subscribers, held=left)
-    return _noted(after, forwarded, now), (*expired, *(Send(event.instance, one) for one in forwarded))
+    forwarded = [_forwarded(one, one.expires, shared=False) for one in taken]
+    home = msgspec.structs.replace(home, subscribers=subscribers, held=left)
+    return _noted(home, forwarded, now), (*expired, *(Send(event.instance, one) for one in forwarded))
 
 
 def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
@@ -255,16 +314,16 @@ def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
     return msgspec.structs.replace(home, subscribers=subscribers), ()
 
 
-def _timer(find: FindPlan, home: Home, event: TimerDue, now: int) -> Result:
+def _timer(find: FindPlan, limits: Limits, home: Home, event: TimerDue, now: int) -> Result:
     """The instance's timers, and what is kept or remembered here and whose time is over."""
     _, left, expired = _split(home.held, frozenset(), now)
     given = tuple(one for one in home.given if one.until > now)
     over = bool(expired) or len(given) < len(home.given)
     if over:
         home = msgspec.structs.replace(home, held=left, given=given)
-    if home.state is None:
+    if home.state is None or (over and not home.state.is_live):
         return home, expired
-    after, effects = _forward(find, home, event, now)
-    if over:  # the timer was for these, if for nothing of the instance
-        effects = tuple(effect for effect in effects if type(effect) is not Ignored)
+    after, effects = _forward(find, limits, home, event, now)
+    if over and after is home:  # the timer was that of the messages
+        return home, expired
     return after, expired + effects

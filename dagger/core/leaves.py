@@ -6,8 +6,8 @@ import zlib
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from dagger.core.effects import Effect, Publish, RunTask, Send, Unmatched
-from dagger.core.events import MessageReturned, Subscribed, Unsubscribed
+from dagger.core.effects import Publish, RunTask, Send, Unmatched
+from dagger.core.events import Subscribed, Unsubscribed
 from dagger.core.state import (
     FOREVER,
     Error,
@@ -23,7 +23,7 @@ from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_
 from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError, shown
 from dagger.plan import ops
-from dagger.plan.keys import MissingKey, key_text, partition_key_of
+from dagger.plan.keys import MissingKey, is_encodable, key_text, partition_key_of
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape
 
@@ -69,11 +69,13 @@ def _message(op: ops.Publish, message: Any, id: str) -> Publish:
 
 
 def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], str | None, Any]:
-    """The headers, the key and the value of an envelope. Headers and keys are text."""
+    """The headers, the key and the value of an envelope. Headers and keys are text, which can be written."""
     headers: dict[Any, Any] = dict(envelope.headers)
     for name, text in headers.items():
         if not isinstance(name, str) or not isinstance(text, str):
             raise _wrong(op, "TypeError", f"header {name!r} is {shown(text)}; names and values of headers are text")
+        if not is_encodable(name) or not is_encodable(text):
+            raise _wrong(op, "ValueError", f"header {name!r} is {text!r}, which holds half a character; use another")
     key: Any = envelope.key
     if key is not None and not isinstance(key, str):
         raise _wrong(op, "TypeError", f"the key of its message is {shown(key)}; a key is text")
@@ -272,14 +274,6 @@ def _awaits(turn: Turn, channel: str, key: str) -> bool:
             if isinstance(op, ops.Listen) and op.channel == channel and op.on is not None:
                 return True
     return False
-
-
-def left(instance: str, held: Held, reason: str) -> Effect:
-    """A message that an instance has no use for: back to its key, or to the engine's policy for what is left over."""
-    if held.refused is None:
-        return Unmatched(held.channel, held.key, held.payload, held.id, reason)
-    refused = (*held.refused, instance)
-    return Send(held.key, MessageReturned(held.channel, held.key, held.payload, held.expires, held.id, refused))
 
 
 def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:

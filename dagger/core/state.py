@@ -18,6 +18,8 @@ from typing import Final, TypeAlias
 import msgspec
 from typing_extensions import override
 
+from dagger.core.table import Row
+
 
 class Status(StrEnum):
     """Where an instance, or a step of it, stands."""
@@ -146,8 +148,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     id: str
     payload: bytes
     expires: int
-    refused: tuple[str, ...] | None = None
-    """Which instances have given it back to its key; None where it is not given back."""
+    shared: bool = False
+    """Whether others were offered it too."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -165,7 +167,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     ended: int = 0
     next_frame: int = 1
     frames: dict[int, Frame] = {}
-    rows: bytes = b""
+    rows: list[Row] = []
     chunks: tuple[bytes, ...] = ()
     errors: dict[int, Error] = {}
     held: tuple[Held, ...] = ()
@@ -185,8 +187,6 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         busy = False
         for frame in self.frames.values():
             kind = type(frame)
-            if kind is Waiting:
-                continue
             if kind is Running:
                 busy = True
             elif isinstance(frame, TIMED) and frame.due and (due is None or frame.due < due):

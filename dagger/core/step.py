@@ -20,6 +20,7 @@ from dagger.core.events import (
     InstanceEvent,
     MessageForwarded,
     MessageReceived,
+    Overgrown,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -29,7 +30,7 @@ from dagger.core.events import (
     TimerDue,
     Unsubscribed,
 )
-from dagger.core.leaves import apply, fold, left, listen, pause, publish, run_task, unsubscribe, wait
+from dagger.core.leaves import apply, fold, listen, pause, publish, run_task, unsubscribe, wait
 from dagger.core.scopes import (
     bound_due,
     branch,
@@ -48,6 +49,7 @@ from dagger.core.scopes import (
 from dagger.core.state import (
     COMPLETED,
     EXECUTING,
+    FAILURE,
     STOPPED,
     TIMED,
     Error,
@@ -79,24 +81,16 @@ def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
     """What an event makes of an instance. `now` is in microseconds since 1970-01-01 UTC."""
     if state.status != EXECUTING:
-        return _after_the_end(plan, state, event, now)
+        return _after_the_end(state, event)
     return _ON[type(event)](plan, state, event, now)
 
 
-def _after_the_end(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
-    if not isinstance(event, MessageReceived | MessageForwarded):
-        return state, (Ignored("the instance has ended"),)
-    if event.id and event.id in state.seen:
-        return state, (Ignored("a message of this id was taken already"),)
-    return state, (left(state.id, _held(plan, event, now), "ended"),)
-
-
-def _held(plan: Plan, event: MessageReceived | MessageForwarded, now: int) -> Held:
-    """A message as it is kept. A signal (it has no key) is for one instance, which does not give it back."""
-    if type(event) is MessageForwarded:
-        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.refused)
-    refused = () if plan.limits.hold and event.key else None
-    return Held(event.channel, event.key, event.id, event.payload, now + plan.limits.early_us, refused)
+def _after_the_end(state: State, event: InstanceEvent) -> Result:
+    if isinstance(event, MessageReceived | MessageForwarded):
+        if event.id and event.id in state.seen:
+            return state, (Ignored("a message of this id was taken already"),)
+        return state, (_unmatched(_as_held(event, 0), "ended"),)
+    return state, (Ignored("the instance has ended"),)
 
 
 def _run(turn: Turn, strand: Strand | None) -> Result:
@@ -137,8 +131,7 @@ def _conclude(turn: Turn) -> None:
     if turn.frames:
         stop_inside(turn, 0)
     state = turn.state
-    for held in turn.held:
-        turn.effects.append(left(state.id, held, "ended"))
+    turn.effects += [_unmatched(held, "ended") for held in turn.held]
     turn.held = ()
     if state.id != state.key and turn.plan.open_channels:
         channels = tuple(sorted(turn.plan.open_channels))
@@ -192,7 +185,18 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
                 turn.take(id)
                 _run_on(turn, _folded(turn, number, frame, op, event.payload))
                 return turn.close()
-    return _keep(plan, state, _held(plan, event, now), now)
+    return _keep(plan, state, _as_held(event, now + plan.limits.early_us), now)
+
+
+def _as_held(event: MessageReceived | MessageForwarded, expires: int) -> Held:
+    """A message as it is kept: one that came a second way until it was to be kept at first, another until `expires`."""
+    if isinstance(event, MessageForwarded):
+        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.shared)
+    return Held(event.channel, event.key, event.id, event.payload, expires)
+
+
+def _unmatched(held: Held, reason: str) -> Unmatched:
+    return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared)
 
 
 def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:
@@ -217,10 +221,8 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
     if held.id and any(one.id == held.id for one in alike):
         return state, (Ignored("a message of this id is kept already"),)
     reason = _refusal(plan, state, held, len(alike), now)
-    if reason == "overflow":
-        return state, (Unmatched(held.channel, held.key, held.payload, held.id, reason),)
     if reason:
-        return state, (left(state.id, held, reason),)
+        return state, (_unmatched(held, reason),)
     turn = Turn.of(plan, state, now)
     turn.held = (*state.held, held)
     return turn.close()
@@ -310,6 +312,13 @@ def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
     return _run(turn, None)
 
 
+def _overgrown(plan: Plan, state: State, event: Overgrown, now: int) -> Result:
+    turn = Turn.of(plan, state, now)
+    turn.status = FAILURE
+    turn.error = Error("", "TooLarge", event.text)
+    return _run(turn, None)
+
+
 _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
     Submitted: _submitted,
     MessageReceived: _message,
@@ -319,4 +328,5 @@ _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
     TaskFailed: _task_failed,
     TimerDue: _timer,
     StopRequested: _stop,
+    Overgrown: _overgrown,
 }

@@ -22,7 +22,7 @@ from dagger.core.state import (
     Held,
     State,
 )
-from dagger.core.table import CHUNK, ENDED, FULL, NEVER, WIDTH, Row, pack, row_of, split, with_row
+from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
@@ -48,12 +48,6 @@ class Stored(msgspec.Struct, gc=False, eq=False):
     live: Any = UNSET
 
 
-_BEGUN: Final = pack(EXECUTING, 1, 0, 0)[:-16]
-"""How the row of a step that has begun once begins: the times follow."""
-_DONE: Final = pack(COMPLETED, 1, 0, 0)[:-16]
-"""The same of one that has ended well."""
-_NO_TIME: Final = bytes(8)
-
 Strand = tuple[int, Stored, int]
 """Where a value is to go: the index of an operation, the value, the frame around."""
 
@@ -75,11 +69,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     frames: dict[int, Frame]
     next_frame: int
     chunks: tuple[bytes, ...]
-    rows: bytearray
+    rows: list[Row]
     first: int
     """The step whose row is the first in `rows`."""
-    stamp: bytes
-    """`now`, as the rows hold times."""
     errors: dict[int, Error]
     held: tuple[Held, ...]
     seen: tuple[str, ...]
@@ -88,23 +80,22 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     error: Error | None = None
     effects: list[Effect] = []
     stack: list[Strand] = []
+    reopened: dict[int, list[Row]] | None = None
+    """The chunks that were looked into, by their number: each is unpacked once a turn, and packed once."""
 
     @staticmethod
     def of(plan: Plan, state: State, now: int) -> Turn:
         """The turn that begins with a state."""
-        if now < state.now:
-            now = state.now
         return Turn(
             plan,
             plan.ops,
             state,
-            now,
+            now if now > state.now else state.now,
             state.frames.copy(),
             state.next_frame,
             state.chunks,
-            bytearray(state.rows),
+            state.rows.copy(),
             len(state.chunks) * CHUNK,
-            now.to_bytes(8, "little", signed=True),
             state.errors,
             state.held,
             state.seen,
@@ -113,9 +104,11 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
-        chunks, rows = self.chunks, bytes(self.rows)
-        if len(rows) >= FULL:
-            chunks, rows = split(chunks, rows)
+        chunks, rows = self.chunks, self.rows
+        if self.reopened:
+            chunks = with_chunks(chunks, self.reopened)
+        if len(rows) >= OPEN_MAX:
+            chunks, rows = packed(chunks, rows)
         state = State(
             old.id,
             old.template,
@@ -160,21 +153,33 @@ class Turn(msgspec.Struct, gc=False, eq=False):
 
     def row(self, slot: int) -> Row:
         """Status, times begun, begun at, ended at, of a step."""
-        return row_of(self.chunks, self.rows, slot)
+        at = slot - self.first
+        if at < 0:
+            return self._reopen(slot)[slot % CHUNK]
+        return self.rows[at] if at < len(self.rows) else NEVER
+
+    def _reopen(self, slot: int) -> list[Row]:
+        """The rows of the chunk in which a step is."""
+        if self.reopened is None:
+            self.reopened = {}
+        number = slot // CHUNK
+        if number not in self.reopened:
+            self.reopened[number] = unpacked(self.chunks[number])
+        return self.reopened[number]
 
     def begin(self, slot: int) -> int:
         """A step begins; gives how often it has begun by now."""
         rows = self.rows
-        if (slot - self.first) * WIDTH == len(rows):  # it follows the last step that was reached, as most do
-            rows += _BEGUN + self.stamp + _NO_TIME
+        if slot - self.first == len(rows):  # it follows the last step that was reached, as most do
+            rows.append((EXECUTING, 1, self.now, 0))
             return 1
         return self._begin(slot, EXECUTING, 0)
 
     def complete(self, slot: int) -> int:
         """A step begins and ends well at once; gives how often it has begun by now."""
         rows = self.rows
-        if (slot - self.first) * WIDTH == len(rows):
-            rows += _DONE + self.stamp + self.stamp
+        if slot - self.first == len(rows):
+            rows.append((COMPLETED, 1, self.now, self.now))
             return 1
         self._forgive(slot)
         return self._begin(slot, COMPLETED, self.now)
@@ -182,29 +187,29 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def _begin(self, slot: int, status: int, ended: int) -> int:
         """A step begins again, or out of its turn."""
         begun = self.row(slot)[1] + 1
-        self._put(slot, pack(status, begun, self.now, ended))
+        self._put(slot, (status, begun, self.now, ended))
         return begun
 
     def finish(self, slot: int, status: int = COMPLETED) -> None:
         """A step that has begun ends."""
-        at = (slot - self.first) * WIDTH
+        at = slot - self.first
         if at >= 0:
             rows = self.rows
-            rows[at] = status
-            rows[at + ENDED : at + WIDTH] = self.stamp
+            _, begun, began, _ = rows[at]
+            rows[at] = (status, begun, began, self.now)
         else:
             _, begun, began, _ = self.row(slot)
-            self._put(slot, pack(status, begun, began, self.now))
+            self._put(slot, (status, begun, began, self.now))
         if self.errors and status == COMPLETED:
             self._forgive(slot)
 
-    def _put(self, slot: int, row: bytes) -> None:
-        at = (slot - self.first) * WIDTH
+    def _put(self, slot: int, row: Row) -> None:
+        at = slot - self.first
         if at < 0:
-            self.chunks = with_row(self.chunks, slot, row)
+            self._reopen(slot)[slot % CHUNK] = row
             return
-        self.rows += NEVER * ((at - len(self.rows)) // WIDTH)
-        self.rows[at : at + WIDTH] = row
+        self.rows += [NEVER] * (at + 1 - len(self.rows))
+        self.rows[at] = row
 
     def _forgive(self, slot: int) -> None:
         """A step that has failed before ends well."""

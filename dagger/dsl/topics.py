@@ -38,6 +38,15 @@ class Accepts(Protocol[M_contra]):
     def _accepts(self, message: M_contra, /) -> None: ...
 
 
+def checked_topic_name(name: object) -> str:
+    """The name of a topic. Raises TemplateError."""
+    if not isinstance(name, str) or not name.strip():
+        raise TemplateError(f"topic: its name is {name!r}; give it the broker's name of the topic")
+    if "/" in name or not name.isprintable():
+        raise TemplateError(f"topic {name!r}: a topic's name holds no '/' and no control character; use another")
+    return name
+
+
 class Topic(Generic[M]):
     """A stream of messages of one type.
 
@@ -125,12 +134,8 @@ class Topic(Generic[M]):
         partition_key: Callable[[Any], object] | None = None,
         encode_key: Callable[[Any], str] | None = None,
     ) -> None:
-        if not isinstance(name, str) or not name.strip():
-            raise TemplateError(f"topic: its name is {name!r}; give it the broker's name of the topic")
-        if "/" in name or not name.isprintable():
-            raise TemplateError(f"topic {name!r}: a topic's name holds no '/' and no control character; use another")
         put = object.__setattr__
-        put(self, "name", name)
+        put(self, "name", checked_topic_name(name))
         put(self, "type", _union(type) if isinstance(type, tuple) else type)
         put(self, "key", fn_of(key, f"key of topic {name!r}"))
         put(self, "partition_key", None if partition_key is None else fn_of(partition_key, f"topic {name!r}"))

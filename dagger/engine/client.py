@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar, overload
 
+from dagger.codecs import json
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
 from dagger.core.state import State, Status
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import Clock
+from dagger.engine.follow import Follower
 from dagger.engine.instance import Instance
-from dagger.engine.ports import Append, Backend
+from dagger.engine.patience import insist
+from dagger.engine.ports import Append, Backend, Row
 from dagger.engine.prepare import (
+    checked_group,
     checked_message,
     checked_query,
     checked_signal,
     checked_starter,
     checked_template,
+    checked_topic,
     id_of,
     prepare,
 )
 from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.registry import Registry
+from dagger.engine.router import decoded
 from dagger.engine.run import Prepared, Registered, Run
 from dagger.engine.watch import Watch
-from dagger.errors import InstanceConflict, RequestError, UnknownInstance
+from dagger.errors import InstanceConflict, RequestError, UnknownInstance, WrongInput
 from dagger.plan.plan import Limits, Plan
 
 A = TypeVar("A")
@@ -46,6 +53,7 @@ class Client:
         self._clock = clock
         self._registry = Registry(limits)
         self._watch = Watch()
+        self._follower = Follower(backend, self._look)
 
     async def _open(self) -> None:
         """Connect, once."""
@@ -107,19 +115,54 @@ class Client:
         """
         return await self.submit(self._prepare(checked_template(template), input, id))
 
+    async def start_all(self, template: Template[A, B], inputs: Iterable[A]) -> list[Run[B]]:
+        """Start an instance for each input, in one go: all are accepted, or none is. The ids are the business keys.
+
+        Costs much less than one `start` after the other. Raises as `start` does.
+        """
+        found = checked_template(template)
+        return await self.submit_all([self._prepare(found, input, None) for input in inputs])
+
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
+        self._check(instance)
+        await self._open()
+        state = self._known(instance, (await self._backend.store.read([instance.id]))[0])
+        run = self._watch.handle(instance.plan, state or instance.submitted(self._clock.now()))
+        await self._backend.log.append([_submission(instance, self._backend.log.partitions)])
+        return run
+
+    async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
+        """Submit instances that `create_instance` made, in one go: all are accepted, or none is."""
+        first = dict[str, Prepared[B]]()
+        for one in instances:
+            self._check(one)
+            other = first.setdefault(one.id, one)
+            if (other.raw, other.plan.template, other.plan.version) != (one.raw, one.plan.template, one.plan.version):
+                raise InstanceConflict(f"'{one.id}' is the id of two instances that differ; give id= another value")
+        await self._open()
+        rows = await self._backend.store.read(list(first))
+        known = {id: self._known(one, row) for (id, one), row in zip(first.items(), rows, strict=True)}
+        now, partitions = self._clock.now(), self._backend.log.partitions
+        runs = [self._watch.handle(one.plan, known[one.id] or one.submitted(now)) for one in instances]
+        await self._backend.log.append([_submission(one, partitions) for one in instances])
+        return runs
+
+    def _check(self, instance: Prepared[Any]) -> None:
         if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
             raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
         self._registry.expect(instance.plan)
-        await self._open()
-        id, plan = instance.id, instance.plan
-        state = await self._state(id) or self._watch.seen(id)
+        if len(instance.raw) > self._backend.size_max:
+            self._fits(f"the input of instance '{instance.id}'", instance.raw)
+
+    def _known(self, instance: Prepared[Any], row: Row | None) -> State | None:
+        """The state of an instance that exists already. Raises InstanceConflict if it is another one."""
+        state = None if row is None else decode_cell(row.data).home.state
+        if state is None:
+            state = self._watch.seen(instance.id)
         if state is not None:
             self._refuse_conflict(instance, state)
-        run = self._watch.handle(plan, state or instance.submitted(self._clock.now()))
-        await self._append(id, Submitted(plan.template, plan.version, id, instance.key, instance.raw))
-        return run
+        return state
 
     def _refuse_conflict(self, instance: Prepared[Any], state: State) -> None:
         if (state.template, state.version) != (instance.plan.template, instance.plan.version):
@@ -137,6 +180,7 @@ class Client:
         await self._open()
         state = await self._state(id_of(id))
         if state is not None:
+            self._watch.catch_up([state])
             return self._snapshot(state)
         if isinstance(id, Run):
             return id.instance
@@ -158,6 +202,14 @@ class Client:
         states = [decode_cell(row.data).home.state for row in rows]
         return [self._snapshot(state) for state in states if state is not None and self._knows(state)]
 
+    async def count(
+        self, *, template: str | None = None, status: Status | str | None = None, key: str | None = None
+    ) -> int:
+        """How many instances match all that is given."""
+        query = checked_query(template, status, key, 1, None)
+        await self._open()
+        return await self._backend.store.count(query)
+
     def _knows(self, state: State) -> bool:
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
         if self._registry.plan(state.template, state.version) is not None:
@@ -173,18 +225,49 @@ class Client:
         await self._open()
         while True:
             event = self._watch.end_of(id)
-            state = await self._state(id)
-            if state is None and not isinstance(instance, Run):
-                raise UnknownInstance(f"no instance has the id '{id}'")
-            if state is not None and not state.is_live:
-                return self._snapshot(state)
-            await event.wait()
+            try:
+                found = await self._ended(instance)
+                if found is not None:
+                    return found
+                await self._follower.until(event)
+            finally:
+                self._watch.forget(id, event)
+
+    async def _ended(self, instance: str | uuid.UUID | Run[Any]) -> Instance | None:
+        """The snapshot of an instance that has ended; None of one that has not. Raises UnknownInstance."""
+        if isinstance(instance, Run):
+            if instance.status.is_end:
+                return instance.instance
+            if self._watch.shows(instance):  # whoever commits its end, it is seen here
+                return None
+        state = await self._state(id_of(instance))
+        if state is None and not isinstance(instance, Run):
+            raise UnknownInstance(f"no instance has the id '{instance}'")
+        if state is None or state.is_live:
+            return None
+        self._watch.catch_up([state])
+        return self._snapshot(state)
+
+    async def _look(self) -> None:
+        """Show what is committed now of all instances that somebody here looks at."""
+        rows = await self._backend.store.read(list(self._watch.open_ids))
+        states = [decode_cell(row.data).home.state for row in rows if row is not None]
+        self._watch.catch_up([state for state in states if state is not None])
 
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""
         await self._open()
         id, plan = await self._target(instance)
-        await self._append(id, SignalReceived(name, checked_signal(plan, name, value)))
+        payload = checked_signal(plan, name, value)
+        self._fits(f"the signal '{name}'", payload)
+        await self._append(id, SignalReceived(name, payload))
+
+    async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
+        """The same, with the value as JSON: for callers who have no Python value. Raises DecodeError too."""
+        await self._open()
+        _, plan = await self._target(instance)
+        codec = plan.signals.get(name)
+        await self.signal(instance, name, data if codec is None else json.bind(codec.type).decode(data))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
         """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""
@@ -199,19 +282,55 @@ class Client:
 
         Raises WrongInput for a message that the topic does not carry, or that has no key.
         """
+        entry = checked_message(topic, message, headers, id)
+        self._fits(f"a message for topic '{topic.name}'", entry.payload)
         await self._open()
-        await self._backend.log.append([checked_message(topic, message, headers, id)])
+        await self._backend.log.append([entry])
+
+    async def publish_all(
+        self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
+    ) -> None:
+        """Put messages on a topic, in their order and in one go: all of them, or none.
+
+        `id` names each, so that a repetition of it is recognised. Raises as `publish` does.
+        """
+        entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
+        for entry in entries:
+            self._fits(f"a message for topic '{topic.name}'", entry.payload)
+        await self._open()
+        await self._backend.log.append(entries)
 
     async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
-        """The messages of a topic, for code outside any workflow; each at least once for a group."""
-        await self._open()
-        reader = self._backend.log.reader(topic.name, group)
-        while True:
-            for record in await reader.read(100):
-                message: M = topic.wire.decode(record.payload)
+        """The messages of a topic, for code outside any workflow; each at least once for a group.
+
+        One that cannot be decoded goes to the topic's dead letters, with the reason. While the backend is not
+        available, it is tried again.
+        """
+        async for messages in self.subscribe_batches(topic, group=group):
+            for message in messages:
                 yield message
 
+    async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncIterator[list[M]]:
+        """The same, as lists of at most `limit` messages: those that are there by now."""
+        checked_topic(topic, "subscribe")
+        name = checked_group(group)
+        await self._open()
+        reader = self._backend.log.reader(topic.name, name)
+        reader.rewind()  # a subscription before this one may have been left amid a batch
+        while True:
+            found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
+            messages, others = decoded(topic, found)
+            if others:
+                letters = partial(self._backend.log.append, others)
+                await insist(f"dead letters of '{topic.name}' are kept", letters)
+            if messages:
+                yield messages
+
     # Small things.
+
+    def _fits(self, what: str, data: bytes) -> None:
+        if len(data) > self._backend.size_max:
+            raise WrongInput(f"{what} has {len(data):,} bytes, and may have {self._backend.size_max:,}")
 
     async def _append(self, to: str, event: Event) -> None:
         log = self._backend.log
@@ -239,3 +358,9 @@ class Client:
 
     def _snapshot(self, state: State) -> Instance:
         return Instance(self._plan_of(state), state)
+
+
+def _submission(instance: Prepared[Any], partitions: int) -> Append:
+    id, plan = instance.id, instance.plan
+    event = Submitted(plan.template, plan.version, id, instance.key, instance.raw)
+    return Append(partition_of(id, partitions), encode_record(Record(id, event)))

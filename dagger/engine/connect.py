@@ -43,4 +43,4 @@ def _built_in(scheme: str) -> Connect | None:
 
 def _known() -> list[str]:
     offered = {entry.name for entry in importlib.metadata.entry_points(group=GROUP)}
-    return sorted(offered | {"memory"})
+    return sorted(offered | {"memory", "sqlite"})

@@ -10,9 +10,9 @@ from typing import Any, Final
 from typing_extensions import override
 
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
-from dagger.core.table import row_of
+from dagger.core.table import rows_of
 from dagger.engine.clock import to_datetime
-from dagger.errors import UnknownStep
+from dagger.errors import UnknownStep, in_line
 from dagger.plan.ops import Listen
 from dagger.plan.plan import Plan
 
@@ -151,8 +151,9 @@ class Instance:
 def step_states(plan: Plan, state: State) -> Iterator[StepState]:
     """How each step of the template stands; one that can no longer be reached is SKIPPED."""
     statuses = list[int]()
-    for slot, (path, kind) in enumerate(zip(plan.paths, plan.kinds, strict=True)):
-        status, attempts, began, ended = row_of(state.chunks, state.rows, slot)
+    rows = rows_of(state.chunks, state.rows, len(plan.paths))
+    for slot, (path, kind, row) in enumerate(zip(plan.paths, plan.kinds, rows, strict=True)):
+        status, attempts, began, ended = row
         owner = plan.owners[slot]
         over = statuses[owner] if owner >= 0 else state.status
         if status == NOT_STARTED and STATUSES[over].is_end:
@@ -177,9 +178,9 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
 
 
 def _tree(instance: Instance) -> Iterator[str]:
-    head = f"{_MARKS[instance.status]} {instance.template} {instance.id}  {instance.status}"
+    head = f"{_MARKS[instance.status]} {instance.template} {in_line(instance.id)}  {instance.status}"
     # An error that no step has as its own, as that of a timeout, is told on the first line.
-    error = "" if any(step.error for step in instance.steps) else f"  {instance.error or ''}"
+    error = "" if any(step.error for step in instance.steps) else f"  {in_line(str(instance.error or ''))}"
     yield f"{head}  {_span(instance.created, instance.ended)}{error}".rstrip()
     rows = list(_branches(_by_parent(instance.steps), "", ""))
     name_width = max((len(name) for name, _ in rows), default=0)
@@ -216,7 +217,7 @@ def _branches(inside: Mapping[str, list[StepState]], parent: str, stem: str) -> 
 
 def _details(step: StepState) -> str:
     tries = f"  ×{step.attempts}" if step.attempts > 1 else ""
-    error = f"  {step.error.text}" if step.error else ""
+    error = f"  {in_line(step.error.text)}" if step.error else ""
     return f"{_span(step.started, step.ended)}{tries}{error}"
 
 

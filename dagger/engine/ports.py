@@ -2,18 +2,26 @@
 
 Contract of a log:
 
-* Records of one partition are polled in the order of their offsets, which grow; a record is polled again after
-  a restart until its offset is committed.
-* `commit` is atomic: all entries are appended and all offsets committed, or nothing is.
 * `append` returns once the records are accepted; an accepted record is never lost.
+* A partition has one owner at a time: who has joined. Only records of owned partitions are polled, and none of them
+  waits for ever while there is always more in another.
+* Records of one partition are polled in the order of their offsets, which grow and never come twice; a record is
+  polled again after a restart, a take-over or a `rewind` until its offset is committed.
+* `commit` is atomic: all entries are appended and all offsets committed, or nothing is. If it raises, nothing is,
+  unless its answer was lost; who calls it finds out by a `rewind`.
+* A commit of offsets of a partition that somebody else has owned since it was polled raises Fenced.
 
 Contract of a store:
 
-* `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing.
-  The stored version becomes `next`, and no version comes twice for a key, even if its record was deleted in between:
-  so a worker that was overtaken changes nothing.
+* `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing. It is
+  told by the answer False, or by Fenced from the commit that follows, which then keeps nothing.
+* The stored version becomes `next`. Whoever writes chooses it so that no version comes twice for a key, even if its
+  record was deleted in between: so a worker that was overtaken changes nothing.
+* The partition of a key never changes.
 * A write may become visible as late as the commit of the log that follows it.
 * `due` and `busy` never scan records that are not due, or not busy.
+
+Calls of one owner come one after the other: `poll`, `read`, `write`, `commit`. Everything else comes at any time.
 """
 
 from __future__ import annotations
@@ -70,6 +78,9 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
 
     records: Sequence[LogRecord]
     messages: Sequence[TopicRecord]
+    owned: Mapping[int, int] | None = None
+    """The partitions that are owned from here on, each with a number that is another one for each time it is taken;
+    None where that is as the last poll told. Told anew after a `rewind`."""
 
     def __bool__(self) -> bool:
         return bool(self.records or self.messages)
@@ -109,6 +120,10 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     busy: bool = False
     """Whether a task of it runs."""
     listing: Listing | None = None
+    ended: int | None = None
+    """When the last that lives in it ended, in microseconds: a store may delete it later. None while it lives."""
+    moved: bool = True
+    """Whether what it is found by (`due`, `busy`, `listing`, `ended`) may be another than in the version before."""
 
 
 class Query(msgspec.Struct, frozen=True, gc=False):
@@ -125,7 +140,14 @@ class Reader(Protocol):
     """A consumer of one external topic, outside any workflow."""
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
-        """The next messages; waits until there is one. What was read before is committed."""
+        """The next messages, from the first on that is kept; waits until there is one.
+
+        What was read before is committed: after a restart the group goes on behind it, with what was read last.
+        """
+        ...
+
+    def rewind(self) -> None:
+        """Read again what was read last, which is not committed."""
         ...
 
 
@@ -138,7 +160,8 @@ class Log(Protocol):
         ...
 
     def consume(self, topics: Collection[str]) -> None:
-        """Poll these external topics too, from now on."""
+        """Poll these external topics too, from now on; each from the first message on that is kept, or from behind what
+        was committed."""
         ...
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -150,11 +173,22 @@ class Log(Protocol):
         ...
 
     async def wait(self) -> None:
-        """Return when there may be something to poll."""
+        """Return when there may be something to poll: also if it came between the last poll and this call."""
         ...
 
     async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        """Append entries and commit, for each position, all offsets up to the given one."""
+        """Append entries and commit, for each position, all offsets up to the given one.
+
+        Raises Fenced where a partition is no longer owned, and BackendUnavailable where it may do later.
+        """
+        ...
+
+    async def rewind(self) -> None:
+        """After a failure: forget what was polled or written and not committed, and poll it again."""
+        ...
+
+    def join(self) -> AbstractAsyncContextManager[None]:
+        """Own a share of the partitions while the context is open; what is owned goes to others at its end."""
         ...
 
     def reader(self, topic: str, group: str) -> Reader:
@@ -173,20 +207,24 @@ class Store(Protocol):
         """Write records; for each whether its version was the stored one."""
         ...
 
-    async def due(self, until: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Records of owned partitions whose timers are due at or before `until`, and when; the earliest first."""
+    async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Records of these partitions whose timers are due at or before `until`, and when; the earliest first."""
         ...
 
-    async def next_due(self, after: int) -> int | None:
-        """When the first timer of owned partitions that is due later than `after` is; None if there is none."""
+    async def next_due(self, partitions: Collection[int], after: int) -> int | None:
+        """When the first timer of these partitions that is due later than `after` is; None if there is none."""
         ...
 
-    async def busy(self) -> Sequence[str]:
-        """Records of owned partitions in which tasks run."""
+    async def busy(self, partitions: Collection[int]) -> Sequence[str]:
+        """Records of these partitions in which tasks run."""
         ...
 
     async def find(self, query: Query) -> Sequence[Row]:
         """The instances that a query asks for, ordered by id."""
+        ...
+
+    async def count(self, query: Query) -> int:
+        """How many instances match all that a query asks for; `limit` and `after` do not matter."""
         ...
 
 
@@ -198,6 +236,25 @@ class Backend(Protocol):
 
     @property
     def store(self) -> Store: ...
+
+    @property
+    def atomic(self) -> bool:
+        """Whether writes become visible with the commit that follows, or never: then no record keeps an outbox."""
+        ...
+
+    @property
+    def size_max(self) -> int:
+        """How large a record or a message may be, in bytes."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on the same records; then `changed` tells when to look again."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when other processes may have changed records."""
+        ...
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """Connect, and disconnect at the end."""

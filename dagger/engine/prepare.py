@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from typing_extensions import TypeIs
 
 from dagger.core.state import Status
 from dagger.dsl.template import Template
@@ -14,10 +16,13 @@ from dagger.dsl.topics import Topic
 from dagger.engine.ports import Outgoing, Query
 from dagger.engine.run import Prepared, Run
 from dagger.errors import EncodeError, RequestError, WrongInput, words_of
-from dagger.plan.keys import MissingKey, partition_key_of
+from dagger.plan.keys import MissingKey, is_encodable, partition_key_of
 from dagger.plan.plan import Plan
 
 M = TypeVar("M")
+
+LIMIT_MAX: Final = 2**31 - 1
+"""The longest page: what every store can count to."""
 
 
 def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
@@ -52,11 +57,11 @@ def checked_query(
     if type(limit) is not int or limit < 1:
         raise RequestError(f"instances: limit is {limit!r}; give 1 or more")
     for name, value in (("template", template), ("key", key), ("after", after)):
-        if value is not None and not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
+        if value is not None and not _is_text(value):
             raise RequestError(f"instances: {name} is {value!r}; give text")
     if status is not None and status not in list(Status):
         raise RequestError(f"instances: no status is called {status!r}; there are: {', '.join(Status)}")
-    return Query(template, None if status is None else Status(status).value, key, limit, after)
+    return Query(template, None if status is None else Status(status).value, key, min(limit, LIMIT_MAX), after)
 
 
 def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[str, object]) -> None:
@@ -69,11 +74,10 @@ def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[st
             raise RequestError(f"Dagger: {name} is {value!r}; give a timedelta of zero or more")
 
 
-def checked_unmatched(policy: object) -> object:
-    """What becomes of messages that an instance has no use for. Raises RequestError."""
-    if policy not in ("drop", "hold"):
-        raise RequestError(f'Dagger: unmatched is {policy!r}; give "drop" or "hold"')
-    return policy
+def checked_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Raises RequestError for what is none of the choices."""
+    if value not in choices:
+        raise RequestError(f"Dagger: {name} is {value!r}; give one of {', '.join(map(repr, choices))}")
 
 
 def checked_topic(topic: object, place: str) -> None:
@@ -98,7 +102,7 @@ def checked_id(id: object) -> str:
     """An instance id as text. Raises RequestError."""
     if isinstance(id, uuid.UUID):
         return str(id)
-    if isinstance(id, str) and id and is_encodable(id):
+    if _is_text(id) and id:
         return id
     raise RequestError(f"an instance id is text that is not empty, or a UUID; got {id!r}")
 
@@ -117,23 +121,30 @@ def checked_message(
         raise WrongInput(
             f"topic '{topic.name}': its key function raised {type(error).__name__}: {words_of(error)}"
         ) from error
-    if headers is None and id is None:
+    if id is None and not headers:
         return Outgoing(topic.name, key, payload)
     named = {} if id is None else {"dagger-id": id}
     return Outgoing(topic.name, key, payload, checked_headers(topic.name, {**(headers or {}), **named}))
 
 
-def checked_headers(topic: str, headers: Mapping[str, Any]) -> dict[str, str]:
-    """Headers, if all of them are text. Raises WrongInput."""
+def checked_headers(topic: str, headers: Mapping[Any, Any]) -> dict[str, str]:
+    """Headers, if all of them are text that can be written. Raises WrongInput."""
     for name, value in headers.items():
-        if not isinstance(value, str) or not is_encodable(value):
-            raise WrongInput(f"topic '{topic}': header '{name}' is {value!r}; headers are text")
+        if not _is_text(name) or not _is_text(value):
+            raise WrongInput(f"topic '{topic}': header {name!r} is {value!r}; names and values of headers are text")
     return dict(headers)
 
 
-def is_encodable(text: str) -> bool:
-    """Whether text can be written as UTF-8: half a character cannot."""
-    return text.isascii() or text.encode(errors="ignore").decode() == text
+def checked_group(group: object) -> str:
+    """The name of a group of readers. Raises RequestError."""
+    if _is_text(group) and group:
+        return group
+    raise RequestError(f"subscribe: group is {group!r}; give text that is not empty")
+
+
+def _is_text(value: object) -> TypeIs[str]:
+    """Whether it is text, and can be written as such."""
+    return isinstance(value, str) and is_encodable(value)
 
 
 def checked_signal(plan: Plan, name: str, value: object) -> bytes:

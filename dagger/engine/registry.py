@@ -102,6 +102,16 @@ class Registry:
         """The names of all templates, sorted."""
         return sorted(self._latest)
 
+    @property
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Name and version of each template."""
+        return frozenset(self._plans)
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._plans)
+
     def plan(self, name: str, version: int) -> Plan | None:
         """The plan of a template, if it is registered."""
         return self._plans.get((name, version))

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from dagger.core.events import MessageReceived, Submitted
+from dagger.dsl.topics import Topic
 from dagger.engine.ports import Append, Entry, Log, Outgoing, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
-from dagger.errors import words_of
+from dagger.errors import DecodeError, words_of
 from dagger.plan.keys import keys_of
 from dagger.plan.plan import Channel
 
@@ -75,6 +76,18 @@ class Router:
 
     def _to(self, key: str, event: MessageReceived | Submitted) -> Entry:
         return Append(partition_of(key, self._log.partitions), encode_record(Record(key, event)))
+
+
+def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Entry]]:
+    """The messages of records, and dead letters for those that are none."""
+    messages, others = list[Any](), list[Entry]()
+    for record in records:
+        try:
+            messages.append(topic.wire.decode(record.payload))
+        except DecodeError as error:
+            logger.warning("%s: a message is put aside: %s", _position(record), error)
+            others.append(dead_letter(record, f"DecodeError: {words_of(error)}"))
+    return messages, others
 
 
 def dead_letter(message: TopicRecord, reason: str) -> Outgoing:

@@ -28,12 +28,12 @@ class Seen:
 class Run(Generic[B]):
     """An instance as it is now: every property is read from the last state that was committed here."""
 
-    __slots__ = ("_seen", "id", "plan")
+    __slots__ = ("id", "plan", "seen")
 
     def __init__(self, id: str, plan: Plan, seen: Seen) -> None:
         self.id = id
         self.plan = plan
-        self._seen = seen
+        self.seen = seen
 
     @override
     def __repr__(self) -> str:
@@ -42,12 +42,12 @@ class Run(Generic[B]):
     @property
     def status(self) -> Status:
         """SUBMITTED until a worker has begun it, then what the worker says."""
-        return STATUSES[self._seen.state.status]
+        return STATUSES[self.seen.state.status]
 
     @property
     def result(self) -> B:
         """The result; raises WorkflowFailed where there is none."""
-        state = self._seen.state
+        state = self.seen.state
         if state.result is None:
             why = f": {self.error}" if self.error else ""
             raise WorkflowFailed(f"instance '{self.id}' has no result, it is {self.status}{why}")
@@ -57,7 +57,7 @@ class Run(Generic[B]):
     @property
     def error(self) -> Error | None:
         """Why it failed; `str` of it is `path: Type: message`. None if it did not."""
-        return self._seen.state.error
+        return self.seen.state.error
 
     def step(self, path: str) -> StepState:
         """How the step of a path stands."""
@@ -66,7 +66,7 @@ class Run(Generic[B]):
     @property
     def instance(self) -> Instance:
         """A snapshot of all of it."""
-        return Instance(self.plan, self._seen.state)
+        return Instance(self.plan, self.seen.state)
 
 
 class Prepared(Generic[B]):

@@ -71,10 +71,15 @@ class Tasks:
         if found is not None:
             found[0].cancel()
 
+    def stop_where(self, found: Callable[[str], bool]) -> None:
+        """Cancel every task of the instances whose ids are found."""
+        for (id, _), (scope, _) in list(self._running.items()):
+            if found(id):
+                scope.cancel()
+
     def stop_all(self) -> None:
         """Cancel every task."""
-        for scope, _ in list(self._running.values()):
-            scope.cancel()
+        self.stop_where(lambda id: True)
 
     async def ended(self) -> None:
         """Return when no task runs."""

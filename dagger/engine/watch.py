@@ -39,7 +39,8 @@ class Watch:
     def handle(self, plan: Plan, state: State) -> Run[Any]:
         """A run whose state is kept as new as the last commit here."""
         id = state.id
-        seen = self._get(id)
+        found = self._seen.get(id)
+        seen = None if found is None else found()
         if seen is None:
             seen = Seen(state)
             self._seen[id] = ref(seen)
@@ -56,16 +57,45 @@ class Watch:
         self._seen = {id: seen for id, seen in self._seen.items() if seen() is not None}
         self._sweep_at = max(SWEEP_MIN, 2 * len(self._seen))
 
+    def shows(self, run: Run[Any]) -> bool:
+        """Whether a handle is one of those that are kept new here."""
+        return self._get(run.id) is run.seen
+
     def end_of(self, id: str) -> anyio.Event:
         """Set once the instance has ended."""
         event = anyio.Event()
         self._waiters.setdefault(id, []).append(event)
         return event
 
+    def forget(self, id: str, event: anyio.Event) -> None:
+        """Nobody waits for this event any more."""
+        found = self._waiters.get(id)
+        if found is not None and event in found:
+            found.remove(event)
+            if not found:
+                del self._waiters[id]
+
     @property
     def ids(self) -> set[str]:
         """The instances that somebody looks at."""
         return {*(id for id in self._seen if self._get(id) is not None), *self._waiters}
+
+    @property
+    def open_ids(self) -> set[str]:
+        """Those of them that have not ended, as far as is known here."""
+        seen = {id: found.state for id in self._seen if (found := self._get(id)) is not None}
+        live = {id for id, state in seen.items() if state.is_live or state.status == SUBMITTED}
+        return {*live, *self._waiters}
+
+    def catch_up(self, states: Iterable[State]) -> None:
+        """These states were read; one that was read before a commit that is known here shows nothing."""
+        self.show([state for state in states if not self._is_older(state)])
+
+    def _is_older(self, state: State) -> bool:
+        known = self.seen(state.id)
+        if known is None or known.status == SUBMITTED:
+            return False
+        return state.now < known.now or (state.is_live and not known.is_live)
 
     def show(self, states: Iterable[State]) -> None:
         """These states were committed."""

@@ -2,20 +2,24 @@
 
 A log record is applied to a home once: the home's row holds the offset of the last one. When a record comes again
 (its commit was lost), what its step ordered is still in the row's outbox, and is published again with the same
-ids. Entries whose offset is known to be committed are dropped at the row's next write.
+ids. Entries whose offset is known to be committed are dropped at the row's next write. Where the backend writes and
+commits as one, no record comes again, and no outbox is kept.
+
+What is known of a partition, rows in memory, timers that were asked for and tasks that run, is known for as long as it
+is owned. A poll tells what is owned from there on.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
-from dagger.core.effects import Effect, Ignored, Publish, RunTask, Send, StopTask, Unmatched
-from dagger.core.events import TimerDue
+from dagger.core.effects import Effect, Ignored, Parked, Publish, RunTask, Send, StopTask, Unmatched
+from dagger.core.events import Event, Overgrown, Resumed, TimerDue
 from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
@@ -49,8 +53,10 @@ logger: Final = logging.getLogger("dagger")
 
 DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
-BATCH: Final = 512
+BATCH: Final = 2048
 """How many records are polled at a time."""
+_NOBODY: Final = Record("", TimerDue())
+"""Stands for a record that cannot be read."""
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
 
@@ -70,6 +76,16 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     cell: Cell
     partition: int = 0
     listing: Listing | None = None
+    found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
+    """What the stored version is found by, where that is known."""
+
+
+class _TooLarge(Exception):
+    """A record would be larger than the store takes."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
 
 
 class Worker:
@@ -83,8 +99,11 @@ class Worker:
         *,
         unmatched_topic: str | None,
         committed: Callable[[Sequence[Local], Sequence[State]], None],
+        lost: Callable[[Collection[int]], None],
     ) -> None:
         self._log = backend.log
+        self._atomic = backend.atomic
+        self._size_max = backend.size_max
         self._store = backend.store
         self._registry = registry
         self._plan = registry.plan
@@ -93,67 +112,149 @@ class Worker:
         self._router = Router(registry, backend.log)
         self._unmatched_topic = unmatched_topic
         self._committed = committed
+        self._lost = lost
+        self._owned: dict[int, int] = {}
         self._rows: dict[str, Loaded] = {}
         self._done: dict[int, int] = {}
         self._asked: dict[str, int] = {}
+        self._known: frozenset[tuple[str, int]] = frozenset()
+        self.next_due: int | None = None
+        """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
         self.counts: Counter[str] = Counter()
 
     async def run_once(self) -> bool:
         """Apply one batch; whether there was one."""
         batch = await self._log.poll(BATCH)
-        if not batch:
-            return False
         try:
-            await self._apply(batch)
+            if batch.owned is not None:
+                await self._own(batch.owned)
+            if batch:
+                await self._apply_all(batch)
         except BaseException:
             self._rows.clear()
             raise
-        return True
+        return bool(batch) or batch.owned is not None
 
     async def ring(self) -> int:
         """Order the timers that are due now to fire; gives how many were ordered."""
+        if self._registry.count != len(self._known):
+            await self._learn()
         now = self._clock.now()
-        due = [(key, at) for key, at in await self._store.due(now, BATCH) if self._asked.get(key) != at]
+        if self.next_due is None or self.next_due > now:
+            return 0
+        found = await self._store.due(self._owned, now, BATCH)
+        due = [(key, at) for key, at in found if self._asked.get(key) != at]
+        await self._order([key for key, _ in due], TimerDue())
         self._asked.update(due)
-        partitions = self._log.partitions
-        record = TimerDue()
-        await self._log.append(
-            [Append(partition_of(key, partitions), encode_record(Record(key, record))) for key, _ in due]
-        )
+        self.next_due = now if len(found) == BATCH else await self._store.next_due(self._owned, now)
         return len(due)
 
-    async def recover(self) -> Sequence[Local]:
-        """The tasks that must run for the rows of owned partitions, after a start or a take-over."""
-        keys = await self._store.busy()
+    async def due_after(self, time: int) -> int | None:
+        """When the first timer of the owned partitions is due that is later than a time."""
+        return await self._store.next_due(self._owned, time)
+
+    async def rewind(self) -> None:
+        """After a failure: know nothing, and begin again with what is committed."""
+        self._rows.clear()
+        await self._log.rewind()
+
+    async def _own(self, owned: Mapping[int, int]) -> None:
+        """Take over what is owned now and was not before, and let go what no longer is."""
+        before, self._owned = self._owned, dict(owned)
+        self._rows.clear()
+        self._known = frozenset[tuple[str, int]]()
+        gone = {partition for partition, turn in before.items() if owned.get(partition) != turn}
+        for partition in gone:
+            self._done.pop(partition, None)
+        if gone:
+            self._lost(gone)
+        await self._learn()
+
+    async def _learn(self) -> None:
+        """Go on with all that waits here for a worker that knows its template."""
+        known, self._known = self._known, self._registry.places
+        self._asked.clear()
+        self.next_due = await self._store.next_due(self._owned, -1)
+        self._committed(await self.recover(self._owned, known), [])
+
+    async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
+        """The tasks that must run for the rows of partitions, after a start or a take-over; what is parked goes on.
+
+        Nothing is done again for templates that were known.
+        """
+        keys = await self._store.busy(partitions)
         await self._load(keys)
-        found = list[Local]()
+        found, parked = list[Local](), list[str]()
         for key in keys:
-            state = self._rows[key].cell.home.state
+            home = self._rows[key].cell.home
+            if home.lacks in self._known:
+                parked.append(key)
+            state = home.state
             plan = None if state is None else self._registry.plan(state.template, state.version)
-            if state is not None and plan is not None:
+            if state is not None and plan is not None and (state.template, state.version) not in known:
                 found.append(Local(key, state, running(plan, state)))
+        if parked:
+            await self._order(parked, Resumed())
         return found
+
+    async def _order(self, keys: Iterable[str], event: Event) -> None:
+        """Append an event for each key."""
+        count = self._log.partitions
+        await self._log.append([Append(partition_of(key, count), encode_record(Record(key, event))) for key in keys])
+
+    async def _apply_all(self, batch: Batch) -> None:
+        """Apply a batch; again where a record would grow too large, and the instance of it fails instead."""
+        self._overgrown: dict[str, str] = {}
+        while True:
+            try:
+                await self._apply(batch)
+            except _TooLarge as error:
+                self._rows.clear()
+                self._overgrown[error.key] = str(error)
+            else:
+                return
 
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
         entries = self._router.route(batch.messages, offsets, self.counts)
-        records = [decode_record(record.data) for record in batch.records]
+        records = self._decoded(batch.records, entries)
         await self._load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
         now = self._clock.now()
         for source, record in zip(batch.records, records, strict=True):
             done[source.partition] = source.offset
-            entries += self._step(source, record, now, dirty, local)
+            if record.to:
+                entries += self._step(source, record, now, dirty, local)
         await self._write(dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
         await self._log.commit(entries, offsets)
         self._done.update(done)
         self._trim()
-        states = [loaded.cell.home.state for loaded in dirty.values()]
-        self._committed(local, [state for state in states if state is not None])
+        states = list[State]()
+        for key, loaded in dirty.items():
+            state = loaded.cell.home.state
+            if state is not None:
+                states.append(state)
+                if not state.is_live:  # hardly anything comes for it any more
+                    del self._rows[key]
+        self._committed(local, states)
+
+    def _decoded(self, sources: Sequence[LogRecord], entries: list[Entry]) -> list[Record]:
+        """The records of the log; one that this release cannot read goes to the dead letters, and to nobody."""
+        records = list[Record]()
+        for source in sources:
+            try:
+                records.append(decode_record(source.data))
+            except msgspec.MsgspecError as error:
+                self.counts["poison"] += 1
+                where = f"{source.partition}/{source.offset}"
+                logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
+                entries.append(Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": str(error)}))
+                records.append(_NOBODY)
+        return records
 
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
@@ -171,6 +272,10 @@ class Worker:
         cell = loaded.cell
         if offset <= cell.offset:
             return [entry for at, entry in cell.outbox if at == offset]
+        if self._overgrown and to in self._overgrown:
+            if cell.home.state is None or not cell.home.state.is_live or cell.home.parked:
+                return self._put_aside(record, _TooLarge(to, self._overgrown[to]))
+            event = Overgrown(self._overgrown[to])
         try:
             home, effects = receive(self._plan, self._limits, cell.home, event, now)
         except Exception as error:  # whatever it is, the next record is applied
@@ -179,7 +284,7 @@ class Worker:
             self._asked.pop(to, None)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
         entries = self._sorted(effects, to, home.state, local) if effects else []
-        if entries:
+        if entries and not self._atomic:
             outbox += tuple([(offset, entry) for entry in entries])
         loaded.cell = Cell(offset, outbox, home)
         loaded.partition = source.partition
@@ -193,7 +298,7 @@ class Worker:
         logger.error("%s: a record is put aside: %s", record.to, error, exc_info=None if missing else error)
         if type(record.event) is TimerDue:
             return []
-        headers = {"dagger-reason": f"{type(error).__name__}: {error}", "dagger-to": record.to}
+        headers = {"dagger-reason": f"{type(error).__name__.strip('_')}: {error}", "dagger-to": record.to}
         return [Outgoing(DEAD_LETTERS, record.to, encode_record(record), headers)]
 
     def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
@@ -218,6 +323,9 @@ class Worker:
                     entries.append(Append(partition, encode_record(Record(effect.to, effect.event))))
                 case Unmatched():
                     entries += self._unmatched(effect)
+                case Parked():
+                    self.counts["plan_missing"] += 1
+                    logger.error("%s: a record is kept until a worker has its template: %s", id, effect.reason)
                 case Ignored():
                     self.counts["ignored"] += 1
                     logger.debug("ignored: %s", effect.reason)
@@ -241,6 +349,10 @@ class Worker:
         if not dirty:
             return
         writes = [self._row(key, loaded) for key, loaded in dirty.items()]
+        for write in writes:
+            if write.data is not None and len(write.data) > self._size_max and write.key not in self._overgrown:
+                size = len(write.data)
+                raise _TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
         for write, ok in zip(writes, await self._store.write(writes), strict=True):
             if not ok:
                 raise Fenced(f"the record of '{write.key}' was written by another worker")
@@ -251,13 +363,22 @@ class Worker:
         state = home.state
         after = loaded.cell.offset + 1
         due, busy = home.agenda()
+        if due is not None and (self.next_due is None or due < self.next_due):
+            self.next_due = due
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
-            return Write(key, loaded.partition, loaded.version, after, data, due)
+            loaded.found_by = None
+            return Write(key, loaded.partition, loaded.version, after, data, due, busy)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)
-        return Write(key, loaded.partition, loaded.version, after, encode_cell(loaded.cell), due, busy, listing)
+        left = home.held or home.subscribers or home.parked
+        ended = state.ended if state.ended and not left else None
+        found_by = (due, busy, listing, ended)
+        moved = loaded.found_by != found_by
+        loaded.found_by = found_by
+        data = encode_cell(loaded.cell)
+        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
 
     def _trim(self) -> None:
         """Forget the rows that were loaded first, once there are too many."""

@@ -32,11 +32,14 @@ def key_text(value: object, encode: Callable[[Any], str] | None = None) -> str:
 
 
 def _encodable(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise MissingKey(f"the key {text!r} holds half a character (a lone surrogate); use another") from None
+    if not is_encodable(text):
+        raise MissingKey(f"the key {text!r} holds half a character (a lone surrogate); use another")
     return text
+
+
+def is_encodable(text: str) -> bool:
+    """Whether text can be written as UTF-8: half a character cannot."""
+    return text.isascii() or text.encode(errors="ignore").decode() == text
 
 
 def keys_of(topic: Topic[Any], message: object, by: Callable[[Any], Any] | None = None) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ class Limits(msgspec.Struct, frozen=True):
     early_us: int = 7 * 24 * 3600 * 1_000_000
     """How long an early message is kept, in microseconds."""
     hold: bool = False
-    """Whether a message that an instance has no use for goes back to its key, for whoever comes next."""
+    """Whether a message that nobody takes any more is kept too, for whoever comes next to its key."""
 
 
 class Channel(msgspec.Struct, frozen=True):

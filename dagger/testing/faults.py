@@ -179,7 +179,7 @@ class FaultyLog(MemoryLog):
         if self.polls == 1:
             self._one_at_a_time = self._fate.strikes("one at a time")
         batch = self._without_stalled(await super().poll(1 if self._one_at_a_time else limit))
-        if batch or not self._late:
+        if batch or batch.owned is not None or not self._late:
             return batch
         for entry in self._late:
             self._take_late(entry)
@@ -199,8 +199,8 @@ class FaultyLog(MemoryLog):
         self._behind = Batch([*self._behind.records, *own.records], [*self._behind.messages, *own.messages])
         if others:
             return others
-        batch, self._behind, self._stalled = self._behind, NOTHING, None
-        return batch
+        late, self._behind, self._stalled = self._behind, NOTHING, None
+        return msgspec.structs.replace(late, owned=batch.owned)
 
     @override
     async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
@@ -218,8 +218,8 @@ class FaultyLog(MemoryLog):
             raise WorkerDied
 
     @override
-    def rewind(self) -> None:
-        super().rewind()
+    async def rewind(self) -> None:
+        await super().rewind()
         self._dead, self._behind = False, NOTHING
         self._fate.note(Resumed())
 
@@ -279,6 +279,7 @@ def _split(batch: Batch, stalled: Position) -> tuple[Batch, Batch]:
     others = Batch(
         [record for record in records if record not in own.records],
         [message for message in messages if message not in own.messages],
+        batch.owned,
     )
     return others, own
 

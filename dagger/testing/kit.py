@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 from typing_extensions import override
@@ -15,7 +15,7 @@ from dagger.backends.memory import MemoryBackend
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.context import context
-from dagger.engine.dagger import Dagger, Lifespan
+from dagger.engine.dagger import Dagger, Lifespan, Unmatched
 from dagger.engine.ports import Outgoing
 from dagger.engine.prepare import checked_message
 from dagger.engine.router import dead_letter_topic
@@ -51,7 +51,7 @@ class TestEngine(Dagger):
         lifespan: Lifespan | None = None,
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
-        unmatched: Literal["drop", "hold"] = "drop",
+        unmatched: Unmatched = "drop",
         unmatched_topic: str | None = None,
         patience: timedelta = PATIENCE,
         backend: MemoryBackend | None = None,
@@ -90,6 +90,13 @@ class TestEngine(Dagger):
             await self.settle()
         return run
 
+    @override
+    async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
+        runs = await super().submit_all(instances)
+        if _outside_tasks():
+            await self.settle()
+        return runs
+
     async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
         """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
         await self._open()
@@ -113,6 +120,14 @@ class TestEngine(Dagger):
             await self.settle()
 
     @override
+    async def publish_all(
+        self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
+    ) -> None:
+        await super().publish_all(topic, messages, id=id)
+        if _outside_tasks():
+            await self.settle()
+
+    @override
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         await super().signal(instance, name, value)
         if _outside_tasks():
@@ -130,7 +145,7 @@ class TestEngine(Dagger):
         await self._open()
         await self.settle()
         while True:
-            due = await self.memory.store.next_due(self.clock.now())
+            due = await self._worker.due_after(self.clock.now())
             if due is None or due > target:
                 break
             self.clock.move_to(due)
@@ -174,6 +189,10 @@ class TestEngine(Dagger):
         self._opening = True
         try:
             await super()._open()
+            await self._begin()
+        except BaseException:
+            await self._close()
+            raise
         finally:
             self._opening = False
 
@@ -211,12 +230,11 @@ class TestEngine(Dagger):
 
     async def _begin_again(self) -> None:
         """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
-        self.memory.log.rewind()
+        await self._worker.rewind()  # before anything else: others may be settling at the same time
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
-        tasks = await self._worker.recover()
         states = [await self._state(id) for id in self._watch.ids]
-        self._committed(tasks, [state for state in states if state is not None])
+        self._committed([], [state for state in states if state is not None])
 
     @override
     def _new_tasks(self) -> Tasks:

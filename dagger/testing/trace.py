@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
+from dagger.core import events
 from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
     MessageReturned,
+    Overgrown,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -232,7 +234,7 @@ class Narrator:
             case MessageForwarded():
                 return f"message {event.channel} for {to}" + (f" ({event.id})" if event.id else "")
             case MessageReturned():
-                return f"message {event.channel} back at '{to}'" + (f" ({event.id})" if event.id else "")
+                return f"message {event.channel} back at '{to}', not taken by {event.by}"
             case SignalReceived():
                 return f"signal '{event.name}' for {to}"
             case TaskSucceeded():
@@ -243,6 +245,10 @@ class Narrator:
                 return f"timer of {to}"
             case StopRequested():
                 return f"stop of {to}"
+            case Overgrown():
+                return f"end of {to}, which is too large"
+            case events.Resumed():
+                return f"going on with what is parked at '{to}'"
             case Subscribed():
                 return f"subscription of {event.instance} at '{to}'"
             case Unsubscribed():

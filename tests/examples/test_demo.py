@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import anyio
 import pytest
 from typing_extensions import override
 
-from dagger import Dagger
+from dagger import Dagger, Instance, sleep, template
 from examples import demo
 from examples.data.make_orders import ORDERS, orders
-from examples.orders import PAYMENT_COMMAND, PAYMENT_LISTENER, Paid
 from examples.terminal import Terminal
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -26,25 +33,92 @@ def test_the_demo_completes_every_order(capsys: pytest.CaptureFixture[str]) -> N
     out = capsys.readouterr().out
     assert "✔ 20 orders: 20 completed, 0 lost, 0 duplicated" in out
     assert "└─ ✔ SHIPPING" in out
+    assert "s until the next order was completed\n" in out
     assert "build/order-workflow.svg" in out
     assert demo.DRAWING.read_text().startswith("<svg")
 
 
-async def forgetful(engine: Dagger) -> None:
-    """Takes no money for the first order, and answers the second one twice."""
-    async for charge in engine.subscribe(PAYMENT_COMMAND, group="payment-service"):
-        number = int(charge.order_id.removeprefix("o-"))
-        for _ in range(number if number < 3 else 1):
-            if number > 1:
-                await engine.publish(PAYMENT_LISTENER, Paid(charge.order_id, "r"))
-
-
 def test_a_lost_order_fails_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(demo, "payment_service", forgetful)
-    monkeypatch.setattr(demo, "PATIENCE_S", 0.3)
+    services = (("tests.examples.forgetful",), demo.SERVICES[1])
+    monkeypatch.setattr(demo, "SERVICES", services)
+    monkeypatch.setattr(demo, "PATIENCE_S", 3)
     assert demo.main(["--limit", "5"]) == 1
     out = capsys.readouterr().out
     assert "✘ 5 orders: 4 completed, 1 lost, 1 duplicated" in out
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """The demo in a process, some orders of which are done."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "examples.demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("orders: "):
+        assert process.poll() is None
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def processes_of(path: Path) -> list[str]:
+    """The programs that were given a file below a path."""
+    found = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if is_readable(file)]
+    return [command.replace(b"\0", b" ").decode() for command in found if os.fsencode(path) in command]
+
+
+def is_readable(file: Path) -> bool:
+    try:
+        return bool(file.read_bytes())
+    except OSError:  # it has ended meanwhile
+        return False
+
+
+with_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc to look into")
+
+
+@with_proc
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_demo_that_is_ended_leaves_no_process_behind(
+    started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
+) -> None:
+    assert len(processes_of(tmp_path)) == 3
+    started.send_signal(number)
+    out, errors = started.communicate(timeout=60)
+    assert (started.returncode, errors) == (130, "")
+    assert out.endswith("\nstopped\n")
+    assert processes_of(tmp_path) == []
+
+
+@with_proc
+def test_a_demo_that_nobody_reads_any_more_ends_well(started: subprocess.Popen[str], tmp_path: Path) -> None:
+    """As behind `| head`."""
+    assert started.stdout is not None
+    started.stdout.close()
+    started.stdout = None
+    _, errors = started.communicate(timeout=60)
+    assert (started.returncode, errors) == (0, "")
+    assert processes_of(tmp_path) == []
+
+
+def test_what_was_completed_before_the_kill_does_not_make_the_pause_shorter() -> None:
+    """It may be seen after it."""
+
+    naps = template("Naps", sleep(timedelta(milliseconds=1)), key=lambda word: word, takes=str)
+
+    async def run() -> list[Instance]:
+        async with Dagger() as engine:
+            return [await engine.wait(await engine.start(naps, word)) for word in ("a", "b", "c")]
+
+    first, second, third = anyio.run(run)
+    report = demo.Report(3, killed=first.ended)
+    for seen in (first, third, second):
+        report.count(seen)
+    assert report.resumed == second.ended
 
 
 @pytest.mark.parametrize(

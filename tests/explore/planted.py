@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from typing_extensions import override
@@ -33,7 +33,7 @@ class Idle(Worker):
     """Starts no task again after a take-over."""
 
     @override
-    async def recover(self) -> Sequence[Local]:
+    async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
         return []
 
 
@@ -111,6 +111,7 @@ def engine_with(worker: type[Worker]) -> MakeEngine:
                 self._clock,
                 unmatched_topic=self._unmatched_topic,
                 committed=self._committed,
+                lost=self._lost,
             )
 
     return lambda memory: Planted(backend=memory)

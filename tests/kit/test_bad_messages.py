@@ -140,9 +140,19 @@ async def test_a_refused_message_hides_no_later_one_from_sent(dagger_engine: Tes
     assert dagger_engine.sent(payments) == [Paid("o-1", 1)]
 
 
-async def test_a_header_that_is_no_text_is_refused_where_it_is_published(dagger_engine: TestEngine) -> None:
-    headers: Any = {"attempt": 7}
-    with pytest.raises(WrongInput, match="topic 'PAYMENTS': header 'attempt' is 7; headers are text"):
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"attempt": 7}, "header 'attempt' is 7"),
+        ({7: "attempt"}, "header 7 is 'attempt'"),
+        ({"half": "\ud800"}, r"header 'half' is '\\ud800'"),
+        ({"\ud800": "half"}, r"header '\\ud800' is 'half'"),
+    ],
+)
+async def test_a_header_that_is_no_text_is_refused_where_it_is_published(
+    dagger_engine: TestEngine, headers: Any, told: str
+) -> None:
+    with pytest.raises(WrongInput, match=f"topic 'PAYMENTS': {told}; names and values of headers are text"):
         await dagger_engine.publish(payments, Paid("o-1", 1), headers=headers)
     await goes_on(dagger_engine)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from dagger import Message, Status, Topic, command, task, template
 from dagger.testing import TestEngine
 
@@ -188,6 +190,20 @@ async def test_a_header_that_is_no_text_fails_its_step(dagger_engine: TestEngine
     assert str(run.error).startswith("pick: ")
     assert "header 'attempt'" in str(run.error)
     assert (await dagger_engine.start(template("V", after, key=by_id), Order("o-2"))).result == "after o-2"
+
+
+@pytest.mark.parametrize("headers", [{"half": "\ud800"}, {"\ud800": "half"}])
+async def test_a_header_that_cannot_be_written_fails_its_step(
+    dagger_engine: TestEngine, headers: dict[str, str]
+) -> None:
+    @command(picks)
+    def pick(order: Order) -> Message[Pick]:
+        return Message(Pick(order.id), headers=headers)
+
+    run = await dagger_engine.start(template("W", pick >> after, key=by_id), Order("o-1"))
+    assert str(run.error).startswith("pick: ValueError: header ")
+    assert str(run.error).endswith("which holds half a character; use another")
+    assert dagger_engine.sent(picks) == []
 
 
 async def test_a_key_of_an_envelope_that_is_no_text_fails_its_step(dagger_engine: TestEngine) -> None:

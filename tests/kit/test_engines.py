@@ -1,12 +1,15 @@
 """Several engines in one process, an engine that is used again, and listening from outside."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from dagger import (
+    RequestError,
     Status,
     TemplateConflict,
     Topic,
@@ -157,11 +160,33 @@ async def test_each_group_reads_every_message(dagger_engine: TestEngine) -> None
         assert {(await anext(messages)).id for _ in range(3)} == {"n-0", "n-1", "n-2"}
 
 
+@pytest.mark.parametrize("group", ["", 7, "half a character: \ud800"])
+async def test_a_group_without_a_name_is_refused(dagger_engine: TestEngine, group: Any) -> None:
+    with pytest.raises(
+        RequestError, match=f"subscribe: group is {re.escape(repr(group))}; give text that is not empty"
+    ):
+        await anext(dagger_engine.subscribe(notes, group=group))
+
+
 async def test_a_group_goes_on_where_it_left(dagger_engine: TestEngine) -> None:
-    await dagger_engine.publish(notes, Note("n-1"))
-    assert await anext(dagger_engine.subscribe(notes, group="audit")) == Note("n-1")
-    await dagger_engine.publish(notes, Note("n-2"))
-    assert await anext(dagger_engine.subscribe(notes, group="audit")) == Note("n-2")
+    for number in range(3):
+        await dagger_engine.publish(notes, Note(f"n-{number}"))
+    batches = dagger_engine.subscribe_batches(notes, group="audit", limit=1)
+    (first,), (second,) = await anext(batches), await anext(batches)  # the first is done with, the second is not
+    again = dagger_engine.subscribe(notes, group="audit")
+    found = {await anext(again), await anext(again)}
+    assert second in found
+    assert first not in found
+
+
+async def test_who_stops_amid_a_batch_gets_the_rest_of_it_again(dagger_engine: TestEngine) -> None:
+    notes_there = [Note(f"n-{number}") for number in range(5)]
+    await dagger_engine.publish_all(notes, notes_there)
+    seen = {await anext(dagger_engine.subscribe(notes, group="audit"))}
+    async for note in dagger_engine.subscribe(notes, group="audit"):
+        seen.add(note)
+        if len(seen) == len(notes_there):
+            break
 
 
 async def test_what_is_published_is_heard_by_listeners(dagger_engine: TestEngine) -> None:

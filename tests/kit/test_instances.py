@@ -1,6 +1,7 @@
 """Registering templates, and creating, finding, awaiting and stopping instances."""
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -281,11 +282,16 @@ async def test_an_empty_page_and_an_unknown_status_are_refused(dagger_engine: Te
         with pytest.raises(RequestError, match=f"instances: limit is {limit!r}; give 1 or more"):
             await dagger_engine.instances(limit=wrong)
     for name in ("template", "key", "after"):
-        filters: dict[str, Any] = {name: 7}
-        with pytest.raises(RequestError, match=f"instances: {name} is 7; give text"):
-            await dagger_engine.instances(**filters)
+        for value in (7, "half a character: \ud800"):
+            filters: dict[str, Any] = {name: value}
+            with pytest.raises(RequestError, match=re.escape(f"instances: {name} is {value!r}; give text")):
+                await dagger_engine.instances(**filters)
     with pytest.raises(RequestError, match="instances: no status is called 'DONE'; there are: NOT_STARTED, "):
         await dagger_engine.instances(status="DONE")
+
+
+async def test_a_page_may_be_longer_than_any_store_counts(dagger_engine: TestEngine) -> None:
+    assert await dagger_engine.instances(limit=10**30) == []
 
 
 async def test_there_are_no_instances_at_first(dagger_engine: TestEngine) -> None:

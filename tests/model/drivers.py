@@ -6,8 +6,8 @@ from collections import Counter, deque
 from datetime import timedelta
 from typing import Any
 
-from dagger.core import PlanMissing, State, Status, receive
-from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask, Unmatched
+from dagger.core import State, Status, receive
+from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask
 from dagger.core.events import (
     Event,
     MessageReceived,
@@ -20,7 +20,7 @@ from dagger.core.events import (
 )
 from dagger.core.home import EMPTY, Home
 from dagger.core.state import STATUSES
-from dagger.core.table import row_of
+from dagger.core.table import rows_of
 from dagger.core.turn import kinds_of
 from dagger.engine.clock import to_micros
 from dagger.engine.records import Cell, decode_cell, encode_cell
@@ -65,7 +65,7 @@ class Core:
         self.case = case
         self.cold = cold
         """Whether a home is written and read again between two events."""
-        self.plan = compile(case.template, Limits(case.early_limit, WEEK_US, case.hold))
+        self.plan = compile(case.template, Limits(case.early_limit, WEEK_US))
         self.now = to_micros(START)
         self.late = False
         self.homes: dict[str, Home] = {}
@@ -74,7 +74,6 @@ class Core:
         self.tasks: dict[str, RunTask] = {}
         self.published: Counter[str] = Counter()
         self.arrivals = 0
-        self.unmatched = list[Unmatched]()
 
     def carry_out(self, action: Action) -> None:
         """Carry an action out, and all that follows from it now."""
@@ -173,7 +172,7 @@ class Core:
 
     def find(self, template: str, version: int) -> Any:
         if (template, version) != (self.plan.template, self.plan.version):
-            raise PlanMissing(template)
+            raise AssertionError(template)  # PlanMissing would park the event
         return self.plan
 
     def follow(self, effect: Effect) -> None:
@@ -186,8 +185,6 @@ class Core:
                 self.run_task(effect)
             case StopTask(frame):
                 self.tasks = {key: order for key, order in self.tasks.items() if order.frame != frame}
-            case Unmatched():
-                self.unmatched.append(effect)
             case _:
                 pass
 
@@ -226,6 +223,6 @@ def stored(home: Home) -> bytes:
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:
     """Each step that was begun; once nothing follows, the others are SKIPPED."""
-    rows = [row_of(state.chunks, state.rows, slot) for slot in range(len(plan.paths))]
+    rows = rows_of(state.chunks, state.rows, len(plan.paths))
     known = {path: Stand(STATUSES[row[0]], row[1]) for path, row in zip(plan.paths, rows, strict=True) if row[1]}
     return known if state.is_live else {path: known.get(path, NEVER) for path in plan.paths}

@@ -71,8 +71,6 @@ class Case:
     id: str
     actions: tuple[Action, ...] = ()
     early_limit: int = 16
-    hold: bool = False
-    """Whether what the instance has no use for goes back to its key: of the instance itself that changes nothing."""
 
     @property
     def is_own_key(self) -> bool:

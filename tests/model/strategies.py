@@ -277,7 +277,6 @@ def cases(draw: Draw, *, engine: bool = False) -> Case:
         value=draw(st.integers(0, 9)),
         id=draw(st.sampled_from([BUSINESS_KEY, "an-id"])),
         early_limit=16 if computed else draw(st.sampled_from([16, 2, 1])),
-        hold=draw(st.booleans()),
     )
     return Fate(draw, case, engine=engine).drawn()
 

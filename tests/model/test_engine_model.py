@@ -57,12 +57,7 @@ class Engine:
         self.gates = Gates()
         backend = MemoryBackend()
         backend.log.partitions = 1  # the order between homes is told only where they share a partition
-        self.engine = TestEngine(
-            lifespan=self.gates.lifespan,
-            early_limit=case.early_limit,
-            unmatched="hold" if case.hold else "drop",
-            backend=backend,
-        )
+        self.engine = TestEngine(lifespan=self.gates.lifespan, early_limit=case.early_limit, backend=backend)
         self.engine.register(case.template)
         self.run: Run[Any] | None = None
 
@@ -115,8 +110,8 @@ def without_envelopes(view: View) -> View:
     return View(view.status, view.result, view.error, sent, view.steps)
 
 
-async def compare(case: Case) -> None:
-    engine, reference = Engine(case), Reference(case.template, case.id, case.early_limit)
+async def compare(case: Case, engine: Engine) -> None:
+    reference = Reference(case.template, case.id, case.early_limit)
     try:
         for action in case.actions:
             note(str(action))
@@ -131,4 +126,8 @@ async def compare(case: Case) -> None:
 @given(cases(engine=True))
 def test_the_engine_does_what_the_reference_does(case: Case) -> None:
     note(told(case.template))
-    asyncio.run(compare(case))
+
+    async def run() -> None:
+        await compare(case, Engine(case))
+
+    asyncio.run(run())

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import reduce
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from typing_extensions import override
 
 from dagger import Status, Template, all_of, any_of, command, template
-from dagger.core import step
-from dagger.core.effects import Effect, Ignored, Send, Unmatched
+from dagger.core import PlanMissing, step
+from dagger.core.effects import Effect, Ignored, Parked, Unmatched
 from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
     MessageReturned,
+    Resumed,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -137,10 +139,14 @@ def lawful(core: Core, home: Home, event: Event) -> Home:
     return after
 
 
-def outcome(core: Core, home: Home, event: Event) -> tuple[Home, tuple[Effect, ...]]:
-    """What an event makes of a home, as it is loaded again."""
-    after, effects = receive(core.find, core.plan.limits, home, event, core.now)
+def outcome(core: Core, home: Home, event: Event, *, known: bool = True) -> tuple[Home, tuple[Effect, ...]]:
+    """What an event makes of a home, as it is loaded again; where its template is known, or not."""
+    after, effects = receive(core.find if known else nothing, core.plan.limits, home, event, core.now)
     return decode_cell(stored(after)).home, effects
+
+
+def nothing(template: str, version: int) -> None:
+    """Finds no plan."""
 
 
 @given(cases())
@@ -173,9 +179,6 @@ def assert_tidy(core: Core) -> None:
     assert all(view.steps[core.plan.paths[slot]].status is not Status.COMPLETED for slot in state.errors)
 
 
-refusals = st.sampled_from([None, (), ("another",)])
-
-
 @st.composite
 def strange_events(draw: Draw) -> Event:
     """Events that nobody has ordered: late, repeated, unreadable, meant for others."""
@@ -188,8 +191,7 @@ def strange_events(draw: Draw) -> Event:
     kinds: list[Event] = [
         Submitted("Another", 1, "k", "k", payload),
         MessageReceived(channel, key, payload, id),
-        MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id, draw(refusals)),
-        MessageReturned(channel, key, payload, draw(st.integers(0, 2**61)), id, ("another",)),
+        MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id, draw(st.booleans())),
         SignalReceived(channel.removeprefix("signal:"), payload, id),
         TaskSucceeded(frame, payload),
         TaskFailed(frame, "Odd", "", ("builtins.Exception",)),
@@ -197,24 +199,28 @@ def strange_events(draw: Draw) -> Event:
         StopRequested(),
         Subscribed("another", (channel,)),
         Unsubscribed("an-id", (channel,)),
+        MessageReturned(channel, key, payload, draw(st.integers(0, 2**61)), "another", id),
+        Resumed(),
     ]
     event: Event = draw(st.sampled_from(kinds))
     return event
 
 
-def driven(case: Case) -> Core:
+def driven(case: Case, *, hold: bool = False) -> Core:
     """The core when all of a schedule has happened."""
     note(told(case.template))
     core = Core(case)
+    limits = msgspec.structs.replace(core.plan.limits, hold=hold)
+    core.plan = msgspec.structs.replace(core.plan, limits=limits)
     for action in case.actions:
         note(str(action))
         core.carry_out(action)
     return core
 
 
-@given(cases(), st.lists(st.tuples(strange_events(), st.integers(-5, 5)), min_size=1, max_size=8))
-def test_any_event_may_come_to_any_state(case: Case, strange: list[tuple[Event, int]]) -> None:
-    core = driven(case)
+@given(cases(), st.lists(st.tuples(strange_events(), st.integers(-5, 5)), min_size=1, max_size=8), st.booleans())
+def test_any_event_may_come_to_any_state(case: Case, strange: list[tuple[Event, int]], hold: bool) -> None:
+    core = driven(case, hold=hold)
     home = core.homes[case.id]
     for event, seconds in strange:
         note(str(event))
@@ -222,9 +228,31 @@ def test_any_event_may_come_to_any_state(case: Case, strange: list[tuple[Event, 
         home = lawful(core, home, event)
 
 
+@given(cases(), st.lists(strange_events(), min_size=1, max_size=8), st.booleans())
+def test_what_is_parked_comes_to_the_same(case: Case, strange: list[Event], hold: bool) -> None:
+    core = driven(case, hold=hold)
+    at_once = later = core.homes[case.id]
+    ordered, ordered_later = list[Effect](), list[Effect]()
+    for event in (event for event in strange if not isinstance(event, TimerDue | Resumed)):
+        at_once, effects = outcome(core, at_once, event)
+        ordered += effects
+        later, effects = outcome(core, later, event, known=False)
+        ordered_later += [effect for effect in effects if not isinstance(effect, Parked)]
+    assert not at_once.parked
+    if later.parked:
+        assert later.agenda()[1]
+        assert later.lacks == (core.plan.template, core.plan.version)
+        with pytest.raises(PlanMissing):
+            outcome(core, later, TimerDue(), known=False)
+        assert outcome(core, later, Resumed(), known=False)[0] == later
+        later, effects = outcome(core, later, Resumed())
+        ordered_later += effects
+    assert (later, ordered_later) == (at_once, ordered)
+
+
 @given(cases(), strange_events())
 def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event: Event) -> None:
-    if isinstance(event, Subscribed | Unsubscribed | MessageReturned):
+    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | Resumed):
         event = TimerDue()
     core = driven(case)
     core.append(case.id, StopRequested())
@@ -236,18 +264,8 @@ def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event:
         after, effects = step(core.plan, state, late, core.now)
         assert after is state
         (effect,) = effects
-        if isinstance(effect, Send):
-            assert isinstance(effect.event, MessageReturned)
-            assert effect.event.refused[-1] == state.id
-            continue
         assert isinstance(effect, Ignored | Unmatched)
         assert effect.reason
-
-
-@given(cases())
-def test_what_is_held_is_lost_to_time_and_overflow_only(case: Case) -> None:
-    core = driven(replace(case, hold=True))
-    assert {lost.reason for lost in core.unmatched if lost.key} <= {"expired", "overflow"}
 
 
 # Size.

@@ -1,0 +1,121 @@
+"""Those who submit orders and answer for the services, as a process beside a worker on a SQLite file.
+
+`python -m benchmarks.sqlite_load URL FILE` prints the seconds from the first submission until all orders are
+completed, and leaves in FILE what it has changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import sqlite3
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import anyio
+import anyio.abc
+
+from benchmarks.workflow import Order, Paid, Sent, Shipped, charges, orders, parcels, payments, shipments
+from dagger import Dagger, Run
+from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.options import options_of
+from dagger.backends.sqlite.schema import open_file
+
+COUNT = 4000
+ORDERS = [Order(f"o-{number}", number) for number in range(COUNT)]
+AT_ONCE = 500
+"""How many messages the services take at a time, and orders are submitted at a time."""
+
+
+class Statement(NamedTuple):
+    """Something that changed a file."""
+
+    text: str
+    values: Any
+    many: bool
+    """Whether the values are those of many rows."""
+    begun: float
+    """When its transaction had the lock of the file, in seconds of the machine's monotonic clock."""
+
+
+class Recorder:
+    """A connection that notes what changes the file."""
+
+    def __init__(self, connection: sqlite3.Connection, statements: list[Statement]) -> None:
+        self._connection = connection
+        self._statements = statements
+        self._begun = 0.0
+
+    def execute(self, text: str, values: Any = ()) -> sqlite3.Cursor:
+        cursor = self._connection.execute(text, values)
+        if text.startswith("BEGIN"):
+            self._begun = time.monotonic()
+        if not text.lstrip().startswith(("SELECT", "PRAGMA")):
+            self._statements.append(Statement(text, values, False, self._begun))
+        return cursor
+
+    def executemany(self, text: str, rows: Iterable[Any]) -> sqlite3.Cursor:
+        found = list(rows)
+        if found:
+            self._statements.append(Statement(text, found, True, self._begun))
+        return self._connection.executemany(text, found)
+
+    @property
+    def total_changes(self) -> int:
+        return self._connection.total_changes
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def recording(backend: SqliteBackend, statements: list[Statement]) -> None:
+    """Note what a backend changes in its file: by the first connection, which is the one that works."""
+    opened = list[None]()
+
+    def connect() -> Any:
+        opened.append(None)
+        connection = open_file(backend.hub.options)
+        return Recorder(connection, statements) if len(opened) == 1 else connection
+
+    backend.hub.connect = connect
+
+
+def serve(engine: Dagger, group: anyio.abc.TaskGroup) -> None:
+    """The two services."""
+    group.start_soon(_answer, engine, charges, payments, lambda id: Paid(id, f"r-{id}"))
+    group.start_soon(_answer, engine, parcels, shipments, lambda id: Sent(id, f"p-{id}"))
+
+
+async def _answer(engine: Dagger, source: Any, target: Any, make: Any) -> None:
+    async for found in engine.subscribe_batches(source, group=target.name, limit=AT_ONCE):
+        await engine.publish_all(target, [make(one.order_id) for one in found])
+
+
+async def load(url: str, target: Path) -> float:
+    statements = list[Statement]()
+    backend = SqliteBackend(options_of(url))
+    recording(backend, statements)
+    engine = Dagger(backend=backend)
+    engine.register(orders)
+    await engine.count()  # which opens the file
+    took = 0.0
+    async with anyio.create_task_group() as services:
+        serve(engine, services)
+        begun = time.perf_counter()
+        runs = list[Run[Shipped]]()
+        for start in range(0, COUNT, AT_ONCE):
+            runs += await engine.start_all(orders, ORDERS[start : start + AT_ONCE])
+        for run in runs:
+            await engine.wait(run)
+        took = time.perf_counter() - begun
+        services.cancel_scope.cancel()
+    await engine.aclose()
+    await anyio.Path(target).write_bytes(pickle.dumps([tuple(one) for one in statements]))
+    return took
+
+
+if __name__ == "__main__":
+    print(asyncio.run(load(sys.argv[1], Path(sys.argv[2]))))

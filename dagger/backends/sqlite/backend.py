@@ -1,0 +1,67 @@
+"""Log and store of one file."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+from dagger.backends.sqlite.clerk import transact
+from dagger.backends.sqlite.hub import Hub
+from dagger.backends.sqlite.log import SqliteLog
+from dagger.backends.sqlite.options import Options, options_of
+from dagger.backends.sqlite.retention import purge
+from dagger.backends.sqlite.store import SqliteStore
+from dagger.errors import BackendError
+
+PURGE_S: Final = 60.0
+"""How often is looked for what can be deleted, in seconds, at most."""
+
+
+def connect(broker: str, store: str | None) -> SqliteBackend:
+    """The backend for `sqlite:///orders.db`. Raises BackendError for a URL that names no file, or odd options."""
+    if store is not None:
+        raise BackendError("sqlite:// keeps its records itself; leave store= out")
+    return SqliteBackend(options_of(broker))
+
+
+class SqliteBackend:
+    """A log and a store in one file, which other processes may have open too."""
+
+    atomic = True
+    shared = True
+    size_max = 64 * 1024 * 1024
+
+    def __init__(self, options: Options) -> None:
+        self.hub = Hub(options)
+        self.store = SqliteStore(self.hub.clerk)
+        self.log = SqliteLog(self.hub, self.store)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        async with self.hub.open():
+            self.log.begin()
+            self.hub.pulse.add(self._purge)
+            yield
+
+    async def changed(self) -> None:
+        await self.hub.others.wait("changed")
+
+    def _purge(self, connection: sqlite3.Connection) -> float:
+        """A chore: delete what is old. One of the workers does it for all."""
+        options = self.hub.options
+        workers = self.hub.teams.get("")
+        more = False
+        if workers is not None and 0 in workers.owned:
+            now = time.time()
+            work = partial(
+                purge,
+                ended_before=int((now - options.finished) * 1e6),
+                published_before=int((now - options.retention) * 1e6),
+                heard=self.log.topics,
+            )
+            more = transact(connection, work, options.patience)
+        return 0.0 if more else max(options.tick, min(PURGE_S, options.finished, options.retention))

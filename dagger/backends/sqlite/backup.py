@@ -1,0 +1,68 @@
+"""A copy of the file while it is in use."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+import anyio.to_thread
+
+from dagger.backends.sqlite.mishaps import told
+from dagger.backends.sqlite.options import options_of
+from dagger.backends.sqlite.schema import open_file
+from dagger.errors import BackendError
+
+
+async def backup(url: str, target: str | os.PathLike[str]) -> None:
+    """Copy the file of a URL, as it is at one instant, to a path at which there is nothing yet.
+
+    Workers go on meanwhile. The copy can be used at once: `sqlite:///copy.db` goes on from that instant. Raises
+    BackendError.
+    """
+    await anyio.to_thread.run_sync(_backup, url, Path(target))
+
+
+def _backup(url: str, target: Path) -> None:
+    options = options_of(url)
+    if not options.path.exists():
+        raise BackendError(f"the file '{options.path}' does not exist")
+    if target.exists():
+        raise BackendError(f"'{target}' exists already; name another place for the copy, or move it away")
+    part = target.with_name(f"{target.name}.part")
+    try:
+        source = open_file(options)
+    except sqlite3.Error as error:
+        raise told(error, options.path) from error
+    try:
+        part.unlink(missing_ok=True)
+        _copy(source, part)
+        part.rename(target)
+    except sqlite3.Error as error:
+        raise told(error, options.path if _is_of_source(error) else target) from error
+    except OSError as error:
+        raise BackendError(f"the copy cannot be written to '{target}': {error}") from error
+    finally:
+        source.close()
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def _is_of_source(error: sqlite3.Error) -> bool:
+    """Whether a copy has failed for what it is copied from."""
+    name = str(getattr(error, "sqlite_errorname", ""))
+    return name.startswith(("SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_NOTADB"))
+
+
+def _copy(source: sqlite3.Connection, part: Path) -> None:
+    copy = sqlite3.connect(part, isolation_level=None)
+    try:
+        source.backup(copy)
+        copy.execute("PRAGMA journal_mode = DELETE")
+        # Those who own something own it in the original.
+        for statement in ("DELETE FROM peer", "DELETE FROM member", "UPDATE lease SET owner = NULL"):
+            copy.execute(statement)
+        copy.execute("PRAGMA journal_mode = WAL")
+    finally:
+        copy.close()

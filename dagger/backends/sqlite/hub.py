@@ -1,0 +1,188 @@
+"""What log, store and readers of one process have in common while the file is open."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import anyio
+
+from dagger.backends.sqlite.bell import Bell, Ear
+from dagger.backends.sqlite.clerk import Clerk, transact
+from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.peers import QUIET_S, Peers, forget
+from dagger.backends.sqlite.pulse import Chore, Pulse
+from dagger.backends.sqlite.schema import open_file, partitions_of
+from dagger.backends.sqlite.team import Team
+from dagger.errors import BackendError
+
+logger: Final = logging.getLogger("dagger")
+
+WRITE_BACK_ROWS: Final = 2_000
+"""After how many changed rows the write-ahead log is brought into the file: about 4 MiB."""
+
+
+class Hub:
+    """An open file: its clerk and its pulse, the bell that others ring, and the groups that this process is in."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.connect: Callable[[], sqlite3.Connection] = partial(open_file, options)
+        """Gives a connection to the file; tests put one here that fails at a chosen place."""
+        self.clerk = Clerk(options, lambda: self.connect(), self._changed)
+        self._begin()
+
+    def _begin(self) -> None:
+        """What is new whenever the file is opened."""
+        self.bell = Bell()
+        """Rings when anybody has committed."""
+        self.others = Bell()
+        """Rings when another process has."""
+        self.peers = Peers()
+        self.pulse = Pulse(lambda: self.connect())
+        self.teams: dict[str, Team] = {}
+        self._seen_version = 0
+        self._ticking: Chore | None = None
+        self._writing_back: Chore | None = None
+        self._unwritten = 0
+
+    @property
+    def partitions(self) -> int:
+        """Into how many partitions the file is divided."""
+        return self.clerk.partitions
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Open the file, and close it at the end. Raises BackendError."""
+        self._loop = asyncio.get_running_loop()
+        self._begin()
+        self.peers.open()
+        try:
+            await self.clerk.start()
+        except BaseException:
+            self.peers.close()
+            raise
+        try:
+            self.clerk.partitions = await self.clerk.ask(partitions_of)
+            async with self._listening():
+                yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.clerk.stop()
+                self.peers.close()
+
+    @asynccontextmanager
+    async def _listening(self) -> AsyncGenerator[None]:
+        """Be a peer of the others who have the file open."""
+        transport = None
+        try:
+            ear = partial(Ear, self._heard, self._hello)
+            transport, _ = await self._loop.create_datagram_endpoint(ear, local_addr=("127.0.0.1", 0))
+            self.peers.port = transport.get_extra_info("sockname")[1]
+        except OSError:  # no loopback: what others do is then seen at the next tick
+            self.peers.port = 0
+        try:
+            await self.clerk.change(self._arrive)
+            self._ticking = self.pulse.add(self._tick)
+            self._writing_back = self.pulse.add(self._write_back)
+            self.pulse.start()
+            yield
+        finally:
+            with anyio.CancelScope(shield=True):
+                try:
+                    await asyncio.to_thread(self.pulse.stop)
+                    await self._say(partial(forget, id=self.peers.id))
+                finally:
+                    if transport is not None:
+                        transport.close()
+
+    async def _say(self, going: Callable[[sqlite3.Connection], None]) -> None:
+        """Let others take over at once. Where that cannot be said now, they do so when the lease has expired."""
+        try:
+            await self.clerk.change(going)
+        except BackendError as error:
+            logger.warning("%s: what is owned passes to others when the lease expires", error)
+        self.peers.greet()
+
+    def _arrive(self, connection: sqlite3.Connection) -> None:
+        self.peers.renew(connection, QUIET_S)
+        self.peers.look(connection)
+        self.peers.greet()
+
+    # Groups.
+
+    async def enter(self, team: Team) -> None:
+        """Be a member of a group, and own a share of it at once."""
+        self.teams = {**self.teams, team.name: team}
+        await self.clerk.change(self._share)
+
+    async def leave(self, team: Team) -> None:
+        """Be no member any more: others take over."""
+        self.teams = {name: other for name, other in self.teams.items() if other is not team}
+        await self._say(team.leave)
+
+    async def regain(self) -> None:
+        """Look at once what is owned."""
+        await self.clerk.change(self._share)
+
+    def _share(self, connection: sqlite3.Connection) -> None:
+        """Give a sign of life, and share what is to be shared; inside a transaction."""
+        self.peers.renew(connection, self.options.lease if self.teams else QUIET_S)
+        changed = [team.name for team in self.teams.values() if team.share(connection)]
+        self.peers.look(connection)
+        if changed:
+            self.peers.greet()
+            self._ring()
+
+    def _tick(self, connection: sqlite3.Connection) -> float:
+        """A chore: see what others have done, and give a sign of life.
+
+        It is not waited for until the disk has it: after a power cut there is nobody whose life it could show.
+        """
+        (version,) = connection.execute("PRAGMA data_version").fetchone()
+        if version != self._seen_version:
+            self._seen_version = version
+            self._ring()
+        if self.teams or self.peers.is_due():
+            connection.execute("PRAGMA synchronous = NORMAL")
+            transact(connection, self._share, self.options.patience)
+        else:
+            self.peers.look(connection)
+        return self.options.tick
+
+    # Waking.
+
+    def _changed(self, rows: int) -> None:
+        """So many rows were changed by a commit here."""
+        self.peers.wake()
+        self.bell.ring()
+        self._unwritten += rows
+        if self._unwritten > WRITE_BACK_ROWS and self._writing_back is not None:
+            self._unwritten = 0
+            self.pulse.hurry(self._writing_back)
+
+    def _write_back(self, connection: sqlite3.Connection) -> float:
+        """A chore: bring the write-ahead log into the file, beside the work that goes on."""
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return QUIET_S
+
+    def _hello(self) -> None:
+        """Others have come, gone, or given something away."""
+        if self._ticking is not None:
+            self.pulse.hurry(self._ticking)
+
+    def _heard(self) -> None:
+        self.bell.ring()
+        self.others.ring()
+
+    def _ring(self) -> None:
+        """From any thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._heard)
+        except RuntimeError:  # the loop is closed: nobody waits
+            return

@@ -1,0 +1,171 @@
+"""The internal log and the topics, as tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+
+import anyio
+
+from dagger.backends.sqlite.hub import Hub
+from dagger.backends.sqlite.reader import SqliteReader
+from dagger.backends.sqlite.store import SqliteStore
+from dagger.backends.sqlite.team import Team
+from dagger.backends.sqlite.topics import (
+    append,
+    heads,
+    messages_after,
+    positions,
+    records_after,
+    set_positions,
+)
+from dagger.engine.ports import Batch, Entry, LogRecord, Position, TopicRecord, Write
+
+NOTHING = Batch((), ())
+
+
+class SqliteLog:
+    """Polls the partitions that this process owns; commits what the store was given to write, too."""
+
+    def __init__(self, hub: Hub, store: SqliteStore) -> None:
+        self._hub = hub
+        self._store = store
+        self._topics: dict[str, None] = {"": None}
+        self.begin()
+
+    def begin(self) -> None:
+        """The file was opened: nothing is polled yet."""
+        self._store.take()
+        self._team: Team | None = None
+        self._told: dict[int, int] | None = None
+        """What is owned, as the last poll told; None if it is to be told anew."""
+        self._polled: dict[Position, int] = {}
+        self._rounds = 0
+        self._readers: dict[tuple[str, str], SqliteReader] = {}
+
+    @property
+    def partitions(self) -> int:
+        return self._hub.partitions
+
+    @property
+    def topics(self) -> Collection[str]:
+        """The topics that are polled; the empty one is the internal log."""
+        return self._topics
+
+    def consume(self, topics: Collection[str]) -> None:
+        self._topics = {**self._topics, **dict.fromkeys(topics)}
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        if entries:
+            await self._hub.clerk.append(entries)
+
+    @asynccontextmanager
+    async def join(self) -> AsyncGenerator[None]:
+        team = self._team = Team("", self._hub.peers.id, self.partitions)
+        self._told = None
+        await self._hub.enter(team)
+        try:
+            yield
+        finally:
+            self._team = None
+            with anyio.CancelScope(shield=True):
+                await self._hub.leave(team)
+
+    async def wait(self) -> None:
+        await self._hub.bell.wait("log")
+
+    async def poll(self, limit: int) -> Batch:
+        team = self._team
+        if team is None:
+            return NOTHING
+        owned = team.owned
+        batch, polled = await self._hub.clerk.ask(partial(self._poll, owned=owned, limit=limit))
+        # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
+        self._told, self._polled = owned, polled
+        return batch
+
+    def _poll(
+        self, connection: sqlite3.Connection, owned: dict[int, int], limit: int
+    ) -> tuple[Batch, dict[Position, int]]:
+        """What is new, and how far it goes."""
+        news = None if owned == self._told else owned
+        polled = dict(self._polled) if news is None else self._turned(connection, news)
+        records = list[LogRecord]()
+        messages = list[TopicRecord]()
+        for (topic, partition), start in self._behind(connection, owned, polled):
+            left = limit - len(records) - len(messages)
+            if not left:
+                break
+            found: Sequence[LogRecord | TopicRecord]
+            if topic:
+                found = more = messages_after(connection, topic, partition, start, left)
+                messages += more
+            else:
+                found = others = records_after(connection, partition, start, left)
+                records += others
+            if found:
+                polled[topic, partition] = found[-1].offset
+        return Batch(records, messages, news), polled
+
+    def _turned(self, connection: sqlite3.Connection, owned: dict[int, int]) -> dict[Position, int]:
+        """Other partitions are owned: what is new begins where its last owner has committed."""
+        before = self._told or {}
+        kept = {partition for partition, epoch in owned.items() if before.get(partition) == epoch}
+        begun = {at: offset for at, offset in positions(connection, "").items() if at[1] not in kept}
+        return {**{at: offset for at, offset in self._polled.items() if at[1] in kept}, **begun}
+
+    def _behind(
+        self, connection: sqlite3.Connection, owned: dict[int, int], polled: Mapping[Position, int]
+    ) -> Iterator[tuple[Position, int]]:
+        """Where there is more than was polled; beginning with another at each poll, so that none starves."""
+        ends = heads(connection, list(self._topics))
+        found = [(at, start) for at, end in ends.items() if at[1] in owned and (start := polled.get(at, -1)) < end]
+        self._rounds += 1
+        first = self._rounds % len(found) if found else 0
+        yield from found[first:]
+        yield from found[:first]
+
+    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+        writes = self._store.take()
+        held = self._told or {}
+        partitions = {write.partition for write in writes} | {partition for _, partition in offsets}
+        work = partial(
+            self._commit,
+            writes=writes,
+            entries=entries,
+            offsets=offsets,
+            held={partition: held.get(partition, -1) for partition in partitions},
+        )
+        await self._hub.clerk.change(work, fallible=True)
+
+    def _commit(
+        self,
+        connection: sqlite3.Connection,
+        writes: Sequence[Write],
+        entries: Sequence[Entry],
+        offsets: Mapping[Position, int],
+        held: dict[int, int],
+    ) -> None:
+        team = self._team or Team("", self._hub.peers.id, self.partitions)
+        team.check(connection, held)
+        self._store.apply(connection, writes)
+        append(connection, entries, self.partitions)
+        set_positions(connection, "", {at: offset for at, offset in offsets.items() if at[0]})
+        connection.executemany(
+            "DELETE FROM log WHERE partition = ? AND offset <= ?",
+            [(partition, offset) for (topic, partition), offset in offsets.items() if not topic],
+        )
+
+    async def rewind(self) -> None:
+        self._store.take()
+        self._told, self._polled = None, {}
+        if self._team is not None:
+            await self._hub.regain()
+
+    def reader(self, topic: str, group: str) -> SqliteReader:
+        found = self._readers.get((topic, group))
+        if found is None:
+            found = self._readers[topic, group] = SqliteReader(self._hub, topic, group)
+        return found

@@ -1,0 +1,63 @@
+"""What SQLite says, in our words: what is wrong, with which file, and what to do; and trying again."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import random
+from typing import Final, TypeVar
+
+from dagger.errors import BackendError, BackendUnavailable
+
+T = TypeVar("T")
+
+RETRY_S_MIN: Final = 0.0005
+"""The first pause between tries on a locked file, in seconds; each is up to twice the one before."""
+RETRY_S_MAX: Final = 0.005
+"""The longest of them: the lock of a commit is held for about so long."""
+
+_PASSING: Final = {
+    "SQLITE_BUSY": "is locked by another process; if that one is stopped or stuck, continue or end it",
+    "SQLITE_LOCKED": "is locked; end what holds it",
+    "SQLITE_FULL": "has no room left: the disk is full; nothing was changed; free some space",
+    "SQLITE_IOERR": "cannot be read or written: the disk reports an error; look at it",
+    "SQLITE_NOMEM": "cannot be used: there is no memory left",
+}
+_LASTING: Final = {
+    "SQLITE_READONLY": "is read-only; let this user write to it and to its directory",
+    "SQLITE_CANTOPEN": "cannot be opened; its directory must exist and be writable",
+    "SQLITE_PERM": "may not be opened by this user",
+    "SQLITE_CORRUPT": "is damaged; nothing was changed; restore a backup, or look at it with sqlite3's .recover",
+    "SQLITE_NOTADB": "is no SQLite file; give another path",
+}
+
+
+def told(error: sqlite3.Error, path: Path) -> BackendError:
+    """The error of a call, as one of ours: BackendUnavailable for what may pass."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    for table, kind in ((_PASSING, BackendUnavailable), (_LASTING, BackendError)):
+        for prefix, words in table.items():
+            if name.startswith(prefix):
+                return kind(f"the file '{path}' {words} ({error})")
+    return BackendError(f"the file '{path}' cannot be used: {type(error).__name__}: {error}")
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether it is only that others are at it."""
+    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+
+
+def patiently(call: Callable[[], T], patience_s: float) -> T:
+    """Try again while others have the file locked, for a time; in a thread."""
+    until = time.monotonic() + patience_s
+    pause = RETRY_S_MIN
+    while True:
+        try:
+            return call()
+        except sqlite3.Error as error:
+            if not is_busy(error) or time.monotonic() >= until:
+                raise
+        time.sleep(pause * (0.5 + random() / 2))
+        pause = min(2 * pause, RETRY_S_MAX)

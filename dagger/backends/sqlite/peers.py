@@ -1,0 +1,115 @@
+"""Who else has the file open: to wake them, and to know who is dead.
+
+Each process has an entry, with the port at which it can be woken and how it is known in its host. Entries expire; one
+whose process is gone from this very host counts as expired at once. Nothing that is safe depends on either.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import time
+import uuid
+from pathlib import Path
+from typing import Final
+
+from dagger.backends.sqlite.bell import HELLO, WAKE
+
+QUIET_S: Final = 60.0
+"""How long an entry of a process that owns nothing is good for, in seconds: it is renewed in a third of it."""
+
+
+class Peers:
+    """The entry of this process, and the ports of the others."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4().hex
+        self.port = 0
+        self._host = _host()
+        self._pid = os.getpid()
+        self._started = _started(self._pid) or 0
+        self._renewed_at = time.monotonic()
+        self._others: list[int] = []
+        self._socket: socket.socket | None = None
+
+    def open(self) -> None:
+        """Be able to wake others."""
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+
+    def close(self) -> None:
+        """Wake nobody any more."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def renew(self, connection: sqlite3.Connection, lasts_s: float) -> None:
+        """Say that this process lives, and forget those that do not; inside a transaction."""
+        now = time.time()
+        # Who could not say so for that long may not be the only one: a stopped process can hold the file's lock.
+        stalled = time.monotonic() - self._renewed_at > lasts_s
+        connection.execute(
+            "INSERT INTO peer VALUES (?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET port = excluded.port, expires = excluded.expires",
+            (self.id, self.port, self._host, self._pid, self._started, now + lasts_s),
+        )
+        self._renewed_at = time.monotonic()
+        for id in self._dead(connection, now - lasts_s if stalled else now):
+            forget(connection, id)
+
+    def is_due(self) -> bool:
+        """Whether the entry is to be renewed, of a process that owns nothing."""
+        return time.monotonic() - self._renewed_at > QUIET_S / 3
+
+    def _dead(self, connection: sqlite3.Connection, now: float) -> list[str]:
+        rows = connection.execute("SELECT id, host, pid, started, expires FROM peer WHERE id <> ?", (self.id,))
+        return [
+            id
+            for id, host, pid, started, expires in rows
+            if expires < now or (host and host == self._host and _started(pid) != started)
+        ]
+
+    def look(self, connection: sqlite3.Connection) -> None:
+        """Read the ports of the others."""
+        rows = connection.execute("SELECT port FROM peer WHERE id <> ? AND port > 0", (self.id,))
+        self._others = [port for (port,) in rows]
+
+    def wake(self, data: bytes = WAKE) -> None:
+        """Tell the others. A datagram that is lost costs them a tick."""
+        if self._socket is None:
+            return
+        for port in self._others:
+            try:
+                self._socket.sendto(data, ("127.0.0.1", port))
+            except OSError:  # its buffer is full: it will wake
+                continue
+
+    def greet(self) -> None:
+        """Tell the others that this process has come or is going."""
+        self.wake(HELLO)
+
+
+def forget(connection: sqlite3.Connection, id: str) -> None:
+    """Delete the entry of a peer, and let go what it owned."""
+    connection.execute("UPDATE lease SET owner = NULL WHERE owner = ?", (id,))
+    connection.execute("DELETE FROM member WHERE peer = ?", (id,))
+    connection.execute("DELETE FROM peer WHERE id = ?", (id,))
+
+
+def _host() -> str:
+    """Names the space in which a process number means something, until the next boot; empty where none is known."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> int | None:
+    """When a process of this host was started, in ticks since boot; None if it is gone. Numbers are used again."""
+    try:
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if state in "ZX" else int(fields[18])

@@ -1,0 +1,182 @@
+"""The tables of the file, and how a file of an older version is brought to this one.
+
+`user_version` of the file is the number of steps of `STEPS` that were taken. A step that was released is never
+changed; a change is a new step. `application_id` tells our files from others.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from dagger.backends.sqlite.mishaps import patiently
+from dagger.backends.sqlite.options import Options
+from dagger.errors import BackendError
+
+APPLICATION: Final = 0x64616767
+"""`dagg`: SQLite's `application_id` of our files."""
+
+WAL_PAGES_MAX: Final = 16_384
+"""How long the write-ahead log may become before a commit has to write it back itself, in pages of 4 KiB."""
+
+_TABLES: Final = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
+
+-- One record for each key: an instance, who has subscribed to it, and messages that are held for it.
+CREATE TABLE record (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    partition INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    due INTEGER,
+    busy INTEGER NOT NULL,
+    template TEXT,
+    status TEXT,
+    business TEXT,
+    created INTEGER,
+    ended INTEGER,
+    data BLOB NOT NULL
+);
+CREATE INDEX record_due ON record (partition, due) WHERE due IS NOT NULL;
+CREATE INDEX record_busy ON record (partition) WHERE busy;
+CREATE INDEX record_status ON record (status, key) WHERE status IS NOT NULL;
+CREATE INDEX record_template ON record (template, key) WHERE template IS NOT NULL;
+CREATE INDEX record_business ON record (business, key) WHERE business <> key;
+CREATE INDEX record_ended ON record (ended) WHERE ended IS NOT NULL;
+
+-- The internal log. What is committed is gone.
+CREATE TABLE log (
+    partition INTEGER NOT NULL, offset INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (partition, offset)
+) WITHOUT ROWID;
+
+-- The topics.
+CREATE TABLE message (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    key TEXT,
+    headers TEXT,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (topic, partition, offset)
+) WITHOUT ROWID;
+
+-- The next offset of each partition: of the internal log, whose topic is empty, and of the topics.
+CREATE TABLE head (
+    topic TEXT NOT NULL, partition INTEGER NOT NULL, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+
+-- How far each group has read. The group of the workers is empty.
+CREATE TABLE position (
+    team TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    PRIMARY KEY (team, topic, partition)
+) WITHOUT ROWID;
+
+-- Who has the file open, who of them is in which group, and who owns which partition in it.
+CREATE TABLE peer (
+    id TEXT PRIMARY KEY,
+    port INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    expires REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE member (team TEXT NOT NULL, peer TEXT NOT NULL, PRIMARY KEY (team, peer)) WITHOUT ROWID;
+CREATE TABLE lease (
+    team TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    owner TEXT,
+    epoch INTEGER NOT NULL,
+    PRIMARY KEY (team, partition)
+) WITHOUT ROWID;
+"""
+
+STEPS: Final[Sequence[str]] = (_TABLES,)
+"""Each brings a file of the version before to the next one."""
+
+
+def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connection:
+    """A connection to the file, made or brought to this version if need be.
+
+    Raises BackendError for a file of a newer version or of something else, and what SQLite raises.
+    """
+    # Where several make it at once, SQLite may say that it is locked without waiting.
+    return patiently(lambda: _opened(options, steps), options.patience)
+
+
+def _opened(options: Options, steps: Sequence[str]) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        options.path, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
+    )
+    try:
+        if not _is_current(connection, steps):
+            _checked_version(connection, options, steps)  # before anything is changed in what is not ours
+            connection.execute("PRAGMA journal_mode = WAL")
+            _bring_up(connection, options, steps)
+        # Each of these is of the connection, not of the file. The times are in milliseconds.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _is_current(connection: sqlite3.Connection, steps: Sequence[str]) -> bool:
+    return (_number(connection, "application_id"), _number(connection, "user_version")) == (APPLICATION, len(steps))
+
+
+def _number(connection: sqlite3.Connection, pragma: str) -> int:
+    (found,) = connection.execute(f"PRAGMA {pragma}").fetchone()
+    return int(found)
+
+
+def _bring_up(connection: sqlite3.Connection, options: Options, steps: Sequence[str]) -> None:
+    """Take the steps that are missing, all or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _checked_version(connection, options, steps)
+        for step in steps[version:]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        if version == 0:
+            connection.execute("INSERT INTO meta VALUES ('partitions', ?)", (options.partitions,))
+        connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
+        raise
+
+
+def _checked_version(connection: sqlite3.Connection, options: Options, steps: Sequence[str]) -> int:
+    """The version of the file. Raises BackendError for one that this release cannot use."""
+    version = _number(connection, "user_version")
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and _number(connection, "application_id") != APPLICATION:
+        raise BackendError(f"the file '{options.path}' is a database of something else; give another path")
+    if version > len(steps):
+        raise BackendError(
+            f"the file '{options.path}' is of version {version}, written by a newer release of dagger; this one knows "
+            f"versions up to {len(steps)}: upgrade it, or give another path. Nothing was changed"
+        )
+    return version
+
+
+def _statements(script: str) -> list[str]:
+    """The statements of a script; none of ours has a semicolon inside."""
+    lines = [line.partition("--")[0] for line in script.splitlines()]
+    return [statement for statement in "\n".join(lines).split(";") if statement.strip()]
+
+
+def partitions_of(connection: sqlite3.Connection) -> int:
+    """Into how many partitions the file is divided."""
+    (found,) = connection.execute("SELECT value FROM meta WHERE name = 'partitions'").fetchone()
+    return int(found)

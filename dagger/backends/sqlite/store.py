@@ -1,0 +1,164 @@
+"""The records of all homes, as a table."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from functools import partial
+from typing import Any, Final
+
+from dagger.backends.sqlite.clerk import Clerk
+from dagger.engine.ports import Query, Row, Write
+from dagger.errors import Fenced
+
+AT_ONCE: Final = 256
+"""How many records are read by one statement."""
+
+_INSERT: Final = """
+INSERT INTO record (key, partition, version, due, busy, template, status, business, created, ended, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE: Final = """
+UPDATE record SET version = ?, due = ?, busy = ?, template = ?, status = ?, business = ?, created = ?, ended = ?,
+data = ? WHERE key = ? AND version = ?
+"""
+_UPDATE_DATA: Final = "UPDATE record SET version = ?, data = ? WHERE key = ? AND version = ?"
+_DELETE: Final = "DELETE FROM record WHERE key = ? AND version = ?"
+
+
+class SqliteStore:
+    """Keeps what is to be written until the log commits it: it is one transaction."""
+
+    def __init__(self, clerk: Clerk) -> None:
+        self._clerk = clerk
+        self._staged: list[Write] = []
+
+    async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
+        return await self._clerk.ask(partial(_read, keys=keys)) if keys else []
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        """Stage writes. Whether a version is the stored one is told by the commit, which else raises Fenced."""
+        self._staged += writes
+        return [True] * len(writes)
+
+    def take(self) -> Sequence[Write]:
+        """What is staged, and no longer is."""
+        staged, self._staged = self._staged, []
+        return staged
+
+    def apply(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
+        """Write, inside the transaction of a commit. Raises Fenced where another has written."""
+        gone = [(write.key, write.version) for write in writes if write.data is None and write.version]
+        new = [_new(write) for write in writes if write.data is not None and not write.version]
+        full = [_changed(write) for write in writes if write.data is not None and write.version and write.moved]
+        short = [
+            (write.next, write.data, write.key, write.version)
+            for write in writes
+            if write.data is not None and write.version and not write.moved
+        ]
+        absent = [write.key for write in writes if write.data is None and not write.version]
+        if absent and any(_read(connection, absent)):
+            raise Fenced("a record was made by another worker")
+        try:
+            for statement, rows in ((_DELETE, gone), (_INSERT, new), (_UPDATE, full), (_UPDATE_DATA, short)):
+                if rows and connection.executemany(statement, rows).rowcount != len(rows):
+                    raise Fenced("a record was written by another worker")
+        except sqlite3.IntegrityError as error:
+            raise Fenced("a record was made by another worker") from error
+
+    async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
+        return await self._clerk.ask(partial(_due, partitions=list(partitions), until=until, limit=limit))
+
+    async def next_due(self, partitions: Collection[int], after: int) -> int | None:
+        return await self._clerk.ask(partial(_next_due, partitions=list(partitions), after=after))
+
+    async def busy(self, partitions: Collection[int]) -> Sequence[str]:
+        return await self._clerk.ask(partial(_busy, partitions=list(partitions)))
+
+    async def find(self, query: Query) -> Sequence[Row]:
+        return await self._clerk.ponder(partial(_find, query=query))
+
+    async def count(self, query: Query) -> int:
+        return await self._clerk.ponder(partial(_count, query=query))
+
+
+def _new(write: Write) -> tuple[Any, ...]:
+    return (write.key, write.partition, write.next, *_found_by(write))
+
+
+def _changed(write: Write) -> tuple[Any, ...]:
+    return (write.next, *_found_by(write), write.key, write.version)
+
+
+def _found_by(write: Write) -> tuple[Any, ...]:
+    listing = write.listing
+    listed = (listing.template, listing.status, listing.key, listing.created) if listing else (None,) * 4
+    return (write.due, write.busy, *listed, write.ended, write.data)
+
+
+def _read(connection: sqlite3.Connection, keys: Sequence[str]) -> list[Row | None]:
+    found = dict[str, Row]()
+    for start in range(0, len(keys), AT_ONCE):
+        some = keys[start : start + AT_ONCE]
+        # The same text whenever about as many are wanted, so that the statement is compiled once.
+        wanted = 1 << (len(some) - 1).bit_length()
+        marks = ", ".join("?" * wanted)
+        rows = connection.execute(
+            f"SELECT key, version, data FROM record WHERE key IN ({marks})", (*some, *[some[0]] * (wanted - len(some)))
+        )
+        found.update({key: Row(version, data) for key, version, data in rows})
+    return [found.get(key) for key in keys]
+
+
+def _due(connection: sqlite3.Connection, partitions: Sequence[int], until: int, limit: int) -> list[tuple[str, int]]:
+    found = list[tuple[int, str]]()
+    for partition in partitions:
+        found += connection.execute(
+            "SELECT due, key FROM record WHERE partition = ? AND due <= ? ORDER BY due LIMIT ?",
+            (partition, until, limit),
+        )
+    return [(key, at) for at, key in sorted(found)[:limit]]
+
+
+def _next_due(connection: sqlite3.Connection, partitions: Sequence[int], after: int) -> int | None:
+    found = [
+        connection.execute("SELECT min(due) FROM record WHERE partition = ? AND due > ?", (partition, after)).fetchone()
+        for partition in partitions
+    ]
+    return min((at for (at,) in found if at is not None), default=None)
+
+
+def _busy(connection: sqlite3.Connection, partitions: Sequence[int]) -> list[str]:
+    found = list[str]()
+    for partition in partitions:
+        rows = connection.execute("SELECT key FROM record WHERE busy AND partition = ?", (partition,))
+        found += [key for (key,) in rows]
+    return found
+
+
+def _where(query: Query) -> tuple[str, dict[str, Any]]:
+    """The condition of a query. A key is mostly that of an instance whose id it is; the others have an index."""
+    parts = ["status IS NOT NULL"]
+    if query.template is not None:
+        parts.append("template = :template")
+    if query.status is not None:
+        parts.append("status = :status")
+    if query.key is not None:
+        parts.append("((key = :key AND business = :key) OR (business = :key AND business <> key))")
+    return " AND ".join(parts), {"template": query.template, "status": query.status, "key": query.key}
+
+
+def _find(connection: sqlite3.Connection, query: Query) -> list[Row]:
+    where, values = _where(query)
+    # SQLite's own choice would be an index that finds what is wanted, and then sorts all of it for each page.
+    rows = connection.execute(
+        f"SELECT version, data FROM record WHERE {where} AND key > :after ORDER BY key LIMIT :limit",
+        {**values, "after": query.after or "", "limit": query.limit},
+    )
+    return [Row(*row) for row in rows]
+
+
+def _count(connection: sqlite3.Connection, query: Query) -> int:
+    where, values = _where(query)
+    (found,) = connection.execute(f"SELECT count(*) FROM record WHERE {where}", values).fetchone()
+    return int(found)

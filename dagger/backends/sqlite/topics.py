@@ -1,0 +1,106 @@
+"""Appending to the tables, and reading on from a position: what log and readers have in common."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+from zlib import crc32
+
+import msgspec
+
+from dagger.engine.ports import Append, Entry, LogRecord, Outgoing, TopicRecord
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_DECODE: Final = msgspec.json.Decoder(dict[str, str]).decode
+
+
+def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions: int) -> None:
+    """Put records on the internal log, and messages on their topics; inside a transaction."""
+    records = defaultdict[int, list[bytes]](list)
+    messages = defaultdict[tuple[str, int], list[Outgoing]](list)
+    for entry in entries:
+        if type(entry) is Append:
+            records[entry.partition].append(entry.data)
+        else:
+            messages[entry.topic, crc32(entry.key.encode()) % partitions].append(entry)
+    for partition, datas in records.items():
+        first = _allot(connection, "", partition, len(datas))
+        connection.executemany(
+            "INSERT INTO log VALUES (?, ?, ?)",
+            [(partition, offset, data) for offset, data in enumerate(datas, first)],
+        )
+    now = time.time_ns() // 1_000 if messages else 0
+    for (topic, partition), found in messages.items():
+        first = _allot(connection, topic, partition, len(found))
+        connection.executemany(
+            "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    topic,
+                    partition,
+                    offset,
+                    now,
+                    one.key,
+                    _ENCODE(one.headers).decode() if one.headers else None,
+                    one.payload,
+                )
+                for offset, one in enumerate(found, first)
+            ],
+        )
+
+
+def _allot(connection: sqlite3.Connection, topic: str, partition: int, count: int) -> int:
+    """The first of so many new offsets of a partition: they go on from the last, whatever was deleted since."""
+    (after,) = connection.execute(
+        "INSERT INTO head VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next",
+        (topic, partition, count),
+    ).fetchone()
+    return int(after) - count
+
+
+def records_after(connection: sqlite3.Connection, partition: int, offset: int, limit: int) -> list[LogRecord]:
+    """The records of a partition of the internal log behind an offset."""
+    rows = connection.execute(
+        "SELECT offset, data FROM log WHERE partition = ? AND offset > ? ORDER BY offset LIMIT ?",
+        (partition, offset, limit),
+    )
+    return [LogRecord(partition, at, data) for at, data in rows]
+
+
+def messages_after(
+    connection: sqlite3.Connection, topic: str, partition: int, offset: int, limit: int
+) -> list[TopicRecord]:
+    """The messages of a partition of a topic behind an offset."""
+    rows = connection.execute(
+        "SELECT offset, key, payload, headers FROM message "
+        "WHERE topic = ? AND partition = ? AND offset > ? ORDER BY offset LIMIT ?",
+        (topic, partition, offset, limit),
+    )
+    return [
+        TopicRecord(topic, partition, at, key, payload, _DECODE(headers) if headers else {})
+        for at, key, payload, headers in rows
+    ]
+
+
+def heads(connection: sqlite3.Connection, topics: Sequence[str]) -> dict[tuple[str, int], int]:
+    """The last offset of each partition of these topics."""
+    marks = ", ".join("?" * len(topics))
+    rows = connection.execute(f"SELECT topic, partition, next FROM head WHERE topic IN ({marks})", topics)
+    return {(topic, partition): after - 1 for topic, partition, after in rows}
+
+
+def positions(connection: sqlite3.Connection, team: str) -> dict[tuple[str, int], int]:
+    """How far a group has read."""
+    rows = connection.execute("SELECT topic, partition, offset FROM position WHERE team = ?", (team,))
+    return {(topic, partition): offset for topic, partition, offset in rows}
+
+
+def set_positions(connection: sqlite3.Connection, team: str, offsets: Mapping[tuple[str, int], int]) -> None:
+    """Note how far a group has read; inside a transaction."""
+    connection.executemany(
+        "INSERT INTO position VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET offset = excluded.offset",
+        [(team, topic, partition, offset) for (topic, partition), offset in offsets.items()],
+    )

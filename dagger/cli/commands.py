@@ -1,0 +1,125 @@
+"""What each command does. Errors of ours are told in a line; a status of 2 says that the call itself was wrong."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import anyio
+
+from dagger.backends.sqlite import backup
+from dagger.cli.arguments import parser
+from dagger.cli.messages import publish
+from dagger.cli.targets import UsageError, checked_shared, engine_of
+from dagger.engine import Dagger, Instance
+from dagger.errors import DaggerError, in_line
+
+Arguments = argparse.Namespace
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it went well, 1 if not, 2 if it was called wrongly."""
+    arguments = parser().parse_args(given)
+    try:
+        _COMMANDS[arguments.command](arguments)
+    except UsageError as error:
+        return _refused(error, 2)
+    except DaggerError as error:
+        return _refused(error, 1)
+    except BrokenPipeError:  # whoever reads the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _refused(error: DaggerError, status: int) -> int:
+    print(f"dagger: {in_line(str(error))}", file=sys.stderr)
+    return status
+
+
+def _say(text: str) -> None:
+    """Print, whatever the terminal or file is able to show."""
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
+
+
+def _worker(arguments: Arguments) -> None:
+    logging.basicConfig(
+        level=arguments.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
+    )
+    engine_of(arguments.engine).main()
+
+
+def _with_engine(work: Callable[[Dagger, Arguments], Awaitable[None]]) -> Callable[[Arguments], None]:
+    """A command that asks an engine, and is no worker."""
+
+    def command(arguments: Arguments) -> None:
+        engine = engine_of(arguments.engine)
+        checked_shared(engine.backend, arguments.engine)
+
+        async def run() -> None:
+            async with engine.client():
+                await work(engine, arguments)
+
+        anyio.run(run)
+
+    return command
+
+
+async def _instances(engine: Dagger, arguments: Arguments) -> None:
+    found = await engine.instances(
+        template=arguments.template,
+        status=arguments.status,
+        key=arguments.key,
+        limit=arguments.limit,
+        after=arguments.after,
+    )
+    rows = [("ID", "TEMPLATE", "STATUS", "CREATED", "WAITING FOR"), *map(_row, found)]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(one: Instance) -> tuple[str, ...]:
+    created = one.created.isoformat(sep=" ", timespec="seconds")
+    return in_line(one.id), one.template, one.status.value, created, ", ".join(one.waiting_for)
+
+
+async def _show(engine: Dagger, arguments: Arguments) -> None:
+    _say((await engine.get_instance(arguments.id)).tree())
+
+
+async def _stop(engine: Dagger, arguments: Arguments) -> None:
+    await engine.stop(arguments.id)
+    _say(f"{in_line(arguments.id)}: asked to stop")
+
+
+async def _signal(engine: Dagger, arguments: Arguments) -> None:
+    await engine.signal_json(arguments.id, arguments.name, arguments.value.encode(errors="surrogateescape"))
+    _say(f"{in_line(arguments.id)}: signal '{arguments.name}' sent")
+
+
+def _publish(arguments: Arguments) -> None:
+    count = anyio.run(publish, arguments)
+    _say(f"{count:,} message{'s' if count != 1 else ''} published on {arguments.topic}")
+
+
+def _backup(arguments: Arguments) -> None:
+    anyio.run(backup, arguments.url, arguments.copy)
+    _say(f"copied to {arguments.copy}")
+
+
+_COMMANDS: Final[dict[str, Callable[[Arguments], None]]] = {
+    "worker": _worker,
+    "publish": _publish,
+    "instances": _with_engine(_instances),
+    "show": _with_engine(_show),
+    "stop": _with_engine(_stop),
+    "signal": _with_engine(_signal),
+    "backup": _backup,
+}

@@ -1,0 +1,95 @@
+"""Messages from a shell: checked by the topic that an engine knows, or as they are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from dagger.cli.targets import UsageError, checked_shared, engine_of, is_url
+from dagger.dsl.topics import Topic, checked_topic_name
+from dagger.engine import Dagger
+from dagger.engine.connect import connect
+from dagger.engine.ports import Backend, Outgoing
+from dagger.engine.prepare import checked_headers, checked_message
+from dagger.errors import DecodeError, TemplateError, WrongInput
+from dagger.plan.keys import is_encodable
+
+
+async def publish(arguments: argparse.Namespace) -> int:
+    """Put messages on a topic; gives how many. Raises UsageError, or WrongInput, and then none was published."""
+    texts = list(_texts(arguments.messages))
+    headers = _headers(arguments)
+    if arguments.id is not None and len(texts) != 1:
+        raise UsageError("--id names one message, and there are others; publish them one by one")
+    if is_url(arguments.target):
+        backend = connect(arguments.target, None)
+        entries = [_as_it_is(arguments, headers, data) for _, data in texts]
+    else:
+        engine = engine_of(arguments.target)
+        if arguments.key is not None:
+            raise UsageError("--key goes with a URL; an engine's topic computes the key of a message")
+        backend = engine.backend
+        topic = _topic(engine, arguments.topic)
+        entries = [_checked(topic, headers, where, data) for where, data in texts]
+    checked_shared(backend, arguments.target)
+    for (where, _), entry in zip(texts, entries, strict=True):
+        size = len(entry.payload)
+        if size > backend.size_max:
+            raise WrongInput(f"{where} has {size:,} bytes, and may have {backend.size_max:,}; nothing was published")
+    await _append(backend, entries)
+    return len(entries)
+
+
+async def _append(backend: Backend, entries: list[Outgoing]) -> None:
+    async with backend.open():
+        await backend.log.append(entries)
+
+
+def _texts(given: list[str]) -> list[tuple[str, bytes]]:
+    """Where each message is from, and its bytes."""
+    found = list[tuple[str, bytes]]()
+    for number, text in enumerate(given, start=1):
+        if text == "-":
+            lines = sys.stdin.buffer.read().splitlines()
+            found += [(f"line {at}", line) for at, line in enumerate(lines, start=1) if line.strip()]
+        else:
+            found.append((f"message {number}", text.encode(errors="surrogateescape")))
+    return found
+
+
+def _headers(arguments: argparse.Namespace) -> dict[str, str]:
+    headers = dict[str, str]()
+    for text in arguments.header:
+        name, separator, value = text.partition("=")
+        if not separator or not name:
+            raise UsageError(f"--header '{text}': write NAME=VALUE")
+        headers[name] = value
+    if arguments.id is not None:
+        headers["dagger-id"] = arguments.id
+    return checked_headers(arguments.topic, headers)
+
+
+def _as_it_is(arguments: argparse.Namespace, headers: dict[str, str], data: bytes) -> Outgoing:
+    if not arguments.key or not is_encodable(arguments.key):
+        raise UsageError("a URL says nothing of topics: give the key of the messages with --key")
+    try:
+        name = checked_topic_name(arguments.topic)
+    except TemplateError as error:
+        raise UsageError(str(error)) from None
+    return Outgoing(name, arguments.key, data, headers)
+
+
+def _topic(engine: Dagger, name: str) -> Topic[Any]:
+    known = engine.topics
+    if name not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise UsageError(f"the engine knows no topic '{name}'; it knows: {names}")
+    return known[name]
+
+
+def _checked(topic: Topic[Any], headers: dict[str, str], where: str, data: bytes) -> Outgoing:
+    try:
+        return checked_message(topic, topic.wire.decode(data), headers)
+    except (DecodeError, WrongInput) as error:
+        raise WrongInput(f"{where}: {error}; nothing was published") from None

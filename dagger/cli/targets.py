@@ -1,0 +1,69 @@
+"""What a command is told to work on: an engine of a module, or the URL of a backend."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from traceback import extract_tb
+
+from dagger.engine import Dagger
+from dagger.engine.ports import Backend
+from dagger.errors import DaggerError, RequestError
+
+
+class UsageError(RequestError):
+    """A command is called wrongly."""
+
+
+def is_url(target: str) -> bool:
+    """Whether a target is the URL of a backend."""
+    return "://" in target
+
+
+def engine_of(target: str) -> Dagger:
+    """The engine that `module:name` names. The module is looked for from the working directory too.
+
+    Raises UsageError for what is not there, or is no engine, and RequestError where the module itself raises an error
+    of ours, with the line that it comes from.
+    """
+    if is_url(target):
+        raise UsageError(f"'{target}' is a URL, which knows no templates; name the engine, as shop.orders:engine")
+    module, separator, name = target.partition(":")
+    if not separator or not name or "" in module.split("."):
+        raise UsageError(f"'{target}' names no engine; write MODULE:NAME, as shop.orders:engine")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: object = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(f"{error.name}.")):
+            raise UsageError(f"there is no module '{module}', neither here nor installed") from None
+        raise
+    except DaggerError as error:
+        raise RequestError(f"{_origin(error)}: {error}") from error
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise UsageError(f"module '{module}' has no '{name}'")
+        found = getattr(found, part)
+    if not isinstance(found, Dagger):
+        raise UsageError(f"'{target}' is no Dagger but a {type(found).__name__}")
+    return found
+
+
+def _origin(error: DaggerError) -> str:
+    """The line of a user's module that an error comes from."""
+    ours = str(Path(__file__).parents[1])
+    places = [
+        f"{frame.filename}:{frame.lineno}"
+        for frame in extract_tb(error.__traceback__)
+        if not frame.filename.startswith((ours, "<frozen", importlib.__file__))
+    ]
+    return places[-1]
+
+
+def checked_shared(backend: Backend, target: str) -> None:
+    """Raises UsageError where what a command does would reach nobody: in memory all is of one process."""
+    if not backend.shared:
+        raise UsageError(f"'{target}' keeps everything in the memory of one process: no other has a part in it")

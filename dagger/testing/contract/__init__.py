@@ -1,0 +1,49 @@
+"""The contract suite for backends: derive from `BackendContract`, give it your `Storage`, and run pytest."""
+
+import pytest
+
+# The suite's own assertions say what they compared, as those of a test file do.
+pytest.register_assert_rewrite("dagger.testing.contract")
+
+from dagger.testing.contract.crashes import CrashContract as CrashContract  # noqa: E402  # to be rewritten first
+from dagger.testing.contract.finding import AgendaContract as AgendaContract  # noqa: E402  # as above
+from dagger.testing.contract.finding import ListingContract as ListingContract  # noqa: E402  # as above
+from dagger.testing.contract.guarantees import GuaranteeContract as GuaranteeContract  # noqa: E402  # as above
+from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402  # as above
+from dagger.testing.contract.owners import OwnerContract as OwnerContract  # noqa: E402  # as above
+from dagger.testing.contract.storage import Storage as Storage  # noqa: E402  # as above
+from dagger.testing.contract.store import StoreContract as StoreContract  # noqa: E402  # as above
+from dagger.testing.contract.together import TogetherContract as TogetherContract  # noqa: E402  # as above
+from dagger.testing.contract.topics import ReaderContract as ReaderContract  # noqa: E402  # as above
+from dagger.testing.contract.topics import TopicContract as TopicContract  # noqa: E402  # as above
+
+
+class BackendContract(
+    LogContract,
+    TopicContract,
+    ReaderContract,
+    OwnerContract,
+    StoreContract,
+    AgendaContract,
+    ListingContract,
+    GuaranteeContract,
+    CrashContract,
+    TogetherContract,
+):
+    """All of the contract: the ports of log and store, and the guarantees that an engine gives on them."""
+
+
+__all__ = [
+    "AgendaContract",
+    "BackendContract",
+    "CrashContract",
+    "GuaranteeContract",
+    "ListingContract",
+    "LogContract",
+    "OwnerContract",
+    "ReaderContract",
+    "Storage",
+    "StoreContract",
+    "TogetherContract",
+    "TopicContract",
+]

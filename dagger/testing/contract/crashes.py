@@ -1,0 +1,148 @@
+"""Guarantees under mishaps: whatever goes wrong, and wherever, what comes out is what comes out undisturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import anyio
+import pytest
+
+from dagger.engine.instance import Instance
+from dagger.engine.ports import Backend, TopicRecord
+from dagger.testing.clock import VirtualClock
+from dagger.testing.contract import shop
+from dagger.testing.contract.case import Case
+from dagger.testing.contract.driver import Driver, messages_of
+from dagger.testing.contract.hands import LIMIT_S, needs_sharing
+from dagger.testing.contract.mishaps import Died, Mishap, MishapBackend, Sort
+from dagger.testing.contract.storage import Storage
+
+IDS = ("o-1", "other", "o-3")
+KEYS = {"o-1", "o-2", "o-3"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of the scenario leads to."""
+
+    instances: tuple[tuple[object, ...], ...]
+    published: tuple[tuple[str, str, bytes, str], ...]
+    """Topic, key, payload and id of every message, as often as a reader gets it."""
+
+
+class CrashContract(Case):
+    """Guarantees 1 to 6 with one mishap at every place in turn."""
+
+    places_every: ClassVar[int] = 1
+    """1 tries every place, 5 every fifth: for a backend that takes its time."""
+
+    def test_who_dies_before_any_call_changes_nothing(self, storage: Storage) -> None:
+        """The next process goes on with what was committed."""
+        self._at_every_place(storage, "dies before")
+
+    def test_who_dies_after_any_call_changes_nothing(self, storage: Storage) -> None:
+        """What was called has happened, and nobody has heard of it."""
+        self._at_every_place(storage, "dies after")
+
+    def test_who_is_overtaken_before_any_call_changes_nothing(self, storage: Storage) -> None:
+        """It is paused for so long that another does all of the work, and then goes on as if nothing had been."""
+        needs_sharing(storage.backend())
+        self._at_every_place(storage, "paused")
+
+    def test_a_commit_that_is_fenced_changes_nothing(self, storage: Storage) -> None:
+        """Every record comes again."""
+        self._at_every_place(storage, "fenced")
+
+    def test_a_commit_that_cannot_be_done_now_changes_nothing(self, storage: Storage) -> None:
+        """Every record comes again."""
+        self._at_every_place(storage, "unavailable")
+
+    def test_a_commit_whose_answer_is_lost_changes_nothing(self, storage: Storage) -> None:
+        """No record comes again, though the worker believes so."""
+        self._at_every_place(storage, "answer lost")
+
+    def _at_every_place(self, storage: Storage, sort: Sort) -> None:
+        expected = anyio.run(outcome, storage, Mishap("fenced", 1_000_000))
+        number = 0
+        while True:
+            storage.wipe()
+            mishap = Mishap(sort, number)
+            found = anyio.run(outcome, storage, mishap)
+            assert found == expected, f"{mishap.struck}, call {number}"
+            if not mishap.struck:
+                break
+            number += self.places_every
+        assert number, "nothing was called"
+
+
+async def outcome(storage: Storage, mishap: Mishap) -> Outcome:
+    """Play the scenario to its end, by as many processes as it takes; the first has the mishap."""
+    clock = VirtualClock()
+    backend = storage.backend()
+
+    async def be_overtaken() -> None:
+        if not await storage.expire(backend):
+            pytest.skip("the storage has no way to let what is owned pass to others (`expire`)")
+        await work(storage.backend(), clock)
+
+    mishap.meanwhile = be_overtaken
+    with anyio.fail_after(LIMIT_S):
+        try:
+            await work(MishapBackend(backend, mishap), clock)
+        except* Died:
+            await work(storage.backend(), clock)
+        return await look(storage, clock)
+
+
+async def work(backend: Backend, clock: VirtualClock) -> None:
+    """A process that plays the scenario."""
+    async with worker(backend, clock).working() as engine:
+        await play(engine)
+
+
+def worker(backend: Backend, clock: VirtualClock) -> Driver:
+    """An engine that knows the workflow, and what starts it."""
+    engine = Driver(backend, clock)
+    engine.start_on(shop.ORDERS, shop.order)
+    return engine
+
+
+async def play(engine: Driver) -> None:
+    """Three orders: one whose answer comes early, one whose id is not its key, and one that a message starts.
+
+    All of it may be said again, by another process that does not know what was said before.
+    """
+    await engine.publish(shop.PAYMENTS, shop.Paid("o-1", "early"), id="p-1")
+    first = await engine.start(shop.order, shop.Order("o-1"))
+    second = await engine.start(shop.order, shop.Order("o-2"), id="other")
+    await engine.publish(shop.ORDERS, shop.Order("o-3"), id="order-3")
+    await engine.publish(shop.PAYMENTS, shop.Paid("o-2", "second"), id="p-2")
+    await engine.publish(shop.PAYMENTS, shop.Paid("o-3", "third"), id="p-3")
+    third = await engine.start(shop.order, shop.Order("o-3"))
+    await engine.finish(first, second, third)
+
+
+async def look(storage: Storage, clock: VirtualClock) -> Outcome:
+    """What is there, for a process that opens it afterwards."""
+    backend = storage.backend()
+    async with worker(backend, clock).working() as engine:
+        await engine.settle()
+        found = [await engine.get_instance(id) for id in IDS]
+        published = [
+            record
+            for topic in (shop.CHARGES, shop.SHIPMENTS)
+            for record in await messages_of(backend, topic.name, KEYS)
+        ]
+    return Outcome(tuple(_told(one) for one in found), tuple(_shown(published)))
+
+
+def _told(instance: Instance) -> tuple[object, ...]:
+    result: Any = instance.result
+    steps = [(step.path, step.status, step.attempts) for step in instance.steps]
+    return (instance.id, instance.status, result, str(instance.error), *steps)
+
+
+def _shown(records: Sequence[TopicRecord]) -> list[tuple[str, str, bytes, str]]:
+    return sorted((one.topic, one.key or "", one.payload, one.headers["dagger-id"]) for one in records)

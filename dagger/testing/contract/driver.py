@@ -1,0 +1,132 @@
+"""An engine that works when it is told to, on a clock that stands still: no loop of its own, and no real time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Self
+
+import anyio
+
+from dagger.dsl.topics import Topic
+from dagger.engine.clock import MICROSECOND
+from dagger.engine.dagger import Dagger
+from dagger.engine.ports import Backend, Outgoing, TopicRecord
+from dagger.engine.run import Run
+from dagger.errors import BackendUnavailable, Fenced
+from dagger.testing.clock import VirtualClock
+from dagger.testing.contract.hands import REST_S
+
+
+class Driver(Dagger):
+    """A `Dagger` on any backend; a test steps it."""
+
+    def __init__(self, backend: Backend, clock: VirtualClock, **settings: Any) -> None:
+        super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
+        self.time = clock
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncGenerator[Self]:
+        """Be a process that does not work, until the end of the block."""
+        try:
+            await self._open()
+            yield self
+        finally:
+            await self._close()
+
+    @asynccontextmanager
+    async def working(self) -> AsyncGenerator[Self]:
+        """Be a worker, until the end of the block; tasks that still run are cut off."""
+        try:
+            async with self.connected(), anyio.create_task_group() as group:
+                await self._begin()
+                self._group, self._tasks.leaving = group, False
+                try:
+                    async with self.backend.log.join():
+                        yield self
+                finally:
+                    self._group, self._tasks.leaving = None, True
+                    group.cancel_scope.cancel()
+        except BaseExceptionGroup as found:
+            if len(found.exceptions) == 1:  # what failed in the block is told as it is
+                raise found.exceptions[0] from None
+            raise
+
+    @property
+    def owned(self) -> set[int]:
+        """The partitions that it works on."""
+        return set(self._worker._owned)  # pyright: ignore[reportPrivateUsage]  # nothing else tells
+
+    # Working.
+
+    async def step(self) -> bool:
+        """Let what is due fire, and apply a batch; whether there was something to do."""
+        worker = self._worker
+        try:
+            rang = await worker.ring()
+            return await worker.run_once() or rang > 0
+        except (Fenced, BackendUnavailable):
+            await worker.rewind()
+            return True
+
+    async def until(self, done: Callable[[], Awaitable[bool]]) -> None:
+        """Work until something is so. The clock stands still."""
+        while not await done():
+            if not await self.step():
+                await self.rest()
+
+    async def rest(self) -> None:
+        """Let tasks and others have their turn, and see what was committed."""
+        with anyio.move_on_after(REST_S):
+            await self.backend.log.wait()
+        await self._look()
+
+    async def settle(self) -> None:
+        """Work until nothing is left to do at the time that the clock shows."""
+        quiet = 0
+        while quiet < 2 or self._tasks.paths:
+            if await self.step():
+                quiet = 0
+            else:
+                quiet += 1
+                await self.rest()
+
+    async def finish(self, *runs: Run[Any]) -> None:
+        """Work, and let time pass whenever there is nothing else to do, until these runs have ended."""
+        while not all(run.status.is_end for run in runs):
+            if await self.step():
+                continue
+            due = self._worker.next_due
+            if self._tasks.paths or due is None:
+                await self.rest()
+            else:
+                await self._look()
+                self.time.move_to(due)
+
+    def advance(self, by: timedelta) -> None:
+        """Move the clock; nothing else happens."""
+        self.time.move_to(self.time.now() + by // MICROSECOND)
+
+    # Topics.
+
+    async def put(self, topic: Topic[Any], payload: bytes, *, key: str = "") -> None:
+        """Put bytes on a topic as they are, whether or not they can be decoded."""
+        await self._open()
+        await self.backend.log.append([Outgoing(topic.name, key, payload)])
+
+
+async def messages_of(backend: Backend, topic: str, keys: set[str], group: str = "contract") -> list[TopicRecord]:
+    """All messages of these keys that are on a topic, by an open backend: a marker behind each key shows its end."""
+    marker = "contract-end"
+    await backend.log.append([Outgoing(topic, key, b"", {marker: group}) for key in sorted(keys)])
+    found = list[TopicRecord]()
+    missing = set(keys)
+    reader = backend.log.reader(topic, group)
+    while missing:
+        for record in await reader.read(100):
+            if record.headers.get(marker) == group:
+                missing.discard(record.key or "")
+            elif marker not in record.headers and record.key in keys:
+                found.append(record)
+    return found

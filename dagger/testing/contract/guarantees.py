@@ -1,0 +1,284 @@
+"""The guarantees of an engine on a backend, by their numbers; with a mishap at every place they are in `crashes`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import anyio
+
+from dagger.core.state import Status
+from dagger.dsl import listener, task, template
+from dagger.engine.router import dead_letter_topic
+from dagger.testing.clock import VirtualClock
+from dagger.testing.contract import shop
+from dagger.testing.contract.case import Case
+from dagger.testing.contract.crashes import outcome
+from dagger.testing.contract.driver import Driver, messages_of
+from dagger.testing.contract.hands import in_loop
+from dagger.testing.contract.mishaps import Mishap, MishapBackend
+from dagger.testing.contract.storage import Storage
+
+MOMENT = timedelta(microseconds=1)
+
+
+class GuaranteeContract(Case):
+    """What users are promised; each test opens the storage anew after every event."""
+
+    # 1. An accepted submission is never lost, and is started once, however often it is sent again.
+
+    @in_loop
+    async def test_1_what_is_accepted_while_nobody_works_is_carried_out(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        async with Driver(storage.backend(), clock).connected() as client:
+            runs = [await client.start(shop.hears, shop.Heard(f"h-{number}")) for number in range(20)]
+            await client.publish_all(shop.NOTES, [shop.Paid(run.id, "last") for run in runs])
+        async with process(storage, clock) as engine:
+            await engine.settle()
+            assert await statuses(engine, [run.id for run in runs]) == {Status.COMPLETED}
+
+    @in_loop
+    async def test_1_what_is_sent_again_is_started_once(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        for _ in range(3):
+            async with process(storage, clock) as engine:
+                for _ in range(3):
+                    await engine.start(shop.order, shop.Order("o-1"))
+                await engine.settle()
+        async with process(storage, clock) as engine:
+            await engine.publish(shop.PAYMENTS, shop.Paid("o-1", "r"))
+            await engine.finish(await engine.start(shop.order, shop.Order("o-1")))
+            await engine.start(shop.order, shop.Order("o-1"))
+            await engine.settle()
+            assert await engine.count(template="ContractOrder") == 1
+            for topic in (shop.CHARGES, shop.SHIPMENTS):
+                assert len(await messages_of(engine.backend, topic.name, {"o-1"})) == 1
+
+    @in_loop
+    async def test_1_a_message_that_comes_again_starts_an_instance_once(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        for _ in range(3):
+            async with process(storage, clock) as engine:
+                await engine.publish(shop.ORDERS, shop.Order("o-1"))
+                await engine.settle()
+                assert await engine.count() == 1
+        async with process(storage, clock) as engine:
+            assert len(await messages_of(engine.backend, shop.CHARGES.name, {"o-1"})) == 1
+
+    # 3. A message is applied at most once, and at least once if it matches; those of one key in their order.
+
+    @in_loop
+    async def test_3_messages_are_applied_once_and_in_their_order(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        texts = ["a", "b", "b", "c", "a", "last"]
+        async with process(storage, clock) as engine:
+            await engine.start(shop.hears, shop.Heard("h-1"))
+            await engine.settle()
+        for text in texts:
+            async with process(storage, clock) as engine:
+                await engine.publish(shop.NOTES, shop.Paid("h-1", text), id=text)
+                await engine.settle()
+        async with process(storage, clock) as engine:
+            assert (await engine.get_instance("h-1")).result == shop.Heard("h-1", ("a", "b", "c", "last"))
+
+    @in_loop
+    async def test_3_messages_that_nobody_named_are_each_applied(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        async with process(storage, clock) as engine:
+            run = await engine.start(shop.hears, shop.Heard("h-1"))
+            for text in ("a", "b", "a", "a", "last"):
+                await engine.publish(shop.NOTES, shop.Paid("h-1", text))
+            await engine.finish(run)
+            assert run.result == shop.Heard("h-1", ("a", "b", "a", "a", "last"))
+
+    @in_loop
+    async def test_3_early_messages_are_kept_in_their_order(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        for text in ("a", "b", "c", "last"):
+            async with process(storage, clock) as engine:
+                await engine.publish(shop.NOTES, shop.Paid("h-1", text))
+                await engine.settle()
+        async with process(storage, clock) as engine:
+            run = await engine.start(shop.hears, shop.Heard("h-1"))
+            await engine.finish(run)
+            assert run.result == shop.Heard("h-1", ("a", "b", "c", "last"))
+
+    def test_3_records_that_come_again_are_applied_once(self, storage: Storage) -> None:
+        """Every commit in turn is refused: what it was for comes again."""
+        for number in range(1_000):
+            storage.wipe()
+            mishap = Mishap("fenced", number)
+            assert anyio.run(hear_all, storage, mishap) == ("a", "b", "b", "c", "last"), mishap.struck
+            if not mishap.struck:
+                break
+
+    # 4. Every message that is published carries a deterministic id.
+
+    def test_4_what_is_published_has_the_same_ids_each_time(self, storage: Storage) -> None:
+        first = anyio.run(outcome, storage, Mishap("fenced", 1_000_000))
+        storage.wipe()
+        second = anyio.run(outcome, storage, Mishap("fenced", 1_000_000))
+        assert first.published == second.published
+        ids = [id for _, _, _, id in first.published]
+        assert len(set(ids)) == len(ids) == 6
+
+    # 5. A timer fires once, and not before its time.
+
+    @in_loop
+    async def test_5_a_timer_fires_at_its_time_and_once(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        async with process(storage, clock) as engine:
+            await engine.start(shop.naps, shop.Order("n-1"))
+            await engine.settle()
+            started = clock.time
+        clock.move_to(clock.now() + shop.HOUR // MOMENT - 1)
+        async with process(storage, clock) as engine:
+            await engine.settle()
+            assert (await engine.get_instance("n-1")).status is Status.EXECUTING
+            engine.advance(MOMENT)
+            await engine.settle()
+            ended = await engine.get_instance("n-1")
+            assert (ended.status, ended.ended) == (Status.COMPLETED, started + shop.HOUR)
+        clock.move_to(clock.now() + shop.HOUR // MOMENT)
+        async with process(storage, clock) as engine:
+            await engine.settle()
+            assert await engine.get_instance("n-1") == ended
+
+    @in_loop
+    async def test_5_a_timer_whose_time_passes_while_nobody_works_fires(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        ids = [f"n-{number}" for number in range(20)]
+        async with process(storage, clock) as engine:
+            for id in ids:
+                await engine.start(shop.naps, shop.Order(id))
+                engine.advance(MOMENT)
+            await engine.settle()
+        clock.move_to(clock.now() + 24 * shop.HOUR // MOMENT)
+        async with process(storage, clock) as engine:
+            await engine.settle()
+            assert await statuses(engine, ids) == {Status.COMPLETED}
+
+    # 6. A task runs at least once; its result is recorded once.
+
+    @in_loop
+    async def test_6_a_task_that_was_cut_off_runs_again(self, storage: Storage) -> None:
+        runs = list[str]()
+        begun = anyio.Event()
+
+        @task
+        async def work(order: shop.Order) -> int:
+            runs.append(order.id)
+            if len(runs) == 1:
+                begun.set()
+                await anyio.sleep_forever()
+            return len(runs)
+
+        works = template("ContractWorks", work, key=shop.by_id)
+        clock = VirtualClock()
+        async with process(storage, clock) as engine:
+            await engine.start(works, shop.Order("w-1"))
+            while not begun.is_set():
+                if not await engine.step():
+                    await engine.rest()
+        for _ in range(2):
+            async with process(storage, clock) as engine:
+                run = await engine.start(works, shop.Order("w-1"))
+                await engine.finish(run)
+                await engine.settle()
+                assert (run.result, run.step("work").attempts) == (2, 1)
+        assert runs == ["w-1", "w-1"]
+
+    @in_loop
+    async def test_6_a_result_that_the_log_cannot_take_now_is_recorded_later(self, storage: Storage) -> None:
+        runs = list[str]()
+
+        @task
+        async def work(order: shop.Order) -> int:
+            runs.append(order.id)
+            return len(runs)
+
+        mishap = Mishap("unavailable", 1, "append")  # the first append is the start
+        engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+        async with engine.working():
+            run = await engine.start(template("ContractWorks", work, key=shop.by_id), shop.Order("w-1"))
+            await engine.finish(run)
+            assert (run.result, runs) == (1, ["w-1"])
+        assert mishap.struck
+
+    # 7. Nothing that a user sends can stop a partition.
+
+    @in_loop
+    async def test_7_what_cannot_be_decoded_goes_to_the_dead_letters(self, storage: Storage) -> None:
+        async with process(storage, VirtualClock()) as engine:
+            run = await engine.start(shop.hears, shop.Heard("h-1"))
+            for payload in (b"", b"\xff", b"{", b'{"id": 1}', b"null"):
+                await engine.put(shop.NOTES, payload, key="h-1")
+                await engine.put(shop.ORDERS, payload, key="h-1")
+            await engine.publish(shop.NOTES, shop.Paid("h-1", "last"))
+            await engine.finish(run)
+            assert run.result == shop.Heard("h-1", ("last",))
+            await engine.settle()
+            for topic in (shop.NOTES, shop.ORDERS):
+                letters = await messages_of(engine.backend, dead_letter_topic(topic.name), {"h-1"})
+                assert [one.payload for one in letters] == [b"", b"\xff", b"{", b'{"id": 1}', b"null"]
+                assert all(one.headers["dagger-reason"] for one in letters)
+
+    @in_loop
+    async def test_7_a_message_whose_key_cannot_be_computed_goes_to_the_dead_letters(self, storage: Storage) -> None:
+        def by_luck(message: shop.Paid) -> Any:
+            if message.receipt == "none":
+                return None
+            raise shop.Jammed(message.receipt)
+
+        lucky = template("ContractLucky", listener(shop.NOTES, by=by_luck), key=shop.by_id, takes=shop.Order)
+        async with process(storage, VirtualClock()) as engine:
+            engine.register(lucky)
+            run = await engine.start(shop.hears, shop.Heard("h-1"))
+            for receipt in ("none", "raises", "last"):
+                await engine.publish(shop.NOTES, shop.Paid("h-1", receipt))
+            await engine.finish(run)
+            assert run.result == shop.Heard("h-1", ("none", "raises", "last"))
+            await engine.settle()
+            letters = await messages_of(engine.backend, dead_letter_topic(shop.NOTES.name), {"h-1"})
+            assert len(letters) == 3
+
+    @in_loop
+    async def test_7_a_function_that_raises_fails_its_instance_and_no_other(self, storage: Storage) -> None:
+        async with process(storage, VirtualClock()) as engine:
+            ids = [f"h-{number}" for number in range(8)]
+            runs = [await engine.start(shop.hears, shop.Heard(id)) for id in ids]
+            for id in ids:
+                await engine.publish(shop.NOTES, shop.Paid(id, "raise" if id == "h-3" else "last"))
+            await engine.finish(*runs)
+            assert [run.id for run in runs if run.status is Status.FAILURE] == ["h-3"]
+            assert str(runs[3].error).endswith("Jammed: h-3")
+
+
+@asynccontextmanager
+async def process(storage: Storage, clock: VirtualClock) -> AsyncGenerator[Driver]:
+    """A worker of its own, which knows the workflows of the suite."""
+    engine = Driver(storage.backend(), clock)
+    engine.start_on(shop.ORDERS, shop.order)
+    engine.register(shop.hears)
+    engine.register(shop.naps)
+    async with engine.working():
+        yield engine
+
+
+async def statuses(engine: Driver, ids: Sequence[str]) -> set[Status]:
+    """How these instances stand."""
+    return {(await engine.get_instance(id)).status for id in ids}
+
+
+async def hear_all(storage: Storage, mishap: Mishap) -> tuple[str, ...]:
+    """What an instance has heard at the end, of messages without an id of their own."""
+    engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+    async with engine.working():
+        run = await engine.start(shop.hears, shop.Heard("h-1"))
+        for text in ("a", "b", "b", "c", "last"):
+            await engine.publish(shop.NOTES, shop.Paid("h-1", text))
+            await engine.step()
+        await engine.finish(run)
+        return run.result.texts

@@ -1,0 +1,38 @@
+"""What an author gives the suite: the data that a backend keeps, and the hooks by which it is made to suffer."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from dagger.engine.ports import Backend
+
+
+class Storage(Protocol):
+    """The data under test. Derive from it: the hooks have defaults, for backends to which they mean nothing."""
+
+    urls: tuple[str, str | None] | None = None
+    """The URLs, of the broker and of the store, by which another process connects to the same data; None where all is
+    gone with the process."""
+
+    def backend(self) -> Backend:
+        """A backend object on the data, not open yet. Each that is asked for stands for a process of its own."""
+        ...
+
+    def wipe(self) -> None:
+        """Delete all data. Nothing is open meanwhile."""
+        ...
+
+    async def expire(self, backend: Backend) -> bool:
+        """Let all that an open backend owns pass to others without its noticing, as if it had been paused.
+
+        It must take nothing back before it is told to `rewind`. False where there is never a second owner.
+        """
+        return False
+
+    async def purge(self, backend: Backend, before: int) -> bool:
+        """Let an open backend delete all that ended before a time, in microseconds. False where it never does."""
+        return False
+
+    async def publish_keyless(self, backend: Backend, topic: str, payload: bytes) -> bool:
+        """Put a message without a key on a topic, as other programs may. False where there is always one."""
+        return False

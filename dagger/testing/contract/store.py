@@ -1,0 +1,180 @@
+"""The store: compare-and-swap, record by record, and what records are found by."""
+
+from __future__ import annotations
+
+import pytest
+
+from dagger.engine.ports import Append, Row, Write
+from dagger.errors import Fenced
+from dagger.testing.contract.case import Case
+from dagger.testing.contract.hands import alone, in_loop, needs_sharing, note
+from dagger.testing.contract.storage import Storage
+
+
+class StoreContract(Case):
+    """The contract of records."""
+
+    # Reading.
+
+    @in_loop
+    async def test_a_record_is_read_as_it_was_written(self, storage: Storage) -> None:
+        given = {"key": b"data", "empty": b"", "schlüssel 🗝": bytes(range(256)), "long": b"x" * 300_000, "a/b c": b"d"}
+        async with alone(storage) as hands:
+            assert await hands.save(*[Write(key, 0, 0, 7, data) for key, data in given.items()])
+            assert await hands.store.read(list(given)) == [Row(7, data) for data in given.values()]
+        async with alone(storage) as hands:
+            assert await hands.store.read(list(given)) == [Row(7, data) for data in given.values()]
+
+    @in_loop
+    async def test_what_does_not_exist_is_none_in_its_place(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            assert await hands.save(*[Write(f"k-{n}", 0, 0, n + 1, b"%d" % n) for n in range(0, 1000, 2)])
+            rows = await hands.store.read([f"k-{n}" for n in reversed(range(1000))])
+        wanted = [Row(n + 1, b"%d" % n) if n % 2 == 0 else None for n in reversed(range(1000))]
+        assert rows == wanted
+
+    @in_loop
+    async def test_keys_differ_by_every_character(self, storage: Storage) -> None:
+        keys = ["key", "KEY", "key ", " key", "kéy", "ke\u0301y", "k\0y", "k%y", "k_y"]
+        async with alone(storage) as hands:
+            assert await hands.save(*[Write(key, 0, 0, 1, key.encode()) for key in keys])
+            assert await hands.store.read(keys) == [Row(1, key.encode()) for key in keys]
+
+    # Compare-and-swap.
+
+    @in_loop
+    async def test_next_becomes_the_version(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            assert await hands.save(Write("key", 0, 0, 5, b"one"))
+            assert await hands.save(Write("key", 0, 5, 9_000_000_000_000, b"two"))
+            assert await hands.row("key") == Row(9_000_000_000_000, b"two")
+            assert await hands.save(Write("key", 0, 9_000_000_000_000, 9_000_000_000_001, b"three"))
+            assert await hands.row("key") == Row(9_000_000_000_001, b"three")
+
+    @in_loop
+    @pytest.mark.parametrize("version", [0, 1, 4, 6])
+    async def test_a_write_of_another_version_changes_nothing(self, storage: Storage, version: int) -> None:
+        async with alone(storage) as hands:
+            assert await hands.save(Write("key", 0, 0, 5, b"old"))
+            assert not await hands.save(Write("key", 0, version, 8, b"no", due=1, busy=True))
+            assert await hands.row("key") == Row(5, b"old")
+            assert await hands.store.due([0], 10, 10) == []
+            assert await hands.store.busy([0]) == []
+            assert not await hands.save(Write("key", 0, version, 8, None))
+            assert await hands.row("key") == Row(5, b"old")
+            assert await hands.save(Write("key", 0, 5, 6, b"new"))
+
+    @in_loop
+    async def test_a_write_of_what_does_not_exist_makes_nothing(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            assert not await hands.save(Write("key", 0, 5, 6, b"no"))
+            assert await hands.row("key") is None
+
+    @in_loop
+    async def test_a_deleted_record_is_gone_and_may_be_made_again(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            assert await hands.save(Write("key", 0, 0, 5, b"old", due=1, busy=True))
+            assert await hands.save(Write("key", 0, 5, 6, None))
+            assert await hands.row("key") is None
+            assert await hands.store.due([0], 10, 10) == []
+            assert await hands.store.next_due([0], -1) is None
+            assert await hands.store.busy([0]) == []
+            assert not await hands.save(Write("key", 0, 5, 7, b"late"))
+            assert not await hands.save(Write("key", 0, 6, 7, b"late"))
+            assert await hands.save(Write("key", 0, 0, 8, b"new"))
+            assert await hands.row("key") == Row(8, b"new")
+
+    @in_loop
+    async def test_one_that_is_refused_says_so_for_itself_or_takes_all_with_it(self, storage: Storage) -> None:
+        async with alone(storage, "CONTRACT") as hands:
+            assert await hands.save(Write("old", 0, 0, 5, b"old"))
+            await hands.log.append([Append(0, b"record")])
+            polled = await hands.records(1)
+            answers = await hands.store.write([Write("one", 0, 0, 1, b"1"), Write("old", 0, 4, 6, b"no")])
+            if all(answers):
+                with pytest.raises(Fenced):
+                    await hands.commit(polled, [note("CONTRACT", "k", b"no")])
+                await hands.log.rewind()
+                assert await hands.store.read(["one", "old"]) == [None, Row(5, b"old")]
+                await hands.commit(await hands.records(1))
+                await hands.nothing_is_left()
+            else:
+                assert list(answers) == [True, False]
+                await hands.log.commit([], {})
+                assert await hands.store.read(["one", "old"]) == [Row(1, b"1"), Row(5, b"old")]
+
+    @in_loop
+    async def test_of_two_who_write_the_first_wins(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            assert await hands.save(Write("key", 0, 0, 1, b"first"))
+            assert not await hands.save(Write("key", 0, 0, 1, b"second"))
+            assert await hands.row("key") == Row(1, b"first")
+
+    # With the log.
+
+    @in_loop
+    async def test_where_it_is_atomic_nothing_is_written_before_the_commit(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            if not hands.backend.atomic:
+                pytest.skip("the backend is not atomic: a write may be seen before its commit")
+            await hands.log.append([Append(0, b"record")])
+            polled = await hands.records(1)
+            await hands.store.write([Write("key", 0, 0, 1, b"staged", due=1, busy=True)])
+            assert await hands.row("key") is None
+            assert await hands.store.due([0], 10, 10) == []
+            await hands.log.append([Append(0, b"an append is not the commit")])
+            assert await hands.row("key") is None
+            await hands.commit(polled)
+            assert await hands.row("key") == Row(1, b"staged")
+
+    @in_loop
+    async def test_where_it_is_atomic_a_rewind_forgets_what_was_written(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            if not hands.backend.atomic:
+                pytest.skip("the backend is not atomic: a write may be seen before its commit")
+            await hands.store.write([Write("key", 0, 0, 1, b"staged")])
+            await hands.log.rewind()
+            await hands.poll()
+            await hands.log.commit([], {})
+            assert await hands.row("key") is None
+            await hands.store.write([Write("key", 0, 0, 1, b"staged")])
+        async with alone(storage) as hands:
+            await hands.log.commit([], {})
+            assert await hands.row("key") is None
+
+    @in_loop
+    async def test_where_it_is_atomic_a_commit_that_raises_writes_nothing(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            if not hands.backend.atomic:
+                pytest.skip("the backend is not atomic: a write may be seen before its commit")
+            await hands.store.write([Write("key", 0, 0, 1, b"staged")])
+            with pytest.raises(Exception, match=r"."):
+                await hands.log.commit([note("CONTRACT", "\ud800")], {})
+            await hands.log.rewind()
+            await hands.poll()
+            assert await hands.row("key") is None
+            await hands.log.commit([], {})
+            assert await hands.row("key") is None
+
+    @in_loop
+    async def test_other_processes_see_what_was_committed(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            needs_sharing(hands.backend)
+            other = storage.backend()
+            async with other.open():
+                assert await other.store.read(["key"]) == [None]
+                assert await hands.save(Write("key", 0, 0, 1, b"one"))
+                assert await other.store.read(["key"]) == [Row(1, b"one")]
+
+    @in_loop
+    async def test_what_ended_long_ago_may_be_deleted(self, storage: Storage) -> None:
+        """And nothing else: neither what ended since, nor what lives."""
+        async with alone(storage) as hands:
+            writes = [Write("old", 0, 0, 1, b"", ended=10), Write("new", 0, 0, 1, b"", ended=30)]
+            assert await hands.save(*writes, Write("lives", 0, 0, 1, b""), Write("again", 0, 0, 1, b"", ended=10))
+            assert await hands.save(Write("again", 0, 1, 2, b""))
+            if not await storage.purge(hands.backend, 20):
+                pytest.skip("the backend keeps what has ended (`purge`)")
+            rows = await hands.store.read(["old", "new", "lives", "again"])
+            assert [row is not None for row in rows] == [False, True, True, True]
+            assert await hands.save(Write("old", 0, 0, 5, b"made again"))

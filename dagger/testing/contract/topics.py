@@ -1,0 +1,225 @@
+"""External topics: what is published is consumed by workers and by readers, in the order of each key."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from dagger.engine.ports import Append, Reader
+from dagger.testing.contract.case import Case
+from dagger.testing.contract.hands import (
+    Hands,
+    alone,
+    in_loop,
+    needs_sharing,
+    note,
+    working,
+)
+from dagger.testing.contract.log import IMPOSSIBLE
+from dagger.testing.contract.storage import Storage
+
+TOPIC = "CONTRACT"
+OTHER = "CONTRACT.other"
+
+
+class TopicContract(Case):
+    """The contract of external topics, as workers consume them."""
+
+    @in_loop
+    async def test_a_message_is_polled_as_it_was_published(self, storage: Storage) -> None:
+        given = [
+            note(TOPIC, "key", b"payload", trace="t-1"),
+            note(TOPIC, "", b"no key"),
+            note(TOPIC, "schlüssel 🗝", bytes(range(256)), **{"dagger-id": "ä", "empty": ""}),
+            note(TOPIC, "no payload", b""),
+            note(TOPIC, "long", b"x" * 300_000),
+        ]
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append(given)
+            found = await hands.messages(len(given))
+        told = sorted((one.topic, one.key or "", one.payload, sorted(one.headers.items())) for one in found)
+        assert told == sorted((one.topic, one.key, one.payload, sorted(one.headers.items())) for one in given)
+
+    @in_loop
+    async def test_messages_of_one_key_are_polled_in_their_order(self, storage: Storage) -> None:
+        keys = [f"key-{number}" for number in range(10)]
+        async with alone(storage, TOPIC) as hands:
+            for number in range(3):
+                await hands.log.append([note(TOPIC, key, b"%d" % number) for key in keys])
+            found = await hands.messages(30, limit=7)
+        for key in keys:
+            own = [one for one in found if one.key == key]
+            assert [one.payload for one in own] == [b"0", b"1", b"2"]
+            assert len({one.partition for one in own}) == 1
+            assert [one.offset for one in own] == sorted({one.offset for one in own})
+
+    @in_loop
+    async def test_a_message_without_a_key_is_polled(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands:
+            if not await storage.publish_keyless(hands.backend, TOPIC, b"payload"):
+                pytest.skip("every message of this backend has a key")
+            (found,) = await hands.messages(1)
+            assert (found.key, found.payload) == (None, b"payload")
+
+    @in_loop
+    async def test_only_the_topics_that_are_consumed_are_polled(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([note(OTHER, "k", b"no"), note(TOPIC, "k", b"yes"), note(OTHER, "k", b"no")])
+            (found,) = await hands.messages(1)
+            assert found.payload == b"yes"
+            await hands.commit([found])
+            await hands.nothing_is_left()
+
+    @in_loop
+    async def test_what_was_published_before_anybody_consumed_is_polled(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([note(OTHER, "k", b"early")])
+            await hands.nothing_is_left()
+            hands.log.consume([OTHER, TOPIC])
+            (found,) = await hands.messages(1)
+            assert (found.topic, found.payload) == (OTHER, b"early")
+
+    @in_loop
+    async def test_a_message_is_polled_again_until_it_is_committed(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([note(TOPIC, "k", b"%d" % number) for number in range(3)])
+            first = await hands.messages(3)
+            await hands.log.rewind()
+            assert await hands.messages(3) == first
+        async with working(storage, TOPIC) as hands:
+            assert await hands.messages(3) == first
+            await hands.commit(first[:1])
+            await hands.log.rewind()
+            assert await hands.messages(2) == first[1:]
+        async with working(storage, TOPIC) as hands:
+            assert await hands.messages(2) == first[1:]
+            await hands.commit(first[1:])
+        async with alone(storage, TOPIC) as hands:
+            await hands.nothing_is_left()
+
+    @in_loop
+    async def test_records_and_messages_are_committed_at_once(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([Append(0, b"record"), note(TOPIC, "k", b"message")])
+            found = await hands.take(2)
+            with pytest.raises(Exception, match=r"."):
+                await hands.commit(found, [note(OTHER, "k", b"no"), IMPOSSIBLE])
+            await hands.log.rewind()
+            again = await hands.take(2)
+            assert {type(one) for one in again} == {type(one) for one in found}
+            await hands.commit(again, [note(OTHER, "k", b"yes")])
+            await hands.log.rewind()
+            await hands.nothing_is_left()
+            assert await read(hands.log.reader(OTHER, "group"), 1) == [b"yes"]
+
+    @in_loop
+    async def test_wait_returns_when_something_is_published(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands, anyio.create_task_group() as group:
+
+            async def wait() -> None:
+                await hands.log.wait()
+                (message,) = await hands.messages(1)
+                await hands.commit([message])
+
+            group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            await hands.log.append([note(TOPIC, "k")])
+
+
+class ReaderContract(Case):
+    """The contract of readers: each group has every message at least once."""
+
+    @in_loop
+    async def test_a_group_reads_every_message_in_the_order_of_its_key(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            await publish(hands, 6)
+            reader = hands.log.reader(TOPIC, "group")
+            assert await read(reader, 6, limit=4) == [b"0", b"1", b"2", b"3", b"4", b"5"]
+            await publish(hands, 1)
+            assert await read(reader, 1) == [b"0"]
+
+    @in_loop
+    async def test_groups_do_not_disturb_each_other(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await publish(hands, 3)
+            for group in ("one", "two"):
+                assert await read(hands.log.reader(TOPIC, group), 3) == [b"0", b"1", b"2"]
+            assert [one.payload for one in await hands.messages(3)] == [b"0", b"1", b"2"]
+
+    @in_loop
+    async def test_a_group_reads_each_of_its_topics(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            await hands.log.append([note(TOPIC, "k", b"one"), note(OTHER, "k", b"two")])
+            assert await read(hands.log.reader(TOPIC, "group"), 1) == [b"one"]
+            assert await read(hands.log.reader(OTHER, "group"), 1) == [b"two"]
+
+    @in_loop
+    async def test_groups_whose_names_look_alike_are_two(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            needs_sharing(hands.backend)
+            await hands.log.append([note("CONTRACT/x", f"k-{n}", b"%d" % n) for n in range(20)])
+            await hands.log.append([note("x", f"k-{n}", b"%d" % n) for n in range(20)])
+            async with working(storage) as others, anyio.create_task_group() as group:
+                group.start_soon(read, hands.log.reader("CONTRACT/x", "a"), 20)
+                await read(others.log.reader("x", "a/CONTRACT"), 20)
+
+    @in_loop
+    async def test_what_was_read_is_committed_by_the_next_read(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            await publish(hands, 4)
+            reader = hands.log.reader(TOPIC, "group")
+            assert await read(reader, 2, limit=2) == [b"0", b"1"]
+            assert await read(reader, 1, limit=1) == [b"2"]  # it commits the two, and is not committed
+        async with alone(storage) as hands:
+            assert await read(hands.log.reader(TOPIC, "group"), 2) == [b"2", b"3"]
+        async with alone(storage) as hands:
+            assert await read(hands.log.reader(TOPIC, "group"), 2) == [b"2", b"3"]
+
+    @in_loop
+    async def test_what_was_read_last_is_read_again_after_a_rewind(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            await publish(hands, 4)
+            reader = hands.log.reader(TOPIC, "group")
+            assert await read(reader, 1, limit=1) == [b"0"]
+            assert await read(reader, 2, limit=2) == [b"1", b"2"]
+            reader.rewind()
+            assert await read(reader, 3, limit=3) == [b"1", b"2", b"3"]
+
+    @in_loop
+    async def test_a_reader_waits_until_there_is_something(self, storage: Storage) -> None:
+        async with alone(storage) as hands, anyio.create_task_group() as group:
+            found = list[bytes]()
+
+            async def wait() -> None:
+                found.extend(await read(hands.log.reader(TOPIC, "group"), 1))
+
+            group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            assert found == []
+            await publish(hands, 1)
+
+    @in_loop
+    async def test_a_reader_sees_what_another_process_publishes(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            needs_sharing(hands.backend)
+            other = storage.backend()
+            async with other.open(), anyio.create_task_group() as group:
+                group.start_soon(read, other.log.reader(TOPIC, "group"), 2)
+                await anyio.wait_all_tasks_blocked()
+                await publish(hands, 1)
+                await publish(hands, 1)
+
+
+async def publish(hands: Hands, count: int) -> None:
+    """Messages of one key, numbered."""
+    await hands.log.append([note(TOPIC, "key", b"%d" % number) for number in range(count)])
+
+
+async def read(reader: Reader, count: int, limit: int = 100) -> list[bytes]:
+    """Read until there are so many payloads."""
+    found = list[bytes]()
+    while len(found) < count:
+        batch = await reader.read(limit)
+        assert 0 < len(batch) <= limit
+        found += [message.payload for message in batch]
+    return found

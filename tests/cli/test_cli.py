@@ -1,0 +1,283 @@
+"""The command `dagger`, in this process and as one of its own."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dagger import Dagger, Status
+from dagger.cli import main
+from dagger.testing.contract.driver import messages_of
+from tests.cli import shop
+
+ROOT = Path(__file__).resolve().parents[2]
+ENGINE = "tests.cli.shop:engine"
+HALF = os.fsdecode(b"\xff")
+"""What an argument is that is no text."""
+PAID = '{"order_id": "o-1", "receipt": "r-7"}'
+
+
+@pytest.fixture(autouse=True)
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dagger:
+    """The engine of the module, on a file of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    fresh = Dagger("sqlite:///cli.db", lifespan=shop.lifespan)
+    fresh.register(shop.order)
+    monkeypatch.setattr(shop, "engine", fresh)
+    shop.LIFESPANS.clear()
+    return fresh
+
+
+def started(engine: Dagger, *ids: str) -> None:
+    async def run() -> None:
+        async with engine.client():
+            await engine.start_all(shop.order, [shop.Order(id) for id in ids])
+
+    anyio.run(run)
+
+
+def worked(engine: Dagger, *ids: str) -> None:
+    """Work until these instances have ended, or wait for a signal."""
+
+    async def run() -> None:
+        async with engine:
+            for id in ids:
+                found = await engine.get_instance(id) if await engine.count(key=id) else None
+                while found is None or not (found.status.is_end or found.waiting_for):
+                    await anyio.sleep(0.01)
+                    found = await engine.get_instance(id) if await engine.count(key=id) else None
+
+    anyio.run(run)
+
+
+def test_a_message_of_an_engines_topic(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
+    started(engine, "o-1")
+    assert main(["publish", ENGINE, "PAYMENTS", PAID]) == 0
+    assert capsys.readouterr().out == "1 message published on PAYMENTS\n"
+    assert shop.LIFESPANS == []
+
+
+def test_messages_reach_their_instance_and_a_signal_ends_it(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
+    started(engine, "o-1", "o-2")
+    assert main(["publish", ENGINE, "PAYMENTS", PAID, "--id", "p-1"]) == 0
+    worked(engine, "o-1", "o-2")
+    assert main(["signal", ENGINE, "o-1", "say", '{"text": "hello", "loud": true}']) == 0
+    assert main(["stop", ENGINE, "o-2"]) == 0
+    worked(engine, "o-1", "o-2")
+    capsys.readouterr()
+    assert main(["instances", ENGINE]) == 0
+    head, first, second = capsys.readouterr().out.splitlines()
+    assert head.split() == ["ID", "TEMPLATE", "STATUS", "CREATED", "WAITING", "FOR"]
+    assert first.split()[:3] == ["o-1", "Order", "COMPLETED"]
+    assert second.split()[:3] == ["o-2", "Order", "STOPPED"]
+    assert main(["instances", ENGINE, "--status", "STOPPED"]) == 0
+    assert "o-1" not in capsys.readouterr().out
+    assert main(["show", ENGINE, "o-1"]) == 0
+    tree = capsys.readouterr().out
+    assert "✔ Order o-1  COMPLETED" in tree
+    assert "said" in tree
+
+
+def test_messages_of_a_url_go_as_they_are(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["publish", "sqlite:///cli.db", "ANY", "--key", "k", "--header", "a=b=c", "one", "two"]
+    assert main(given) == 0
+    assert capsys.readouterr().out == "2 messages published on ANY\n"
+
+    async def read() -> list[tuple[bytes, dict[str, str]]]:
+        async with engine.client():
+            return [(one.payload, dict(one.headers)) for one in await messages_of(engine.backend, "ANY", {"k"})]
+
+    assert anyio.run(read) == [(b"one", {"a": "b=c"}), (b"two", {"a": "b=c"})]
+
+
+def test_messages_are_read_from_the_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{PAID}\n\n{PAID}\n".encode())))
+    assert main(["publish", ENGINE, "PAYMENTS", "-"]) == 0
+    assert capsys.readouterr().out == "2 messages published on PAYMENTS\n"
+
+
+def test_one_wrong_message_keeps_all_back(
+    engine: Dagger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f'{PAID}\n{{"order_id": 7}}\n'.encode())))
+    assert main(["publish", ENGINE, "PAYMENTS", "-"]) == 1
+    assert capsys.readouterr().err.startswith("dagger: line 2: Paid: ")
+
+    async def count() -> int:
+        async with engine.client():
+            return len(await messages_of(engine.backend, "PAYMENTS", {"o-1"}))
+
+    assert anyio.run(count) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "told"),
+    [
+        (["worker", "nowhere:engine"], 2, "there is no module 'nowhere'"),
+        (["worker", "tests.cli.shop"], 2, "write MODULE:NAME"),
+        (["worker", ".shop:engine"], 2, "write MODULE:NAME"),
+        (["worker", "tests..shop:engine"], 2, "write MODULE:NAME"),
+        (["worker", "tests.cli.shop:nothing"], 2, "has no 'nothing'"),
+        (["worker", "tests.cli.shop:NO_ENGINE"], 2, "is no Dagger but a int"),
+        (["worker", "sqlite:///cli.db"], 2, "is a URL, which knows no templates; name the engine"),
+        (["show", "sqlite:///cli.db", "o-1"], 2, "is a URL, which knows no templates; name the engine"),
+        (["show", "tests.cli.shop:in_memory", "o-1"], 2, "keeps everything in the memory of one process"),
+        (["publish", "tests.cli.shop:in_memory", "PAYMENTS", PAID], 2, "in the memory of one process"),
+        (["publish", "memory://", "PAYMENTS", PAID, "--key", "k"], 2, "in the memory of one process"),
+        (["publish", ENGINE, "NOWHERE", PAID], 2, "knows no topic 'NOWHERE'; it knows: PAYMENTS"),
+        (["publish", ENGINE, "PAYMENTS", PAID, "--key", "k"], 2, "--key goes with a URL"),
+        (["publish", ENGINE, "PAYMENTS", PAID, PAID, "--id", "p"], 2, "--id names one message"),
+        (["publish", ENGINE, "PAYMENTS", PAID, "--header", "a"], 2, "write NAME=VALUE"),
+        (["publish", "sqlite:///cli.db", "PAYMENTS", PAID], 2, "with --key"),
+        (["publish", "sqlite:///cli.db", "", PAID, "--key", "k"], 2, "topic: its name is ''"),
+        (["publish", "sqlite:///cli.db", HALF, PAID, "--key", "k"], 2, r"topic '\udcff': a topic's name holds no"),
+        (["publish", "sqlite:///cli.db", "PAYMENTS", PAID, "--key", HALF], 2, "with --key"),
+        (["publish", ENGINE, "PAYMENTS", PAID, "--header", f"{HALF}=a"], 1, r"header '\udcff' is 'a'"),
+        (["publish", ENGINE, "PAYMENTS", HALF], 1, "message 1: Paid: "),
+        (["publish", "nothing://there", "PAYMENTS", PAID, "--key", "k"], 1, "no backend is installed for nothing://"),
+        (["publish", ENGINE, "PAYMENTS", "no json"], 1, "message 1: Paid: "),
+        (["show", ENGINE, "o-9"], 1, "no instance has the id 'o-9'"),
+        (["stop", ENGINE, "o-9"], 1, "no instance has the id 'o-9'"),
+        (["instances", ENGINE, "--limit", "0"], 1, "limit is 0"),
+        (["instances", ENGINE, "--after", HALF], 1, r"after is '\udcff'; give text"),
+        (["show", ENGINE, HALF], 1, r"got '\udcff'"),
+        (["backup", "sqlite:///nowhere.db", "copy.db"], 1, "'nowhere.db' does not exist"),
+    ],
+)
+def test_what_is_wrong_is_told(given: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(given) == status
+    error = capsys.readouterr().err
+    assert error.startswith("dagger: ")
+    assert told in error
+    assert error.count("\n") == 1
+
+
+def test_a_signal_of_another_type_is_refused(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
+    started(engine, "o-1")
+    worked(engine, "o-1")
+    assert main(["signal", ENGINE, "o-1", "say", '{"text": 7}']) == 1
+    assert "`str`, got `int`" in capsys.readouterr().err
+    assert main(["signal", ENGINE, "o-1", "shout", "7"]) == 1
+    assert "waits for no signal 'shout'; it waits for: say" in capsys.readouterr().err
+    assert main(["signal", ENGINE, "o-1", "say", f'"{HALF}"']) == 1
+    assert capsys.readouterr().err.startswith("dagger: ")
+
+
+ODD = "ö\n\x1b[31mred"
+"""An id that would change the terminal: messages bring ids from outside."""
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_what_is_told_stands_in_its_line(
+    engine: Dagger, encoding: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(engine, ODD)
+    worked(engine, ODD)
+    shown = "ö\\n\\x1b[31mred" if encoding == "utf-8" else "\\xf6\\n\\x1b[31mred"
+    for given in (["instances", ENGINE], ["show", ENGINE, ODD], ["stop", ENGINE, ODD]):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        done = subprocess.run(program(*given), cwd=tmp_path, capture_output=True, timeout=60, env=environment)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert shown in done.stdout.decode(encoding)
+        assert b"\x1b" not in done.stdout
+    assert main(["show", ENGINE, f"no {ODD}"]) == 1
+    assert capsys.readouterr().err == "dagger: no instance has the id 'no ö\\n\\x1b[31mred'\n"
+
+
+def test_a_module_whose_template_is_wrong_is_told_with_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "wrong_shop.py").write_text("from dagger import Topic\n\norders = Topic('', str, key=len)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["worker", "wrong_shop:engine"]) == 1
+    assert capsys.readouterr().err.startswith(f"dagger: {tmp_path}/wrong_shop.py:3: topic: its name is ''")
+
+
+def test_a_file_is_copied(engine: Dagger, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    started(engine, "o-1")
+    assert main(["backup", "sqlite:///cli.db", "copy.db"]) == 0
+    assert main(["backup", "sqlite:///cli.db", "copy.db"]) == 1
+    assert "'copy.db' exists already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["", "worker", "publish", "instances", "show", "stop", "signal", "backup"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as found:
+        main([*command.split(), "--help"])
+    assert found.value.code == 0
+    assert ("example:" if command else "examples:") in capsys.readouterr().out
+
+
+def test_what_is_too_large_is_refused(
+    engine: Dagger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(type(engine.backend), "size_max", 60)
+    large = f'{{"order_id": "o-1", "receipt": "{"r" * 60}"}}'
+    assert main(["publish", ENGINE, "PAYMENTS", PAID, large]) == 1
+    assert "message 2 has 91 bytes, and may have 60; nothing was published" in capsys.readouterr().err
+    assert main(["publish", "sqlite:///cli.db", "PAYMENTS", "--key", "o-1", large]) == 1
+    assert "message 1 has 94 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["worker", ENGINE], ["instances", ENGINE], ["show", ENGINE, "o-1"]])
+def test_a_file_that_cannot_be_used_is_told(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cli.db").write_text("a letter" * 1_000)
+    assert main(command) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("dagger: the file 'cli.db' is no SQLite file")
+
+
+def test_a_worker_whose_file_is_damaged_on_the_way_says_so(engine: Dagger, tmp_path: Path) -> None:
+    started(engine, "o-1")
+    connection = sqlite3.connect(tmp_path / "cli.db")
+    connection.execute("DROP TABLE lease")
+    connection.close()
+    done = subprocess.run(program("worker", ENGINE), cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("dagger: the file 'cli.db' cannot be used")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_package_is_the_command() -> None:
+    command = [sys.executable, "-m", "dagger", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith("usage: dagger [-h] COMMAND")
+
+
+def program(*given: str) -> list[str]:
+    """The command as a process; the module is found from the root of this checkout."""
+    begin = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from dagger.cli import main; "
+    return [sys.executable, "-c", f"{begin} sys.exit(main({list(given)!r}))"]
+
+
+def test_a_worker_gets_what_another_process_publishes(engine: Dagger, tmp_path: Path) -> None:
+    started(engine, "o-1")
+    worker = subprocess.Popen(program("worker", ENGINE), cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        subprocess.run(program("publish", ENGINE, "PAYMENTS", PAID), cwd=tmp_path, check=True, timeout=60)
+
+        async def end() -> Status:
+            async with engine.client():
+                while not await engine.count(status=Status.EXECUTING):  # noqa: ASYNC110  # no event tells it
+                    await anyio.sleep(0.01)
+                await engine.signal("o-1", "say", shop.Word("bye"))  # kept until the message has come
+                return (await engine.wait("o-1")).status
+
+        assert anyio.run(end) is Status.COMPLETED
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        _, told = worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    assert "working on Order" in told
+    assert "received SIGTERM: leaving" in told

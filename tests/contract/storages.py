@@ -1,0 +1,67 @@
+"""The backends that are here, as storages."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+
+from typing_extensions import override
+
+from dagger.backends.memory import MemoryBackend
+from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.options import options_of
+from dagger.backends.sqlite.peers import forget
+from dagger.backends.sqlite.retention import purge
+from dagger.engine.ports import Backend
+from dagger.testing.contract import Storage
+
+
+class InMemory(Storage):
+    """One object: to close and open it stands for another process, since it forgets what only a process knows."""
+
+    def __init__(self, kind: type[MemoryBackend] = MemoryBackend) -> None:
+        self._kind = kind
+        self._one = kind()
+
+    @override
+    def backend(self) -> Backend:
+        return self._one
+
+    @override
+    def wipe(self) -> None:
+        self._one = self._kind()
+
+
+class OnSqlite(Storage):
+    """A file."""
+
+    def __init__(self, folder: Path, options: str = "lease=2s") -> None:
+        self.file = folder / "contract.db"
+        url = f"sqlite:///{self.file}?{options}"
+        self.urls = (url, None)
+        self._options = options_of(url)
+
+    @override
+    def backend(self) -> Backend:
+        return SqliteBackend(self._options)
+
+    @override
+    def wipe(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self.file.with_name(self.file.name + suffix).unlink()
+
+    @override
+    async def expire(self, backend: Backend) -> bool:
+        assert isinstance(backend, SqliteBackend)
+        hub = backend.hub
+        await asyncio.to_thread(hub.pulse.stop)
+        await hub.clerk.change(lambda connection: forget(connection, hub.peers.id))
+        return True
+
+    @override
+    async def purge(self, backend: Backend, before: int) -> bool:
+        assert isinstance(backend, SqliteBackend)
+        await backend.hub.clerk.change(lambda connection: purge(connection, before, 0, ()))
+        return True

@@ -1,0 +1,192 @@
+"""An event for a template that the worker does not know waits in the record of its key; nothing is lost."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from dagger import Again, Dagger, Status, Topic, listener, signal, sleep, task, template
+from dagger.backends.memory import MemoryBackend
+from dagger.engine.worker import DEAD_LETTERS
+from dagger.testing import TestEngine
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Order:
+    id: str
+    texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Note:
+    id: str
+    text: str = ""
+
+
+notes = Topic("NOTES", Note, key=lambda m: m.id)
+
+
+def by_id(order: Order) -> str:
+    return order.id
+
+
+@listener(notes)
+def noted(order: Order, message: Note) -> Order | Again[Order]:
+    """Takes notes until one says `end`."""
+    after = Order(order.id, (*order.texts, message.text))
+    return after if message.text == "end" else Again(after)
+
+
+@task
+async def shout(order: Order) -> str:
+    return " ".join(order.texts).upper()
+
+
+known_here = template("Known", listener(notes), key=by_id, takes=Order)
+workflow = template("Workflow", noted >> shout, key=by_id)
+ALL = "A B END"
+
+
+@pytest.fixture
+def memory() -> MemoryBackend:
+    return MemoryBackend()
+
+
+@pytest.fixture
+def without(memory: MemoryBackend) -> TestEngine:
+    """Knows another template, which takes messages of the same topic."""
+    engine = TestEngine(backend=memory)
+    engine.register(known_here)
+    return engine
+
+
+async def submit(memory: MemoryBackend, order: Order) -> None:
+    """Submit by an engine that does no work."""
+    client = Dagger(backend=memory)
+    await client.start(workflow, order)
+
+
+async def take_over(memory: MemoryBackend) -> TestEngine:
+    """Another engine, which knows the template, becomes the worker."""
+    engine = TestEngine(backend=memory)
+    engine.register(workflow)
+    await engine.crash()
+    return engine
+
+
+async def test_a_submission_and_messages_wait_for_a_worker_that_knows_the_template(
+    memory: MemoryBackend, without: TestEngine
+) -> None:
+    await submit(memory, Order("o-1"))
+    await without.settle()
+    for text in ("a", "b", "end"):
+        await without.deliver(notes, Note("o-1", text))
+    assert without.counts == {"plan_missing": 4}
+    assert await without.count() == 0
+    engine = await take_over(memory)
+    assert (await engine.get_instance("o-1")).result == ALL
+    assert [record for record in memory.log.history if record.topic == DEAD_LETTERS] == []
+
+
+async def test_an_instance_that_has_begun_waits_too(memory: MemoryBackend, without: TestEngine) -> None:
+    engine = TestEngine(backend=memory)
+    run = await engine.start(workflow, Order("o-1"))
+    await engine.deliver(notes, Note("o-1", "a"))
+    await without.crash()  # the one without the template is the worker now
+    for text in ("b", "end"):
+        await without.deliver(notes, Note("o-1", text))
+    assert run.status is Status.EXECUTING
+    engine = await take_over(memory)
+    assert (await engine.get_instance("o-1")).result == ALL
+
+
+async def test_others_go_on_meanwhile(memory: MemoryBackend, without: TestEngine) -> None:
+    await submit(memory, Order("o-1"))
+    run = await without.start(known_here, Order("o-2"))
+    await without.deliver(notes, Note("o-1", "a"))
+    await without.deliver(notes, Note("o-2", "mine"))
+    assert run.result == Note("o-2", "mine")
+
+
+async def test_a_worker_that_learns_the_template_goes_on(memory: MemoryBackend, without: TestEngine) -> None:
+    await submit(memory, Order("o-1"))
+    for text in ("a", "b", "end"):
+        await without.deliver(notes, Note("o-1", text))
+    without.register(workflow)
+    await without.settle()
+    assert (await without.get_instance("o-1")).result == ALL
+
+
+async def test_the_next_event_goes_behind_what_is_parked(memory: MemoryBackend, without: TestEngine) -> None:
+    await submit(memory, Order("o-1"))
+    for text in ("a", "b"):
+        await without.deliver(notes, Note("o-1", text))
+    engine = await take_over(memory)
+    await engine.deliver(notes, Note("o-1", "end"))
+    assert (await engine.get_instance("o-1")).result == ALL
+
+
+async def test_a_take_over_by_one_without_the_template_changes_nothing(
+    memory: MemoryBackend, without: TestEngine
+) -> None:
+    await submit(memory, Order("o-1"))
+    for text in ("a", "b", "end"):
+        await without.deliver(notes, Note("o-1", text))
+        await without.crash()
+    engine = await take_over(memory)
+    assert (await engine.get_instance("o-1")).result == ALL
+
+
+async def test_stops_and_signals_wait_as_well(memory: MemoryBackend, without: TestEngine) -> None:
+    engine = TestEngine(backend=memory)
+    body = signal("go", str) >> sleep(HOUR)
+    runs = [await engine.start(template("Go", body, key=by_id, takes=Order), Order(id)) for id in ("o-1", "o-2")]
+    client = Dagger(backend=memory)
+    client.register(template("Go", body, key=by_id, takes=Order))
+    await without.crash()
+    await client.signal("o-1", "go", "now")
+    await client.stop("o-2")
+    await without.settle()
+    await engine.crash()
+    assert [run.status for run in runs] == [Status.EXECUTING, Status.STOPPED]
+    assert runs[0].step("go").status is Status.COMPLETED
+
+
+async def test_a_timer_stays_due(memory: MemoryBackend, without: TestEngine) -> None:
+    engine = TestEngine(backend=memory)
+    nap = template("Nap", sleep(HOUR), key=by_id, takes=Order)
+    run = await engine.start(nap, Order("o-1"))
+    await without.crash()
+    await without.advance(2 * HOUR)
+    assert without.counts == {"plan_missing": 1}
+    without.register(nap)
+    await without.settle()
+    assert (await without.get_instance("o-1")).status is Status.COMPLETED
+    assert run.status is Status.EXECUTING
+
+
+def test_it_waits_in_a_file_too(tmp_path: Path) -> None:
+    asyncio.run(in_a_file(tmp_path))
+
+
+async def in_a_file(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'parked.db'}"
+    here = Dagger(url)
+    here.register(known_here)
+    client = Dagger(url)
+    await client.start(workflow, Order("o-1"))
+    async with here:
+        other = await here.start(known_here, Order("o-2"))
+        for id in ("o-1", "o-2"):
+            await here.publish_all(notes, [Note(id, text) for text in ("a", "b", "end")])
+        await here.wait(other)
+        while here.counts.get("plan_missing", 0) < 4:
+            await here.publish(notes, Note("nobody"))
+    await client.aclose()
+    async with Dagger(url) as engine:
+        run = await engine.start(workflow, Order("o-1"))  # again, as it is not there yet
+        assert (await engine.wait(run)).result == ALL

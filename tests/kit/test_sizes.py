@@ -1,0 +1,110 @@
+"""What is too large for the store is refused where it is given, or fails its instance; the next record is applied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from dagger import Status, Topic, WrongInput, for_each, listener, signal, sleep, task, template
+from dagger.backends.memory import MemoryBackend
+from dagger.engine.ports import Append
+from dagger.engine.worker import DEAD_LETTERS
+from dagger.testing import TestEngine
+
+SIZE_MAX = 4_000
+
+
+class Small(MemoryBackend):
+    size_max = SIZE_MAX
+
+
+@dataclass(frozen=True)
+class Word:
+    key: str
+    text: str = ""
+
+
+words = Topic("WORDS", Word, key=lambda m: m.key)
+
+
+def key_of(word: Word) -> str:
+    return word.key
+
+
+@task
+def grow(word: Word) -> Word:
+    return Word(word.key, "x" * (SIZE_MAX if word.text == "grow" else 1))
+
+
+def nine(word: Word) -> list[int]:
+    return list(range(9))
+
+
+@pytest.fixture
+def small_engine() -> TestEngine:
+    return TestEngine(backend=Small())
+
+
+growing = template("Growing", grow >> sleep(timedelta(hours=1)), key=key_of)
+
+
+async def test_a_value_that_is_too_large_fails_its_instance_and_no_other(small_engine: TestEngine) -> None:
+    large = await small_engine.start(growing, Word("large", "grow"))
+    fine = await small_engine.start(growing, Word("fine"))
+    await small_engine.advance(timedelta(hours=1))
+    assert large.status is Status.FAILURE
+    assert str(large.error).startswith("TooLarge: its record would have ")
+    assert str(large.error).endswith(f"and may have {SIZE_MAX:,}")
+    assert fine.status is Status.COMPLETED
+
+
+async def test_several_values_that_are_too_large_together(small_engine: TestEngine) -> None:
+    many = template("Many", for_each(nine, listener(words)), key=key_of)
+    run = await small_engine.start(many, Word("k"))
+    for number in range(9):
+        await small_engine.deliver(words, Word("k", "x" * 900), id=f"m-{number}")
+    assert run.status is Status.FAILURE
+    assert run.error is not None
+    assert run.error.type == "TooLarge"
+
+
+async def test_messages_that_are_held_and_too_large_together_go_to_the_dead_letters(small_engine: TestEngine) -> None:
+    small_engine.register(template("Waits", listener(words), key=key_of, takes=Word))
+    for number in range(9):
+        await small_engine.deliver(words, Word("nobody", "x" * 900), id=f"m-{number}")
+    letters = [record for record in small_engine.memory.log.history if record.topic == DEAD_LETTERS]
+    assert len(letters) == 5
+    assert "TooLarge" in letters[0].headers["dagger-reason"]
+    run = await small_engine.start(template("Waits", listener(words), key=key_of, takes=Word), Word("nobody"))
+    assert run.status is Status.COMPLETED
+
+
+async def test_what_is_given_too_large_is_refused(small_engine: TestEngine) -> None:
+    asked = template("Asked", signal("say", str), key=key_of, takes=Word)
+    run = await small_engine.start(asked, Word("k"))
+    large = "x" * SIZE_MAX
+    with pytest.raises(WrongInput, match=r"the input of instance 'k2' has 4,0.. bytes, and may have 4,000"):
+        await small_engine.start(asked, Word("k2", large))
+    with pytest.raises(WrongInput, match="a message for topic 'WORDS' has"):
+        await small_engine.publish(words, Word("k", large))
+    with pytest.raises(WrongInput, match="a message for topic 'WORDS' has"):
+        await small_engine.publish_all(words, [Word("k"), Word("k", large)])
+    with pytest.raises(WrongInput, match="the signal 'say' has"):
+        await small_engine.signal(run, "say", large)
+    assert small_engine.sent(words) == []
+    await small_engine.signal(run, "say", "a little")
+    assert run.result == "a little"
+
+
+async def test_a_record_that_cannot_be_read_is_put_aside(dagger_engine: TestEngine) -> None:
+    dagger_engine.register(growing)
+    await dagger_engine.settle()
+    await dagger_engine.memory.log.append([Append(0, b"\xc1 no record"), Append(0, b"\x92\xa1k\x91\x63")])
+    run = await dagger_engine.start(growing, Word("fine"))
+    await dagger_engine.advance(timedelta(hours=1))
+    assert run.status is Status.COMPLETED
+    assert dagger_engine.counts["poison"] == 2
+    letters = [record for record in dagger_engine.memory.log.history if record.topic == DEAD_LETTERS]
+    assert [letter.payload for letter in letters] == [b"\xc1 no record", b"\x92\xa1k\x91\x63"]

@@ -1,0 +1,201 @@
+"""`Dagger(unmatched="hold")`: what an instance does not take any more is kept for whoever comes next to the key."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dagger import RequestError, Status, Topic, listener, signal, sleep, template
+from dagger.core.effects import Send
+from dagger.core.events import MessageForwarded, MessageReturned
+from dagger.core.home import Home, receive
+from dagger.plan import Limits
+from dagger.testing import TestEngine
+
+HOUR = timedelta(hours=1)
+WEEK = timedelta(days=7)
+
+
+@dataclass(frozen=True)
+class Order:
+    id: str
+    shipment: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    id: str
+    text: str = ""
+
+
+notes = Topic("NOTES", Note, key=lambda m: m.id)
+unmatched = Topic("UNMATCHED", Note, key=lambda m: m.id)
+
+
+def by_id(order: Order) -> str:
+    return order.id
+
+
+def shipment(order: Order) -> str:
+    return order.shipment
+
+
+def taken(note: Note) -> str:
+    return note.text
+
+
+one = template("One", listener(notes).then(taken), key=by_id, takes=Order)
+one_and_rest = template("Rests", listener(notes).then(taken) >> sleep(HOUR), key=by_id, takes=Order)
+shipped = template("Shipped", listener(notes, on=shipment).then(taken), key=by_id, takes=Order)
+
+
+@pytest.fixture
+def holding() -> TestEngine:
+    return TestEngine(unmatched="hold", unmatched_topic="UNMATCHED", early_limit=2)
+
+
+# What is kept.
+
+
+async def test_a_message_after_the_end_is_for_the_next_instance(holding: TestEngine) -> None:
+    await holding.start(one, Order("o-1"))
+    for text in ("first", "second"):
+        await holding.deliver(notes, Note("o-1", text))
+    run = await holding.start(one, Order("o-1"), id="again")
+    assert run.result == "second"
+    assert holding.counts == {}
+
+
+@pytest.mark.parametrize("id", [None, "its-own"])
+async def test_a_message_that_is_late_is_for_the_next_instance(holding: TestEngine, id: str | None) -> None:
+    resting = await holding.start(one_and_rest, Order("o-1"), id=id)
+    for text in ("first", "second"):
+        await holding.deliver(notes, Note("o-1", text))
+    run = await holding.start(one, Order("o-1"), id="again")
+    assert (resting.status, run.result) == (Status.EXECUTING, "second")
+    assert holding.counts == {}
+
+
+async def test_messages_keep_their_order(holding: TestEngine) -> None:
+    await holding.start(one_and_rest, Order("o-1"))
+    for text in ("first", "second", "third"):
+        await holding.deliver(notes, Note("o-1", text))
+    two = template("Two", (listener(notes) & listener(notes).named("then")).then(texts), key=by_id, takes=Order)
+    assert (await holding.start(two, Order("o-1"), id="again")).result == "second third"
+
+
+def texts(pair: tuple[Note, Note]) -> str:
+    return " ".join(note.text for note in pair)
+
+
+later = template("Later", sleep(HOUR) >> listener(notes).then(taken), key=by_id, takes=Order)
+
+
+@pytest.mark.parametrize("id", [None, "its-own"])
+async def test_what_was_kept_for_an_instance_that_was_stopped_is_for_the_next(
+    holding: TestEngine, id: str | None
+) -> None:
+    stopped = await holding.start(later, Order("o-1"), id=id)
+    await holding.deliver(notes, Note("o-1", "early"))
+    await holding.stop(stopped)
+    run = await holding.start(one, Order("o-1"), id="again")
+    assert run.result == "early"
+
+
+async def test_all_who_have_come_meanwhile_are_offered_it(holding: TestEngine) -> None:
+    later = template("Later", sleep(HOUR) >> listener(notes), key=by_id, takes=Order)
+    first = await holding.start(later, Order("o-2"), id="first")
+    await holding.deliver(notes, Note("o-2", "kept"))
+    second = await holding.start(one, Order("o-2"))  # it waits beside the first, which has the message
+    third = await holding.start(one, Order("o-2"), id="third")
+    await holding.stop(first)
+    assert (second.result, third.result) == ("kept", "kept")
+    assert holding.counts == {}
+
+
+async def test_a_message_for_a_computed_key_is_for_the_next_who_awaits_it(holding: TestEngine) -> None:
+    first = await holding.start(shipped, Order("o-1", "s-1"))
+    await holding.publish_all(notes, [Note("s-1", "first"), Note("s-1", "second")])  # both are on their way to it
+    second = await holding.start(shipped, Order("o-2", "s-1"))
+    assert (first.result, second.result) == ("first", "second")
+    assert holding.counts == {}
+
+
+def test_a_message_that_comes_back_goes_to_who_has_come_meanwhile() -> None:
+    home = Home(subscribers={"NOTES": ("left", "came")})
+    back = MessageReturned("NOTES", "o-1", b"1", 10, "left")
+    after, effects = receive(lambda template, version: None, Limits(hold=True), home, back, 5)
+    assert after is home
+    assert effects == (Send("came", MessageForwarded("NOTES", "o-1", b"1", 10, shared=True)),)
+
+
+# Its bounds.
+
+
+async def test_more_than_the_bound_is_counted(holding: TestEngine) -> None:
+    await holding.start(one, Order("o-1"))
+    for text in ("taken", "kept", "kept too", "too many"):
+        await holding.deliver(notes, Note("o-1", text))
+    assert holding.counts == {"unmatched_overflow": 1}
+    assert holding.sent(unmatched) == [Note("o-1", "too many")]
+
+
+async def test_it_is_kept_for_a_time(holding: TestEngine) -> None:
+    await holding.start(one, Order("o-1"))
+    for text in ("taken", "too old"):
+        await holding.deliver(notes, Note("o-1", text))
+    await holding.advance(WEEK)
+    assert holding.counts == {"unmatched_expired": 1}
+    assert (await holding.start(one, Order("o-1"), id="again")).status is Status.EXECUTING
+
+
+async def test_what_was_kept_before_is_not_kept_longer(holding: TestEngine) -> None:
+    days = timedelta(days=6)
+    await holding.start(template("Days", sleep(days) >> listener(notes), key=by_id, takes=Order), Order("o-1"))
+    for text in ("taken", "kept"):
+        await holding.deliver(notes, Note("o-1", text))
+    await holding.advance(days)
+    assert holding.counts == {}
+    await holding.advance(WEEK - days)
+    assert holding.counts == {"unmatched_expired": 1}
+
+
+# What is not kept.
+
+
+async def test_what_was_offered_to_several_is_counted(holding: TestEngine) -> None:
+    runs = [await holding.start(one_and_rest, Order("o-1"), id=id) for id in ("a", "b")]
+    for text in ("taken by both", "late for both"):
+        await holding.deliver(notes, Note("o-1", text))
+    assert holding.counts == {"unmatched_late": 2}
+    assert {run.status for run in runs} == {Status.EXECUTING}
+    assert (await holding.start(one, Order("o-1"), id="c")).status is Status.EXECUTING
+
+
+async def test_a_message_that_comes_again_after_the_end_is_not_kept(holding: TestEngine) -> None:
+    await holding.start(one, Order("o-1"))
+    for _ in range(2):
+        await holding.deliver(notes, Note("o-1", "once"), id="m-1")
+    assert (await holding.start(one, Order("o-1"), id="again")).status is Status.EXECUTING
+
+
+async def test_a_signal_is_for_its_instance_and_no_other(holding: TestEngine) -> None:
+    go: Any = signal("go", str)
+    run = await holding.start(template("Go", go >> sleep(HOUR), key=by_id, takes=Order), Order("o-1"))
+    await holding.signal(run, "go", "now")
+    await holding.signal(run, "go", "again")
+    assert holding.counts == {"unmatched_late": 1}
+
+
+async def test_without_it_nothing_is_kept(dagger_engine: TestEngine) -> None:
+    await dagger_engine.start(one, Order("o-1"))
+    for text in ("taken", "late"):
+        await dagger_engine.deliver(notes, Note("o-1", text))
+    assert dagger_engine.counts == {"unmatched_ended": 1}
+
+
+def test_another_word_is_refused() -> None:
+    word: Any = "keep"
+    with pytest.raises(RequestError, match="Dagger: unmatched is 'keep'; give one of 'drop', 'hold'"):
+        TestEngine(unmatched=word)

@@ -1,0 +1,87 @@
+"""A test engine on SQLite: the same kit, on a file that can be closed and opened again at any time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TypeVar
+
+from typing_extensions import override
+
+from dagger import Topic
+from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.options import options_of
+from dagger.engine.dagger import Lifespan
+from dagger.engine.follow import Follower
+from dagger.engine.prepare import checked_message
+from dagger.testing import TestEngine
+
+M = TypeVar("M")
+
+OUTSIDE = {"outside": "yes"}
+"""Marks what the test delivered."""
+
+
+class DurableEngine(TestEngine):
+    """Waits for nothing but what it has to do itself, as the test kit does."""
+
+    __test__ = False
+
+    def __init__(self, path: Path, *, lifespan: Lifespan, early_limit: int) -> None:
+        super().__init__(lifespan=lifespan, early_limit=early_limit)
+        # One partition: the order between homes is told only where they share one.
+        self.sqlite = SqliteBackend(options_of(f"sqlite:///{path}?partitions=1"))
+        self._backend = self.sqlite
+        self._follower = Follower(self.sqlite, self._look)
+        self._worker = self._new_worker()
+        self._clerk = self.sqlite.hub.clerk
+
+    @override
+    async def _open(self) -> None:
+        if self._opened:
+            return
+        await super()._open()
+        assert self._stack is not None
+        await self._stack.enter_async_context(self.sqlite.log.join())
+
+    async def reopen(self) -> None:
+        """Close the file, and go on from it with a worker that knows nothing."""
+        seen = self._watch
+        await self.close()
+        self._worker = self._new_worker()
+        self._tasks = self._new_tasks()
+        self.sqlite.log.consume(self._registry.consumed)
+        await self._open()
+        await self.settle()
+        states = [await self._state(id) for id in seen.ids]
+        seen.show([state for state in states if state is not None])
+
+    @override
+    async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
+        await self._open()
+        await self.sqlite.log.append([checked_message(topic, message, OUTSIDE, id)])
+        await self.settle()
+
+    async def published(self, topic: Topic[M]) -> list[M]:
+        """What `sent` gives in memory."""
+        rows = await self.sqlite.hub.clerk.ask(
+            lambda connection: connection.execute(
+                "SELECT payload, headers FROM message WHERE topic = ? ORDER BY partition, offset", (topic.name,)
+            ).fetchall()
+        )
+        found = [payload for payload, headers in rows if "outside" not in (headers or "")]
+        return [topic.wire.decode(payload) for payload in found]
+
+    @override
+    async def settle(self) -> None:
+        await self._open()
+        if self._opening:
+            return
+        while True:
+            if await self._turn():
+                continue
+            self._raise_spawned()
+            for _ in range(3):  # a task that may end does, and what it reports is on its way to the file
+                await asyncio.sleep(0)
+            if not self._clerk.is_busy and not await self._turn() and not self._tasks.paths:
+                return
