@@ -244,7 +244,7 @@ class Clerk:
                 if not is_busy(error) or time.monotonic() >= until:
                     raise
             await asyncio.sleep(pause * (0.5 + random() / 2))
-            pause = min(2 * pause, RETRY_S_MAX)
+            pause = min(1.25 * pause, RETRY_S_MAX)
 
     def _failed(self, error: Exception) -> Exception:
         """What went wrong, in our words. The connection is closed, and with it undone what was not committed."""

@@ -13,8 +13,8 @@ from dagger.errors import BackendError, BackendUnavailable
 
 T = TypeVar("T")
 
-RETRY_S_MIN: Final = 0.0005
-"""The first pause between tries on a locked file, in seconds; each is up to twice the one before."""
+RETRY_S_MIN: Final = 0.0003
+"""The first pause between tries on a locked file, in seconds; each is up to a quarter longer than the one before."""
 RETRY_S_MAX: Final = 0.005
 """The longest of them: the lock of a commit is held for about so long."""
 
@@ -60,4 +60,4 @@ def patiently(call: Callable[[], T], patience_s: float) -> T:
             if not is_busy(error) or time.monotonic() >= until:
                 raise
         time.sleep(pause * (0.5 + random() / 2))
-        pause = min(2 * pause, RETRY_S_MAX)
+        pause = min(1.25 * pause, RETRY_S_MAX)
