@@ -15,7 +15,7 @@ parked: it stays due.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -35,10 +35,19 @@ from dagger.core.events import (
 )
 from dagger.core.state import Held, State
 from dagger.core.step import begin, step
+from dagger.core.turn import SEEN_MAX
 from dagger.plan.plan import Limits, Plan
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 """The plan of a template's name and version, if it is registered."""
+
+
+class Given(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Which message subscribers were given; remembered until `until`."""
+
+    channel: str
+    id: str
+    until: int
 
 
 class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -51,11 +60,13 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Messages that nobody has taken yet, in the order in which they came."""
     parked: tuple[Event, ...] = ()
     """Events that could not be applied yet, in the order in which they came."""
+    given: tuple[Given, ...] = ()
+    """Messages that subscribers were given, the last ones: what is sent again is not for those who came later."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing needs to be remembered."""
-        return self.state is None and not self.subscribers and not self.held and not self.parked
+        return self.state is None and not (self.subscribers or self.held or self.parked or self.given)
 
     @property
     def lacks(self) -> tuple[str, int] | None:
@@ -66,11 +77,11 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return needs.template, needs.version
 
     def agenda(self) -> tuple[int | None, bool]:
-        """When the next timer is due, or the next kept message expires, in microseconds, and whether a worker is
-        wanted, for a task or for what is parked."""
+        """When the next timer is due, or something kept expires, in microseconds, and whether a worker is wanted, for
+        a task or for what is parked."""
         due, busy = (None, False) if self.state is None else self.state.agenda()
-        if self.held:
-            expires = min(held.expires for held in self.held)
+        if self.held or self.given:
+            expires = min([*(held.expires for held in self.held), *(given.until for given in self.given)])
             due = expires if due is None else min(due, expires)
         return due, busy or bool(self.parked)
 
@@ -148,7 +159,7 @@ def _forward(find: FindPlan, limits: Limits, home: Home, event: InstanceEvent, n
 
 def _stepped(limits: Limits, home: Home, state: State, effects: tuple[Effect, ...], now: int) -> Result:
     """A home after a step of its instance."""
-    after = home if state is home.state else Home(state, home.subscribers, home.held)
+    after = home if state is home.state else Home(state, home.subscribers, home.held, given=home.given)
     return _held_on(limits, after, state, effects, now) if limits.hold and effects else (after, effects)
 
 
@@ -157,21 +168,42 @@ def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived,
     takers = subscribers.get(event.channel, ()) if subscribers else ()
     if state is not None and state.id == state.key:
         plan = _plan(find, state.template, state.version)
-        if event.channel in plan.open_channels and not (takers and not state.is_live):
+        if event.channel in plan.open_channels:
             # An instance that has subscribed to itself, too, gets the message once.
             others = tuple(taker for taker in takers if taker != state.id) if takers else ()
             if not others:
                 after, effects = step(plan, state, event, now)
                 return _stepped(limits, home, after, effects, now)
-            forwarded = _forwarded(event, now + limits.early_us, shared=True)
-            after, effects = step(plan, state, forwarded, now)
-            return _stepped(limits, home, after, (*_sends(others, forwarded), *effects), now)
+            if event.id and _has_had(plan, state, event):
+                return home, (Ignored("a message of this id was taken already"),)
+            if state.is_live:
+                forwarded = _forwarded(event, now + limits.early_us, shared=True)
+                after, effects = step(plan, state, forwarded, now)
+                home, effects = _stepped(limits, home, after, (*_sends(others, forwarded), *effects), now)
+                return _noted(home, [forwarded], now), effects
+    if home.given and any(one.id == event.id and one.channel == event.channel for one in home.given):
+        return home, (Ignored("a message of this id was given already"),)
     if takers:
-        return home, _sends(takers, _forwarded(event, now + limits.early_us, shared=len(takers) > 1))
+        forwarded = _forwarded(event, now + limits.early_us, shared=len(takers) > 1)
+        return _noted(home, [forwarded], now), _sends(takers, forwarded)
     return _hold(limits, home, Held(event.channel, event.key, event.id, event.payload, now + limits.early_us), now)
 
 
-def _sends(takers: tuple[str, ...], event: Event) -> tuple[Effect, ...]:
+def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
+    """Whether the instance of this home has taken, or keeps, this very message, and not the same on another channel."""
+    if event.id not in state.seen and all(one.id != event.id for one in state.held):
+        return False
+    topic = plan.channels[event.channel].topic.name
+    return sum(channel.topic.name == topic for channel in plan.channels.values()) == 1
+
+
+def _noted(home: Home, messages: Sequence[MessageForwarded], now: int) -> Home:
+    """The home that remembers which messages it gave to subscribers, the last of those that have an id."""
+    new = [Given(one.channel, one.id, one.expires) for one in messages if one.id and one.expires > now]
+    return msgspec.structs.replace(home, given=(*home.given, *new)[-SEEN_MAX:]) if new else home
+
+
+def _sends(takers: Sequence[str], event: Event) -> tuple[Effect, ...]:
     return tuple(Send(taker, event) for taker in takers)
 
 
@@ -218,14 +250,16 @@ def _hold_again(limits: Limits, home: Home, held: Held, now: int) -> Result:
 
 def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned, now: int) -> Result:
     """Whoever has come meanwhile is offered the message, once; else it is kept."""
-    takers = tuple(taker for taker in home.subscribers.get(event.channel, ()) if taker != event.by)
+    takers = [taker for taker in home.subscribers.get(event.channel, ()) if taker != event.by]
+    state = home.state
+    if state is not None and state.is_live and state.id == state.key and state.id not in takers:
+        plan = _plan(find, state.template, state.version)
+        if event.channel in plan.open_channels and not takers:
+            return _forward(find, limits, home, _forwarded(event, event.expires, shared=False), now)
+        if event.channel in plan.open_channels:
+            takers.append(state.id)
     if takers:
         return home, _sends(takers, _forwarded(event, event.expires, shared=True))
-    state = home.state
-    if state is not None and state.is_live and state.id == state.key:
-        plan = _plan(find, state.template, state.version)
-        if event.channel in plan.open_channels:
-            return _forward(find, limits, home, _forwarded(event, event.expires, shared=False), now)
     return _hold_again(limits, home, Held(event.channel, event.key, event.id, event.payload, event.expires), now)
 
 
@@ -238,7 +272,7 @@ def _submitted(find: FindPlan, limits: Limits, home: Home, event: Submitted, now
     wanted = plan.open_channels if event.id == event.key else frozenset[str]()
     taken, left, expired = _split(home.held, wanted, now)
     state, effects = begin(plan, event, now, taken)
-    home = Home(state, home.subscribers, left)
+    home = Home(state, home.subscribers, left, given=home.given)
     return _stepped(limits, home, state, expired + effects, now)
 
 
@@ -266,8 +300,9 @@ def _subscribed(home: Home, event: Subscribed, now: int) -> Result:
         if event.instance not in ids:
             subscribers[channel] = (*ids, event.instance)
     taken, left, expired = _split(home.held, frozenset(event.channels), now)
-    sent = tuple(Send(event.instance, _forwarded(one, one.expires, shared=False)) for one in taken)
-    return msgspec.structs.replace(home, subscribers=subscribers, held=left), expired + sent
+    forwarded = [_forwarded(one, one.expires, shared=False) for one in taken]
+    home = msgspec.structs.replace(home, subscribers=subscribers, held=left)
+    return _noted(home, forwarded, now), (*expired, *(Send(event.instance, one) for one in forwarded))
 
 
 def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
@@ -280,13 +315,15 @@ def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
 
 
 def _timer(find: FindPlan, limits: Limits, home: Home, event: TimerDue, now: int) -> Result:
-    """The instance's timers, and kept messages whose time is over."""
+    """The instance's timers, and what is kept or remembered here and whose time is over."""
     _, left, expired = _split(home.held, frozenset(), now)
-    if expired:
-        home = msgspec.structs.replace(home, held=left)
-    if home.state is None or (expired and not home.state.is_live):
+    given = tuple(one for one in home.given if one.until > now)
+    over = bool(expired) or len(given) < len(home.given)
+    if over:
+        home = msgspec.structs.replace(home, held=left, given=given)
+    if home.state is None or (over and not home.state.is_live):
         return home, expired
     after, effects = _forward(find, limits, home, event, now)
-    if expired and after is home:  # the timer was that of the messages
+    if over and after is home:  # the timer was that of the messages
         return home, expired
     return after, expired + effects

@@ -26,26 +26,23 @@ _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(list[Row]).decode
 
 
-def row_of(chunks: tuple[bytes, ...], rows: list[Row], slot: int) -> Row:
-    """The row of a step."""
-    at = slot - len(chunks) * CHUNK
-    if at < 0:
-        return _unpack(chunks[slot // CHUNK])[slot % CHUNK]
-    return rows[at] if at < len(rows) else NEVER
-
-
 def rows_of(chunks: tuple[bytes, ...], rows: list[Row], count: int) -> list[Row]:
     """The rows of so many steps, the first ones."""
     reached = [row for chunk in chunks for row in _unpack(chunk)] + rows
     return reached + [NEVER] * (count - len(reached))
 
 
-def with_row(chunks: tuple[bytes, ...], slot: int, row: Row) -> tuple[bytes, ...]:
-    """The chunks with another row of a step that is in one of them."""
-    number, place = divmod(slot, CHUNK)
-    rows = _unpack(chunks[number])
-    rows[place] = row
-    return (*chunks[:number], _pack(rows), *chunks[number + 1 :])
+def unpacked(chunk: bytes) -> list[Row]:
+    """The rows of a chunk."""
+    return _unpack(chunk)
+
+
+def with_chunks(chunks: tuple[bytes, ...], changed: dict[int, list[Row]]) -> tuple[bytes, ...]:
+    """The chunks, with other rows in some of them, by their number."""
+    found = list(chunks)
+    for number, rows in changed.items():
+        found[number] = _pack(rows)
+    return tuple(found)
 
 
 def packed(chunks: tuple[bytes, ...], rows: list[Row]) -> tuple[tuple[bytes, ...], list[Row]]:

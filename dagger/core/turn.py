@@ -22,7 +22,7 @@ from dagger.core.state import (
     Held,
     State,
 )
-from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, row_of, with_row
+from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
 from dagger.errors import CodecError, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
@@ -80,6 +80,8 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     error: Error | None = None
     effects: list[Effect] = []
     stack: list[Strand] = []
+    reopened: dict[int, list[Row]] | None = None
+    """The chunks that were looked into, by their number: each is unpacked once a turn, and packed once."""
 
     @staticmethod
     def of(plan: Plan, state: State, now: int) -> Turn:
@@ -103,6 +105,8 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
         chunks, rows = self.chunks, self.rows
+        if self.reopened:
+            chunks = with_chunks(chunks, self.reopened)
         if len(rows) >= OPEN_MAX:
             chunks, rows = packed(chunks, rows)
         state = State(
@@ -149,7 +153,19 @@ class Turn(msgspec.Struct, gc=False, eq=False):
 
     def row(self, slot: int) -> Row:
         """Status, times begun, begun at, ended at, of a step."""
-        return row_of(self.chunks, self.rows, slot)
+        at = slot - self.first
+        if at < 0:
+            return self._reopen(slot)[slot % CHUNK]
+        return self.rows[at] if at < len(self.rows) else NEVER
+
+    def _reopen(self, slot: int) -> list[Row]:
+        """The rows of the chunk in which a step is."""
+        if self.reopened is None:
+            self.reopened = {}
+        number = slot // CHUNK
+        if number not in self.reopened:
+            self.reopened[number] = unpacked(self.chunks[number])
+        return self.reopened[number]
 
     def begin(self, slot: int) -> int:
         """A step begins; gives how often it has begun by now."""
@@ -190,7 +206,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     def _put(self, slot: int, row: Row) -> None:
         at = slot - self.first
         if at < 0:
-            self.chunks = with_row(self.chunks, slot, row)
+            self._reopen(slot)[slot % CHUNK] = row
             return
         self.rows += [NEVER] * (at + 1 - len(self.rows))
         self.rows[at] = row

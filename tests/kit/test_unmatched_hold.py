@@ -103,6 +103,17 @@ async def test_what_was_kept_for_an_instance_that_was_stopped_is_for_the_next(
     assert run.result == "early"
 
 
+async def test_all_who_have_come_meanwhile_are_offered_it(holding: TestEngine) -> None:
+    later = template("Later", sleep(HOUR) >> listener(notes), key=by_id, takes=Order)
+    first = await holding.start(later, Order("o-2"), id="first")
+    await holding.deliver(notes, Note("o-2", "kept"))
+    second = await holding.start(one, Order("o-2"))  # it waits beside the first, which has the message
+    third = await holding.start(one, Order("o-2"), id="third")
+    await holding.stop(first)
+    assert (second.result, third.result) == ("kept", "kept")
+    assert holding.counts == {}
+
+
 async def test_a_message_for_a_computed_key_is_for_the_next_who_awaits_it(holding: TestEngine) -> None:
     first = await holding.start(shipped, Order("o-1", "s-1"))
     await holding.publish_all(notes, [Note("s-1", "first"), Note("s-1", "second")])  # both are on their way to it
