@@ -12,7 +12,6 @@ from dagger.testing.contract.case import Case
 from dagger.testing.contract.hands import alone, in_loop, needs_sharing, note
 from dagger.testing.contract.storage import Storage
 
-
 FAR: Final = 4_102_444_800_000_000
 """2100, in microseconds: what ended then is not deleted by the backend itself meanwhile."""
 
