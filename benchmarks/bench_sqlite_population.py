@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from benchmarks.measure import at_least, at_most, note
-from benchmarks.workflow import Order, Paid, Sent, charges, key, orders, parcels, payments, shipments
+from benchmarks.sqlite_load import serve
+from benchmarks.workflow import Order, key, orders, payments
 from dagger import Dagger, listener, template
 
 POPULATION: Final = 100_000
@@ -41,11 +42,6 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("crowded") / "crowded.db"
     asyncio.run(fill(path, POPULATION))
     return path
-
-
-async def answer(engine: Dagger, source: Any, target: Any, make: Any) -> None:
-    async for found in engine.subscribe_batches(source, group="service", limit=500):
-        await engine.publish_all(target, [make(one.order_id) for one in found])
 
 
 class Rounds:
@@ -75,8 +71,7 @@ async def rounds_of(first: Path, second: Path, count: int) -> list[tuple[float, 
     found = list[tuple[float, float]]()
     async with ours.engine, theirs.engine, anyio.create_task_group() as services:
         for one in (ours, theirs):
-            services.start_soon(answer, one.engine, charges, payments, lambda id: Paid(id, "r"))
-            services.start_soon(answer, one.engine, parcels, shipments, lambda id: Sent(id, "p"))
+            serve(one.engine, services)
         for _ in range(count):
             found.append((await ours.take(), await theirs.take()))
         services.cancel_scope.cancel()

@@ -23,18 +23,14 @@ NEVER: Final[Row] = (0, 0, 0, 0)
 
 # MessagePack, as all that is stored: writes many numbers in a quarter of the time that `struct` takes.
 _pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(list[Row]).decode
+unpacked: Final = msgspec.msgpack.Decoder(list[Row]).decode
+"""The rows of a chunk."""
 
 
 def rows_of(chunks: tuple[bytes, ...], rows: list[Row], count: int) -> list[Row]:
     """The rows of so many steps, the first ones."""
-    reached = [row for chunk in chunks for row in _unpack(chunk)] + rows
+    reached = [row for chunk in chunks for row in unpacked(chunk)] + rows
     return reached + [NEVER] * (count - len(reached))
-
-
-def unpacked(chunk: bytes) -> list[Row]:
-    """The rows of a chunk."""
-    return _unpack(chunk)
 
 
 def with_chunks(chunks: tuple[bytes, ...], changed: dict[int, list[Row]]) -> tuple[bytes, ...]:

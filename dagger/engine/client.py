@@ -152,8 +152,7 @@ class Client:
         if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
             raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
         self._registry.expect(instance.plan)
-        if len(instance.raw) > self._backend.size_max:
-            self._fits(f"the input of instance '{instance.id}'", instance.raw)
+        self._fits("the input of instance", instance.id, instance.raw)
 
     def _known(self, instance: Prepared[Any], row: Row | None) -> State | None:
         """The state of an instance that exists already. Raises InstanceConflict if it is another one."""
@@ -259,7 +258,7 @@ class Client:
         await self._open()
         id, plan = await self._target(instance)
         payload = checked_signal(plan, name, value)
-        self._fits(f"the signal '{name}'", payload)
+        self._fits("the signal", name, payload)
         await self._append(id, SignalReceived(name, payload))
 
     async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
@@ -283,7 +282,7 @@ class Client:
         Raises WrongInput for a message that the topic does not carry, or that has no key.
         """
         entry = checked_message(topic, message, headers, id)
-        self._fits(f"a message for topic '{topic.name}'", entry.payload)
+        self._fits("a message for topic", topic.name, entry.payload)
         await self._open()
         await self._backend.log.append([entry])
 
@@ -296,7 +295,7 @@ class Client:
         """
         entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
         for entry in entries:
-            self._fits(f"a message for topic '{topic.name}'", entry.payload)
+            self._fits("a message for topic", topic.name, entry.payload)
         await self._open()
         await self._backend.log.append(entries)
 
@@ -328,9 +327,9 @@ class Client:
 
     # Small things.
 
-    def _fits(self, what: str, data: bytes) -> None:
+    def _fits(self, what: str, name: str, data: bytes) -> None:
         if len(data) > self._backend.size_max:
-            raise WrongInput(f"{what} has {len(data):,} bytes, and may have {self._backend.size_max:,}")
+            raise WrongInput(f"{what} '{name}' has {len(data):,} bytes, and may have {self._backend.size_max:,}")
 
     async def _append(self, to: str, event: Event) -> None:
         log = self._backend.log

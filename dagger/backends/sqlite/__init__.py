@@ -1,8 +1,8 @@
 """The embedded backend: log, records and indexes are tables of one SQLite file, and a batch is one transaction.
 
 Several processes may share the file. Each takes a share of the partitions by leases; a commit checks inside its
-transaction that the leases are still its own, so a worker that was overtaken changes nothing. All that a process does
-to the file goes through one thread (`clerk`), which puts what is asked for at the same time into one transaction.
+transaction that the leases are still its own, so a worker that was overtaken changes nothing. All that a process
+changes goes through its `clerk`, which puts what is asked for at the same time into one transaction.
 """
 
 from dagger.backends.sqlite.backend import SqliteBackend as SqliteBackend

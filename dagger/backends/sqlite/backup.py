@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dagger.backends.sqlite.mishaps import told
+from dagger.backends.sqlite.mishaps import name_of, told
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
 from dagger.errors import BackendError
@@ -51,8 +51,7 @@ def _backup(url: str, target: Path) -> None:
 
 def _is_of_source(error: sqlite3.Error) -> bool:
     """Whether a copy has failed for what it is copied from."""
-    name = str(getattr(error, "sqlite_errorname", ""))
-    return name.startswith(("SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_NOTADB"))
+    return name_of(error).startswith(("SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
 def _copy(source: sqlite3.Connection, part: Path) -> None:

@@ -16,10 +16,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from random import random
 from typing import Any, Final, TypeVar
 
-from dagger.backends.sqlite.mishaps import RETRY_S_MAX, RETRY_S_MIN, is_busy, patiently, told
+from dagger.backends.sqlite.mishaps import is_busy, patiently, pauses, told
 from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.topics import append
 from dagger.engine.ports import Entry
@@ -241,16 +240,15 @@ class Clerk:
 
         Each try takes the connection anew: a question that has failed meanwhile may have closed the one before.
         """
-        until = time.monotonic() + self._options.patience
-        pause = RETRY_S_MIN
+        rests = pauses(self._options.patience)
         while True:
             try:
                 return call(await self._open())
             except sqlite3.Error as error:
-                if not is_busy(error) or time.monotonic() >= until:
+                pause = next(rests, None) if is_busy(error) else None
+                if pause is None:
                     raise
-            await asyncio.sleep(pause * (0.5 + random() / 2))
-            pause = min(1.25 * pause, RETRY_S_MAX)
+            await asyncio.sleep(pause)
 
     def _failed(self, error: Exception) -> Exception:
         """What went wrong, in our words. The connection is closed, and with it undone what was not committed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import random
 from typing import Final, TypeVar
@@ -36,7 +36,7 @@ _LASTING: Final = {
 
 def told(error: sqlite3.Error, path: Path) -> BackendError:
     """The error of a call, as one of ours: BackendUnavailable for what may pass."""
-    name = getattr(error, "sqlite_errorname", "") or ""
+    name = name_of(error)
     for table, kind in ((_PASSING, BackendUnavailable), (_LASTING, BackendError)):
         for prefix, words in table.items():
             if name.startswith(prefix):
@@ -44,20 +44,36 @@ def told(error: sqlite3.Error, path: Path) -> BackendError:
     return BackendError(f"the file '{path}' cannot be used: {type(error).__name__}: {error}")
 
 
+def name_of(error: sqlite3.Error) -> str:
+    """SQLite's name for an error; empty where it has none."""
+    return getattr(error, "sqlite_errorname", "") or ""
+
+
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether it is only that others are at it."""
-    return str(getattr(error, "sqlite_errorname", "")).startswith("SQLITE_BUSY")
+    return name_of(error).startswith("SQLITE_BUSY")
+
+
+def pauses(patience_s: float) -> Iterator[float]:
+    """How long to wait between tries on a locked file, in seconds, until the patience that begins now is over."""
+    return _pauses(time.monotonic() + patience_s)
+
+
+def _pauses(until: float) -> Iterator[float]:
+    pause = RETRY_S_MIN
+    while time.monotonic() < until:
+        yield pause * (0.5 + random() / 2)
+        pause = min(1.25 * pause, RETRY_S_MAX)
 
 
 def patiently(call: Callable[[], T], patience_s: float) -> T:
     """Try again while others have the file locked, for a time; in a thread."""
-    until = time.monotonic() + patience_s
-    pause = RETRY_S_MIN
+    rests = pauses(patience_s)
     while True:
         try:
             return call()
         except sqlite3.Error as error:
-            if not is_busy(error) or time.monotonic() >= until:
+            pause = next(rests, None) if is_busy(error) else None
+            if pause is None:
                 raise
-        time.sleep(pause * (0.5 + random() / 2))
-        pause = min(1.25 * pause, RETRY_S_MAX)
+        time.sleep(pause)

@@ -10,7 +10,6 @@ from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.team import Team
 from dagger.backends.sqlite.topics import heads, messages_after, positions, set_positions
 from dagger.engine.ports import Position, TopicRecord
-from dagger.errors import Fenced
 
 
 class SqliteReader:
@@ -51,12 +50,9 @@ class SqliteReader:
     def _commit(self, connection: sqlite3.Connection) -> None:
         """What others own by now is theirs to read, again: each message comes at least once."""
         assert self._team is not None
-        for at, offset in self._read.items():
-            try:
-                self._team.check(connection, {at[1]: (self._owned or {})[at[1]]})
-            except Fenced:
-                continue
-            set_positions(connection, self._group, {at: offset})
+        lost = self._team.lost(connection, self._owned or {})
+        kept = {at: offset for at, offset in self._read.items() if at[1] not in lost}
+        set_positions(connection, self._group, kept)
 
     def _next(
         self, connection: sqlite3.Connection, owned: dict[int, int], limit: int

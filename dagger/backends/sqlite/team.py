@@ -7,7 +7,7 @@ former owner still wants to commit is recognised. The leases of a peer that is f
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dagger.errors import Fenced
 
@@ -76,13 +76,17 @@ class Team:
             [(self.name, partition) for partition in partitions],
         )
 
-    def check(self, connection: sqlite3.Connection, held: dict[int, int]) -> None:
-        """Refuse what was done under leases that have passed to others; inside the transaction. Raises Fenced."""
+    def lost(self, connection: sqlite3.Connection, held: Mapping[int, int]) -> list[int]:
+        """Which of these partitions, each with its epoch, have passed to others; inside the transaction."""
         rows = connection.execute(
             "SELECT partition, epoch FROM lease WHERE team = ? AND owner = ?", (self.name, self._peer)
         )
         now: dict[int, int] = dict(rows.fetchall())
-        lost = sorted(partition for partition, epoch in held.items() if now.get(partition) != epoch)
+        return sorted(partition for partition, epoch in held.items() if now.get(partition) != epoch)
+
+    def check(self, connection: sqlite3.Connection, held: Mapping[int, int]) -> None:
+        """Refuse what was done under leases that have passed to others; inside the transaction. Raises Fenced."""
+        lost = self.lost(connection, held)
         if lost:
             who = f"group '{self.name}'" if self.name else "the workers"
             raise Fenced(f"others of {who} have taken partition {', '.join(map(str, lost))} over")
