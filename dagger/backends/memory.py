@@ -86,6 +86,7 @@ class MemoryLog:
     """Lists of records, and how far each was polled and committed."""
 
     partitions = PARTITIONS
+    is_early: bool = False
 
     def __init__(self) -> None:
         self._internal: list[list[LogRecord]] = [[] for _ in range(PARTITIONS)]

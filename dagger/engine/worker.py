@@ -24,6 +24,7 @@ from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
 from dagger.engine.clock import Clock
+from dagger.engine.intake import DEAD_LETTERS, decoded, unread
 from dagger.engine.ports import (
     Append,
     Backend,
@@ -40,7 +41,6 @@ from dagger.engine.records import (
     Outbox,
     Record,
     decode_cell,
-    decode_record,
     encode_cell,
     encode_record,
     partition_of,
@@ -51,12 +51,8 @@ from dagger.errors import Fenced
 
 logger: Final = logging.getLogger("dagger")
 
-DEAD_LETTERS: Final = "dagger.dead-letter"
-"""The topic for records of the internal log that cannot be applied."""
 BATCH: Final = 2048
 """How many records are polled at a time."""
-_NOBODY: Final = Record("", TimerDue())
-"""Stands for a record that cannot be read."""
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
 
@@ -140,7 +136,7 @@ class Worker:
         if self._registry.count != len(self._known):
             await self._learn()
         now = self._clock.now()
-        if self.next_due is None or self.next_due > now:
+        if self.next_due is None or self.next_due > now or self._log.is_early:
             return 0
         found = await self._store.due(self._owned, now, BATCH)
         due = [(key, at) for key, at in found if self._asked.get(key) != at]
@@ -217,8 +213,11 @@ class Worker:
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
-        orders = self._router.route(batch.messages, offsets, self.counts)
-        records = self._decoded(batch.records, orders)
+        if batch.deadly:
+            orders, records = unread(batch, offsets, self.counts)
+        else:
+            orders = self._router.route(batch.messages, offsets, self.counts)
+            records = decoded(batch.records, orders, self.counts)
         await self._load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
@@ -243,21 +242,6 @@ class Worker:
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
         self._committed(local, states)
-
-    def _decoded(self, sources: Sequence[LogRecord], orders: dict[Position, list[Entry]]) -> list[Record]:
-        """The records of the log; one that this release cannot read goes to the dead letters, and to nobody."""
-        records = list[Record]()
-        for source in sources:
-            try:
-                records.append(decode_record(source.data))
-            except msgspec.MsgspecError as error:
-                self.counts["poison"] += 1
-                where = f"{source.partition}/{source.offset}"
-                logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
-                letter = Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": str(error)})
-                orders.setdefault(("", source.partition), []).append(letter)
-                records.append(_NOBODY)
-        return records
 
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
