@@ -167,6 +167,8 @@ async def divide(one: Hands, other: Hands) -> None:
         for hands in (one, other):
             assert not await hands.poll(), "nothing was appended"
             await hands.rest()
+    for hands in (one, other):  # the first may have given a share away since it was told
+        assert not await hands.poll(), "nothing was appended"
     assert len(one.owned) + len(other.owned) == len(everything), "a partition has two owners"
 
 
