@@ -45,9 +45,9 @@ from dagger.engine.records import (
     encode_record,
     partition_of,
 )
+from dagger.engine.refusals import Passed, TooLarge, refusal
 from dagger.engine.registry import Registry
 from dagger.engine.router import Router
-from dagger.errors import Fenced
 
 logger: Final = logging.getLogger("dagger")
 
@@ -74,14 +74,6 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     listing: Listing | None = None
     found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
     """What the stored version is found by, where that is known."""
-
-
-class _TooLarge(Exception):
-    """A record would be larger than the store takes."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(text)
-        self.key = key
 
 
 class Worker:
@@ -199,14 +191,19 @@ class Worker:
         await self._log.append([Append(partition_of(key, count), encode_record(Record(key, event))) for key in keys])
 
     async def _apply_all(self, batch: Batch) -> None:
-        """Apply a batch; again where a record would grow too large, and the instance of it fails instead."""
+        """Apply a batch; again where a record would grow too large, and the instance of it fails instead, and where
+        records had been applied before, and what they had made is deleted: they are done with."""
         self._overgrown: dict[str, str] = {}
+        self._passed = frozenset[str]()
         while True:
             try:
                 await self._apply(batch)
-            except _TooLarge as error:
+            except TooLarge as error:
                 self._rows.clear()
                 self._overgrown[error.key] = str(error)
+            except Passed as error:
+                self._rows.clear()
+                self._passed = self._passed.union(error.keys)
             else:
                 return
 
@@ -259,9 +256,11 @@ class Worker:
         cell = loaded.cell
         if offset <= cell.offset:
             return [entry for at, entry in cell.outbox if at == offset]
+        if to in self._passed:
+            return []
         if self._overgrown and to in self._overgrown:
             if cell.home.state is None or not cell.home.state.is_live or cell.home.parked:
-                return self._put_aside(record, _TooLarge(to, self._overgrown[to]))
+                return self._put_aside(record, TooLarge(to, self._overgrown[to]))
             event = Overgrown(self._overgrown[to])
         try:
             home, effects = receive(self._plan, self._limits, cell.home, event, now)
@@ -339,10 +338,12 @@ class Worker:
         for write in writes:
             if write.data is not None and len(write.data) > self._size_max and write.key not in self._overgrown:
                 size = len(write.data)
-                raise _TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
-        for write, ok in zip(writes, await self._store.write(writes), strict=True):
-            if not ok:
-                raise Fenced(f"the record of '{write.key}' was written by another worker")
+                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
+        answers = await self._store.write(writes)
+        if not all(answers):
+            refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]
+            raise await refusal(self._store, refused)
+        for write in writes:
             dirty[write.key].version = 0 if write.data is None else write.next
 
     def _row(self, key: str, loaded: Loaded) -> Write:
