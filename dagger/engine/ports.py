@@ -228,6 +228,31 @@ class Store(Protocol):
         ...
 
 
+class StandaloneStore(Store, Protocol):
+    """A store that goes with a log of another kind: a write is visible, and durable, when `write` returns."""
+
+    @property
+    def size_max(self) -> int:
+        """How large a record may be, in bytes."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Connect, and disconnect at the end."""
+        ...
+
+    async def pin(self, name: str, data: bytes) -> bytes:
+        """Keep `data` under a name if nothing is kept there; gives what is kept. Never deleted, never expires."""
+        ...
+
+    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        """Keep other data under a name if what is kept there is `old`; whether it was."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when other processes may have changed records; a store that can't tell lets some time pass."""
+        ...
+
+
 class Backend(Protocol):
     """A log and a store that belong together; open while the context is."""
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from typing_extensions import override
 
-from dagger.backends.memory import MemoryBackend
+from dagger.backends.aerospike import store as aerospike_store
+from dagger.backends.memory import MemoryBackend, MemoryLog
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.peers import forget
 from dagger.backends.sqlite.retention import purge
-from dagger.engine.ports import Backend
+from dagger.engine.ports import Backend, StandaloneStore
 from dagger.testing.contract import Storage
+from tests.servers.aerospike import empty
 
 
 class InMemory(Storage):
@@ -65,3 +68,45 @@ class OnSqlite(Storage):
         assert isinstance(backend, SqliteBackend)
         await backend.hub.clerk.change(lambda connection: purge(connection, before, 0, ()))
         return True
+
+
+class Composed:
+    """The log in memory, and a store of another kind."""
+
+    atomic = False
+    shared = False
+
+    def __init__(self, log: MemoryLog, store: StandaloneStore) -> None:
+        self.log = log
+        self.store = store
+
+    @property
+    def size_max(self) -> int:
+        return self.store.size_max
+
+    async def changed(self) -> None:
+        await self.store.changed()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        self.log.open_anew()
+        async with self.store.open():
+            yield
+
+
+class OnAerospike(Storage):
+    """A set of a namespace: one for all tests, since it takes seconds to make its indexes."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        self.url = url
+        self._prefix = prefix
+        self.wipe()
+
+    @override
+    def backend(self) -> Backend:
+        return Composed(self._log, aerospike_store(self.url, self._prefix))
+
+    @override
+    def wipe(self) -> None:
+        empty(self.url, self._prefix)
+        self._log = MemoryLog()

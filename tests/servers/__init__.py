@@ -1,0 +1,1 @@
+"""Real servers for tests: started where they are installed, or those that the environment names."""
