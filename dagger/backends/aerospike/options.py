@@ -85,7 +85,7 @@ _GIVEN: Final = tuple(name for name in Options.__struct_fields__ if name not in 
 
 
 def options_of(url: str) -> Options:
-    """What a URL says. Raises BackendError, which says what is wrong with it, and repeats nothing that may be secret."""
+    """What a URL says. Raises BackendError, which says what is wrong with it, and repeats no secret."""
     if not url.startswith(_SCHEME):
         raise BackendError("the URL of an Aerospike store begins with aerospike://, as aerospike://localhost:3000/test")
     place, _, query = url.removeprefix(_SCHEME).partition("?")

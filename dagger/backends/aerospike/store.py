@@ -75,7 +75,7 @@ class AerospikeStore:
         return [_row(kept) for kept in found]
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
-        """Write records; each is there when this returns, or is not. Raises BackendUnavailable where it is not known."""
+        """Write records; each is there when this returns, or is not. Raises BackendUnavailable if that is unknown."""
         changes = [change_of(write, self._lifetimes) for write in writes]
         answers = list[bool]()
         for some in _apart(changes):
