@@ -17,6 +17,7 @@ from dagger.backends.sqlite.peers import forget
 from dagger.backends.sqlite.retention import purge
 from dagger.engine.ports import Backend, StandaloneStore
 from dagger.testing.contract import Storage
+from tests.aerospike.fake import Servers
 from tests.servers.aerospike import empty
 
 
@@ -109,4 +110,20 @@ class OnAerospike(Storage):
     @override
     def wipe(self) -> None:
         empty(self.url, self._prefix)
+        self._log = MemoryLog()
+
+
+class OnFakeServers(Storage):
+    """The same, with servers that a test stands in for."""
+
+    def __init__(self) -> None:
+        self.wipe()
+
+    @override
+    def backend(self) -> Backend:
+        return Composed(self._log, self._servers.store())
+
+    @override
+    def wipe(self) -> None:
+        self._servers = Servers()
         self._log = MemoryLog()

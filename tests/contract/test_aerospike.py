@@ -3,18 +3,44 @@
 import pytest
 from typing_extensions import override
 
-from dagger.testing.contract import BackendContract, Storage
-from tests.contract.storages import OnAerospike
+from dagger.testing.contract import (
+    AgendaContract,
+    BackendContract,
+    CrashContract,
+    ListingContract,
+    Storage,
+    StoreContract,
+)
+from tests.contract.storages import OnAerospike, OnFakeServers
 from tests.servers.aerospike import Aerospike, Running
 from tests.servers.aerospike import aerospike_server as aerospike_server
 
 
 class TestAerospike(BackendContract):
-    """All of it, with a mishap at every fifth place."""
+    """All of it, with a mishap at every tenth place."""
 
-    places_every = 5
+    places_every = 10
 
     @pytest.fixture
     @override
     def storage(self, aerospike_server: Aerospike | Running) -> Storage:
         return OnAerospike(aerospike_server.url, "contract")
+
+
+@pytest.mark.slow
+class TestAerospikeAtEveryPlace(CrashContract):
+    """With a mishap at every place."""
+
+    @pytest.fixture
+    @override
+    def storage(self, aerospike_server: Aerospike | Running) -> Storage:
+        return OnAerospike(aerospike_server.url, "contract")
+
+
+class TestAerospikeWithoutServers(StoreContract, AgendaContract, ListingContract):
+    """What the store does by itself; where there is no server, too."""
+
+    @pytest.fixture
+    @override
+    def storage(self) -> Storage:
+        return OnFakeServers()

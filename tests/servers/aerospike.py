@@ -6,6 +6,7 @@ AEROSPIKE_HOSTS is `host:port[,host:port]`, and AEROSPIKE_NAMESPACE the namespac
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import shutil
 import signal
@@ -24,6 +25,7 @@ from dagger.backends.aerospike.options import options_of
 
 MISSING: Final = "no Aerospike: put asd on PATH, or set AEROSPIKE_HOSTS"
 """Why a test is skipped."""
+NO_CLIENT: Final = "no Aerospike client: pip install aerospike"
 NAMESPACE: Final = "test"
 READY_S_MAX: Final = 60.0
 """How long a server may take to start, in seconds. Nothing else depends on it."""
@@ -73,7 +75,7 @@ namespace {namespace} {{
     storage-engine device {{
         file {folder}/data
         filesize {size}
-        flush-max-ms 1
+        flush-max-ms {flush_ms}
     }}
 }}
 """
@@ -82,9 +84,10 @@ namespace {namespace} {{
 class Aerospike:
     """A server of its own, started by `asd`; or one that runs already. A context manager."""
 
-    def __init__(self, *options: str, size: str = "2G", namespace: str = NAMESPACE) -> None:
+    def __init__(self, *options: str, size: str = "2G", flush_ms: int = 1, namespace: str = NAMESPACE) -> None:
         self._options = options or ("nsup-period 1", "max-record-size 1M")
         self._size = size
+        self._flush_ms = flush_ms
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: tuple[int, ...] = ()
@@ -116,6 +119,7 @@ class Aerospike:
             namespace=self.namespace,
             namespace_options="\n    ".join(self._options),
             size=self._size,
+            flush_ms=self._flush_ms,
         )
         (self._folder / "asd.conf").write_text(config)
         try:
@@ -220,16 +224,24 @@ def servers() -> Iterator[Aerospike | Running]:
     """What there is, for a fixture: the environment's, or one of our own. Skips where there is none."""
     hosts = os.environ.get("AEROSPIKE_HOSTS")
     if hosts:
+        needs_client()
         yield Running(hosts)
         return
     with own_server() as server:
         yield server
 
 
+def needs_client() -> None:
+    """Skip where the package is not installed."""
+    if importlib.util.find_spec("aerospike") is None:
+        pytest.skip(NO_CLIENT)
+
+
 def own_server(*options: str) -> Aerospike:
     """A server that a test may kill. Skips where there is none."""
     if found_asd() is None:
         pytest.skip(MISSING)
+    needs_client()
     return Aerospike(*options)
 
 

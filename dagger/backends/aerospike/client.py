@@ -79,8 +79,10 @@ class OfficialCluster:
         try:
             if lists:
                 client.index_list_create(space, of, bin, kind, name)
-            else:
+            elif hasattr(client, "index_single_value_create"):  # since 19.1 of the client, which warns of the other
                 client.index_single_value_create(space, of, bin, kind, name)
+            else:
+                client.index_integer_create(space, of, bin, name)
         except self._error as error:
             if _code(error) != _INDEX_FOUND:
                 raise self._told(error) from None

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from dagger.backends.aerospike.cluster import Cluster
-from dagger.backends.aerospike.layout import INDEXES, Index
+from dagger.backends.aerospike.cluster import Absent, Change, Cluster, Is, Outcome
+from dagger.backends.aerospike.layout import DATA, INDEXES, VERSION, Index
 from dagger.backends.aerospike.options import Options
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -18,6 +18,8 @@ RECORD_MIN: Final = 64 * 1024
 """Less than that is of no use."""
 SPARE: Final = 16
 """Of a record, one part of so many is for what is not data: bins, key, header; the failure of what grew too large."""
+PROBE: Final = "~probe"
+"""The name of a pin that nobody else has."""
 PAUSE_S: Final = 0.02
 WAIT_S_MAX: Final = 60.0
 """How long is waited for a new index, in seconds."""
@@ -44,6 +46,22 @@ def check(cluster: Cluster, options: Options) -> int:
     return data_max(min(sizes))
 
 
+def probe(cluster: Cluster, of: str, place: str) -> None:
+    """See that a condition is kept, with a record of our own: some clients send none, and all is lost without a word.
+
+    Raises BackendError where it is not, and BackendUnavailable where nothing can be written now.
+    """
+    cluster.put(of, [Change(PROBE, Absent(), {VERSION: 1, DATA: b""})])
+    (answer,) = cluster.put(of, [Change(PROBE, Is(2), {VERSION: 2, DATA: b""})])
+    if answer.outcome is Outcome.DONE:
+        raise BackendError(
+            f"Aerospike at {place}: a write was made whose condition does not hold; the package aerospike is older "
+            "than 19, or the servers are older than 6.0: upgrade them"
+        )
+    if answer.outcome is not Outcome.REFUSED:
+        raise BackendUnavailable(f"Aerospike at {place}: {answer.why}")
+
+
 def _config(cluster: Cluster, namespace: str) -> Mapping[str, str]:
     """Older servers say `id`, newer ones `namespace`."""
     found = cluster.tell(f"get-config:context=namespace;namespace={namespace}")
@@ -57,8 +75,8 @@ def _check(place: str, config: Mapping[str, str]) -> int:
         raise BackendError(f"{place} has nsup-period 0, so that nothing may expire; set it, to 120 for example")
     if config.get("apply-ttl-reductions") == "false":
         raise BackendError(f"{place} has apply-ttl-reductions false, so that nothing ever expires; set it to true")
-    found = config.get("max-record-size") or config.get("storage-engine.write-block-size") or ""
-    size = int(found) if found.isdigit() and int(found) else RECORD_MAX
+    limits = [config.get(name, "0") for name in ("max-record-size", "storage-engine.write-block-size")]
+    size = min((int(limit) for limit in limits if limit.isdigit() and int(limit)), default=RECORD_MAX)
     if size < RECORD_MIN:
         raise BackendError(f"{place} has max-record-size {size:,}; set it to {RECORD_MIN:,} at least, better to 1M")
     return size

@@ -76,7 +76,7 @@ class _Attempt:
         self._close()
 
     def look(self) -> None:
-        """Read what was in doubt; what can't be read stays so."""
+        """Read what was in doubt. What can't be read stays so: then there is no use in writing again."""
         asked = [at for at in self.open if at in self._doubted]
         if not asked:
             return
@@ -84,6 +84,7 @@ class _Attempt:
             found = self._cluster.get(self._of, [self._changes[at].key for at in asked], COMPARED)
         except BackendUnavailable as error:
             self.why = str(error)
+            self.stuck = True
             return
         for at, kept in zip(asked, found, strict=True):
             change = self._changes[at]

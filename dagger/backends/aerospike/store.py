@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from dagger.backends.aerospike.agenda import Agenda
 from dagger.backends.aerospike.cluster import Absent, Bins, Change, Cluster, Holds
-from dagger.backends.aerospike.house import RECORD_MAX, check, data_max, index
+from dagger.backends.aerospike.house import RECORD_MAX, check, data_max, index, probe
 from dagger.backends.aerospike.layout import DATA, NONCE, VERSION, change_of, lifetimes_of, pins_of
 from dagger.backends.aerospike.listing import Directory
 from dagger.backends.aerospike.options import Options, prefix_of
@@ -65,6 +65,7 @@ class AerospikeStore:
     def _begin(self) -> int:
         self._cluster.open()
         size = check(self._cluster, self._options)
+        probe(self._cluster, self._pins, self._options.place)
         index(self._cluster, self._options, self._set)
         return size
 
