@@ -20,12 +20,14 @@ from dagger.engine.ports import (
     Batch,
     Entry,
     LogRecord,
+    Orders,
     Outgoing,
     Position,
     Query,
     Row,
     TopicRecord,
     Write,
+    flat,
 )
 from dagger.errors import BackendError
 
@@ -167,8 +169,8 @@ class MemoryLog:
         """Return when a message was put on some topic."""
         await self._published.wait()
 
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        self._put(entries)
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
+        self._put(flat(entries))
         self.committed.update(offsets)
         for (topic, partition), offset in offsets.items():
             if not topic:

@@ -7,8 +7,9 @@ Contract of a log:
   waits for ever while there is always more in another.
 * Records of one partition are polled in the order of their offsets, which grow and never come twice; a record is
   polled again after a restart, a take-over or a `rewind` until its offset is committed.
-* `commit` is atomic: all entries are appended and all offsets committed, or nothing is. If it raises, nothing is,
-  unless its answer was lost; who calls it finds out by a `rewind`.
+* `commit` is atomic for each home partition: what its records and its share of the external topics have ordered is
+  appended, and all their offsets are committed, or nothing is. Where it raises, some partitions may be done and some
+  not, and an answer may have been lost; who calls it finds out by a `rewind`.
 * A commit of offsets of a partition that somebody else has owned since it was polled raises Fenced.
 
 Contract of a store:
@@ -88,6 +89,15 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
 
 Position: TypeAlias = tuple[str, int]
 """A topic (empty for the internal log) and a partition of it."""
+
+
+Orders: TypeAlias = Mapping[Position, Sequence[Entry]]
+"""What a batch has ordered, by the position of the record that ordered it."""
+
+
+def flat(orders: Orders) -> list[Entry]:
+    """All that was ordered, as one list."""
+    return [entry for entries in orders.values() for entry in entries]
 
 
 class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -176,8 +186,8 @@ class Log(Protocol):
         """Return when there may be something to poll: also if it came between the last poll and this call."""
         ...
 
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        """Append entries and commit, for each position, all offsets up to the given one.
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
+        """Append entries, by what has ordered them, and commit, for each position, all offsets up to the given one.
 
         Raises Fenced where a partition is no longer owned, and BackendUnavailable where it may do later.
         """
@@ -229,27 +239,30 @@ class Store(Protocol):
 
 
 class StandaloneStore(Store, Protocol):
-    """A store that goes with a log of another kind: a write is visible, and durable, when `write` returns."""
+    """A store that goes with a log of another kind: a write is kept, and visible, when `write` returns.
+
+    It remembers the version of what was deleted for as long as a log may bring a record of that time.
+    """
 
     @property
     def size_max(self) -> int:
         """How large a record may be, in bytes."""
         ...
 
-    def open(self) -> AbstractAsyncContextManager[None]:
-        """Connect, and disconnect at the end."""
-        ...
-
     async def pin(self, name: str, data: bytes) -> bytes:
-        """Keep `data` under a name if nothing is kept there; gives what is kept. Never deleted, never expires."""
+        """Keep a note under a name, for good, if none is kept there; gives what is kept."""
         ...
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
-        """Keep other data under a name if what is kept there is `old`; whether it was."""
+        """Keep another note where the old one is kept; whether it was."""
         ...
 
     async def changed(self) -> None:
-        """Return when other processes may have changed records; a store that can't tell lets some time pass."""
+        """Return when other processes may have changed records."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Connect, and disconnect at the end."""
         ...
 
 

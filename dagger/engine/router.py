@@ -29,17 +29,21 @@ class Router:
         self._registry = registry
         self._log = log
 
-    def route(self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]) -> list[Entry]:
-        """The entries for a batch of messages; notes their offsets."""
-        entries = list[Entry]()
+    def route(
+        self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]
+    ) -> dict[Position, list[Entry]]:
+        """The entries for a batch of messages, by their positions; notes their offsets."""
+        orders = dict[Position, list[Entry]]()
         for message in messages:
-            offsets[message.topic, message.partition] = message.offset
+            at = message.topic, message.partition
+            offsets[at] = message.offset
+            entries = orders.setdefault(at, [])
             reasons = self._take(message, entries)
             if reasons:
                 counts["dead_letters"] += 1
                 logger.warning("%s: a message is put aside: %s", _position(message), "; ".join(reasons))
                 entries.append(dead_letter(message, "; ".join(reasons)))
-        return entries
+        return orders
 
     def _take(self, message: TopicRecord, entries: list[Entry]) -> Iterable[str]:
         """Add the entries for all takers; gives why some could not: one failure keeps it from nobody else."""

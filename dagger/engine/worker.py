@@ -217,8 +217,8 @@ class Worker:
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
-        entries = self._router.route(batch.messages, offsets, self.counts)
-        records = self._decoded(batch.records, entries)
+        orders = self._router.route(batch.messages, offsets, self.counts)
+        records = self._decoded(batch.records, orders)
         await self._load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
@@ -226,11 +226,13 @@ class Worker:
         for source, record in zip(batch.records, records, strict=True):
             done[source.partition] = source.offset
             if record.to:
-                entries += self._step(source, record, now, dirty, local)
+                entries = self._step(source, record, now, dirty, local)
+                if entries:
+                    orders.setdefault(("", source.partition), []).extend(entries)
         await self._write(dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
-        await self._log.commit(entries, offsets)
+        await self._log.commit(orders, offsets)
         self._done.update(done)
         self._trim()
         states = list[State]()
@@ -242,7 +244,7 @@ class Worker:
                     del self._rows[key]
         self._committed(local, states)
 
-    def _decoded(self, sources: Sequence[LogRecord], entries: list[Entry]) -> list[Record]:
+    def _decoded(self, sources: Sequence[LogRecord], orders: dict[Position, list[Entry]]) -> list[Record]:
         """The records of the log; one that this release cannot read goes to the dead letters, and to nobody."""
         records = list[Record]()
         for source in sources:
@@ -252,7 +254,8 @@ class Worker:
                 self.counts["poison"] += 1
                 where = f"{source.partition}/{source.offset}"
                 logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
-                entries.append(Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": str(error)}))
+                letter = Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": str(error)})
+                orders.setdefault(("", source.partition), []).append(letter)
                 records.append(_NOBODY)
         return records
 

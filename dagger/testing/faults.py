@@ -17,7 +17,7 @@ from dagger.core.events import (
     TaskSucceeded,
     TimerDue,
 )
-from dagger.engine.ports import Batch, Entry, Outgoing, Position, Write
+from dagger.engine.ports import Batch, Entry, Orders, Outgoing, Position, Write, flat
 from dagger.engine.records import decode_record
 from dagger.errors import DaggerError, Fenced
 from dagger.testing.places import Accepted, Committed, Fate, Polled, Resumed, Written
@@ -203,15 +203,16 @@ class FaultyLog(MemoryLog):
         return msgspec.structs.replace(late, owned=batch.owned)
 
     @override
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         if self._fate.strikes("refused"):
             raise CommitLost
         if self._fate.strikes("overtaken commit"):
             await self._fate.take_over()
             raise Fenced("another worker owns the partitions")
         await super().commit(entries, offsets)
-        self._fate.note(Committed(entries))
-        for number, entry in enumerate(entries):
+        ordered = flat(entries)
+        self._fate.note(Committed(ordered))
+        for number, entry in enumerate(ordered):
             if isinstance(entry, Outgoing):
                 self._repeat(entry, number)
         if self._fate.strikes("commit"):

@@ -9,26 +9,16 @@ import msgspec
 from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryReader, MemoryStore
-from dagger.engine.ports import (
-    Append,
-    Batch,
-    Entry,
-    Outgoing,
-    Position,
-    Query,
-    Row,
-    TopicRecord,
-    Write,
-)
+from dagger.engine.ports import Append, Batch, Entry, Orders, Outgoing, Position, Query, Row, TopicRecord, Write, flat
 
 
 class Torn(MemoryLog):
     """Commits the offsets, and then appends one entry after the other."""
 
     @override
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        await super().commit([], offsets)
-        for entry in entries:
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
+        await super().commit({}, offsets)
+        for entry in flat(entries):
             await super().append([entry])
 
 
@@ -69,8 +59,8 @@ class Dropping(MemoryLog):
     """Drops the last of several entries of a commit."""
 
     @override
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        await super().commit(entries[:-1] if len(entries) > 1 else entries, offsets)
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
+        await super().commit({at: them[:-1] if len(them) > 1 else them for at, them in entries.items()}, offsets)
 
 
 class Backwards(MemoryLog):
@@ -85,7 +75,7 @@ class Deaf(MemoryLog):
     """Does not wake those who wait when a commit appends."""
 
     @override
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         bell, self._news = self._news, type(self._news)()
         await super().commit(entries, offsets)
         self._news = bell
@@ -268,13 +258,17 @@ class Doubling(MemoryLog):
     """Appends the internal records of a commit twice."""
 
     @override
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        await super().commit([*entries, *[one for one in entries if isinstance(one, Append)]], offsets)
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
+        await super().commit(
+            {at: [*them, *[one for one in them if isinstance(one, Append)]] for at, them in entries.items()}, offsets
+        )
 
 
 class Republishing(MemoryLog):
     """Publishes the messages of a commit twice."""
 
     @override
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
-        await super().commit([*entries, *[one for one in entries if isinstance(one, Outgoing)]], offsets)
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
+        await super().commit(
+            {at: [*them, *[one for one in them if isinstance(one, Outgoing)]] for at, them in entries.items()}, offsets
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import wraps
@@ -17,7 +17,7 @@ from dagger import BackendError, Dagger, Topic, command, context, listener, task
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.options import options_of
-from dagger.engine.ports import Entry, Position
+from dagger.engine.ports import Orders, Position
 
 P = ParamSpec("P")
 
@@ -133,7 +133,7 @@ class Gate:
         self._may_go = anyio.Event()
         self._log.commit = self._held  # type: ignore[method-assign]  # for a while
 
-    async def _held(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+    async def _held(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         self._is_there.set()
         await self._may_go.wait()
         await self._commit(entries, offsets)

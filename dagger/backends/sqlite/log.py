@@ -21,7 +21,7 @@ from dagger.backends.sqlite.topics import (
     records_after,
     set_positions,
 )
-from dagger.engine.ports import Batch, Entry, LogRecord, Position, TopicRecord, Write
+from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, TopicRecord, Write, flat
 
 NOTHING = Batch((), ())
 
@@ -127,14 +127,14 @@ class SqliteLog:
         yield from found[first:]
         yield from found[:first]
 
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         writes = self._store.take()
         held = self._told or {}
         partitions = {write.partition for write in writes} | {partition for _, partition in offsets}
         work = partial(
             self._commit,
             writes=writes,
-            entries=entries,
+            entries=flat(entries),
             offsets=offsets,
             held={partition: held.get(partition, -1) for partition in partitions},
         )

@@ -110,7 +110,8 @@ class Hands:
 
     async def commit(self, done: Sequence[LogRecord | TopicRecord], entries: Sequence[Entry] = ()) -> None:
         """Commit what was polled, and append entries with it."""
-        await self.log.commit(entries, offsets_of(done))
+        offsets = offsets_of(done)
+        await self.log.commit({next(iter(offsets), ("", 0)): entries} if entries else {}, offsets)
 
     async def nothing_is_left(self, partition: int = 0) -> None:
         """What is appended now is the next to be polled, so that nothing was before it."""
@@ -124,7 +125,7 @@ class Hands:
         answers = await self.store.write(writes)
         assert len(answers) == len(writes)
         try:
-            await self.log.commit([], {})
+            await self.log.commit({}, {})
         except Fenced:
             await self.begin_again()
             return False

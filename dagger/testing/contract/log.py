@@ -14,7 +14,6 @@ from dagger.testing.contract.hands import (
     in_loop,
     needs_sharing,
     note,
-    offsets_of,
     working,
 )
 from dagger.testing.contract.storage import Storage
@@ -95,10 +94,10 @@ class LogContract(Case):
     async def test_nothing_is_no_trouble(self, storage: Storage) -> None:
         async with alone(storage) as hands:
             await hands.log.append([])
-            await hands.log.commit([], {})
+            await hands.log.commit({}, {})
             assert await hands.store.read([]) == []
             assert not await hands.store.write([])
-            await hands.log.commit([], {})
+            await hands.log.commit({}, {})
             await hands.log.rewind()
             await hands.nothing_is_left()
 
@@ -259,7 +258,7 @@ class LogContract(Case):
             async with anyio.create_task_group() as group:
                 group.start_soon(wait_and_commit, hands, b"next")
                 await anyio.wait_all_tasks_blocked()
-                await hands.log.commit([Append(0, b"next")], offsets_of(records))
+                await hands.commit(records, [Append(0, b"next")])
 
 
 async def wait_and_commit(hands: Hands, data: bytes) -> None:

@@ -8,17 +8,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from dagger.engine.ports import (
-    Backend,
-    Batch,
-    Entry,
-    Position,
-    Query,
-    Reader,
-    Row,
-    TopicRecord,
-    Write,
-)
+from dagger.engine.ports import Backend, Batch, Entry, Orders, Position, Query, Reader, Row, TopicRecord, Write
 from dagger.errors import BackendUnavailable, Fenced
 
 T = TypeVar("T")
@@ -131,7 +121,7 @@ class MishapLog:
         """As the port says; how often it is called is a matter of time, and it is not counted."""
         await self._inner.wait()
 
-    async def commit(self, entries: Sequence[Entry], offsets: Mapping[Position, int]) -> None:
+    async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         """As the port says."""
         await self._mishap.call("commit", lambda: self._inner.commit(entries, offsets))
 

@@ -105,7 +105,7 @@ class StoreContract(Case):
                 await hands.nothing_is_left()
             else:
                 assert list(answers) == [True, False]
-                await hands.log.commit([], {})
+                await hands.log.commit({}, {})
                 assert await hands.store.read(["one", "old"]) == [Row(1, b"1"), Row(5, b"old")]
 
     @in_loop
@@ -140,11 +140,11 @@ class StoreContract(Case):
             await hands.store.write([Write("key", 0, 0, 1, b"staged")])
             await hands.log.rewind()
             await hands.poll()
-            await hands.log.commit([], {})
+            await hands.log.commit({}, {})
             assert await hands.row("key") is None
             await hands.store.write([Write("key", 0, 0, 1, b"staged")])
         async with alone(storage) as hands:
-            await hands.log.commit([], {})
+            await hands.log.commit({}, {})
             assert await hands.row("key") is None
 
     @in_loop
@@ -154,11 +154,11 @@ class StoreContract(Case):
                 pytest.skip("the backend is not atomic: a write may be seen before its commit")
             await hands.store.write([Write("key", 0, 0, 1, b"staged")])
             with pytest.raises(Exception, match=r"."):
-                await hands.log.commit([note("CONTRACT", "\ud800")], {})
+                await hands.commit([], [note("CONTRACT", "\ud800")])
             await hands.log.rewind()
             await hands.poll()
             assert await hands.row("key") is None
-            await hands.log.commit([], {})
+            await hands.log.commit({}, {})
             assert await hands.row("key") is None
 
     @in_loop
