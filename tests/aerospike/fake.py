@@ -37,6 +37,8 @@ class Servers:
         self.sets: dict[str, dict[str, Bins]] = {}
         self.ttls: dict[str, int] = {}
         self.indexes: dict[str, str] = {}
+        self.unsure_indexes = 0
+        """How many of the next that are to be made have no answer."""
         self.mishaps: list[Mishap] = []
         """What happens to the next tries, one after the other."""
         self.deaf = 0
@@ -131,6 +133,9 @@ class FakeCluster:
         return {"A1": answers[name]}
 
     def make_index(self, of: str, bin: str, name: str, *, lists: bool) -> None:
+        if self._servers.unsure_indexes:
+            self._servers.unsure_indexes -= 1
+            raise BackendUnavailable("it did not answer in time")
         self._servers.indexes[name] = bin
 
     def get(self, of: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:

@@ -67,6 +67,7 @@ def test_a_client_that_sends_no_conditions_is_refused() -> None:
 
 def test_indexes_are_made_once() -> None:
     servers = Servers(CONFIG)
+    servers.unsure_indexes = 2
     opened(servers)
     assert servers.indexes == {"app.due": "due", "app.busy": "busy", "app.by": "by"}
     before = dict(servers.indexes)

@@ -166,6 +166,31 @@ def test_another_namespace_is_refused_with_those_that_there_are(aerospike_server
     anyio.run(run)
 
 
+def test_a_user_whom_the_server_does_not_want_is_told_without_the_password(aerospike_server: Server) -> None:
+    if isinstance(aerospike_server, Running):
+        pytest.skip("only of a server without security is it known what it answers")
+
+    async def run() -> None:
+        one = store(f"{aerospike_server.url}?user=me&password={SECRET}", PREFIX)
+        with pytest.raises(BackendError, match="has no security, and was given a user; leave the user out") as told:
+            async with one.open():
+                pass
+        assert SECRET not in f"{told.value!r} {told.value.__cause__!r}"
+
+    anyio.run(run)
+
+
+def test_a_file_for_tls_that_is_not_there_is_told() -> None:
+    pytest.importorskip("aerospike", reason="no client: pip install aerospike")
+
+    async def run() -> None:
+        with pytest.raises(BackendError, match="cafile=/nowhere/ca.pem can't be read"):
+            async with store("aerospike://127.0.0.1:1/test?tls=true&cafile=/nowhere/ca.pem", PREFIX).open():
+                pass
+
+    anyio.run(run)
+
+
 def test_where_nobody_listens_it_is_unavailable_and_no_secret_is_told() -> None:
     pytest.importorskip("aerospike", reason="no client: pip install aerospike")
 

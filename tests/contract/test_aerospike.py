@@ -6,7 +6,6 @@ from typing_extensions import override
 from dagger.testing.contract import (
     AgendaContract,
     BackendContract,
-    CrashContract,
     ListingContract,
     Storage,
     StoreContract,
@@ -17,19 +16,9 @@ from tests.servers.aerospike import aerospike_server as aerospike_server
 
 
 class TestAerospike(BackendContract):
-    """All of it, with a mishap at every tenth place."""
+    """All of it, with a mishap at every fifth place."""
 
-    places_every = 10
-
-    @pytest.fixture
-    @override
-    def storage(self, aerospike_server: Aerospike | Running) -> Storage:
-        return OnAerospike(aerospike_server.url, "contract")
-
-
-@pytest.mark.slow
-class TestAerospikeAtEveryPlace(CrashContract):
-    """With a mishap at every place."""
+    places_every = 5
 
     @pytest.fixture
     @override

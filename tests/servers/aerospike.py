@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -57,6 +57,7 @@ network {{
         mode mesh
         address {loopback}
         port {ports[1]}
+        {seeds}
         interval 150
         timeout 10
     }}
@@ -69,7 +70,7 @@ mod-lua {{
     user-path {folder}/usr
 }}
 namespace {namespace} {{
-    replication-factor 1
+    replication-factor {copies}
     default-ttl 0
     {namespace_options}
     storage-engine device {{
@@ -84,10 +85,21 @@ namespace {namespace} {{
 class Aerospike:
     """A server of its own, started by `asd`; or one that runs already. A context manager."""
 
-    def __init__(self, *options: str, size: str = "2G", flush_ms: int = 1, namespace: str = NAMESPACE) -> None:
+    def __init__(
+        self,
+        *options: str,
+        size: str = "2G",
+        flush_ms: int = 1,
+        namespace: str = NAMESPACE,
+        copies: int = 1,
+        others: Sequence[Aerospike] = (),
+    ) -> None:
         self._options = options or ("nsup-period 1", "max-record-size 1M")
         self._size = size
         self._flush_ms = flush_ms
+        self._copies = copies
+        self._others = others
+        """Of the same cluster, started before."""
         self._folder: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ports: tuple[int, ...] = ()
@@ -118,6 +130,8 @@ class Aerospike:
             ports=self._ports,
             namespace=self.namespace,
             namespace_options="\n    ".join(self._options),
+            copies=self._copies,
+            seeds="\n        ".join(f"mesh-seed-address-port {LOOPBACK} {other._ports[1]}" for other in self._others),
             size=self._size,
             flush_ms=self._flush_ms,
         )
@@ -237,12 +251,29 @@ def needs_client() -> None:
         pytest.skip(NO_CLIENT)
 
 
-def own_server(*options: str) -> Aerospike:
-    """A server that a test may kill. Skips where there is none."""
+def own_server(*options: str, copies: int = 1, others: Sequence[Aerospike] = ()) -> Aerospike:
+    """A server that a test may kill, alone or of a cluster. Skips where there is none."""
     if found_asd() is None:
         pytest.skip(MISSING)
     needs_client()
-    return Aerospike(*options)
+    return Aerospike(*options, copies=copies, others=others)
+
+
+def wait_for_nodes(nodes: Sequence[Aerospike]) -> None:
+    """Return when they are one cluster, whose data is where it belongs."""
+    client = raw_client(nodes[0].url)
+    try:
+        until = time.monotonic() + READY_S_MAX
+        question = f"cluster-stable:size={len(nodes)};ignore-migrations=false"
+        while True:
+            found = [text or "" for _, text in client.info_all(question).values()]
+            if len(found) == len(nodes) and len(set(found)) == 1 and "ERROR" not in found[0]:
+                return
+            if time.monotonic() > until:
+                raise RuntimeError(f"the nodes are no cluster: {found}")
+            time.sleep(0.05)
+    finally:
+        client.close()
 
 
 def raw_client(url: str) -> Any:

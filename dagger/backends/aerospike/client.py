@@ -7,6 +7,7 @@ repeats nothing that writes: what became of a write that had no answer is found 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -60,6 +61,7 @@ class OfficialCluster:
             raise BackendError(
                 "aerospike:// needs the package aerospike; install dagger-workflow[aerospike]"
             ) from error
+        self._check_files()
         try:
             self._client = self._aerospike.client(self._config()).connect()
         except self._error as error:
@@ -178,6 +180,13 @@ class OfficialCluster:
 
     def _told(self, error: Exception) -> BackendError:
         return told(_code(error), self._options.place)
+
+    def _check_files(self) -> None:
+        """The client would only say that there is no connection."""
+        for name in ("cafile", "certfile", "keyfile"):
+            path: str | None = getattr(self._options, name)
+            if path is not None and not os.access(path, os.R_OK):
+                raise BackendError(f"aerospike://: {name}={path} can't be read; give a file that this user may read")
 
     def _config(self) -> dict[str, Any]:
         options = self._options

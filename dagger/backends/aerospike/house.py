@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -89,30 +89,39 @@ def _pairs(text: str, separator: str = ";") -> dict[str, str]:
 
 def index(cluster: Cluster, options: Options, prefix: str, sleep: Callable[[float], None] = time.sleep) -> None:
     """Make the indexes that are missing, and wait until they can be asked. Raises BackendUnavailable."""
-    there = _indexes(cluster, options.namespace)
-    missing = [wanted for wanted in INDEXES if wanted.name(prefix) not in there]
+    until = time.monotonic() + WAIT_S_MAX
+    while missing := _missing(cluster, options.namespace, prefix):
+        try:
+            _make(cluster, prefix, missing)
+        except BackendUnavailable:  # all nodes must agree to it, which may take longer than a call
+            if time.monotonic() > until:
+                raise
+            sleep(PAUSE_S)
+    for wanted in INDEXES:
+        _wait(cluster, options, wanted.name(prefix), until, sleep)
+
+
+def _make(cluster: Cluster, prefix: str, missing: Sequence[Index]) -> None:
+    """All at once: the client takes seconds for each."""
 
     def make(wanted: Index) -> None:
         cluster.make_index(prefix, wanted.bin, wanted.name(prefix), lists=wanted.lists)
 
-    with ThreadPoolExecutor(len(INDEXES)) as threads:  # the client takes seconds for each
+    with ThreadPoolExecutor(len(INDEXES)) as threads:
         for _ in threads.map(make, missing):
             pass
-    for wanted in INDEXES:
-        _wait(cluster, options, wanted.name(prefix), sleep)
 
 
-def _indexes(cluster: Cluster, namespace: str) -> set[str]:
-    """The names of those that every node has."""
-    names = list[set[str]]()
+def _missing(cluster: Cluster, namespace: str, prefix: str) -> list[Index]:
+    """The indexes that not every node has."""
+    there = list[set[str]]()
     for text in cluster.tell(f"sindex-list:namespace={namespace}").values():
         entries = [_pairs(entry, ":") for entry in text.split(";")]
-        names.append({entry.get("indexname", "") for entry in entries})
-    return set[str]().union(*names[:1]).intersection(*names)
+        there.append({entry.get("indexname", "") for entry in entries})
+    return [wanted for wanted in INDEXES if not all(wanted.name(prefix) in names for names in there)]
 
 
-def _wait(cluster: Cluster, options: Options, name: str, sleep: Callable[[float], None]) -> None:
-    until = time.monotonic() + WAIT_S_MAX
+def _wait(cluster: Cluster, options: Options, name: str, until: float, sleep: Callable[[float], None]) -> None:
     while True:
         told = cluster.tell(f"sindex-stat:namespace={options.namespace};indexname={name}")
         done = [_pairs(text).get("load_pct", "0") for text in told.values()]
