@@ -184,7 +184,7 @@ def test_a_file_for_tls_that_is_not_there_is_told() -> None:
     pytest.importorskip("aerospike", reason="no client: pip install aerospike")
 
     async def run() -> None:
-        with pytest.raises(BackendError, match="cafile=/nowhere/ca.pem can't be read"):
+        with pytest.raises(BackendError, match=r"cafile=/nowhere/ca\.pem can't be read"):
             async with store("aerospike://127.0.0.1:1/test?tls=true&cafile=/nowhere/ca.pem", PREFIX).open():
                 pass
 
