@@ -39,7 +39,7 @@ chaos: .venv/.dev  ## kill and stop workers again and again while 2,000 orders g
 bench: .venv/.dev  ## measure
 	$(PYTEST) benchmarks --benchmark-enable --benchmark-only
 
-clean:  ## remove what the tools left, except .venv
+clean:  ## remove what the tools left, except .venv and .cache
 	rm -rf build dist htmlcov .coverage .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 

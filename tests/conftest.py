@@ -11,6 +11,9 @@ import os
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from tests.servers.fixtures import kafka as kafka
+from tests.servers.fixtures import kafka_cluster as kafka_cluster
+
 settings.register_profile("fast", max_examples=30, deadline=None, derandomize=True, database=None)
 settings.register_profile("ci", max_examples=500, deadline=None, derandomize=True, database=None, print_blob=True)
 settings.register_profile(

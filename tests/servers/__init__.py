@@ -1,1 +1,1 @@
-"""Real servers for tests: started where they are installed, or those that the environment names."""
+"""Real servers for the tests, each in a throwaway directory, on loopback, at free ports; or those that there are."""

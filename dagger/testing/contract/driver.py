@@ -17,6 +17,7 @@ from dagger.engine.run import Run
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.hands import REST_S
+from dagger.testing.contract.storage import Late
 
 
 class Driver(Dagger):
@@ -89,8 +90,12 @@ class Driver(Dagger):
             if await self.step():
                 quiet = 0
             else:
-                quiet += 1
+                quiet = quiet + 1 if await self._caught_up() else 0
                 await self.rest()
+
+    async def _caught_up(self) -> bool:
+        """Whether nothing is on its way that was not polled yet."""
+        return not isinstance(self.backend, Late) or await self.backend.caught_up()
 
     async def finish(self, *runs: Run[Any]) -> None:
         """Work, and let time pass whenever there is nothing else to do, until these runs have ended."""
@@ -98,7 +103,7 @@ class Driver(Dagger):
             if await self.step():
                 continue
             due = self._worker.next_due
-            if self._tasks.paths or due is None:
+            if self._tasks.paths or due is None or not await self._caught_up():
                 await self.rest()
             else:
                 await self._look()

@@ -10,6 +10,7 @@ import anyio
 
 from dagger.engine.ports import Backend, Batch, Entry, Orders, Position, Query, Reader, Row, TopicRecord, Write
 from dagger.errors import BackendUnavailable, Fenced
+from dagger.testing.contract.storage import Late
 
 T = TypeVar("T")
 
@@ -203,6 +204,10 @@ class MishapBackend:
     async def changed(self) -> None:
         """As the port says."""
         await self._inner.changed()
+
+    async def caught_up(self) -> bool:
+        """As the backend says, where it has something to say."""
+        return not isinstance(self._inner, Late) or await self._inner.caught_up()
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """As the port says."""

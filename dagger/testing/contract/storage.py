@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dagger.engine.ports import Backend
+
+
+@runtime_checkable
+class Late(Protocol):
+    """A backend whose log takes a while to bring what it has accepted: by this, tests know when nothing is left."""
+
+    async def caught_up(self) -> bool:
+        """Whether all that was accepted so far for what is owned has been polled."""
+        ...
 
 
 class Storage(Protocol):

@@ -157,11 +157,11 @@ class ReaderContract(Case):
     async def test_groups_whose_names_look_alike_are_two(self, storage: Storage) -> None:
         async with alone(storage) as hands:
             needs_sharing(hands.backend)
-            await hands.log.append([note("CONTRACT/x", f"k-{n}", b"%d" % n) for n in range(20)])
+            await hands.log.append([note("CONTRACT.x", f"k-{n}", b"%d" % n) for n in range(20)])
             await hands.log.append([note("x", f"k-{n}", b"%d" % n) for n in range(20)])
             async with working(storage) as others, anyio.create_task_group() as group:
-                group.start_soon(read, hands.log.reader("CONTRACT/x", "a"), 20)
-                await read(others.log.reader("x", "a/CONTRACT"), 20)
+                group.start_soon(read, hands.log.reader("CONTRACT.x", "a"), 20)
+                await read(others.log.reader("x", "a.CONTRACT"), 20)
 
     @in_loop
     async def test_what_was_read_is_committed_by_the_next_read(self, storage: Storage) -> None:

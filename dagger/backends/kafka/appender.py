@@ -1,0 +1,144 @@
+"""Appends from anywhere in the process, put together: what is asked for at the same time goes out at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import anyio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from dagger.backends.kafka.cluster import REQUEST_S, Cluster
+from dagger.backends.kafka.ending import end_producer
+from dagger.backends.kafka.parcels import Parcels, Refused, parcels_of, send
+from dagger.backends.kafka.words import our_words, told
+from dagger.engine.ports import Entry, Outgoing
+from dagger.errors import BackendError, BackendUnavailable
+
+
+class _Asked(NamedTuple):
+    """What one caller wants to append."""
+
+    parcels: Parcels
+    done: asyncio.Future[None]
+
+
+class Appender:
+    """One idempotent producer for all appends that belong to no transaction."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._waiting = list[_Asked]()
+        self._news = asyncio.Event()
+        self._producer: AIOKafkaProducer | None = None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Appends are taken while the context is open."""
+        running = asyncio.ensure_future(self._run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            with anyio.CancelScope(shield=True), contextlib.suppress(asyncio.CancelledError):
+                await running
+            self._drop()
+
+    async def append(self, entries: Sequence[Entry]) -> None:
+        """Return once the brokers have everything. Where it raises, a part of it may have been appended."""
+        prefix = self._cluster.options.prefix
+        topics = {prefix + entry.topic for entry in entries if type(entry) is Outgoing}
+        if not topics <= self._cluster.topics.keys():
+            await self._cluster.need(topics)
+        asked = _Asked(parcels_of(self._cluster, entries), asyncio.get_running_loop().create_future())
+        self._waiting.append(asked)
+        self._news.set()
+        await asked.done
+
+    async def _run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._waiting:
+                asked, self._waiting = self._waiting, []
+                try:
+                    await self._send(asked)
+                except BaseException:
+                    for one in asked:
+                        one.done.cancel()
+                    raise
+
+    async def _send(self, asked: Sequence[_Asked]) -> None:
+        """Send what several want; each hears of its own failures only."""
+        parcels: Parcels = {}
+        for one in asked:
+            for place, items in one.parcels.items():
+                parcels.setdefault(place, []).extend(items)
+        failures = await self._tried(parcels)
+        for one in asked:
+            failed = [failures[place] for place in one.parcels if place in failures]
+            if not failed:
+                _settle(one, None)
+            elif len(asked) > 1 and any(isinstance(error, Refused) for error in failed):
+                await self._send([one])  # it may be the fault of another
+            else:
+                _settle(one, self._told(failed[0]))
+
+    async def _tried(self, parcels: Parcels) -> dict[TopicPartition, BaseException]:
+        """Send everything; gives what went wrong, by place."""
+        try:
+            async with asyncio.timeout(2 * REQUEST_S):
+                producer = await self._ready()
+                self._cluster.clock.sends()
+                failures = await send(self._cluster, producer, parcels)
+        except (BackendError, TimeoutError) as error:
+            failures = dict.fromkeys(parcels, error)
+        if failures:  # its sequence numbers may have a gap now
+            self._drop()
+            for place in failures:
+                if place.topic != self._cluster.options.log:
+                    self._cluster.topics.pop(place.topic, None)
+        return failures
+
+    async def _ready(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **self._cluster.settings,
+                enable_idempotence=True,
+                acks="all",
+                max_batch_size=1 << 30,  # parcels.py cuts them
+            )
+            try:
+                with our_words(self._cluster.options.place):
+                    await producer.start()
+            except BaseException:
+                self._cluster.waste(end_producer(producer))
+                raise
+            self._producer = producer
+        return self._producer
+
+    def _drop(self) -> None:
+        if self._producer is not None:
+            self._cluster.waste(end_producer(self._producer))
+            self._producer = None
+
+    def _told(self, error: BaseException) -> BaseException:
+        place = self._cluster.options.place
+        if isinstance(error, Refused):
+            return BackendError(f"{place}: {error}")
+        if isinstance(error, TimeoutError):
+            return BackendUnavailable(f"{place} has not answered within {2 * REQUEST_S:g} s")
+        return told(error, place) if isinstance(error, KafkaError | OSError) else error
+
+
+def _settle(one: _Asked, error: BaseException | None) -> None:
+    if one.done.done():  # nobody waits for it any more
+        return
+    if error is None:
+        one.done.set_result(None)
+    else:
+        one.done.set_exception(error)

@@ -1,0 +1,101 @@
+"""Who owns which lanes: each member about as many as any other, and those that it had, as far as that goes.
+
+The partitions of external topics follow their lanes, to members that consume the topic. Where the owner of a lane does
+not, nobody gets them: they wait until it does, as they do while new releases replace old ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
+
+import msgspec
+from aiokafka.cluster import ClusterMetadata
+from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+from typing_extensions import override
+
+logger: Final = logging.getLogger("dagger")
+
+
+def lanes_of(members: Mapping[str, Collection[int]], count: int) -> dict[str, list[int]]:
+    """The lanes of each member, given those that each had."""
+    names = sorted(members)
+    free = set(range(count))
+    kept = dict[str, list[int]]()
+    for name in names:
+        kept[name] = sorted(free & set(members[name]))
+        free -= set(kept[name])
+    least, more = divmod(count, len(names))
+    for name in sorted(names, key=lambda name: (-len(kept[name]), name)):
+        most = least + (more > 0)
+        more -= len(kept[name]) >= most > least
+        free |= set(kept[name][most if len(kept[name]) >= most else len(kept[name]) :])
+        kept[name] = kept[name][:most]
+    for lane in sorted(free):
+        name = min(names, key=lambda name: (len(kept[name]), name))
+        kept[name].append(lane)
+    return {name: sorted(lanes) for name, lanes in kept.items()}
+
+
+def assignor(log: str, owned: Callable[[], Collection[int]]) -> type[AbstractPartitionAssignor]:
+    """The assignor for an application's log, which tells what this member owns."""
+
+    class LaneAssignor(AbstractPartitionAssignor):
+        name = "dagger-lanes"
+
+        @classmethod
+        @override
+        def assign(
+            cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
+        ) -> dict[str, ConsumerProtocolMemberAssignment]:
+            count = len(cluster.partitions_for_topic(log) or ())
+            lanes = lanes_of({name: _claims(member.user_data) for name, member in members.items()}, count)
+            topics = {topic for member in members.values() for topic in member.subscription}
+            partitions = {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in sorted(topics)}
+            shares = {
+                name: _share(lanes[name], count, {t: partitions[t] for t in sorted(member.subscription)})
+                for name, member in members.items()
+            }
+            _warn(partitions, shares.values())
+            return {name: ConsumerProtocolMemberAssignment(0, share, b"") for name, share in shares.items()}
+
+        @classmethod
+        @override
+        def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
+            return ConsumerProtocolMemberMetadata(0, sorted(topics), msgspec.json.encode(sorted(owned())))
+
+        @classmethod
+        @override
+        def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
+            pass
+
+    return LaneAssignor
+
+
+def _claims(user_data: bytes) -> list[int]:
+    """The lanes that a member says it has."""
+    try:
+        return msgspec.json.decode(user_data, type=list[int])
+    except msgspec.MsgspecError:
+        return []
+
+
+def _share(lanes: Collection[int], count: int, topics: Mapping[str, list[int]]) -> list[tuple[str, list[int]]]:
+    mine = set(lanes)
+    share = [(topic, [p for p in partitions if p % count in mine]) for topic, partitions in topics.items()]
+    return [(topic, partitions) for topic, partitions in share if partitions]
+
+
+def _warn(partitions: Mapping[str, list[int]], shares: Iterable[list[tuple[str, list[int]]]]) -> None:
+    """Tell what nobody consumes."""
+    given = defaultdict[str, int](int)
+    for share in shares:
+        for topic, some in share:
+            given[topic] += len(some)
+    for topic, all_of_it in partitions.items():
+        if given[topic] < len(all_of_it):
+            left = len(all_of_it) - given[topic]
+            logger.warning("%d partitions of '%s' wait: the owners of their lanes do not consume it", left, topic)

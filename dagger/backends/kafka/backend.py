@@ -1,0 +1,56 @@
+"""A log on Kafka, beside a store of another kind."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.log import KafkaLog
+from dagger.backends.kafka.options import Options, options_of
+from dagger.engine.connect import store_for
+from dagger.engine.ports import StandaloneStore
+from dagger.errors import BackendError
+
+MESSAGE_MAX: Final = 1_000_000
+"""How large a message may be, in bytes: what a broker takes unless it is told otherwise, less the headers."""
+
+
+def connect(broker: str, store: str | None) -> KafkaBackend:
+    """The backend for `kafka://host:9092/orders`. Raises BackendError for a URL that says something odd."""
+    options = options_of(broker)
+    if store is None:
+        raise BackendError(
+            f"'{options.place}' is a log only; say where the records are kept, as "
+            'store="aerospike://localhost:3000/test", or store="sqlite:///records.db" on one machine'
+        )
+    return KafkaBackend(options, store_for(store, options.application))
+
+
+class KafkaBackend:
+    """A log and a store that are two systems: what a step ordered is in its record until the log has it."""
+
+    atomic = False
+    shared = True
+
+    def __init__(self, options: Options, store: StandaloneStore) -> None:
+        self.options = options
+        self.store = store
+        self.log = KafkaLog(Cluster(options))
+
+    @property
+    def size_max(self) -> int:
+        return min(self.store.size_max, MESSAGE_MAX)
+
+    async def changed(self) -> None:
+        await self.store.changed()
+
+    async def caught_up(self) -> bool:
+        """Whether all that was accepted so far has been polled."""
+        return await self.log.caught_up()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        async with self.store.open(), self.log.open():
+            yield

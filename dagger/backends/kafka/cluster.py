@@ -1,0 +1,157 @@
+"""The cluster: who it is, what topics there are, and what a group has committed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, Final
+
+import anyio
+from aiokafka import OffsetAndMetadata, TopicPartition, errors
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
+from aiokafka.partitioner import murmur2
+
+from dagger.backends.kafka.clock import BrokerClock
+from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.metadata import TopicInfo, described
+from dagger.backends.kafka.options import Options
+from dagger.backends.kafka.words import our_words
+from dagger.errors import BackendError, BackendUnavailable
+
+REQUEST_S: Final = 15.0
+"""How long is waited for the answer of a broker, in seconds."""
+SETTLE_S: Final = 10.0
+"""How long is waited until a topic that was created is known to all brokers, in seconds."""
+TOPIC_PARTITIONS: Final = 8
+"""Into how many partitions a topic of messages is divided that is created, unless the log has more."""
+
+
+class Cluster:
+    """A connection for questions; the answers about topics are kept."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.id = ""
+        self.topics: dict[str, TopicInfo] = {}
+        """What is known of topics that were asked for."""
+        self.batch_bytes: dict[str, int] = {}
+        """How large a batch for a topic may be that has refused larger ones."""
+        self.clock = BrokerClock(options.skew)
+        self._waste = set[asyncio.Task[None]]()
+        self._client: AIOKafkaClient | None = None
+        self._admin: AIOKafkaAdminClient | None = None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What all clients of the cluster are made with."""
+        return {
+            **self.options.connection(),
+            "client_id": f"dagger-{self.options.application}",
+            "request_timeout_ms": int(REQUEST_S * 1000),
+            "retry_backoff_ms": 20,
+        }
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Connected while the context is. Raises BackendUnavailable where no broker can be reached."""
+        settings = self.settings
+        client, admin = AIOKafkaClient(**settings), AIOKafkaAdminClient(**settings)
+        try:
+            with our_words(self.options.place):
+                await client.bootstrap()
+                await admin.start()
+            self._client, self._admin = client, admin
+            yield
+        finally:
+            self._client = self._admin = None
+            self.topics.clear()
+            with anyio.CancelScope(shield=True):
+                if self._waste:
+                    await asyncio.wait(self._waste)
+            await end(admin.close, client.close)
+
+    def waste(self, end: Coroutine[Any, Any, None]) -> None:
+        """Let a client that is not needed any more end beside everything else."""
+        task = asyncio.ensure_future(end)
+        self._waste.add(task)
+        task.add_done_callback(self._waste.discard)
+
+    async def look(self, names: Collection[str]) -> dict[str, TopicInfo]:
+        """Ask for topics anew; gives those that exist."""
+        client = self._client
+        if client is None:
+            raise BackendUnavailable(f"{self.options.place} is not open")
+        with our_words(self.options.place):
+            self.id, found = await described(client, list(names))
+        for name in names:
+            self.topics.pop(name, None)
+        self.topics.update(found)
+        return found
+
+    async def need(self, names: Collection[str], partitions: int | None = None, **configs: str) -> dict[str, TopicInfo]:
+        """Topics that must exist; those that do not are created, unless the URL forbids it."""
+        missing = [name for name in names if name not in self.topics]
+        if missing:
+            found = await self.look(missing)
+            absent = [name for name in missing if name not in found]
+            if absent:
+                await self._create(absent, partitions or self.new_partitions(), configs)
+        return {name: self.topics[name] for name in names}
+
+    def new_partitions(self) -> int:
+        """How many partitions a new topic of messages has: as many as the log, so that they are shared alike."""
+        log = self.topics.get(self.options.log)
+        return TOPIC_PARTITIONS if log is None else log.partitions
+
+    async def _create(self, names: list[str], partitions: int, configs: dict[str, str]) -> None:
+        place = self.options.place
+        if not self.options.create:
+            listed = ", ".join(f"'{name}'" for name in names)
+            raise BackendError(f"{place} has no topic {listed}; create it, or leave create=no out of the URL")
+        assert self._admin is not None
+        # -1 is what the cluster is set to (KIP-464), which aiokafka lets pass only beside an assignment: an empty one.
+        copies, by_hand = (self.options.replication, None) if self.options.replication else (-1, dict[int, list[int]]())
+        with our_words(place):
+            answer = await self._admin.create_topics(
+                [NewTopic(name, partitions, copies, by_hand, configs) for name in names]
+            )
+            for name, code, *words in answer.topic_errors:
+                error = errors.for_code(code)
+                if code and error is not errors.TopicAlreadyExistsError:  # another was faster
+                    raise error(f"topic '{name}': {words[0] if words else ''}")
+        await self._until_known(names)
+
+    async def _until_known(self, names: list[str]) -> None:
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                while True:
+                    if len(await self.look(names)) == len(names):
+                        return
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise BackendUnavailable(f"{self.options.place}: new topics are not known to all brokers yet") from None
+
+    async def committed(self, group: str, places: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What a group has committed; without those for which it has nothing."""
+        assert self._admin is not None
+        asked = list(places)
+        if not asked:
+            return {}
+        with our_words(self.options.place):
+            found = await self._admin.list_consumer_group_offsets(group, partitions=asked)
+        if missing := [place for place in asked if place not in found]:
+            # An error of the whole request is dropped by aiokafka, and its answer is empty then.
+            raise BackendUnavailable(f"{self.options.place}: the offsets of {missing[0]} cannot be told now")
+        return {place: offset for place, offset in found.items() if offset.offset >= 0}
+
+    def partition_for(self, topic: str, key: bytes) -> int:
+        """Where messages of a key go, as producers of other languages have it by default."""
+        return _hashed(key) % self.topics[topic].partitions
+
+
+@lru_cache(maxsize=65_536)
+def _hashed(key: bytes) -> int:
+    return murmur2(key) & 0x7FFFFFFF

@@ -1,0 +1,145 @@
+"""A lane: a home partition, with its share of the external topics, and the transactional id that guards it.
+
+Partition p of every external topic belongs to lane p modulo the number of lanes. All that a record of a lane orders
+is published, and its offset committed, in one transaction of the lane's id. Who takes a lane over begins by
+initialising that id: the broker then settles what the last owner has left open, and refuses all that it may still
+send. Only after that are the lane's offsets fetched. So a worker that was overtaken cannot commit, although aiokafka
+tells the broker no generation of the group with the offsets (https://github.com/aio-libs/aiokafka/issues/844).
+
+aiokafka commits a transaction of which a batch has failed, as if it had never been sent. So each batch is awaited
+here, and a transaction in which anything went wrong is never committed: its lane is taken anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
+
+from dagger.backends.kafka.cluster import REQUEST_S, Cluster
+from dagger.backends.kafka.ending import end_producer
+from dagger.backends.kafka.parcels import Refused, dead_letter, parcels_of, send
+from dagger.backends.kafka.words import our_words
+from dagger.engine.ports import Entry
+from dagger.errors import BackendError, BackendUnavailable, Fenced
+
+SMALLEST: Final = 1024
+"""Batches are made smaller for a topic that refuses them until they have so many bytes."""
+
+
+class Lane:
+    """The right to commit for a home partition."""
+
+    def __init__(self, cluster: Cluster, number: int) -> None:
+        self.number = number
+        self.is_sound = False
+        """Whether nothing is open and nobody was seen to have taken over."""
+        self.positions: dict[TopicPartition, int] = {}
+        """What is committed, as far as it is known for sure. The broker answers that a transaction is committed before
+        its offsets can be fetched, so they must not be asked for again while the lane is owned."""
+        self._cluster = cluster
+        self._producer: AIOKafkaProducer | None = None
+
+    async def take(self) -> None:
+        """Settle what is open, and be the only one who can commit from here on.
+
+        Raises BackendUnavailable where no coordinator answers in time.
+        """
+        self.leave()
+        options = self._cluster.options
+        producer = AIOKafkaProducer(
+            **self._cluster.settings,
+            transactional_id=f"{options.prefix}{options.application}.{self.number}",
+            transaction_timeout_ms=int(options.transaction * 1000),
+            acks="all",
+            max_batch_size=1 << 30,  # parcels.py cuts them
+        )
+        try:
+            with our_words(options.place):
+                async with asyncio.timeout(REQUEST_S):
+                    await producer.start()
+        except BaseException:
+            self._cluster.waste(end_producer(producer))
+            raise
+        self._producer = producer
+        self.is_sound = True
+
+    def leave(self) -> None:
+        """Let others take it."""
+        self.is_sound = False
+        self.positions.clear()
+        if self._producer is not None:
+            self._cluster.waste(end_producer(self._producer))
+            self._producer = None
+
+    async def commit(
+        self, entries: Sequence[Entry], offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
+    ) -> None:
+        """Publish and commit as one; the topics exist. What one will never take goes to the dead letters instead.
+
+        Raises Fenced where another has taken the lane, and BackendUnavailable where it may do later; either way it
+        must be taken anew.
+        """
+        if not self.is_sound:
+            raise Fenced(f"lane {self.number} is not owned any more")
+        self.is_sound = False
+        while True:
+            try:
+                await self._attempt(entries, offsets, group)
+            except Refused as refusal:
+                entries = self._without(entries, refusal)
+                await self.take()
+                self.is_sound = False
+            else:
+                self.is_sound = True
+                self.positions.update({place: mark.offset for place, mark in offsets.items()})
+                return
+
+    async def _attempt(
+        self, entries: Sequence[Entry], offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
+    ) -> None:
+        producer = self._producer
+        assert producer is not None
+        parcels = parcels_of(self._cluster, entries)
+        place = self._cluster.options.place
+        try:
+            with our_words(place):
+                async with asyncio.timeout(2 * REQUEST_S):
+                    await producer.begin_transaction()
+                    marks = asyncio.ensure_future(self._mark(producer, offsets, group))
+                    try:
+                        failures = await send(self._cluster, producer, parcels)
+                        for failure in failures.values():
+                            raise failure
+                        await marks
+                    finally:
+                        marks.cancel()
+                        with contextlib.suppress(BaseException):
+                            await marks
+                    await producer.commit_transaction()
+        except BackendUnavailable:
+            for topic in {at.topic for at in parcels} - {self._cluster.options.log}:
+                self._cluster.topics.pop(topic, None)  # it may be gone
+            raise
+
+    @staticmethod
+    async def _mark(
+        producer: AIOKafkaProducer, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
+    ) -> None:
+        if offsets:
+            await producer.send_offsets_to_transaction(dict(offsets), group)
+
+    def _without(self, entries: Sequence[Entry], refusal: Refused) -> list[Entry]:
+        """The entries without those that were refused; of a batch that was too large, with a smaller one."""
+        if len(refusal.items) > 1:
+            topic = refusal.place.topic
+            size = sum(len(item.value) for item in refusal.items)
+            self._cluster.batch_bytes[topic] = size // 2 if size // 2 > SMALLEST else 1
+            return list(entries)
+        refused = refusal.items[0].entry
+        if refusal.place.topic == self._cluster.options.dead_letters:
+            raise BackendError(f"{self._cluster.options.place}: {refusal}") from refusal
+        return [dead_letter(self._cluster, entry, str(refusal)) if entry is refused else entry for entry in entries]

@@ -1,0 +1,218 @@
+"""A member of the application's consumer group: what is assigned to it, and the records of that.
+
+aiokafka gives out all partitions anew at each rebalance, and calls the listener from the task that also keeps the
+membership alive. So the listener only notes what has changed: everything assigned is paused there, at a place that does
+not matter, and begins to be fetched once `go_on` says where. Nothing is fetched, kept or given out before, and no
+position is ever reset by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition, errors
+from typing_extensions import override
+
+from dagger.backends.kafka.assignor import assignor
+from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.words import our_words
+from dagger.errors import BackendError
+
+FETCH_BYTES: Final = 1024 * 1024
+"""How much of a partition is fetched ahead, in bytes; then nothing more is until it is polled."""
+FETCH_WAIT_MS: Final = 50
+"""How long a broker keeps a question for records for which there are none, in milliseconds. A partition that was just
+emptied is asked for again only after that, if all others are quiet."""
+SLICE_MS: Final = 1000
+"""How long is waited for records at a time, in milliseconds."""
+
+
+class Member(ConsumerRebalanceListener):
+    """Polls what is assigned, from where it is told to go on."""
+
+    def __init__(self, cluster: Cluster, topics: Collection[str], owned: Callable[[], Collection[int]]) -> None:
+        self._cluster = cluster
+        self._owned = owned
+        self._place = cluster.options.place
+        self.topics = frozenset(topics)
+        self.assigned = frozenset[TopicPartition]()
+        self.assignments = 0
+        """How often something was assigned."""
+        self.is_between = True
+        """Whether a rebalance is under way: nothing is polled."""
+        self._running = frozenset[TopicPartition]()
+        self._stash = list[ConsumerRecord]()
+        """What was given out by the consumer and not polled here."""
+        self._waiting: asyncio.Task[dict[TopicPartition, list[ConsumerRecord]]] | None = None
+        self._bell = asyncio.Event()
+        self._done = asyncio.Event()
+        self._done.set()
+        options = cluster.options
+        session_ms = int(options.session * 1000)
+        self._consumer = AIOKafkaConsumer(
+            **cluster.settings,
+            group_id=options.prefix + options.application,
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            partition_assignment_strategy=[assignor(options.log, owned)],
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=max(session_ms // 5, 50),
+            rebalance_timeout_ms=session_ms,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=FETCH_BYTES,
+            metadata_max_age_ms=30_000,
+        )
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """In the group while the context is open."""
+        try:
+            with our_words(self._place):
+                await self._consumer.start()
+            self.subscribe(self.topics)
+            yield
+        finally:
+            self._done.set()
+            if self._waiting is not None:
+                self._waiting.cancel()
+            await end(self._consumer.stop)
+
+    def subscribe(self, topics: Collection[str]) -> None:
+        """Consume these topics; what is owned is found out anew, also where they are the same."""
+        self.topics = frozenset(topics)
+        self.is_between = True
+        self._forget()
+        self._consumer.subscribe(sorted(topics), listener=self)
+
+    @override
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Others may get them: let what was polled be committed first, for a time."""
+        self.is_between = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._cluster.options.session * 0.6):
+                await self._done.wait()
+        self._forget()
+
+    @override
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Note it, and fetch nothing yet."""
+        for place in assigned:
+            self._consumer.pause(place)
+            self._consumer.seek(place, 0)  # so that no other position is looked for
+        self._forget()
+        self.assigned = frozenset(assigned)
+        self.assignments += 1
+        self.is_between = False
+        self._bell.set()
+
+    def _forget(self) -> None:
+        self._running = frozenset[TopicPartition]()
+        self._stash.clear()
+
+    async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first offsets that are kept."""
+        with our_words(self._place):
+            return await self._consumer.beginning_offsets(places)
+
+    async def at(self, times_ms: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """The first offsets at or after times; without those behind which there is nothing."""
+        with our_words(self._place):
+            found = await self._consumer.offsets_for_times(times_ms)
+        return {place: told.offset for place, told in found.items() if told is not None}
+
+    async def at_end(self) -> bool:
+        """Whether nothing is left to be polled by now."""
+        if self._stash or (self._waiting is not None and self._waiting.done()):
+            return False
+        with our_words(self._place):
+            ends = await self._consumer.end_offsets(self._running)
+            for place, end in ends.items():
+                if await self._consumer.position(place) < end:
+                    return False
+        return True
+
+    def go_on(self, positions: Mapping[TopicPartition, int]) -> None:
+        """Poll all that is assigned from these positions on."""
+        self._forget()
+        for place, offset in positions.items():
+            self._consumer.seek(place, offset)
+            self._consumer.resume(place)
+        self._running = frozenset(positions)
+
+    def hold(self) -> None:
+        """Poll nothing until it is told to go on."""
+        for place in self._running:
+            self._consumer.pause(place)
+        self._forget()
+
+    def nudge(self) -> None:
+        """Let `wait` return."""
+        self._bell.set()
+
+    async def take(self, limit: int) -> Sequence[ConsumerRecord]:
+        """At most so many of the records that are there; until `finished` they are under way."""
+        self._collect()
+        if len(self._stash) < limit:
+            with self._errors():
+                found = await self._consumer.getmany(timeout_ms=0, max_records=limit - len(self._stash))
+            self._keep(found)
+        taken, self._stash = self._stash[:limit], self._stash[limit:]
+        if taken:
+            self._done.clear()
+        return taken
+
+    def check(self) -> None:
+        """Raise what has gone wrong in the group meanwhile."""
+        self._collect()
+
+    def finished(self) -> None:
+        """What was taken is committed, or given up."""
+        self._done.set()
+
+    async def wait(self) -> None:
+        """Return when there may be records, or something else has changed."""
+        self._collect()
+        if self._stash or self._bell.is_set():
+            self._bell.clear()
+            await asyncio.sleep(0)
+            return
+        if self._waiting is None:  # also while nothing is assigned: so errors of the group are heard of
+            self._waiting = asyncio.ensure_future(self._consumer.getmany(timeout_ms=SLICE_MS, max_records=1))
+        ring = asyncio.ensure_future(self._bell.wait())
+        try:
+            await asyncio.wait({ring, self._waiting}, return_when="FIRST_COMPLETED")
+        finally:
+            ring.cancel()
+        self._bell.clear()
+
+    def _collect(self) -> None:
+        """Keep what came while it was waited."""
+        if self._waiting is not None and self._waiting.done():
+            waited, self._waiting = self._waiting, None
+            with self._errors():
+                self._keep(waited.result())
+
+    def _keep(self, found: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        for place, records in found.items():
+            if place in self._running:
+                self._stash += records
+
+    @contextlib.contextmanager
+    def _errors(self) -> Generator[None]:
+        try:
+            with our_words(self._place):
+                yield
+        except BackendError as error:
+            gone = error.__cause__
+            if isinstance(gone, errors.OffsetOutOfRangeError):
+                raise BackendError(
+                    f"{self._place}: messages were deleted before they were read: nothing is kept at {gone}. Set the "
+                    "group's offsets to what is to be read next, and give topics a longer retention"
+                ) from gone
+            raise

@@ -1,0 +1,142 @@
+"""Entries as Kafka takes them: sorted by topic and partition, and sent in few large batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from aiokafka import AIOKafkaProducer, TopicPartition, errors
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
+
+from dagger.backends.kafka.cluster import Cluster
+from dagger.engine.ports import Append, Entry, Outgoing
+from dagger.errors import BackendError, BackendUnavailable
+
+BATCH_BYTES: Final = 512 * 1024
+"""How large a batch grows, in bytes: half of what a broker takes unless it is told otherwise."""
+REFUSALS: Final = (
+    errors.MessageSizeTooLargeError,
+    errors.RecordListTooLargeError,
+    errors.CorruptRecordException,
+    errors.InvalidTopicError,
+    errors.PolicyViolationError,
+    errors.TopicAuthorizationFailedError,
+)
+"""What a broker says of entries that it will never take."""
+ROOM: Final = 4096
+"""How much of a refused payload goes to the dead letters, in bytes."""
+
+
+class Item(NamedTuple):
+    """An entry as bytes."""
+
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    entry: Entry
+
+
+Parcels: TypeAlias = dict[TopicPartition, list[Item]]
+
+
+class Refused(Exception):
+    """A broker will never take these entries."""
+
+    def __init__(self, place: TopicPartition, items: Sequence[Item], error: errors.KafkaError) -> None:
+        super().__init__(f"the topic '{place.topic}' does not take it: {type(error).__name__}: {error}")
+        self.place = place
+        self.items = items
+        self.error = error
+
+
+def parcels_of(cluster: Cluster, entries: Iterable[Entry]) -> Parcels:
+    """Entries by where they go; their topics are known. Raises BackendError for a partition that there is none of."""
+    log, prefix = cluster.options.log, cluster.options.prefix
+    count = cluster.topics[log].partitions
+    parcels: Parcels = {}
+    for entry in entries:
+        if type(entry) is Append:
+            if not 0 <= entry.partition < count:
+                raise BackendError(f"there is no partition {entry.partition} of '{log}'; there are {count}")
+            place, item = TopicPartition(log, entry.partition), Item(None, entry.data, [], entry)
+        else:
+            assert type(entry) is Outgoing
+            key, topic = entry.key.encode(), prefix + entry.topic
+            place = TopicPartition(topic, cluster.partition_for(topic, key))
+            headers = [(name, text.encode()) for name, text in entry.headers.items()]
+            item = Item(key, entry.payload, headers, entry)
+        parcels.setdefault(place, []).append(item)
+    return parcels
+
+
+async def send(cluster: Cluster, producer: AIOKafkaProducer, parcels: Parcels) -> dict[TopicPartition, BaseException]:
+    """Send everything, and wait until the brokers have it; gives what went wrong, by place."""
+    answers = await asyncio.gather(
+        *(_send(cluster, producer, place, items) for place, items in parcels.items()), return_exceptions=True
+    )
+    return {place: answer for place, answer in zip(parcels, answers, strict=True) if isinstance(answer, BaseException)}
+
+
+async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartition, items: Sequence[Item]) -> None:
+    """The items of one partition, in their order."""
+    most = cluster.batch_bytes.get(place.topic, BATCH_BYTES)
+    sent = list[tuple[asyncio.Future[RecordMetadata], Sequence[Item]]]()
+    first, size, builder = 0, 0, producer.create_batch()
+    for number, item in enumerate(items):
+        weight = len(item.value) + len(item.key or b"") + 64 * (1 + len(item.headers))
+        if number > first and size + weight > most:
+            sent.append((await _ship(producer, builder, place), items[first:number]))
+            first, size, builder = number, 0, producer.create_batch()
+        builder.append(timestamp=None, key=item.key, value=item.value, headers=item.headers)
+        size += weight
+    sent.append((await _ship(producer, builder, place), items[first:]))
+    for future, some in sent:
+        try:
+            told = await future
+        except REFUSALS as error:
+            raise Refused(place, some, error) from error
+        if place.topic == cluster.options.log:
+            cluster.clock.saw(told.timestamp)
+
+
+async def _ship(
+    producer: AIOKafkaProducer, builder: BatchBuilder, place: TopicPartition
+) -> asyncio.Future[RecordMetadata]:
+    return await producer.send_batch(builder, place.topic, partition=place.partition)
+
+
+async def addressed(cluster: Cluster, entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The entries with topics that exist: for one that cannot be had, those to it go to the dead letters instead."""
+    prefix = cluster.options.prefix
+    wanted = {prefix + entry.topic for entry in entries if type(entry) is Outgoing} - cluster.topics.keys()
+    reasons = dict[str, str]()
+    for topic in wanted:
+        try:
+            await cluster.need([topic])
+        except BackendUnavailable:
+            raise
+        except BackendError as error:
+            reasons[topic] = str(error)
+    if not reasons:
+        return entries
+    return [
+        dead_letter(cluster, entry, reasons[prefix + entry.topic])
+        if type(entry) is Outgoing and prefix + entry.topic in reasons
+        else entry
+        for entry in entries
+    ]
+
+
+def dead_letter(cluster: Cluster, entry: Entry, reason: str) -> Outgoing:
+    """An entry that cannot be sent, for the dead letters of the application; of a large one, the beginning."""
+    dead = cluster.options.dead_letters.removeprefix(cluster.options.prefix)
+    if type(entry) is Append:
+        headers = {"dagger-reason": reason, "dagger-partition": str(entry.partition)}
+        return Outgoing(dead, "", entry.data[:ROOM], {**headers, "dagger-size": str(len(entry.data))})
+    assert type(entry) is Outgoing
+    headers = {**entry.headers, "dagger-reason": reason, "dagger-topic": entry.topic}
+    if len(entry.payload) > ROOM:
+        headers["dagger-size"] = str(len(entry.payload))
+    return Outgoing(dead, entry.key, entry.payload[:ROOM], headers)

@@ -1,0 +1,105 @@
+"""A consumer of one topic for a group outside any workflow."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
+
+from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
+from dagger.backends.kafka.words import our_words
+from dagger.engine.ports import TopicRecord
+
+
+class KafkaReader:
+    """Reads what transactions have committed; commits what was read before with the next reading."""
+
+    def __init__(self, cluster: Cluster, topic: str, group: str) -> None:
+        self._cluster = cluster
+        self._prefix = cluster.options.prefix
+        self._topic = self._prefix + topic
+        self._group = group
+        self._consumer: AIOKafkaConsumer | None = None
+        self._read: dict[TopicPartition, int] = {}
+        """By partition, what is to be committed."""
+        self._again: dict[TopicPartition, int] = {}
+        """By partition, where what was read last begins."""
+
+    async def read(self, limit: int) -> Sequence[TopicRecord]:
+        with our_words(self._cluster.options.place):
+            consumer = self._consumer or await self._open()
+            await self._commit(consumer)
+            found: list[ConsumerRecord] = []
+            while not found:
+                several = await consumer.getmany(timeout_ms=SLICE_MS, max_records=limit)
+                found = [record for records in several.values() for record in records]
+        for record in found:
+            place = TopicPartition(record.topic, record.partition)
+            self._again.setdefault(place, record.offset)
+            self._read[place] = record.offset + 1
+        return [message_of(record, self._prefix) for record in found]
+
+    async def _open(self) -> AIOKafkaConsumer:
+        options = self._cluster.options
+        await self._cluster.need([self._topic])
+        consumer = AIOKafkaConsumer(
+            self._topic,
+            **self._cluster.settings,
+            group_id=self._group,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            session_timeout_ms=int(options.session * 1000),
+            heartbeat_interval_ms=max(int(options.session * 200), 50),
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=FETCH_BYTES,
+        )
+        try:
+            await consumer.start()
+        except BaseException:
+            await end(consumer.stop)
+            raise
+        self._consumer = consumer
+        return consumer
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+        """Commit what was read and is still assigned; what others own by now they read again."""
+        offsets = {place: offset for place, offset in self._read.items() if place in consumer.assignment()}
+        if offsets:
+            with contextlib.suppress(
+                errors.CommitFailedError,
+                errors.IllegalStateError,
+                errors.IllegalGenerationError,
+                errors.UnknownMemberIdError,
+                errors.RebalanceInProgressError,
+            ):
+                await consumer.commit(offsets)
+        self._read.clear()
+        self._again.clear()
+
+    def rewind(self) -> None:
+        consumer = self._consumer
+        if consumer is not None:
+            for place, offset in self._again.items():
+                if place in consumer.assignment():
+                    consumer.seek(place, offset)
+        self._read.clear()
+        self._again.clear()
+
+    async def close(self) -> None:
+        """Leave the group."""
+        if self._consumer is not None:
+            consumer, self._consumer = self._consumer, None
+            await consumer.stop()
+
+
+def message_of(record: ConsumerRecord, prefix: str) -> TopicRecord:
+    """A message as the engine takes it."""
+    key = None if record.key is None else record.key.decode(errors="backslashreplace")
+    headers = {name: (value or b"").decode(errors="backslashreplace") for name, value in record.headers}
+    return TopicRecord(
+        record.topic.removeprefix(prefix), record.partition, record.offset, key, record.value or b"", headers
+    )

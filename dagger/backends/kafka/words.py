@@ -1,0 +1,59 @@
+"""What a Kafka client says, in our words: what is wrong, with which cluster, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+from aiokafka import errors
+
+from dagger.errors import BackendError, BackendUnavailable, Fenced
+
+FENCED: Final = (errors.ProducerFenced, errors.InvalidProducerEpoch)
+"""Another worker has begun to use a transactional id, or its transaction was given up by the cluster."""
+_LASTING: Final[dict[type[errors.KafkaError], str]] = {
+    errors.AuthenticationFailedError: "does not know this user, or not with this password; check both",
+    errors.SaslAuthenticationFailed: "does not know this user, or not with this password; check both",
+    errors.UnsupportedSaslMechanismError: "does not offer this way to log in; give sasl= another value",
+    errors.TopicAuthorizationFailedError: "does not let this user use the topic; grant it what docs/deploy.md lists",
+    errors.GroupAuthorizationFailedError: "does not let this user join the group; grant it what docs/deploy.md lists",
+    errors.ClusterAuthorizationFailedError: "does not let this user do that; grant it what docs/deploy.md lists",
+    errors.TransactionalIdAuthorizationFailed: "does not let this user begin transactions; grant it what docs/deploy.md"
+    " lists",
+    errors.IncompatibleBrokerVersion: "is too old; Kafka 3.5 or later is needed",
+    errors.InvalidTopicError: "does not take that name for a topic",
+    errors.PolicyViolationError: "does not allow a topic with these settings; create it by hand, and add create=no",
+    errors.InvalidSessionTimeoutError: "does not allow this session= (group.min.session.timeout.ms and .max. there)",
+    errors.InconsistentGroupProtocolError: "has another program in the group; give the application another name",
+}
+
+
+def told(error: BaseException, place: str) -> BackendError:
+    """An error of a client as one of ours: Fenced, BackendUnavailable for what may pass, or BackendError."""
+    if isinstance(error, BackendError):
+        return error
+    if isinstance(error, FENCED):
+        return Fenced(f"{place}: another worker has taken over: {_said(error)}")
+    for kind, words in _LASTING.items():
+        if isinstance(error, kind):
+            return BackendError(f"{place} {words} ({_said(error)})")
+    if isinstance(error, errors.KafkaConnectionError):
+        return BackendUnavailable(f"{place} cannot be reached ({_said(error)})")
+    return BackendUnavailable(f"{place} cannot do it now ({_said(error)})")
+
+
+@contextmanager
+def our_words(place: str) -> Generator[None]:
+    """What a client raises in here comes out as one of ours."""
+    try:
+        yield
+    except (errors.KafkaError, OSError, TimeoutError, AssertionError, ValueError) as error:
+        # Some of aiokafka's own states are only asserted.
+        raise told(error, place) from error
+
+
+def _said(error: BaseException) -> str:
+    text = str(error)
+    name = type(error).__name__
+    return text if name in text else f"{name}: {text}" if text else name
