@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, suppress
 
 import anyio
 import pytest
@@ -73,14 +73,7 @@ def test_nothing_is_lost_when_a_node_is_killed(nodes: list[Aerospike]) -> None:
 
 async def next_of_all(one: AerospikeStore, versions: dict[str, int]) -> None:
     """Write each once more, as a worker does: what was in doubt is read before it goes on."""
-    with anyio.fail_after(LIMIT_S):
-        while True:
-            try:
-                answers = await one.write([write(key, version) for key, version in versions.items()])
-            except BackendUnavailable:
-                await anyio.sleep(0.05)
-            else:
-                break
+    answers = await as_soon_as_it_can(one, [write(key, version) for key, version in versions.items()])
     if all(answers):
         for key in versions:
             versions[key] += 1
@@ -89,3 +82,12 @@ async def next_of_all(one: AerospikeStore, versions: dict[str, int]) -> None:
         assert row is not None, "a record is gone"
         assert row.version >= versions[key], "an acknowledged write is gone"
         versions[key] = row.version
+
+
+async def as_soon_as_it_can(one: AerospikeStore, writes: Sequence[Write]) -> Sequence[bool]:
+    """Write, again and again while the cluster mends itself."""
+    with anyio.fail_after(LIMIT_S):
+        while True:
+            with suppress(BackendUnavailable):
+                return await one.write(writes)
+            await anyio.sleep(0.05)
