@@ -142,6 +142,6 @@ def incarnation(cluster: Cluster) -> str:
     """
     keys = set[str]()
     for text in cluster.tell("statistics").values():
-        found = dict(part.partition("=")[::2] for part in text.split(";"))
-        keys.add(found.get("cluster_key", ""))
+        told = [part.partition("=") for part in text.split(";")]
+        keys |= {value for name, _, value in told if name == "cluster_key"}
     return ",".join(sorted(keys))

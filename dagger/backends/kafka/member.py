@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from typing_extensions import override
 
 from dagger.backends.kafka.assignor import assignor
-from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end
 from dagger.backends.kafka.words import our_words
 from dagger.errors import BackendError
@@ -74,7 +74,7 @@ class Member(ConsumerRebalanceListener):
         """In the group while the context is open."""
         try:
             with our_words(self._place):
-                await self._consumer.start()
+                await self._cluster.waste.begun(self._consumer.start(), 2 * REQUEST_S, self._consumer.stop)
             self.subscribe(self.topics)
             yield
         finally:

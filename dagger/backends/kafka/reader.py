@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
 
-from dagger.backends.kafka.cluster import Cluster
-from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import TopicRecord
@@ -57,11 +56,7 @@ class KafkaReader:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        try:
-            await consumer.start()
-        except BaseException:
-            await end(consumer.stop)
-            raise
+        await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, consumer.stop)
         self._consumer = consumer
         return consumer
 
