@@ -11,8 +11,8 @@ import pytest
 from dagger.backends.aerospike import AerospikeStore, store
 from dagger.engine.ports import Listing, Query, Row, Write
 from dagger.errors import BackendError, BackendUnavailable
-from tests.servers.aerospike import Aerospike, Running, empty, free_ports, raw_client
-from tests.servers.aerospike import aerospike_server as aerospike_server
+from tests.servers.aerospike import Aerospike, Running, empty, raw_client
+from tests.servers.ports import free_ports
 
 Server = Aerospike | Running
 
