@@ -86,6 +86,7 @@ class MemoryLog:
     """Lists of records, and how far each was polled and committed."""
 
     partitions = PARTITIONS
+    is_early: bool = False
 
     def __init__(self) -> None:
         self._internal: list[list[LogRecord]] = [[] for _ in range(PARTITIONS)]
@@ -260,6 +261,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, Write] = {}
+        self._gone: dict[str, int] = {}
+        """The last version of each key whose record was deleted."""
         self._due: dict[int, list[tuple[int, str]]] = {}
         """By partition, a heap of the timers; what rows no longer say is dropped when it is met."""
         self._busy: dict[str, None] = {}
@@ -279,6 +282,9 @@ class MemoryStore:
             return False
         if write.data is None:
             rows.pop(key, None)
+            self._bury(write)
+        elif old is None and write.next <= self._gone.get(key, -1):
+            return False
         else:
             rows[key] = write
         if write.due is not None and (old is None or old.due != write.due):
@@ -289,6 +295,9 @@ class MemoryStore:
             del self._busy[key]
         self._list(write, old)
         return True
+
+    def _bury(self, write: Write) -> None:
+        self._gone[write.key] = max(write.next, self._gone.get(write.key, 0))
 
     def _list(self, write: Write, old: Write | None) -> None:
         was = old is not None and old.listing is not None

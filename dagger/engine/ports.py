@@ -82,6 +82,8 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     owned: Mapping[int, int] | None = None
     """The partitions that are owned from here on, each with a number that is another one for each time it is taken;
     None where that is as the last poll told. Told anew after a `rewind`."""
+    deadly: bool = False
+    """Whether what is in it has ended its workers again and again, and nobody should look into it any more."""
 
     def __bool__(self) -> bool:
         return bool(self.records or self.messages)
@@ -201,6 +203,12 @@ class Log(Protocol):
         """Own a share of the partitions while the context is open; what is owned goes to others at its end."""
         ...
 
+    @property
+    def is_early(self) -> bool:
+        """Whether this machine's clock is known to be too far ahead of the log's, or not compared yet: then timers
+        must wait."""
+        ...
+
     def reader(self, topic: str, group: str) -> Reader:
         """A consumer of an external topic for a group of its own."""
         ...
@@ -239,9 +247,19 @@ class Store(Protocol):
 
 
 class StandaloneStore(Store, Protocol):
-    """A store that goes with a log of another kind: a write is kept, and visible, when `write` returns.
+    """A store that goes with a log of another kind, of which it knows nothing.
 
-    It remembers the version of what was deleted for as long as a log may bring a record of that time.
+    Here no commit tells who was overtaken; the records alone do:
+
+    * A write is kept, and visible to everybody, when `write` returns. The answers tell which versions were not the
+      stored ones; the other records of the call are written all the same.
+    * A key whose record was deleted remembers its last version, the `next` of the deletion. `read` gives None for it,
+      and a write with the version 0 makes a record only if its `next` is greater. So what a worker that was overtaken
+      writes late is refused, also after the record was made and deleted by others.
+    * To delete what is not there changes no record: its answer is True, and the key remembers the greater version.
+    * It is remembered for a time: longer than any log keeps its records. What the store deletes by itself, some time
+      after it has `ended`, is remembered like any other.
+    * Notes that are pinned outlast everything.
     """
 
     @property
@@ -255,6 +273,12 @@ class StandaloneStore(Store, Protocol):
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
         """Keep another note where the old one is kept; whether it was."""
+        ...
+
+    async def incarnation(self) -> str:
+        """Another text after whatever may have lost writes that were answered, as a restart or a node that is gone.
+
+        The same for ever where nothing is ever lost."""
         ...
 
     async def changed(self) -> None:

@@ -34,6 +34,7 @@ class Servers:
     def __init__(self, config: str = CONFIG) -> None:
         self.config = config
         self.namespaces = "test"
+        self.key = "4F60A3"
         self.sets: dict[str, dict[str, Bins]] = {}
         self.ttls: dict[str, int] = {}
         self.indexes: dict[str, str] = {}
@@ -128,6 +129,7 @@ class FakeCluster:
             "namespaces": servers.namespaces,
             "get-config": servers.config,
             "sindex-list": ";".join(listed),
+            "statistics": f"cluster_size=1;cluster_key={servers.key};uptime=7",
             "sindex-stat": "entries=0;load_pct=100",
         }
         return {"A1": answers[name]}

@@ -169,6 +169,22 @@ class Overwriting(MemoryStore):
         return super()._write_one(write)
 
 
+class Forgiving(MemoryStore):
+    """Forgets what was deleted, and so lets a late write make it again."""
+
+    @override
+    def _bury(self, write: Write) -> None:
+        pass
+
+
+class Hurried(MemoryStore):
+    """Remembers the version of the deletion that came last, though another was greater."""
+
+    @override
+    def _bury(self, write: Write) -> None:
+        self._gone[write.key] = write.next
+
+
 class Boundless(MemoryStore):
     """Finds what is due in the partitions of others, too."""
 

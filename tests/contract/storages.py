@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from typing_extensions import override
 
 from dagger.backends.aerospike import store as aerospike_store
-from dagger.backends.memory import MemoryBackend, MemoryLog
-from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.memory import MemoryBackend
+from dagger.backends.sqlite import SqliteBackend, SqliteRecords, store
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.peers import forget
-from dagger.backends.sqlite.retention import purge
+from dagger.backends.sqlite.retention import purge, purge_buried
 from dagger.engine.ports import Backend, StandaloneStore
-from dagger.testing.contract import Storage
+from dagger.testing.contract import Storage, StoreStorage
 from tests.aerospike.fake import Servers
 from tests.servers.aerospike import empty
 
@@ -37,6 +36,12 @@ class InMemory(Storage):
         self._one = self._kind()
 
 
+def delete(file: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            file.with_name(file.name + suffix).unlink()
+
+
 class OnSqlite(Storage):
     """A file."""
 
@@ -52,9 +57,7 @@ class OnSqlite(Storage):
 
     @override
     def wipe(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self.file.with_name(self.file.name + suffix).unlink()
+        delete(self.file)
 
     @override
     async def expire(self, backend: Backend) -> bool:
@@ -71,59 +74,37 @@ class OnSqlite(Storage):
         return True
 
 
-class Composed:
-    """The log in memory, and a store of another kind."""
+class RecordsOnSqlite(StoreStorage):
+    """A file of records, beside a log in memory."""
 
-    atomic = False
-    shared = False
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "records.db"
+        super().__init__(lambda: store(f"sqlite:///{self.file}", "contract"), lambda: delete(self.file))
 
-    def __init__(self, log: MemoryLog, store: StandaloneStore) -> None:
-        self.log = log
-        self.store = store
-
-    @property
-    def size_max(self) -> int:
-        return self.store.size_max
-
-    async def changed(self) -> None:
-        await self.store.changed()
-
-    @asynccontextmanager
-    async def open(self) -> AsyncGenerator[None]:
-        self.log.open_anew()
-        async with self.store.open():
-            yield
+    @override
+    async def purge(self, backend: Backend, before: int) -> bool:
+        assert isinstance(backend.store, SqliteRecords)
+        await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
+        return True
 
 
-class OnAerospike(Storage):
+class OnAerospike(StoreStorage):
     """A set of a namespace: one for all tests, since it takes seconds to make its indexes."""
 
     def __init__(self, url: str, prefix: str) -> None:
-        self.url = url
-        self._prefix = prefix
+        super().__init__(lambda: aerospike_store(url, prefix), lambda: empty(url, prefix))
         self.wipe()
 
-    @override
-    def backend(self) -> Backend:
-        return Composed(self._log, aerospike_store(self.url, self._prefix))
 
-    @override
-    def wipe(self) -> None:
-        empty(self.url, self._prefix)
-        self._log = MemoryLog()
-
-
-class OnFakeServers(Storage):
+class OnFakeServers(StoreStorage):
     """The same, with servers that a test stands in for."""
 
     def __init__(self) -> None:
-        self.wipe()
-
-    @override
-    def backend(self) -> Backend:
-        return Composed(self._log, self._servers.store())
-
-    @override
-    def wipe(self) -> None:
         self._servers = Servers()
-        self._log = MemoryLog()
+        super().__init__(self._one, self._none)
+
+    def _one(self) -> StandaloneStore:
+        return self._servers.store()
+
+    def _none(self) -> None:
+        self._servers = Servers()

@@ -7,8 +7,10 @@ from dagger.testing.contract import (
     AgendaContract,
     BackendContract,
     ListingContract,
+    StandaloneContract,
     Storage,
     StoreContract,
+    StoreStorage,
 )
 from tests.contract.storages import OnAerospike, OnFakeServers
 from tests.servers.aerospike import Aerospike, Running
@@ -22,6 +24,15 @@ class TestAerospike(BackendContract):
     @pytest.fixture
     @override
     def storage(self, aerospike_server: Aerospike | Running) -> Storage:
+        return OnAerospike(aerospike_server.url, "contract")
+
+
+class TestAerospikeAlone(StandaloneContract):
+    """What it keeps beside the records."""
+
+    @pytest.fixture
+    @override
+    def stores(self, aerospike_server: Aerospike | Running) -> StoreStorage:
         return OnAerospike(aerospike_server.url, "contract")
 
 

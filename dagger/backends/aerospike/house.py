@@ -117,3 +117,15 @@ def _missing(cluster: Cluster, namespace: str, prefix: str) -> list[Index]:
         entries = [_pairs(entry, ":") for entry in text.split(";")]
         there.append({entry.get("indexname", "") for entry in entries})
     return [wanted for wanted in INDEXES if not all(wanted.name(prefix) in names for names in there)]
+
+
+def incarnation(cluster: Cluster) -> str:
+    """The keys of the cluster, as its servers tell them: one, unless it has fallen apart.
+
+    A key is drawn anew whenever a server comes, goes or starts again, and only then can an answered write get lost
+    (https://aerospike.com/docs/database/reference/metrics/#node_stats__cluster_key).
+    """
+    keys = set[str]()
+    for text in cluster.tell("statistics").values():
+        keys.add(_pairs(text).get("cluster_key", ""))
+    return ",".join(sorted(keys))

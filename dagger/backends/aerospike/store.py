@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from dagger.backends.aerospike.agenda import Agenda
 from dagger.backends.aerospike.cluster import Absent, Bins, Change, Cluster, Holds
-from dagger.backends.aerospike.house import RECORD_MAX, check, data_max, index, probe
+from dagger.backends.aerospike.house import RECORD_MAX, check, data_max, incarnation, index, probe
 from dagger.backends.aerospike.layout import DATA, NONCE, VERSION, change_of, lifetimes_of, pins_of
 from dagger.backends.aerospike.listing import Directory
 from dagger.backends.aerospike.options import Options, prefix_of
@@ -96,6 +96,15 @@ class AerospikeStore:
         answers = list[bool]()
         for some in _apart(changes):
             answers += await self._do(partial(settle, self._cluster, self._set, some))
+        vain = [
+            at
+            for at, (write, ok) in enumerate(zip(writes, answers, strict=True))
+            if not ok and write.data is None and not write.version
+        ]
+        if vain:  # where there is nothing to delete, it is done: a tombstone remembers a greater version already
+            found = await self.read([writes[at].key for at in vain])
+            for at, row in zip(vain, found, strict=True):
+                answers[at] = row is None
         return answers
 
     async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
@@ -133,6 +142,10 @@ class AerospikeStore:
         change = Change(name, Holds(old), _pinned(new))
         (made,) = await self._do(partial(settle, self._cluster, self._pins, [change]))
         return made
+
+    async def incarnation(self) -> str:
+        """What the servers call their cluster: another one each time that one of them comes, goes or starts again."""
+        return await self._do(lambda: incarnation(self._cluster))
 
     async def changed(self) -> None:
         """Return after a pause: other processes may have changed records."""

@@ -11,7 +11,7 @@ import anyio
 
 from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.reader import SqliteReader
-from dagger.backends.sqlite.store import SqliteStore
+from dagger.backends.sqlite.rows import SqliteStore
 from dagger.backends.sqlite.team import Team
 from dagger.backends.sqlite.topics import (
     append,
@@ -28,6 +28,8 @@ NOTHING = Batch((), ())
 
 class SqliteLog:
     """Polls the partitions that this process owns; commits what the store was given to write, too."""
+
+    is_early: bool = False
 
     def __init__(self, hub: Hub, store: SqliteStore) -> None:
         self._hub = hub
