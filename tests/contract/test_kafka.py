@@ -8,7 +8,6 @@ from typing_extensions import override
 from dagger.testing.contract import BackendContract, Storage
 from tests.kafka.stage import beside_aerospike, beside_sqlite
 from tests.servers.aerospike import Aerospike, Running
-from tests.servers.aerospike import aerospike_server as aerospike_server
 from tests.servers.kafka import KafkaCluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 import anyio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 
 END_S: Final = 5.0
 """How long a client is given to end, in seconds."""
@@ -66,6 +67,12 @@ async def end_producer(producer: AIOKafkaProducer) -> None:
     last: object = getattr(getattr(producer, "_txn_manager", None), "_transaction_waiter", None)
     if isinstance(last, asyncio.Future) and last.done() and not last.cancelled():
         last.exception()
+
+
+async def end_consumer(consumer: AIOKafkaConsumer) -> None:
+    """End a consumer, whose group may not answer when it is left: then at least its connections."""
+    client: object = getattr(consumer, "_client", None)
+    await end(consumer.stop, *([client.close] if isinstance(client, AIOKafkaClient) else []))
 
 
 async def _end_after(starting: asyncio.Task[None], *stops: Stop) -> None:
