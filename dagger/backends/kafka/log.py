@@ -76,7 +76,7 @@ class KafkaLog:
                 options.partitions or PARTITIONS,
                 **{"message.timestamp.type": "LogAppendTime", "retention.ms": str(int(options.retention * 1000))},
             )
-            await self._cluster.need([options.dead_letters])
+            await self._cluster.need([options.dead_letters], 1)
             if options.partitions not in (None, log[self._name].partitions):
                 raise BackendError(
                     f"{options.place}: the log has {log[self._name].partitions} partitions, which cannot be changed; "
