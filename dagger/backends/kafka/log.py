@@ -108,7 +108,7 @@ class KafkaLog:
         assert own is not None, "the backend is open"
         await self._cluster.need(self._topics)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns)
+        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns, own.calm)
         try:
             async with member.open():
                 self._member = member
@@ -175,8 +175,9 @@ class KafkaLog:
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
         taken = await member.take(1 if careful else limit)
         if not taken:
-            for suspect in careful:
-                suspect.at_end()
+            if careful and await member.at_end():  # and not only slow to come
+                for suspect in careful:
+                    suspect.at_end()
             return Batch((), (), turns)
         first = dict[int, ConsumerRecord]()
         for record in taken:

@@ -143,13 +143,16 @@ class Ownership:
 
     async def leave(self) -> None:
         """Let others have everything."""
-        lanes = list(self.lanes.values())
+        await self.calm()
+        for lane in self.lanes.values():
+            lane.leave()
         self.lanes.clear()
         self.turns.clear()
-        for lane in lanes:
-            lane.leave()
+
+    async def calm(self) -> None:
+        """Others may take over, and this worker lives: nothing of what it owns has killed it."""
         try:
-            await side_by_side(*(lane.suspect.left() for lane in lanes))
+            await side_by_side(*(lane.suspect.left() for lane in self.lanes.values()))
         except BackendUnavailable as error:
             logger.warning("%s", error)  # what it says is enough
 

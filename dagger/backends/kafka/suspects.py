@@ -68,13 +68,14 @@ class Suspect:
         self._kept = msgspec.json.decode(await self._store.pin(self._name, msgspec.json.encode(_Note())), type=_Note)
         same = self._kept.at == at
         deaths = self._kept.deaths if same else 0
+        self.deadly = None
         if self._kept.by == self._me:  # it lives, so nothing has killed it
             deaths -= self._polled and same
-        elif same:
+        elif self._kept.alone is not None and _is_left(self._kept.alone, positions):
             self.deadly = self._kept.alone
         self._note = _Note(at, deaths, None, self._me, self._kept.store)
         self._polled = False
-        self._left = CAREFUL if deaths >= PATIENCE else 0
+        self._left = CAREFUL if deaths >= PATIENCE or self.deadly else 0
 
     async def polled(self, first: Place) -> None:
         """A record of the lane is about to be given out, the first since it was taken over, or the only one."""
@@ -86,9 +87,10 @@ class Suspect:
         self._polled = True
 
     async def left(self) -> None:
-        """The lane is left in order: nothing was killed."""
+        """The lane may be left, in order: nothing was killed. What is polled after that is noted anew."""
         if self._polled:
             await self._keep(self._note)
+            self._polled = False
 
     async def whole(self, incarnation: str) -> None:
         """The lane was read to its end beside this incarnation of the store."""
@@ -105,3 +107,9 @@ class Suspect:
             self._name, msgspec.json.encode(self._kept), msgspec.json.encode(note)
         ):
             self._kept = note
+
+
+def _is_left(place: Place, positions: Mapping[tuple[str, int], int]) -> bool:
+    """Whether a record was not committed yet. What came before it may have been: it was alone, and so were they."""
+    topic, partition, offset = place
+    return positions.get((topic, partition), offset + 1) <= offset
