@@ -188,14 +188,12 @@ class KafkaLog:
 
     async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
-        taken = [
-            one
-            for one in await member.take(1 if careful else limit)
-            if one.topic != self._name or one.value is not None
-        ]
-        if not taken:
+        given = await member.take(1 if careful else limit)
+        if not given:
             for suspect in careful:
                 suspect.at_end()
+        taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
+        if not taken:
             return Batch((), (), turns)
         first = dict[int, ConsumerRecord]()
         for record in taken:
