@@ -85,10 +85,13 @@ CONTRACT = [
     "LogContract",
     "OwnerContract",
     "ReaderContract",
+    "StandaloneContract",
     "Storage",
     "StoreContract",
+    "StoreStorage",
     "TogetherContract",
     "TopicContract",
+    "beside_memory_log",
 ]
 
 PUBLIC = [(dagger, DAGGER), (dagger.testing, TESTING), (dagger.testing.contract, CONTRACT)]

@@ -260,6 +260,8 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, Write] = {}
+        self._gone: dict[str, int] = {}
+        """The last version of each key whose record was deleted."""
         self._due: dict[int, list[tuple[int, str]]] = {}
         """By partition, a heap of the timers; what rows no longer say is dropped when it is met."""
         self._busy: dict[str, None] = {}
@@ -279,6 +281,9 @@ class MemoryStore:
             return False
         if write.data is None:
             rows.pop(key, None)
+            self._bury(write)
+        elif old is None and not self._revive(write):
+            return False
         else:
             rows[key] = write
         if write.due is not None and (old is None or old.due != write.due):
@@ -288,6 +293,17 @@ class MemoryStore:
         elif old is not None and old.busy:
             del self._busy[key]
         self._list(write, old)
+        return True
+
+    def _bury(self, write: Write) -> None:
+        """Remember the version of a deletion."""
+        self._gone[write.key] = max(write.next, self._gone.get(write.key, 0))
+
+    def _revive(self, write: Write) -> bool:
+        """Whether a new record is newer than what was deleted under its key, which then need not be remembered."""
+        if self._gone.get(write.key, -1) >= write.next:
+            return False
+        self._gone.pop(write.key, None)
         return True
 
     def _list(self, write: Write, old: Write | None) -> None:

@@ -239,9 +239,19 @@ class Store(Protocol):
 
 
 class StandaloneStore(Store, Protocol):
-    """A store that goes with a log of another kind: a write is kept, and visible, when `write` returns.
+    """A store that goes with a log of another kind, of which it knows nothing.
 
-    It remembers the version of what was deleted for as long as a log may bring a record of that time.
+    Here no commit tells who was overtaken; the records alone do:
+
+    * A write is kept, and visible to everybody, when `write` returns. The answers tell which versions were not the
+      stored ones; the other records of the call are written all the same.
+    * A key whose record was deleted remembers its last version, the `next` of the deletion. `read` gives None for it,
+      and a write with the version 0 makes a record only if its `next` is greater. So what a worker that was overtaken
+      writes late is refused, also after the record was made and deleted by others.
+    * To delete what is not there changes no record: its answer is True, and the key remembers the greater version.
+    * It is remembered for a time: longer than any log keeps its records. What the store deletes by itself, some time
+      after it has `ended`, is remembered like any other.
+    * Notes that are pinned outlast everything.
     """
 
     @property

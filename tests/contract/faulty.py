@@ -169,6 +169,23 @@ class Overwriting(MemoryStore):
         return super()._write_one(write)
 
 
+class Forgiving(MemoryStore):
+    """Forgets what was deleted, and so lets a late write make it again."""
+
+    @override
+    def _bury(self, write: Write) -> None:
+        pass
+
+
+class Hurried(MemoryStore):
+    """Remembers a deletion only until the record is made again, and takes any version for a greater one."""
+
+    @override
+    def _revive(self, write: Write) -> bool:
+        super()._revive(write)
+        return True
+
+
 class Boundless(MemoryStore):
     """Finds what is due in the partitions of others, too."""
 

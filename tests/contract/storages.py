@@ -9,12 +9,12 @@ from pathlib import Path
 from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend
-from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite import SqliteBackend, SqliteRecords, store
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.peers import forget
-from dagger.backends.sqlite.retention import purge
+from dagger.backends.sqlite.retention import purge, purge_buried
 from dagger.engine.ports import Backend
-from dagger.testing.contract import Storage
+from dagger.testing.contract import Storage, StoreStorage
 
 
 class InMemory(Storage):
@@ -33,6 +33,12 @@ class InMemory(Storage):
         self._one = self._kind()
 
 
+def delete(file: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            file.with_name(file.name + suffix).unlink()
+
+
 class OnSqlite(Storage):
     """A file."""
 
@@ -48,9 +54,7 @@ class OnSqlite(Storage):
 
     @override
     def wipe(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self.file.with_name(self.file.name + suffix).unlink()
+        delete(self.file)
 
     @override
     async def expire(self, backend: Backend) -> bool:
@@ -64,4 +68,18 @@ class OnSqlite(Storage):
     async def purge(self, backend: Backend, before: int) -> bool:
         assert isinstance(backend, SqliteBackend)
         await backend.hub.clerk.change(lambda connection: purge(connection, before, 0, ()))
+        return True
+
+
+class RecordsOnSqlite(StoreStorage):
+    """A file of records, beside a log in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "records.db"
+        super().__init__(lambda: store(f"sqlite:///{self.file}", "contract"), lambda: delete(self.file))
+
+    @override
+    async def purge(self, backend: Backend, before: int) -> bool:
+        assert isinstance(backend.store, SqliteRecords)
+        await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
         return True

@@ -32,6 +32,8 @@ FAULTS: dict[type[object], str] = {
     faulty.Losing: "test_nobody_needs_to_work_for_records_to_be_accepted",
     faulty.Trusting: "test_a_write_of_another_version_changes_nothing",
     faulty.Overwriting: "test_of_two_who_write_the_first_wins",
+    faulty.Forgiving: "test_a_late_write_of_one_who_was_overtaken_is_refused",
+    faulty.Hurried: "test_to_delete_what_is_not_there_is_remembered",
     faulty.Boundless: "test_each_partition_has_an_agenda_of_its_own",
     faulty.Stale: "test_only_the_last_version_is_due_or_busy",
     faulty.Late: "test_what_is_due_is_found_the_earliest_first",

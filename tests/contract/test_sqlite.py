@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from dagger.testing.contract import BackendContract, CrashContract, Storage
-from tests.contract.storages import OnSqlite
+from dagger.testing.contract import BackendContract, CrashContract, StandaloneContract, Storage, StoreStorage
+from tests.contract.storages import OnSqlite, RecordsOnSqlite
 
 
 class TestSqlite(BackendContract):
@@ -28,3 +28,29 @@ class TestSqliteAtEveryPlace(CrashContract):
     @override
     def storage(self, tmp_path: Path) -> Storage:
         return OnSqlite(tmp_path)
+
+
+class TestSqliteRecords(BackendContract, StandaloneContract):
+    """A store alone, beside a log of another kind."""
+
+    places_every = 15
+
+    @pytest.fixture
+    @override
+    def storage(self, tmp_path: Path) -> Storage:
+        return RecordsOnSqlite(tmp_path)
+
+    @pytest.fixture
+    @override
+    def stores(self, tmp_path: Path) -> StoreStorage:
+        return RecordsOnSqlite(tmp_path)
+
+
+@pytest.mark.slow
+class TestSqliteRecordsAtEveryPlace(CrashContract):
+    """With a mishap at every place."""
+
+    @pytest.fixture
+    @override
+    def storage(self, tmp_path: Path) -> Storage:
+        return RecordsOnSqlite(tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite.options import Options, options_of
-from dagger.backends.sqlite.schema import STEPS, open_file
+from dagger.backends.sqlite.schema import WHOLE, open_file
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import Fault
 from tests.sqlite.shop import Gate, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until
@@ -302,7 +302,7 @@ def sqlite_of(path: Path, *statements: str) -> None:
             lambda path: sqlite_of(path, "CREATE TABLE t (x)", "PRAGMA user_version = 7"),
             "is a database of something else; give another path",
         ),
-        (lambda path: newer(path), f"is of version {len(STEPS) + 1}, written by a newer release of dagger"),
+        (lambda path: newer(path), f"is of version {len(WHOLE.steps) + 1}, written by a newer release of dagger"),
         (lambda path: path.mkdir(), "cannot be opened; its directory must exist and be writable"),
     ],
     ids=["text", "two bytes", "another database", "another database with versions", "newer", "a directory"],
@@ -330,7 +330,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def newer(path: Path) -> None:
     """A file of a release that does not exist yet."""
     open_file(Options(path=path)).close()
-    sqlite_of(path, f"PRAGMA user_version = {len(STEPS) + 1}")
+    sqlite_of(path, f"PRAGMA user_version = {len(WHOLE.steps) + 1}")
 
 
 @in_loop

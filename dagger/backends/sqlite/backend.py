@@ -7,18 +7,15 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
 
 from dagger.backends.sqlite.clerk import transact
 from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.log import SqliteLog
 from dagger.backends.sqlite.options import Options, options_of
-from dagger.backends.sqlite.retention import purge
-from dagger.backends.sqlite.store import SqliteStore
+from dagger.backends.sqlite.retention import PURGE_S, purge
+from dagger.backends.sqlite.rows import SIZE_MAX, SqliteStore
+from dagger.backends.sqlite.schema import partitions_of
 from dagger.errors import BackendError
-
-PURGE_S: Final = 60.0
-"""How often is looked for what can be deleted, in seconds, at most."""
 
 
 def connect(broker: str, store: str | None) -> SqliteBackend:
@@ -33,7 +30,7 @@ class SqliteBackend:
 
     atomic = True
     shared = True
-    size_max = 64 * 1024 * 1024
+    size_max = SIZE_MAX
 
     def __init__(self, options: Options) -> None:
         self.hub = Hub(options)
@@ -43,6 +40,7 @@ class SqliteBackend:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         async with self.hub.open():
+            self.hub.clerk.partitions = await self.hub.clerk.ask(partitions_of)
             self.log.begin()
             self.hub.pulse.add(self._purge)
             yield

@@ -1,4 +1,4 @@
-"""What log, store and readers of one process have in common while the file is open."""
+"""What log, store and readers of one process have in common while the file is open; or a store that is alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dagger.backends.sqlite.clerk import Clerk, transact
 from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.peers import QUIET_S, Peers, forget
 from dagger.backends.sqlite.pulse import Chore, Pulse
-from dagger.backends.sqlite.schema import open_file, partitions_of
+from dagger.backends.sqlite.schema import open_file
 from dagger.backends.sqlite.team import Team
 from dagger.errors import BackendError
 
@@ -31,9 +31,9 @@ WRITE_BACK_ROWS: Final = 2_000
 class Hub:
     """An open file: its clerk and its pulse, the bell that others ring, and the groups that this process is in."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, connect: Callable[[], sqlite3.Connection] | None = None) -> None:
         self.options = options
-        self.connect: Callable[[], sqlite3.Connection] = partial(open_file, options)
+        self.connect: Callable[[], sqlite3.Connection] = connect or partial(open_file, options)
         """Gives a connection to the file; tests put one here that fails at a chosen place."""
         self.clerk = Clerk(options, self._connect, lambda: self._anchor.check(), self._changed)
         self._begin()
@@ -86,7 +86,6 @@ class Hub:
             self.peers.close()
             raise
         try:
-            self.clerk.partitions = await self.clerk.ask(partitions_of)
             async with self._listening():
                 yield
         finally:

@@ -11,7 +11,7 @@ import anyio
 
 from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.reader import SqliteReader
-from dagger.backends.sqlite.store import SqliteStore
+from dagger.backends.sqlite.rows import SqliteStore
 from dagger.backends.sqlite.team import Team
 from dagger.backends.sqlite.topics import (
     append,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How long an instance is kept after its end."""
     retention: float = 7 * 86_400.0
     """How long a message is kept on its topic."""
+    deleted: float = 14 * 86_400.0
+    """How long is remembered that a record was deleted, where the log is of another kind: longer than that keeps its
+    records."""
     partitions: int = 16
     """Into how many partitions a new file is divided: at most so many workers share the work."""
 
@@ -53,12 +57,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return self.lease / 4
 
 
-_GIVEN: Final = tuple(name for name in Options.__struct_fields__ if name not in ("path", "folder"))
-"""What a URL can say behind its path."""
+GIVEN_WHOLE: Final = ("lease", "patience", "finished", "retention", "partitions")
+"""What a URL can say behind its path, where everything is in the file."""
+GIVEN_BESIDE: Final = ("patience", "finished", "deleted")
+"""The same, where the log is of another kind."""
 
 
-def options_of(url: str) -> Options:
-    """What a URL says. Raises BackendError, which says what is wrong with it and what to write."""
+def options_of(url: str, known: Collection[str] = GIVEN_WHOLE) -> Options:
+    """What a URL says, with options that are `known`. Raises BackendError: what is wrong with it, and what to write."""
     # Not by urlsplit, which drops line breaks and what is behind a #: that would be another file.
     if "#" in url or min(url, default="") < " ":
         raise BackendError(f"{url!r}: write a # of a path as %23, and leave out line breaks and the like")
@@ -74,8 +80,8 @@ def options_of(url: str) -> Options:
         raise BackendError(f"'{url}': what is kept in memory is no file; write memory:// instead")
     given: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
-        if name not in _GIVEN:
-            raise BackendError(f"'{url}': there is no option '{name}'; there are: {', '.join(_GIVEN)}")
+        if name not in known:
+            raise BackendError(f"'{url}': there is no option '{name}'; there are: {', '.join(known)}")
         if name in given:
             raise BackendError(f"'{url}': {name} is given twice; give it once")
         given[name] = _partitions(url, text) if name == "partitions" else _seconds(url, name, text)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Iterable
 from typing import Final
 
+PURGE_S: Final = 60.0
+"""How often is looked for what can be deleted, in seconds, at most."""
 CHUNK: Final = 500
 """How much is deleted in one transaction, so that work goes on in between."""
 
@@ -15,10 +18,46 @@ def purge(connection: sqlite3.Connection, ended_before: int, published_before: i
 
     Messages of topics that are `heard` by workers, or were, are kept until the workers have read them.
     """
-    gone = connection.execute(
-        "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE ended < ? LIMIT ?)", (ended_before, CHUNK)
+    gone = purge_records(connection, ended_before)
+    return _purge_topics(connection, published_before, heard) or len(gone) == CHUNK
+
+
+def purge_records(connection: sqlite3.Connection, ended_before: int) -> list[tuple[str, int]]:
+    """Delete a chunk of what has ended, inside a transaction; gives the keys, with their last versions."""
+    return connection.execute(
+        "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE ended < ? LIMIT ?) RETURNING key, version",
+        (ended_before, CHUNK),
+    ).fetchall()
+
+
+def bury(connection: sqlite3.Connection, deleted: Iterable[tuple[str, int]]) -> None:
+    """Remember the last versions of deleted records; inside a transaction."""
+    now = time.time_ns() // 1_000
+    connection.executemany(
+        "INSERT INTO tombstone VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+        "SET version = max(version, excluded.version), time = excluded.time",
+        [(key, version, now) for key, version in deleted],
+    )
+
+
+def is_old(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
+    """Whether `purge_buried` would find something."""
+    (found,) = connection.execute(
+        "SELECT EXISTS (SELECT 1 FROM record WHERE ended < ?) OR EXISTS (SELECT 1 FROM tombstone WHERE time < ?)",
+        (ended_before, buried_before),
+    ).fetchone()
+    return bool(found)
+
+
+def purge_buried(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
+    """Delete a chunk of what has ended, remembering it, and forget what was deleted long ago; whether there may be
+    more. Times are in microseconds."""
+    gone = purge_records(connection, ended_before)
+    bury(connection, gone)
+    forgotten = connection.execute(
+        "DELETE FROM tombstone WHERE key IN (SELECT key FROM tombstone WHERE time < ? LIMIT ?)", (buried_before, CHUNK)
     ).rowcount
-    return _purge_topics(connection, published_before, heard) or gone == CHUNK
+    return CHUNK in (len(gone), forgotten)
 
 
 def _purge_topics(connection: sqlite3.Connection, before: int, heard: Collection[str]) -> bool:
@@ -43,8 +82,8 @@ def _purge_one(connection: sqlite3.Connection, topic: str, partition: int, until
         (topic, partition, until, CHUNK),
     )
     last, count = -1, 0
-    for offset, time in oldest:
-        if time >= before:
+    for offset, published in oldest:
+        if published >= before:
             break
         last, count = offset, count + 1
     if count:

@@ -1,26 +1,24 @@
-"""The tables of the file, and how a file of an older version is brought to this one.
+"""The tables of a file, and how a file of an older version is brought to this one.
 
-`user_version` of the file is the number of steps of `STEPS` that were taken. A step that was released is never
-changed; a change is a new step. `application_id` tells our files from others.
+`user_version` of the file is the number of steps of its kind that were taken. A step that was released is never
+changed; a change is a new step. `application_id` tells our files from others, and of which kind they are.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from dagger.backends.sqlite.mishaps import patiently
 from dagger.backends.sqlite.options import Options
 from dagger.errors import BackendError
 
-APPLICATION: Final = 0x64616767
-"""`dagg`: SQLite's `application_id` of our files."""
-
 WAL_PAGES_MAX: Final = 16_384
 """How long the write-ahead log may become before a commit has to write it back itself, in pages of 4 KiB."""
 
-_TABLES: Final = """
+_RECORDS: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
 
 -- One record for each key: an instance, who has subscribed to it, and messages that are held for it.
@@ -44,7 +42,9 @@ CREATE INDEX record_status ON record (status, key) WHERE status IS NOT NULL;
 CREATE INDEX record_template ON record (template, key) WHERE template IS NOT NULL;
 CREATE INDEX record_business ON record (business, key) WHERE business <> key;
 CREATE INDEX record_ended ON record (ended) WHERE ended IS NOT NULL;
+"""
 
+_LOG: Final = """
 -- The internal log. What is committed is gone.
 CREATE TABLE log (
     partition INTEGER NOT NULL, offset INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (partition, offset)
@@ -75,7 +75,9 @@ CREATE TABLE position (
     offset INTEGER NOT NULL,
     PRIMARY KEY (team, topic, partition)
 ) WITHOUT ROWID;
+"""
 
+_PEERS: Final = """
 -- Who has the file open, who of them is in which group, and who owns which partition in it.
 CREATE TABLE peer (
     id TEXT PRIMARY KEY,
@@ -95,28 +97,62 @@ CREATE TABLE lease (
 ) WITHOUT ROWID;
 """
 
-STEPS: Final[Sequence[str]] = (_TABLES,)
-"""Each brings a file of the version before to the next one."""
+_REMEMBERED: Final = """
+-- The last version of each key whose record was deleted, and when that was, in microseconds.
+CREATE TABLE tombstone (key TEXT PRIMARY KEY, version INTEGER NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX tombstone_time ON tombstone (time);
+
+-- Notes that are kept for good.
+CREATE TABLE pin (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
+"""
 
 
-def open_file(options: Options, steps: Sequence[str] = STEPS) -> sqlite3.Connection:
+class Kind(msgspec.Struct, frozen=True):
+    """What a file is for."""
+
+    id: int
+    """SQLite's `application_id`."""
+    words: str
+    """What such a file has, and what to do for who took it for one of another kind."""
+    steps: tuple[str, ...]
+    """Each brings a file of the version before to the next one."""
+
+
+WHOLE: Final = Kind(
+    0x64616767,  # `dagg`
+    "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
+    (_RECORDS + _LOG + _PEERS,),
+)
+"""A file in which everything is."""
+BESIDE: Final = Kind(
+    0x64616773,  # `dags`
+    "has the records of an application whose log is elsewhere, Dagger(..., store='sqlite:///...')",
+    (_RECORDS + _PEERS + _REMEMBERED,),
+)
+"""A file of records that go with a log of another kind."""
+_KINDS: Final = {kind.id: kind for kind in (WHOLE, BESIDE)}
+
+
+def open_file(options: Options, kind: Kind = WHOLE, application: str | None = None) -> sqlite3.Connection:
     """A connection to the file, made or brought to this version if need be.
 
-    Raises BackendError for a file of a newer version or of something else, and what SQLite raises.
+    Raises BackendError for a file of a newer version, of something else or of another application, and what SQLite
+    raises.
     """
     # Where several make it at once, SQLite may say that it is locked without waiting.
-    return patiently(lambda: _opened(options, steps), options.patience)
+    return patiently(lambda: _opened(options, kind, application), options.patience)
 
 
-def _opened(options: Options, steps: Sequence[str]) -> sqlite3.Connection:
+def _opened(options: Options, kind: Kind, application: str | None) -> sqlite3.Connection:
     connection = sqlite3.connect(
         options.place, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
     )
     try:
-        if not _is_current(connection, steps):
-            _checked_version(connection, options, steps)  # before anything is changed in what is not ours
+        if not _is_current(connection, kind):
+            _checked_version(connection, options, kind)  # before anything is changed in what is not ours
             connection.execute("PRAGMA journal_mode = WAL")
-            _bring_up(connection, options, steps)
+            _bring_up(connection, options, kind, application)
+        _check_application(connection, options, application)
         # Each of these is of the connection, not of the file. The times are in milliseconds.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -65536")
@@ -129,8 +165,8 @@ def _opened(options: Options, steps: Sequence[str]) -> sqlite3.Connection:
     return connection
 
 
-def _is_current(connection: sqlite3.Connection, steps: Sequence[str]) -> bool:
-    return (_number(connection, "application_id"), _number(connection, "user_version")) == (APPLICATION, len(steps))
+def _is_current(connection: sqlite3.Connection, kind: Kind) -> bool:
+    return (_number(connection, "application_id"), _number(connection, "user_version")) == (kind.id, len(kind.steps))
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
@@ -138,36 +174,51 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(found)
 
 
-def _bring_up(connection: sqlite3.Connection, options: Options, steps: Sequence[str]) -> None:
+def _bring_up(connection: sqlite3.Connection, options: Options, kind: Kind, application: str | None) -> None:
     """Take the steps that are missing, all or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        version = _checked_version(connection, options, steps)
-        for step in steps[version:]:
+        version = _checked_version(connection, options, kind)
+        for step in kind.steps[version:]:
             for statement in _statements(step):
                 connection.execute(statement)
         if version == 0:
-            connection.execute("INSERT INTO meta VALUES ('partitions', ?)", (options.partitions,))
-        connection.execute(f"PRAGMA application_id = {APPLICATION}")
-        connection.execute(f"PRAGMA user_version = {len(steps)}")
+            note = ("partitions", options.partitions) if application is None else ("application", application)
+            connection.execute("INSERT INTO meta VALUES (?, ?)", note)
+        connection.execute(f"PRAGMA application_id = {kind.id}")
+        connection.execute(f"PRAGMA user_version = {len(kind.steps)}")
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
         raise
 
 
-def _checked_version(connection: sqlite3.Connection, options: Options, steps: Sequence[str]) -> int:
+def _checked_version(connection: sqlite3.Connection, options: Options, kind: Kind) -> int:
     """The version of the file. Raises BackendError for one that this release cannot use."""
     version = _number(connection, "user_version")
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and _number(connection, "application_id") != APPLICATION:
-        raise BackendError(f"the file '{options.path}' is a database of something else; give another path")
-    if version > len(steps):
+    id = _number(connection, "application_id")
+    if tables and id != kind.id:
+        found = _KINDS[id].words if id in _KINDS else "is a database of something else"
+        raise BackendError(f"the file '{options.path}' {found}; give another path")
+    if version > len(kind.steps):
         raise BackendError(
             f"the file '{options.path}' is of version {version}, written by a newer release of dagger; this one knows "
-            f"versions up to {len(steps)}: upgrade it, or give another path. Nothing was changed"
+            f"versions up to {len(kind.steps)}: upgrade it, or give another path. Nothing was changed"
         )
     return version
+
+
+def _check_application(connection: sqlite3.Connection, options: Options, application: str | None) -> None:
+    """Raises BackendError where the file belongs to another one."""
+    if application is None:
+        return
+    found = _noted(connection, "application")
+    if found != application:
+        raise BackendError(
+            f"the file '{options.path}' has the records of the application '{found}', and this one is "
+            f"'{application}'; give each application a file of its own. Nothing was changed"
+        )
 
 
 def _statements(script: str) -> list[str]:
@@ -178,5 +229,9 @@ def _statements(script: str) -> list[str]:
 
 def partitions_of(connection: sqlite3.Connection) -> int:
     """Into how many partitions the file is divided."""
-    (found,) = connection.execute("SELECT value FROM meta WHERE name = 'partitions'").fetchone()
-    return int(found)
+    return int(_noted(connection, "partitions"))
+
+
+def _noted(connection: sqlite3.Connection, name: str) -> Any:
+    (found,) = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return found

@@ -5,12 +5,15 @@ import pytest
 # The suite's own assertions say what they compared, as those of a test file do.
 pytest.register_assert_rewrite("dagger.testing.contract")
 
-from dagger.testing.contract.crashes import CrashContract as CrashContract  # noqa: E402  # to be rewritten first
+from dagger.testing.contract.beside import StoreStorage as StoreStorage  # noqa: E402  # to be rewritten first
+from dagger.testing.contract.beside import beside_memory_log as beside_memory_log  # noqa: E402  # as above
+from dagger.testing.contract.crashes import CrashContract as CrashContract  # noqa: E402  # as above
 from dagger.testing.contract.finding import AgendaContract as AgendaContract  # noqa: E402  # as above
 from dagger.testing.contract.finding import ListingContract as ListingContract  # noqa: E402  # as above
 from dagger.testing.contract.guarantees import GuaranteeContract as GuaranteeContract  # noqa: E402  # as above
 from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402  # as above
 from dagger.testing.contract.owners import OwnerContract as OwnerContract  # noqa: E402  # as above
+from dagger.testing.contract.standalone import StandaloneContract as StandaloneContract  # noqa: E402  # as above
 from dagger.testing.contract.storage import Storage as Storage  # noqa: E402  # as above
 from dagger.testing.contract.store import StoreContract as StoreContract  # noqa: E402  # as above
 from dagger.testing.contract.together import TogetherContract as TogetherContract  # noqa: E402  # as above
@@ -42,8 +45,11 @@ __all__ = [
     "LogContract",
     "OwnerContract",
     "ReaderContract",
+    "StandaloneContract",
     "Storage",
     "StoreContract",
+    "StoreStorage",
     "TogetherContract",
     "TopicContract",
+    "beside_memory_log",
 ]

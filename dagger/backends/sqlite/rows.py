@@ -1,4 +1,4 @@
-"""The records of all homes, as a table."""
+"""The records of all homes, as a table: and how a whole backend writes it, with its log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from dagger.backends.sqlite.clerk import Clerk
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import Fenced
 
+SIZE_MAX: Final = 64 * 1024 * 1024
+"""How large a record or a message may be, in bytes."""
 AT_ONCE: Final = 256
 """How many records are read by one statement."""
 
@@ -26,45 +28,14 @@ _UPDATE_DATA: Final = "UPDATE record SET version = ?, data = ? WHERE key = ? AND
 _DELETE: Final = "DELETE FROM record WHERE key = ? AND version = ?"
 
 
-class SqliteStore:
-    """Keeps what is to be written until the log commits it: it is one transaction."""
+class Finder:
+    """What can be asked of the records."""
 
     def __init__(self, clerk: Clerk) -> None:
         self._clerk = clerk
-        self._staged: list[Write] = []
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         return await self._clerk.ask(partial(_read, keys=keys)) if keys else []
-
-    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
-        """Stage writes. Whether a version is the stored one is told by the commit, which else raises Fenced."""
-        self._staged += writes
-        return [True] * len(writes)
-
-    def take(self) -> Sequence[Write]:
-        """What is staged, and no longer is."""
-        staged, self._staged = self._staged, []
-        return staged
-
-    def apply(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
-        """Write, inside the transaction of a commit. Raises Fenced where another has written."""
-        gone = [(write.key, write.version) for write in writes if write.data is None and write.version]
-        new = [_new(write) for write in writes if write.data is not None and not write.version]
-        full = [_changed(write) for write in writes if write.data is not None and write.version and write.moved]
-        short = [
-            (write.next, write.data, write.key, write.version)
-            for write in writes
-            if write.data is not None and write.version and not write.moved
-        ]
-        absent = [write.key for write in writes if write.data is None and not write.version]
-        if absent and any(_read(connection, absent)):
-            raise Fenced("a record was made by another worker")
-        try:
-            for statement, rows in ((_DELETE, gone), (_INSERT, new), (_UPDATE, full), (_UPDATE_DATA, short)):
-                if rows and connection.executemany(statement, rows).rowcount != len(rows):
-                    raise Fenced("a record was written by another worker")
-        except sqlite3.IntegrityError as error:
-            raise Fenced("a record was made by another worker") from error
 
     async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
         return await self._clerk.ask(partial(_due, partitions=list(partitions), until=until, limit=limit))
@@ -82,12 +53,50 @@ class SqliteStore:
         return await self._clerk.ponder(partial(_count, query=query))
 
 
-def _new(write: Write) -> tuple[Any, ...]:
-    return (write.key, write.partition, write.next, *_found_by(write))
+class SqliteStore(Finder):
+    """Keeps what is to be written until the log commits it: it is one transaction."""
+
+    def __init__(self, clerk: Clerk) -> None:
+        super().__init__(clerk)
+        self._staged: list[Write] = []
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        """Stage writes. Whether a version is the stored one is told by the commit, which else raises Fenced."""
+        self._staged += writes
+        return [True] * len(writes)
+
+    def take(self) -> Sequence[Write]:
+        """What is staged, and no longer is."""
+        staged, self._staged = self._staged, []
+        return staged
+
+    def apply(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
+        """Write, inside the transaction of a commit. Raises Fenced where another has written."""
+        absent = [write.key for write in writes if write.data is None and not write.version]
+        if absent and any(_read(connection, absent)):
+            raise Fenced("a record was made by another worker")
+        orders: dict[str, list[tuple[Any, ...]]] = {_DELETE: [], _INSERT: [], _UPDATE: [], _UPDATE_DATA: []}
+        for write in writes:
+            if write.data is not None or write.version:
+                statement, row = order_of(write)
+                orders[statement].append(row)
+        try:
+            for statement, rows in orders.items():
+                if rows and connection.executemany(statement, rows).rowcount != len(rows):
+                    raise Fenced("a record was written by another worker")
+        except sqlite3.IntegrityError as error:
+            raise Fenced("a record was made by another worker") from error
 
 
-def _changed(write: Write) -> tuple[Any, ...]:
-    return (write.next, *_found_by(write), write.key, write.version)
+def order_of(write: Write) -> tuple[str, tuple[Any, ...]]:
+    """The statement of a write, and what it is given; it changes a row where the version is the stored one."""
+    if write.data is None:
+        return _DELETE, (write.key, write.version)
+    if not write.version:
+        return _INSERT, (write.key, write.partition, write.next, *_found_by(write))
+    if write.moved:
+        return _UPDATE, (write.next, *_found_by(write), write.key, write.version)
+    return _UPDATE_DATA, (write.next, write.data, write.key, write.version)
 
 
 def _found_by(write: Write) -> tuple[Any, ...]:

@@ -1,0 +1,68 @@
+"""A store that goes with a log of another kind, under the whole contract: beside the log in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from typing_extensions import override
+
+from dagger.backends.memory import MemoryLog
+from dagger.engine.ports import Backend, StandaloneStore
+from dagger.testing.contract.storage import Storage
+
+
+def beside_memory_log(store: StandaloneStore, log: MemoryLog | None = None) -> BesideMemoryLog:
+    """A backend of the log in memory, a new one unless it is given, and of a store; for one process."""
+    return BesideMemoryLog(store, MemoryLog() if log is None else log)
+
+
+class BesideMemoryLog:
+    """A backend of two parts."""
+
+    atomic = False
+    shared = False
+
+    def __init__(self, store: StandaloneStore, log: MemoryLog) -> None:
+        self.store = store
+        self.log = log
+
+    @property
+    def size_max(self) -> int:
+        """As the port says."""
+        return self.store.size_max
+
+    async def changed(self) -> None:
+        """As the port says."""
+        await self.store.changed()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """As the port says."""
+        self.log.open_anew()
+        async with self.store.open():
+            yield
+
+
+class StoreStorage(Storage):
+    """The data of standalone stores, beside a log in memory that lasts until it is wiped.
+
+    Derive from it for the hook `purge`, and where `urls` are to be known.
+    """
+
+    def __init__(self, store: Callable[[], StandaloneStore], wipe: Callable[[], None]) -> None:
+        self.store = store
+        """Gives a store object on the data, not open yet. Each stands for a process of its own."""
+        self._wipe = wipe
+        self._log = MemoryLog()
+
+    @override
+    def backend(self) -> Backend:
+        """The log, and a new store object."""
+        return beside_memory_log(self.store(), self._log)
+
+    @override
+    def wipe(self) -> None:
+        """Delete what is in both."""
+        self._wipe()
+        self._log = MemoryLog()
