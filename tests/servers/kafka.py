@@ -33,7 +33,7 @@ _LOGGING: Final = {
 
 _SETTINGS: Final = {
     "process.roles": "broker,controller",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
@@ -59,13 +59,16 @@ class KafkaCluster:
     one broker at a time may be down, and nothing is lost or stands still for long.
     """
 
-    def __init__(self, brokers: int = 1, *, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, brokers: int = 1, *, directory: Path, settings: Mapping[str, str] | None = None, detour: bool = False
+    ) -> None:
         """Choose their ports.
 
         Args:
             brokers: how many, numbered from 0.
             directory: where their data and logs are; it is made.
             settings: what the brokers are to be told besides, or otherwise.
+            detour: whether there is another way to them, for a proxy of whoever asks for it.
 
         Raises:
             Missing: this machine has no Java, or Maven cannot fetch Kafka.
@@ -75,8 +78,10 @@ class KafkaCluster:
         directory.mkdir(parents=True, exist_ok=True)
         # An id must not begin with a dash; a zero byte at the front is an A.
         self.id = base64.urlsafe_b64encode(bytes(1) + os.urandom(15)).decode().rstrip("=")
-        ports = free_ports(2 * brokers)
-        self._ports, self._controllers = ports[:brokers], ports[brokers:]
+        ports = free_ports((4 if detour else 2) * brokers)
+        self._ports, self._controllers = ports[:brokers], ports[brokers : 2 * brokers]
+        self.detours = list(zip(ports[2 * brokers : 3 * brokers], ports[3 * brokers :], strict=True))
+        """By broker, the port that it tells those who come by its detour, where nobody listens yet, and its own."""
         self.replicas = min(brokers, 3)
         self._settings = {**_SETTINGS, **_copies(self.replicas), **(settings or {})}
         self._heap = "-Xmx512m" if brokers == 1 else "-Xmx256m"
@@ -87,6 +92,11 @@ class KafkaCluster:
     def bootstrap(self) -> str:
         """`host:port,...` of all brokers, up or down."""
         return ",".join(f"127.0.0.1:{port}" for port in self._ports)
+
+    @property
+    def detoured_bootstrap(self) -> str:
+        """The same for those who go through a proxy: it listens at the first port of each of the `detours`."""
+        return ",".join(f"127.0.0.1:{port}" for port, _ in self.detours)
 
     def __enter__(self) -> Self:
         try:
@@ -180,6 +190,10 @@ class KafkaCluster:
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._ports[broker]}",
             "log.dirs": str(self._data(broker)),
         }
+        if self.detours:
+            advertised, port = self.detours[broker]
+            own["listeners"] += f",DETOUR://127.0.0.1:{port}"
+            own["advertised.listeners"] += f",DETOUR://127.0.0.1:{advertised}"
         return "".join(f"{name}={value}\n" for name, value in {**own, **self._settings}.items())
 
     def _properties(self, broker: int) -> Path:

@@ -1,0 +1,112 @@
+"""A chaos on Kafka, beside a store of another kind: brokers die, and the network to one worker is cut."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from dagger import Dagger
+from tests.chaos.ledger import Ledger
+from tests.chaos.proxy import Proxy
+from tests.chaos.report import Message
+from tests.chaos.site import WORKERS
+from tests.chaos.workflow import PUBLISHED, Note, diary
+from tests.servers.kafka import KafkaCluster
+
+APPLICATION: Final = "chaos"
+LOG: Final = f"{APPLICATION}.log"
+DETOURED: Final = 0
+"""The worker whose network is cut."""
+
+
+class KafkaSite:
+    """A cluster of brokers, and a store."""
+
+    lanes = 8
+    session_s = 2.0
+
+    def __init__(self, cluster: KafkaCluster, store: str, restart_store: Callable[[], None] | None = None) -> None:
+        """`restart_store` ends the store and starts it again; it blocks."""
+        self.title = f"{cluster.replicas} Kafka brokers and {store.partition(':')[0]}"
+        self.has_lock = store.startswith("sqlite")
+        workers = {"kill": WORKERS, "stop": WORKERS, "roll": WORKERS}
+        self.targets = {**workers, "broker": cluster.replicas, "store": 1, "network": 1}
+        self._cluster = cluster
+        self._store = store
+        self._restart_store = restart_store
+        self._proxy = Proxy(cluster.detours)
+        self._ledger = Ledger(cluster.bootstrap)
+
+    def urls(self, worker: int | None = None) -> list[str]:
+        servers = self._cluster.detoured_bootstrap if worker == DETOURED else self._cluster.bootstrap
+        return [f"kafka://{servers}/{APPLICATION}?partitions={self.lanes}&session={self.session_s:g}s", self._store]
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        async with self._proxy.open(), self._ledger.open():
+            yield
+
+    async def notes(self) -> Sequence[Note]:
+        return [diary.wire.decode(record.value or b"") for record in await self._ledger.follow(diary.name)]
+
+    async def is_shared(self) -> bool:
+        shares = await self._ledger.shares(APPLICATION, LOG)
+        return shares is not None and len(shares) == WORKERS and all(shares) and sum(shares) == self.lanes
+
+    async def is_applied(self) -> bool:
+        return not await self._ledger.unread(LOG, APPLICATION)
+
+    async def messages(self) -> Sequence[Message]:
+        return [
+            Message(topic, (dict(record.headers).get("dagger-id") or b"").decode(), record.value or b"")
+            for topic in PUBLISHED
+            for record in await self._ledger.read(topic)
+        ]
+
+    async def left_over(self, gone: Collection[int]) -> list[str]:
+        topics = await self._ledger.topics()
+        own = [topic for topic in topics if not topic.startswith("__")]
+        found = [f"open transaction on {place}" for place in await self._ledger.open_transactions(own)]
+        found += [
+            f"dead letter: {record.headers} {record.value!r}"
+            for topic in own
+            if "dead-letter" in topic
+            for record in await self._ledger.read(topic)
+        ]
+        found += [f"unapplied record {record.offset}" for record in await self._ledger.unread(LOG, APPLICATION)]
+        found += [f"member with {share} partitions" for share in await self._ledger.shares(APPLICATION, LOG) or ()]
+        return found + await self._unfinished()
+
+    async def _unfinished(self) -> list[str]:
+        engine, lanes = Dagger(*self.urls()), range(self.lanes)
+        async with engine.client():
+            store = engine.backend.store
+            found = [f"running: {key}" for key in await store.busy(lanes)]
+            return found + [f"waiting until {due}" for due in [await store.next_due(lanes, -1)] if due is not None]
+
+    async def hurt(self, sort: str, target: int) -> None:
+        match sort:
+            case "broker":
+                await anyio.to_thread.run_sync(self._cluster.kill, target)
+            case "store":
+                assert self._restart_store is not None, "there is nothing to be restarted"
+                await anyio.to_thread.run_sync(self._restart_store)
+            case "network":
+                self._proxy.cut()
+            case _:
+                raise ValueError(sort)
+
+    async def heal(self, sort: str, target: int) -> None:
+        match sort:
+            case "broker":
+                await anyio.to_thread.run_sync(self._cluster.restart, target)
+                while not await self._ledger.is_in_sync():  # else the next to be killed takes the last copy with it
+                    await anyio.sleep(0.1)
+            case "network":
+                self._proxy.mend()
+            case _:  # whatever was restarted is there
+                pass
