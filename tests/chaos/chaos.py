@@ -11,6 +11,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -87,12 +88,15 @@ class Chaos:
         self.workers = [self.begin("worker", number) for number in range(WORKERS)]
         async with anyio.create_task_group() as group:
             group.start_soon(self.watch)
+            await self.until("every worker has its share", self.site.is_shared)
             for number, fault in enumerate(summary.faults):
                 if number == len(summary.faults) // 2:
                     self.renew()
                 await self.until_done(fault.at)
-                await self.until("every worker has its share", self.site.is_shared)
-                await self.strike(fault)
+                if fault.is_hasty:
+                    await self.hurt(fault)
+                else:
+                    await self.strike(fault)
             await self.until_done(self.total)
             summary.seconds = time.monotonic() - begun
             summary.gap_s = self.gap(min(self.ends.values()), max(self.ends.values()))
@@ -137,13 +141,13 @@ class Chaos:
             begun = time.monotonic()
             await self.hurt(fault)
             probes = self.probe()
-            if await self.until("all lanes go on", lambda: self.reached(probes, BEGUN), self.limit_s(fault)):
+            if await self.until("all lanes go on", partial(self.reached, probes, BEGUN), self.limit_s(fault)):
                 fault.begun_s = time.monotonic() - begun
             if fault.sort in OVERTAKEN:
                 await anyio.sleep(max(0.0, begun + 1.5 * self.site.session_s - time.monotonic()))
             await self.heal(fault)
             healed = time.monotonic()
-            await self.until("new orders are done", lambda: self.reached(probes, DONE))
+            await self.until("new orders are done", partial(self.reached, probes, DONE))
             ended = max(self.ends[order.id] for order in probes)
             fault.done_s = ended - begun
             fault.gap_s = max(fault.gap_s, self.gap(begun, ended))

@@ -21,6 +21,8 @@ APPLICATION: Final = "chaos"
 LOG: Final = f"{APPLICATION}.log"
 DETOURED: Final = 0
 """The worker whose network is cut."""
+SYNC_S_MAX: Final = 240.0
+"""A failure limit: how long a broker may take until it has all that it has missed."""
 
 
 class KafkaSite:
@@ -104,8 +106,10 @@ class KafkaSite:
         match sort:
             case "broker":
                 await anyio.to_thread.run_sync(self._cluster.restart, target)
-                while not await self._ledger.is_in_sync():  # else the next to be killed takes the last copy with it
-                    await anyio.sleep(0.1)
+                # Else the next to be killed would take the last copy with it.
+                with anyio.fail_after(SYNC_S_MAX):
+                    while not await self._ledger.is_in_sync():  # noqa: ASYNC110  # only the brokers know, and tell nobody
+                        await anyio.sleep(0.1)
             case "network":
                 self._proxy.mend()
             case _:  # whatever was restarted is there

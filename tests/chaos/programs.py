@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import anyio
@@ -49,7 +50,7 @@ def payment(*urls: str) -> None:
     async def serve(engine: Dagger) -> None:
         async for found in engine.subscribe_batches(charges, group="payment"):
             answers = [Note(one.order, one.number + 1) for one in found]
-            await insist(lambda some=answers: engine.publish_all(receipts, some, id=lambda one: f"receipt-{one.order}"))
+            await insist(partial(engine.publish_all, receipts, answers, id=lambda one: f"receipt-{one.order}"))
 
     anyio.run(serve, Dagger(*urls))
 
@@ -60,13 +61,11 @@ def shipping(*urls: str) -> None:
     async def serve(engine: Dagger) -> None:
         async for found in engine.subscribe_batches(requests, group="shipping"):
             answers = [Note(one.order, number) for one in found for number in range(1, one.number + 1)]
-            await insist(lambda some=answers: engine.publish_all(parcels, some, id=_parcel))
+            await insist(
+                partial(engine.publish_all, parcels, answers, id=lambda one: f"parcel-{one.order}-{one.number}")
+            )
 
     anyio.run(serve, Dagger(*urls))
-
-
-def _parcel(one: Note) -> str:
-    return f"parcel-{one.order}-{one.number}"
 
 
 def submit(*urls: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 LOOPBACK: Final = "127.0.0.1"
@@ -25,10 +26,7 @@ class Proxy:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connections are taken while the context is open."""
-        servers = [
-            await asyncio.start_server(lambda reader, writer, to=to: self._take(to, reader, writer), LOOPBACK, port)
-            for port, to in self._routes
-        ]
+        servers = [await asyncio.start_server(partial(self._take, to), LOOPBACK, port) for port, to in self._routes]
         try:
             yield
         finally:

@@ -81,26 +81,27 @@ class Summary:
     @override
     def __str__(self) -> str:
         sorts = [_told(sort, [fault for fault in self.faults if fault.sort == sort]) for sort in TITLES]
-        return "\n".join(
-            [
-                f"chaos on {self.servers}, seed {self.seed}: {self.completed:,} of {self.total:,} completed as they "
-                f"must, {len(self.wrong)} not; {len(self.twice)} published twice, {len(self.missing)} topics with "
-                f"too few, {len(self.disorder)} out of order, {len(self.left_over)} left over; clients were refused "
-                f"{len(self.refused)} times",
-                f"  {self.total / self.seconds:,.1f} orders a second in {self.seconds:.0f} s; the longest time "
-                f"without an order done: {self.gap_s:.2f} s",
-                *(line for line in sorts if line),
-            ]
+        what = (
+            f"chaos on {self.servers}, seed {self.seed}: {self.completed:,} of {self.total:,} completed as they must, "
+            f"{len(self.wrong)} not; {len(self.twice)} published twice, {len(self.missing)} topics with too few, "
+            f"{len(self.disorder)} out of order, {len(self.left_over)} left over; clients were refused "
+            f"{len(self.refused)} times"
         )
+        how = (
+            f"  {self.total / self.seconds:,.1f} orders a second in {self.seconds:.0f} s; the longest time without an "
+            f"order done: {self.gap_s:.2f} s"
+        )
+        return "\n".join([what, how, *(line for line in sorts if line)])
 
 
 def _told(sort: str, faults: Sequence[Fault]) -> str:
     if not faults:
         return ""
+    count, faults = len(faults), [fault for fault in faults if not fault.is_hasty]
     held = sum(fault.held_lock for fault in faults)
     begun = [fault.begun_s for fault in faults if fault.begun_s is not None]
     return (
-        f"  {len(faults)} × {TITLES[sort]}{f' ({held} more with the lock of a file held)' if held else ''}: "
+        f"  {count} × {TITLES[sort]}{f' ({held} more with the lock of a file held)' if held else ''}: "
         f"until all lanes went on {_median(begun)}; until new orders were done {_median([f.done_s for f in faults])}; "
         f"without an order done {_median([f.gap_s for f in faults])}; "
         f"from its end until all workers had a share {_median([f.whole_s for f in faults])}"

@@ -18,6 +18,8 @@ TITLES: Final = {
     "roll": "a worker ended (SIGTERM), and started again",
 }
 """The sorts of faults."""
+HASTY: Final = 0.25
+"""How many kills are followed by the next fault at once."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class Fault:
     """Which of those that it can strike."""
     at: int
     """When so many orders are done."""
+    is_hasty: bool = False
+    """Whether the next strikes at once, without waiting until all is well again: then no time is measured."""
     begun_s: float | None = None
     """Until every lane had begun an order that was submitted after it; None if that did not come in time."""
     done_s: float = 0.0
@@ -42,6 +46,8 @@ class Fault:
 
     @override
     def __str__(self) -> str:
+        if self.is_hasty:
+            return f"{self.sort} {self.target} at {self.at:,}: and the next at once"
         begun = "never begun" if self.begun_s is None else f"all lanes begun after {self.begun_s:.2f} s"
         held = f"{self.held_lock} times with a lock held, " if self.held_lock else ""
         return (
@@ -51,8 +57,10 @@ class Fault:
 
 
 def schedule_of(seed: int, total: int, counts: Mapping[str, int], targets: Mapping[str, int]) -> list[Fault]:
-    """The faults of a seed: so many of each sort, in any order. Who can be struck by a sort is struck in turn, but
-    workers that are killed or stopped by chance."""
+    """The faults of a seed: so many of each sort, in any order. Servers are struck in turn, and workers by chance.
+
+    After every fourth kill, more or less, the next fault strikes at once.
+    """
     chance = random.Random(seed)
     sorts = [sort for sort, count in counts.items() for _ in range(count)]
     chance.shuffle(sorts)
@@ -63,5 +71,7 @@ def schedule_of(seed: int, total: int, counts: Mapping[str, int], targets: Mappi
         many = targets[sort]
         target = chance.randrange(many) if sort in ("kill", "stop") else turns[sort] % many
         turns[sort] += 1
-        faults.append(Fault(sort, target, int(share * (number + 0.25))))
+        is_hasty = sort == "kill" and number + 1 < len(sorts) and chance.random() < HASTY
+        at = faults[-1].at if faults and faults[-1].is_hasty else int(share * (number + 0.25))
+        faults.append(Fault(sort, target, at, is_hasty))
     return faults
