@@ -86,6 +86,7 @@ class MemoryLog:
     """Lists of records, and how far each was polled and committed."""
 
     partitions = PARTITIONS
+    is_early: bool = False
 
     def __init__(self) -> None:
         self._internal: list[list[LogRecord]] = [[] for _ in range(PARTITIONS)]
@@ -282,7 +283,7 @@ class MemoryStore:
         if write.data is None:
             rows.pop(key, None)
             self._bury(write)
-        elif old is None and not self._revive(write):
+        elif old is None and write.next <= self._gone.get(key, -1):
             return False
         else:
             rows[key] = write
@@ -296,15 +297,7 @@ class MemoryStore:
         return True
 
     def _bury(self, write: Write) -> None:
-        """Remember the version of a deletion."""
         self._gone[write.key] = max(write.next, self._gone.get(write.key, 0))
-
-    def _revive(self, write: Write) -> bool:
-        """Whether a new record is newer than what was deleted under its key, which then need not be remembered."""
-        if self._gone.get(write.key, -1) >= write.next:
-            return False
-        self._gone.pop(write.key, None)
-        return True
 
     def _list(self, write: Write, old: Write | None) -> None:
         was = old is not None and old.listing is not None

@@ -34,6 +34,9 @@ logger: Final = logging.getLogger("dagger")
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
+EARLY_S: Final = 0.1
+"""How long timers wait at a time while this machine's clock is ahead, in seconds."""
+
 Unmatched: TypeAlias = Literal["drop", "hold"]
 """What becomes of a message that its instance does not take any more."""
 Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
@@ -275,7 +278,8 @@ class Dagger(Client):
         """Sleep until there is something to poll, or the next timer is due."""
         due = self._worker.next_due
         left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
-        with anyio.move_on_after(None if left is None else max(left, 0.001)):
+        least = EARLY_S if self._backend.log.is_early else 0.001
+        with anyio.move_on_after(None if left is None else max(left, least)):
             await self._backend.log.wait()
 
     async def _drain(self) -> None:

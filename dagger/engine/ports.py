@@ -82,6 +82,8 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     owned: Mapping[int, int] | None = None
     """The partitions that are owned from here on, each with a number that is another one for each time it is taken;
     None where that is as the last poll told. Told anew after a `rewind`."""
+    deadly: bool = False
+    """Whether what is in it has ended its workers again and again, and nobody should look into it any more."""
 
     def __bool__(self) -> bool:
         return bool(self.records or self.messages)
@@ -201,6 +203,12 @@ class Log(Protocol):
         """Own a share of the partitions while the context is open; what is owned goes to others at its end."""
         ...
 
+    @property
+    def is_early(self) -> bool:
+        """Whether this machine's clock is known to be too far ahead of the log's, or not compared yet: then timers
+        must wait."""
+        ...
+
     def reader(self, topic: str, group: str) -> Reader:
         """A consumer of an external topic for a group of its own."""
         ...
@@ -265,6 +273,12 @@ class StandaloneStore(Store, Protocol):
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
         """Keep another note where the old one is kept; whether it was."""
+        ...
+
+    async def incarnation(self) -> str:
+        """Another text after whatever may have lost writes that were answered, as a restart or a node that is gone.
+
+        The same for ever where nothing is ever lost."""
         ...
 
     async def changed(self) -> None:

@@ -24,6 +24,7 @@ from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
 from dagger.engine.clock import Clock
+from dagger.engine.intake import DEAD_LETTERS, decoded, unread
 from dagger.engine.ports import (
     Append,
     Backend,
@@ -40,23 +41,18 @@ from dagger.engine.records import (
     Outbox,
     Record,
     decode_cell,
-    decode_record,
     encode_cell,
     encode_record,
     partition_of,
 )
+from dagger.engine.refusals import Passed, TooLarge, refusal
 from dagger.engine.registry import Registry
 from dagger.engine.router import Router
-from dagger.errors import Fenced
 
 logger: Final = logging.getLogger("dagger")
 
-DEAD_LETTERS: Final = "dagger.dead-letter"
-"""The topic for records of the internal log that cannot be applied."""
 BATCH: Final = 2048
 """How many records are polled at a time."""
-_NOBODY: Final = Record("", TimerDue())
-"""Stands for a record that cannot be read."""
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
 
@@ -78,14 +74,6 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     listing: Listing | None = None
     found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
     """What the stored version is found by, where that is known."""
-
-
-class _TooLarge(Exception):
-    """A record would be larger than the store takes."""
-
-    def __init__(self, key: str, text: str) -> None:
-        super().__init__(text)
-        self.key = key
 
 
 class Worker:
@@ -140,7 +128,7 @@ class Worker:
         if self._registry.count != len(self._known):
             await self._learn()
         now = self._clock.now()
-        if self.next_due is None or self.next_due > now:
+        if self.next_due is None or self.next_due > now or self._log.is_early:
             return 0
         found = await self._store.due(self._owned, now, BATCH)
         due = [(key, at) for key, at in found if self._asked.get(key) != at]
@@ -203,22 +191,30 @@ class Worker:
         await self._log.append([Append(partition_of(key, count), encode_record(Record(key, event))) for key in keys])
 
     async def _apply_all(self, batch: Batch) -> None:
-        """Apply a batch; again where a record would grow too large, and the instance of it fails instead."""
+        """Apply a batch; again where a record would grow too large, and the instance of it fails instead, and where
+        records had been applied before, and what they had made is deleted: they are done with."""
         self._overgrown: dict[str, str] = {}
+        self._passed = frozenset[str]()
         while True:
             try:
                 await self._apply(batch)
-            except _TooLarge as error:
+            except TooLarge as error:
                 self._rows.clear()
                 self._overgrown[error.key] = str(error)
+            except Passed as error:
+                self._rows.clear()
+                self._passed = self._passed.union(error.keys)
             else:
                 return
 
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
-        orders = self._router.route(batch.messages, offsets, self.counts)
-        records = self._decoded(batch.records, orders)
+        if batch.deadly:
+            orders, records = unread(batch, offsets, self.counts)
+        else:
+            orders = self._router.route(batch.messages, offsets, self.counts)
+            records = decoded(batch.records, orders, self.counts)
         await self._load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
@@ -244,21 +240,6 @@ class Worker:
                     del self._rows[key]
         self._committed(local, states)
 
-    def _decoded(self, sources: Sequence[LogRecord], orders: dict[Position, list[Entry]]) -> list[Record]:
-        """The records of the log; one that this release cannot read goes to the dead letters, and to nobody."""
-        records = list[Record]()
-        for source in sources:
-            try:
-                records.append(decode_record(source.data))
-            except msgspec.MsgspecError as error:
-                self.counts["poison"] += 1
-                where = f"{source.partition}/{source.offset}"
-                logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
-                letter = Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": str(error)})
-                orders.setdefault(("", source.partition), []).append(letter)
-                records.append(_NOBODY)
-        return records
-
     async def _load(self, keys: Iterable[str]) -> None:
         missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
         if not missing:
@@ -275,9 +256,11 @@ class Worker:
         cell = loaded.cell
         if offset <= cell.offset:
             return [entry for at, entry in cell.outbox if at == offset]
+        if to in self._passed:
+            return []
         if self._overgrown and to in self._overgrown:
             if cell.home.state is None or not cell.home.state.is_live or cell.home.parked:
-                return self._put_aside(record, _TooLarge(to, self._overgrown[to]))
+                return self._put_aside(record, TooLarge(to, self._overgrown[to]))
             event = Overgrown(self._overgrown[to])
         try:
             home, effects = receive(self._plan, self._limits, cell.home, event, now)
@@ -355,10 +338,12 @@ class Worker:
         for write in writes:
             if write.data is not None and len(write.data) > self._size_max and write.key not in self._overgrown:
                 size = len(write.data)
-                raise _TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
-        for write, ok in zip(writes, await self._store.write(writes), strict=True):
-            if not ok:
-                raise Fenced(f"the record of '{write.key}' was written by another worker")
+                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
+        answers = await self._store.write(writes)
+        if not all(answers):
+            refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]
+            raise await refusal(self._store, refused)
+        for write in writes:
             dirty[write.key].version = 0 if write.data is None else write.next
 
     def _row(self, key: str, loaded: Loaded) -> Write:

@@ -178,12 +178,11 @@ class Forgiving(MemoryStore):
 
 
 class Hurried(MemoryStore):
-    """Remembers a deletion only until the record is made again, and takes any version for a greater one."""
+    """Remembers the version of the deletion that came last, though another was greater."""
 
     @override
-    def _revive(self, write: Write) -> bool:
-        super()._revive(write)
-        return True
+    def _bury(self, write: Write) -> None:
+        self._gone[write.key] = write.next
 
 
 class Boundless(MemoryStore):

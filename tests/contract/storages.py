@@ -8,13 +8,16 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from dagger.backends.aerospike import store as aerospike_store
 from dagger.backends.memory import MemoryBackend
 from dagger.backends.sqlite import SqliteBackend, SqliteRecords, store
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.peers import forget
 from dagger.backends.sqlite.retention import purge, purge_buried
-from dagger.engine.ports import Backend
+from dagger.engine.ports import Backend, StandaloneStore
 from dagger.testing.contract import Storage, StoreStorage
+from tests.aerospike.fake import Servers
+from tests.servers.aerospike import empty
 
 
 class InMemory(Storage):
@@ -83,3 +86,25 @@ class RecordsOnSqlite(StoreStorage):
         assert isinstance(backend.store, SqliteRecords)
         await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
         return True
+
+
+class OnAerospike(StoreStorage):
+    """A set of a namespace: one for all tests, since it takes seconds to make its indexes."""
+
+    def __init__(self, url: str, prefix: str) -> None:
+        super().__init__(lambda: aerospike_store(url, prefix), lambda: empty(url, prefix))
+        self.wipe()
+
+
+class OnFakeServers(StoreStorage):
+    """The same, with servers that a test stands in for."""
+
+    def __init__(self) -> None:
+        self._servers = Servers()
+        super().__init__(self._one, self._none)
+
+    def _one(self) -> StandaloneStore:
+        return self._servers.store()
+
+    def _none(self) -> None:
+        self._servers = Servers()

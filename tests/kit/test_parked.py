@@ -9,7 +9,7 @@ import pytest
 
 from dagger import Again, Dagger, Status, Topic, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
-from dagger.engine.worker import DEAD_LETTERS
+from dagger.engine.intake import DEAD_LETTERS
 from dagger.testing import TestEngine
 
 HOUR = timedelta(hours=1)

@@ -9,8 +9,8 @@ import pytest
 
 from dagger import Status, Topic, WrongInput, for_each, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
+from dagger.engine.intake import DEAD_LETTERS
 from dagger.engine.ports import Append
-from dagger.engine.worker import DEAD_LETTERS
 from dagger.testing import TestEngine
 
 SIZE_MAX = 4_000

@@ -1,1 +1,1 @@
-"""Real servers for the tests, each in a throwaway directory, on loopback, at free ports."""
+"""Real servers for the tests, each in a throwaway directory, on loopback, at free ports; or those that there are."""

@@ -140,6 +140,19 @@ async def test_one_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     assert "written by a newer release of dagger" in said[0]
 
 
+@in_loop
+async def test_a_file_is_the_same_until_another_is_made(tmp_path: Path) -> None:
+    one, other = store(url_of(tmp_path), "shop"), store(url_of(tmp_path), "shop")
+    async with one.open(), other.open():
+        first = await one.incarnation()
+        assert await other.incarnation() == first
+    async with one.open():
+        assert await one.incarnation() == first
+    (tmp_path / "records.db").unlink()
+    async with one.open():
+        assert await one.incarnation() != first
+
+
 # What is forgotten.
 
 
@@ -233,7 +246,7 @@ async def test_two_processes_lose_no_write_of_each_other(tmp_path: Path) -> None
 
 @in_loop
 async def test_who_finds_it_locked_is_told_and_has_written_nothing(tmp_path: Path) -> None:
-    records = store(url_of(tmp_path, "?patience=50ms"), "shop")
+    records = store(url_of(tmp_path, "?patience=200ms"), "shop")
     async with records.open():
         with closing(sqlite3.connect(tmp_path / "records.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -13,10 +12,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Parcels, Refused, parcels_of, send
+from dagger.backends.kafka.ending import END_S, end_producer
+from dagger.backends.kafka.parcels import Item, Parcels, Refused, parcels_of, send
 from dagger.backends.kafka.words import our_words, told
-from dagger.engine.ports import Entry, Outgoing
+from dagger.engine.ports import Append, Entry, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
 
 
@@ -35,17 +34,21 @@ class Appender:
         self._waiting = list[_Asked]()
         self._news = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
+        self._is_closing = False
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Appends are taken while the context is open."""
+        self._is_closing = False
         running = asyncio.ensure_future(self._run())
         try:
             yield
         finally:
+            self._is_closing = True
+            self._news.set()
+            with anyio.CancelScope(shield=True):  # a client that is interrupted while it connects leaves a socket open
+                await asyncio.wait([running], timeout=END_S)
             running.cancel()
-            with anyio.CancelScope(shield=True), contextlib.suppress(asyncio.CancelledError):
-                await running
             self._drop()
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -59,8 +62,16 @@ class Appender:
         self._news.set()
         await asked.done
 
+    def probe(self, lane: int) -> None:
+        """Ask for the brokers' time, by a record without a value; nobody is given it."""
+        place = TopicPartition(self._cluster.options.log, lane)
+        done = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda one: one.cancelled() or one.exception())
+        self._waiting.append(_Asked({place: [Item(b"clock", None, [], Append(lane, b""))]}, done))
+        self._news.set()
+
     async def _run(self) -> None:
-        while True:
+        while not self._is_closing:
             await self._news.wait()
             self._news.clear()
             while self._waiting:
@@ -90,10 +101,10 @@ class Appender:
 
     async def _tried(self, parcels: Parcels) -> dict[TopicPartition, BaseException]:
         """Send everything; gives what went wrong, by place."""
+        failures: dict[TopicPartition, BaseException]
         try:
             async with asyncio.timeout(2 * REQUEST_S):
                 producer = await self._ready()
-                self._cluster.clock.sends()
                 failures = await send(self._cluster, producer, parcels)
         except (BackendError, TimeoutError) as error:
             failures = dict.fromkeys(parcels, error)

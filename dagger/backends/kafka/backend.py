@@ -37,7 +37,7 @@ class KafkaBackend:
     def __init__(self, options: Options, store: StandaloneStore) -> None:
         self.options = options
         self.store = store
-        self.log = KafkaLog(Cluster(options))
+        self.log = KafkaLog(Cluster(options), store)
 
     @property
     def size_max(self) -> int:

@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
 from dagger.backends.kafka.parcels import Refused, dead_letter, parcels_of, send
+from dagger.backends.kafka.suspects import Suspect
 from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import Entry
 from dagger.errors import BackendError, BackendUnavailable, Fenced
@@ -33,8 +34,9 @@ SMALLEST: Final = 1024
 class Lane:
     """The right to commit for a home partition."""
 
-    def __init__(self, cluster: Cluster, number: int) -> None:
+    def __init__(self, cluster: Cluster, number: int, suspect: Suspect) -> None:
         self.number = number
+        self.suspect = suspect
         self.is_sound = False
         """Whether nothing is open and nobody was seen to have taken over."""
         self.positions: dict[TopicPartition, int] = {}
@@ -136,7 +138,7 @@ class Lane:
         """The entries without those that were refused; of a batch that was too large, with a smaller one."""
         if len(refusal.items) > 1:
             topic = refusal.place.topic
-            size = sum(len(item.value) for item in refusal.items)
+            size = sum(len(item.value or b"") for item in refusal.items)
             self._cluster.batch_bytes[topic] = size // 2 if size // 2 > SMALLEST else 1
             return list(entries)
         refused = refusal.items[0].entry

@@ -4,61 +4,86 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Collection, Coroutine, Mapping, Sequence
+import time
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+import anyio
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
+from dagger.backends.kafka.charter import agreed
 from dagger.backends.kafka.cluster import Cluster
-from dagger.backends.kafka.ending import end
-from dagger.backends.kafka.lane import Lane
+from dagger.backends.kafka.ending import END_S, end
 from dagger.backends.kafka.member import Member
-from dagger.backends.kafka.parcels import addressed as addressed_to
-from dagger.backends.kafka.parcels import parcels_of
+from dagger.backends.kafka.ownership import Ownership, side_by_side
+from dagger.backends.kafka.parcels import addressed, parcels_of
 from dagger.backends.kafka.reader import KafkaReader, message_of
-from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, TopicRecord
-from dagger.errors import BackendUnavailable, Fenced
+from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, StandaloneStore
+from dagger.errors import BackendError, Fenced
 
 logger: Final = logging.getLogger("dagger")
 
+PARTITIONS: Final = 8
+"""Into how many partitions a new log is divided, unless the URL says it."""
+LOOK_S: Final = 10.0
+"""How often is looked whether the store and the topics are still the same, in seconds."""
+NOTHING: Final = Batch((), ())
 Work: TypeAlias = tuple[list[Entry], dict[TopicPartition, OffsetAndMetadata]]
 """What a lane publishes, and commits."""
-NOTHING: Final = Batch((), ())
 
 
 class KafkaLog:
     """Polls the lanes that this process owns, and commits each in a transaction of its own."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, store: StandaloneStore) -> None:
         self._cluster = cluster
+        self._store = store
         self._appender = Appender(cluster)
         self._name = cluster.options.log
         self._prefix = cluster.options.prefix
-        self._group = self._prefix + cluster.options.application
         self._topics: set[str] = set()
         self._member: Member | None = None
-        self._lanes: dict[int, Lane] = {}
-        self._turns = 0
-        self._owned: dict[int, int] = {}
+        self._own: Ownership | None = None
         self._seen = 0
         """The assignment of the member on which is being worked."""
         self._is_behind = False
         """Whether positions must be found again."""
         self._is_fenced = False
+        self._looked = 0.0
+        self._incarnation = ""
         self._readers: dict[tuple[str, str], KafkaReader] = {}
 
     @property
     def partitions(self) -> int:
         found = self._cluster.topics.get(self._name)
-        return found.partitions if found is not None else self._cluster.options.partitions or DEFAULT_PARTITIONS
+        return found.partitions if found is not None else self._cluster.options.partitions or PARTITIONS
+
+    @property
+    def is_early(self) -> bool:
+        """Whether this machine's clock is ahead of the brokers' by more than is allowed, or that is not known yet."""
+        clock = self._cluster.clock
+        return clock.is_wrong or not clock.is_known
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Connected while the context is open; the log exists."""
+        """Connected while the context is open; the log exists, and belongs to the store."""
+        options = self._cluster.options
         async with self._cluster.open():
-            await self._ensure()
+            log = await self._cluster.need(
+                [self._name],
+                options.partitions or PARTITIONS,
+                **{"message.timestamp.type": "LogAppendTime", "retention.ms": str(int(options.retention * 1000))},
+            )
+            await self._cluster.need([options.dead_letters])
+            if options.partitions not in (None, log[self._name].partitions):
+                raise BackendError(
+                    f"{options.place}: the log has {log[self._name].partitions} partitions, which cannot be changed; "
+                    f"leave partitions={options.partitions} out"
+                )
+            charter = await agreed(self._store, options, self._cluster.id, log[self._name])
+            self._own = Ownership(self._cluster, self._store, charter)
             async with self._appender.open():
                 try:
                     yield
@@ -66,15 +91,7 @@ class KafkaLog:
                     for reader in self._readers.values():
                         await end(reader.close)
                     self._readers.clear()
-
-    async def _ensure(self) -> None:
-        options = self._cluster.options
-        await self._cluster.need(
-            [self._name],
-            options.partitions or DEFAULT_PARTITIONS,
-            **{"message.timestamp.type": "LogAppendTime", "retention.ms": str(int(options.retention * 1000))},
-        )
-        await self._cluster.need([options.dead_letters])
+                    self._own = None
 
     def consume(self, topics: Collection[str]) -> None:
         self._topics.update(self._prefix + topic for topic in topics)
@@ -87,30 +104,33 @@ class KafkaLog:
 
     @asynccontextmanager
     async def join(self) -> AsyncGenerator[None]:
+        own = self._own
+        assert own is not None, "the backend is open"
         await self._cluster.need(self._topics)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: self._owned)
+        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns)
         try:
             async with member.open():
                 self._member = member
                 yield
         finally:
             self._member = None
-            self._owned = {}
-            for lane in self._lanes.values():
-                lane.leave()
-            self._lanes.clear()
+            with anyio.move_on_after(END_S, shield=True):
+                await own.leave()
 
     async def wait(self) -> None:
         member = self._member
         if member is None:
             await asyncio.sleep(0.01)
-        elif member.is_between or member.assignments == self._seen:
+        elif member.is_between or not self._must_take_over(member):
             await member.wait()
 
+    def _must_take_over(self, member: Member) -> bool:
+        return self._is_behind or member.assignments != self._seen
+
     async def poll(self, limit: int) -> Batch:
-        member = self._member
-        if member is None:
+        member, own = self._member, self._own
+        if member is None or own is None:
             return NOTHING
         member.finished()
         if not self._topics <= member.topics:
@@ -119,85 +139,95 @@ class KafkaLog:
         if member.is_between:
             member.check()
             return NOTHING
-        owned = None
-        if self._is_behind or member.assignments != self._seen:
-            owned = await self._take_over(member)
-            if owned is None:
+        await self._look(own)
+        turns = None
+        if self._must_take_over(member):
+            if not await self._take_over(member, own):
                 return NOTHING
-        return self._batch(await member.take(limit), owned)
+            turns = dict(own.turns)
+        return await self._polled(member, own, limit, turns)
 
-    def _batch(self, taken: Sequence[ConsumerRecord], owned: Mapping[int, int] | None) -> Batch:
-        records, messages = list[LogRecord](), list[TopicRecord]()
-        for record in taken:
-            if record.topic == self._name:
-                records.append(LogRecord(record.partition, record.offset, record.value or b""))
-            else:
-                messages.append(message_of(record, self._prefix))
-        return Batch(records, messages, owned)
+    async def _look(self, own: Ownership) -> None:
+        """Now and then: whether the store was restarted, and what the brokers' clock shows."""
+        if own.turns and self._cluster.clock.ask():
+            self._appender.probe(min(own.turns))
+        now = time.monotonic()
+        if now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        before, self._incarnation = self._incarnation, await self._store.incarnation()
+        if before not in ("", self._incarnation):
+            self._is_behind = True
 
-    async def _take_over(self, member: Member) -> dict[int, int] | None:
-        """Own what is assigned, and nothing else; None where it has changed meanwhile."""
-        seen, assigned = member.assignments, member.assigned
+    async def _take_over(self, member: Member, own: Ownership) -> bool:
+        """Own what is assigned; False where it has changed meanwhile."""
+        seen = member.assignments
         self._is_behind = True  # until everything is done
         member.hold()
-        mine = {place.partition for place in assigned if place.topic == self._name}
-        for gone in self._lanes.keys() - mine:
-            self._lanes.pop(gone).leave()
-            self._owned.pop(gone, None)
-        new = [lane for lane in mine if lane not in self._lanes or not self._lanes[lane].is_sound]
-        for lane in new:
-            self._lanes.setdefault(lane, Lane(self._cluster, lane))
-            self._owned.pop(lane, None)
-        await _all(*(self._lanes[lane].take() for lane in new))
-        for lane in new:
-            self._turns += 1
-            self._owned[lane] = self._turns
-        positions = await self._positions(member, assigned)
+        positions = await own.take_over(member, member.assigned)
         if member.is_between or member.assignments != seen:
-            return None
+            return False
         member.go_on(positions)
         self._seen, self._is_behind = seen, False
-        return dict(self._owned)
+        return True
 
-    async def _positions(self, member: Member, assigned: Collection[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where each partition goes on: all lanes are taken, so that nobody commits any more but this worker."""
-        lanes = {place: self._lanes[place.partition % self.partitions] for place in assigned}
-        asked = [place for place, lane in lanes.items() if place not in lane.positions]
-        committed = await self._cluster.committed(self._group, asked)
-        earliest = [place for place in asked if place not in committed]
-        found = {place: told.offset for place, told in committed.items()}
-        if earliest:
-            found |= await member.earliest(earliest)
-        for place, offset in found.items():
-            lanes[place].positions[place] = offset
-        return {place: lane.positions[place] for place, lane in lanes.items()}
+    async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
+        careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
+        taken = await member.take(1 if careful else limit)
+        if not taken:
+            for suspect in careful:
+                suspect.at_end()
+            return Batch((), (), turns)
+        first = dict[int, ConsumerRecord]()
+        for record in taken:
+            first.setdefault(own.lane_of(record.partition), record)
+        deadly = False
+        for number, record in first.items():
+            place = record.topic, record.partition, record.offset
+            suspect = own.lanes[number].suspect
+            deadly = deadly or suspect.deadly == place
+            await suspect.polled(place)
+        return self._batch(taken, turns, deadly)
+
+    def _batch(self, taken: Sequence[ConsumerRecord], turns: Mapping[int, int] | None, deadly: bool) -> Batch:
+        records = [
+            LogRecord(record.partition, record.offset, record.value)
+            for record in taken
+            if record.topic == self._name and record.value is not None
+        ]
+        messages = [message_of(record, self._prefix) for record in taken if record.topic != self._name]
+        return Batch(records, messages, turns, deadly)
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
-        member = self._member
-        work = await self._divided(entries, offsets)
-        missing = [lane for lane in work if lane not in self._lanes]
-        if missing or member is None:
+        member, own = self._member, self._own
+        if member is None or own is None:
+            raise Fenced(f"nothing of '{self._name}' is owned any more")
+        work = await self._divided(own, entries, offsets)
+        missing = sorted(work.keys() - own.lanes.keys())
+        if missing:
             self._is_fenced = self._is_behind = True
             raise Fenced(f"the lanes {missing} of '{self._name}' are not owned any more")
+        group = own.charter.application
         try:
-            await _all(*(self._lanes[lane].commit(*what, self._group) for lane, what in work.items()))
+            await side_by_side(*(own.lanes[lane].commit(*what, group) for lane, what in work.items()))
         except BaseException as error:
             self._is_behind = True
             self._is_fenced = self._is_fenced or isinstance(error, Fenced)
             raise
+        await own.caught_up({partition: offset + 1 for (topic, partition), offset in offsets.items() if not topic})
         member.finished()
 
-    async def _divided(self, entries: Orders, offsets: Mapping[Position, int]) -> dict[int, Work]:
+    async def _divided(self, own: Ownership, entries: Orders, offsets: Mapping[Position, int]) -> dict[int, Work]:
         """What each lane has to do. Whatever cannot be sent is found out before anything is."""
         work = dict[int, Work]()
-        count = self.partitions
         for (_, partition), ordered in entries.items():
-            addressed = await addressed_to(self._cluster, ordered)
-            parcels_of(self._cluster, addressed)
-            work.setdefault(partition % count, ([], {}))[0].extend(addressed)
+            sendable = await addressed(self._cluster, ordered)
+            parcels_of(self._cluster, sendable)
+            work.setdefault(own.lane_of(partition), ([], {}))[0].extend(sendable)
         for (topic, partition), offset in offsets.items():
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
-            work.setdefault(partition % count, ([], {}))[1][place] = OffsetAndMetadata(offset + 1, "")
+            mark = OffsetAndMetadata(offset + 1, own.charter.id)
+            work.setdefault(own.lane_of(partition), ([], {}))[1][place] = mark
         return work
 
     async def caught_up(self) -> bool:
@@ -205,10 +235,11 @@ class KafkaLog:
         member = self._member
         if member is None:
             return True
-        return not (member.is_between or self._is_behind or member.assignments != self._seen) and await member.at_end()
+        return not (member.is_between or self._must_take_over(member)) and await member.at_end()
 
     async def rewind(self) -> None:
         self._is_behind = True
+        self._looked = 0.0
         member = self._member
         if member is not None:
             member.finished()
@@ -221,16 +252,3 @@ class KafkaLog:
         if found is None:
             found = self._readers[topic, group] = KafkaReader(self._cluster, topic, group)
         return found
-
-
-DEFAULT_PARTITIONS: Final = 8
-"""Into how many partitions a new log is divided."""
-
-
-async def _all(*calls: Coroutine[Any, Any, None]) -> None:
-    """Make calls side by side, and wait for all of them; of what they have raised, the gravest is raised."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    failures = [answer for answer in answers if isinstance(answer, BaseException)]
-    gravest = [*(one for one in failures if not isinstance(one, BackendUnavailable)), *failures]
-    for failure in gravest:
-        raise failure

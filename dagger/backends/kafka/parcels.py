@@ -33,7 +33,7 @@ class Item(NamedTuple):
     """An entry as bytes."""
 
     key: bytes | None
-    value: bytes
+    value: bytes | None
     headers: list[tuple[str, bytes]]
     entry: Entry
 
@@ -83,9 +83,10 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
     """The items of one partition, in their order."""
     most = cluster.batch_bytes.get(place.topic, BATCH_BYTES)
     sent = list[tuple[asyncio.Future[RecordMetadata], Sequence[Item]]]()
+    begun = cluster.clock.now()
     first, size, builder = 0, 0, producer.create_batch()
     for number, item in enumerate(items):
-        weight = len(item.value) + len(item.key or b"") + 64 * (1 + len(item.headers))
+        weight = len(item.value or b"") + len(item.key or b"") + 64 * (1 + len(item.headers))
         if number > first and size + weight > most:
             sent.append((await _ship(producer, builder, place), items[first:number]))
             first, size, builder = number, 0, producer.create_batch()
@@ -98,7 +99,7 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
         except REFUSALS as error:
             raise Refused(place, some, error) from error
         if place.topic == cluster.options.log:
-            cluster.clock.saw(told.timestamp)
+            cluster.clock.saw(begun, told.timestamp if told.timestamp_type else None)
 
 
 async def _ship(

@@ -17,7 +17,7 @@ from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.options import GIVEN_BESIDE, Options, options_of
 from dagger.backends.sqlite.retention import PURGE_S, bury, is_old, purge_buried
 from dagger.backends.sqlite.rows import SIZE_MAX, Finder, order_of
-from dagger.backends.sqlite.schema import BESIDE, open_file
+from dagger.backends.sqlite.schema import BESIDE, name_of, open_file
 from dagger.engine.ports import Write
 
 
@@ -40,6 +40,10 @@ class SqliteRecords(Finder):
         async with self.hub.open():
             self.hub.pulse.add(self._purge)
             yield
+
+    async def incarnation(self) -> str:
+        """A name of the file, which it has for ever: nothing that was written is lost but with all of it."""
+        return await self.hub.clerk.ask(name_of)
 
     async def changed(self) -> None:
         await self.hub.others.wait("changed")

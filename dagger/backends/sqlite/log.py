@@ -29,6 +29,8 @@ NOTHING = Batch((), ())
 class SqliteLog:
     """Polls the partitions that this process owns; commits what the store was given to write, too."""
 
+    is_early: bool = False
+
     def __init__(self, hub: Hub, store: SqliteStore) -> None:
         self._hub = hub
         self._store = store

@@ -7,6 +7,7 @@ changed; a change is a new step. `application_id` tells our files from others, a
 from __future__ import annotations
 
 import sqlite3
+import uuid
 from typing import Any, Final
 
 import msgspec
@@ -183,14 +184,20 @@ def _bring_up(connection: sqlite3.Connection, options: Options, kind: Kind, appl
             for statement in _statements(step):
                 connection.execute(statement)
         if version == 0:
-            note = ("partitions", options.partitions) if application is None else ("application", application)
-            connection.execute("INSERT INTO meta VALUES (?, ?)", note)
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_notes(options, application))
         connection.execute(f"PRAGMA application_id = {kind.id}")
         connection.execute(f"PRAGMA user_version = {len(kind.steps)}")
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
         raise
+
+
+def _first_notes(options: Options, application: str | None) -> list[tuple[str, Any]]:
+    """What a file is told when it is made, and knows for ever."""
+    if application is None:
+        return [("partitions", options.partitions)]
+    return [("application", application), ("name", uuid.uuid4().hex)]
 
 
 def _checked_version(connection: sqlite3.Connection, options: Options, kind: Kind) -> int:
@@ -230,6 +237,11 @@ def _statements(script: str) -> list[str]:
 def partitions_of(connection: sqlite3.Connection) -> int:
     """Into how many partitions the file is divided."""
     return int(_noted(connection, "partitions"))
+
+
+def name_of(connection: sqlite3.Connection) -> str:
+    """A name that no other file of records has, but a copy of it."""
+    return str(_noted(connection, "name"))
 
 
 def _noted(connection: sqlite3.Connection, name: str) -> Any:

@@ -106,6 +106,11 @@ class MishapLog:
         """As the port says."""
         return self._inner.partitions
 
+    @property
+    def is_early(self) -> bool:
+        """As the port says."""
+        return self._inner.is_early
+
     def consume(self, topics: Collection[str]) -> None:
         """As the port says."""
         self._inner.consume(topics)

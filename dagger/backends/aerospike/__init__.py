@@ -1,0 +1,17 @@
+"""A store on an Aerospike cluster, for a log of another kind: `aerospike://host:3000/namespace`.
+
+A record is one Aerospike record, written by compare-and-swap in the server; what is in doubt is read, never guessed.
+What is due, busy or listed is found by secondary indexes. The official client is synchronous, and is called in threads.
+"""
+
+from dagger.backends.aerospike.client import OfficialCluster
+from dagger.backends.aerospike.options import options_of
+from dagger.backends.aerospike.store import AerospikeStore as AerospikeStore
+
+__all__ = ["AerospikeStore", "store"]
+
+
+def store(url: str, prefix: str) -> AerospikeStore:
+    """The store of an application, whose name is `prefix`. Nothing is connected yet."""
+    options = options_of(url)
+    return AerospikeStore(options, prefix, OfficialCluster(options))

@@ -1,0 +1,116 @@
+"""What is due, and what is busy, by secondary index.
+
+An index gives what it finds in no order, and may be told to stop after so many. So the earliest are found as one finds
+the smallest of a heap of numbers by looking at a few: what a look gives tells below which time there are fewer, and the
+next look goes no further. Each look costs as much as it gives, however many records wait behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, TypeAlias
+
+from dagger.backends.aerospike.cluster import Bins, Cluster, Range
+from dagger.backends.aerospike.layout import AT, BUSY, DUE, KEY, MILLISECOND, TIME_MAX, due_from
+
+LOOK: Final = 256
+"""How many records the look for the next timer takes, at most."""
+CROWD: Final = 8_192
+"""Of so many records that are due in one millisecond the earliest are found; of more than that, any."""
+
+Timer: TypeAlias = tuple[int, str]
+"""When it is due, in microseconds, and whose it is."""
+
+
+class Agenda:
+    """The timers and the tasks of the records of a set. Its calls are made in threads."""
+
+    def __init__(self, cluster: Cluster, of: str) -> None:
+        self._cluster = cluster
+        self._set = of
+
+    def due(self, partitions: Collection[int], until: int, limit: int) -> list[tuple[str, int]]:
+        """The earliest that are due at or before a time: as many as asked for, if there are."""
+        found = list[Timer]()
+        for partition in partitions:
+            if until >= 0:
+                found = sorted({*found, *self._earliest(partition, until, limit)})[:limit]
+            if len(found) == limit:  # what is later than all of these is not wanted
+                until = found[-1][0]
+        return [(key, at) for at, key in found]
+
+    def _earliest(self, partition: int, until: int, limit: int) -> list[Timer]:
+        """The earliest of one partition."""
+        found = list[Timer]()
+        spans = [(due_from(partition, 0), due_from(partition, until))]
+        """What is left to be looked at, the earliest last."""
+        while spans and len(found) < limit:
+            low, high = spans.pop()
+            wanted = limit - len(found)
+            some, complete = self._look(low, high, max(2 * wanted, LOOK if low < high else CROWD))
+            if complete or low == high:
+                due = sorted(timer for timer in some if timer[0] <= until)
+                if not complete and len(due) < wanted:
+                    some, _ = self._look(low, high, None)
+                    due = sorted(timer for timer in some if timer[0] <= until)
+                found += due
+            else:
+                places = sorted(due_from(partition, at) for at, _ in some)
+                middle = min(max(places[len(places) // 2], low), high - 1) if places else low
+                spans += [(middle + 1, high), (low, middle)]
+        return found[:limit]
+
+    def next_due(self, partitions: Collection[int], after: int) -> int | None:
+        """When the first is due that is later than a time."""
+        first: int | None = None
+        for partition in partitions:
+            found = self._first(partition, after, first)
+            if found is not None and (first is None or found < first):
+                first = found
+        return first
+
+    def _first(self, partition: int, after: int, before: int | None) -> int | None:
+        """When the first of a partition is due that is later than a time; of those before another, if it is given."""
+        low = due_from(partition, after + 1)
+        high = due_from(partition, TIME_MAX * MILLISECOND if before is None else before)
+        some, complete = self._look(low, high, LOOK)
+        if not complete:  # only what is due in the first millisecond may be too early
+            here, _ = self._look(low, low, CROWD)
+            some = [timer for timer in here if timer[0] > after] or self._fewest(partition, low + 1, high)
+        return min((at for at, _ in some if at > after), default=None)
+
+    def _fewest(self, partition: int, low: int, high: int) -> list[Timer]:
+        """The timers of the first millisecond, between two places of the index, in which there are any."""
+        found = list[Timer]()
+        while low <= high:
+            some, complete = self._look(low, high, LOOK)
+            if complete:
+                return some or found
+            if not some:
+                return found
+            place = due_from(partition, min(some)[0])
+            found, _ = self._look(place, place, CROWD)
+            found = found or some
+            high = place - 1
+        return found
+
+    def busy(self, partitions: Collection[int]) -> list[str]:
+        """Those in which tasks run."""
+        found = set[str]()
+
+        def visit(bins: Bins) -> None:
+            found.add(bins[KEY].decode())
+
+        for partition in partitions:
+            self._cluster.query(self._set, Range(BUSY, partition, partition), [KEY], visit)
+        return sorted(found)
+
+    def _look(self, low: int, high: int, limit: int | None) -> tuple[list[Timer], bool]:
+        """Some of the timers between two places of the index, and whether that is all of them."""
+        found = list[Timer]()
+
+        def visit(bins: Bins) -> None:
+            found.append((bins[AT], bins[KEY].decode()))
+
+        complete = self._cluster.query(self._set, Range(DUE, low, high), [AT, KEY], visit, limit)
+        return found, complete

@@ -1,0 +1,247 @@
+"""The cluster behind the official client.
+
+The client is a synchronous extension: each of its calls lets other threads go on while it waits for the network. It
+repeats nothing that writes: what became of a write that had no answer is found out by reading, by who asked for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from dagger.backends.aerospike.cluster import (
+    KEEP,
+    NEVER,
+    Absent,
+    Answer,
+    Bins,
+    Change,
+    Condition,
+    Fresh,
+    Holds,
+    Is,
+    Outcome,
+    Range,
+    Where,
+)
+from dagger.backends.aerospike.mishaps import NOT_FOUND, OK, answer_of, told, words_of
+from dagger.backends.aerospike.options import Options
+from dagger.errors import BackendError, BackendUnavailable
+
+BATCH_MAX: Final = 1_000
+"""How many records go into one call; a server takes 5,000 unless told otherwise."""
+BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
+"""How much data goes into one call, about."""
+RETRIES_MAX: Final = 3
+"""How often the client repeats what only reads."""
+_INDEX_FOUND: Final = 200
+_LOOSE: Final = -1
+"""The code of an error that has none."""
+
+
+class OfficialCluster:
+    """A `Cluster` by the package `aerospike`, which is imported when it is opened."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._client: Any = None
+
+    def open(self) -> None:
+        try:
+            self._aerospike: Any = importlib.import_module("aerospike")
+            self._records: Any = importlib.import_module("aerospike_helpers.batch.records")
+            self._operations: Any = importlib.import_module("aerospike_helpers.operations.operations")
+            self._predicates: Any = importlib.import_module("aerospike.predicates")
+            self._expressions = Expressions()
+            self._error: type[Exception] = importlib.import_module("aerospike.exception").AerospikeError
+        except ImportError as error:
+            raise BackendError(
+                "aerospike:// needs the package aerospike; install dagger-workflow[aerospike]"
+            ) from error
+        self._check_files()
+        try:
+            self._client = self._aerospike.client(self._config()).connect()
+        except self._error as error:
+            raise self._told(error) from None
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def tell(self, command: str) -> Mapping[str, str]:
+        found: dict[str, tuple[Any, str | None]] = self._call(lambda: self._connected().info_all(command))
+        return {node: (text or "").strip() for node, (_, text) in found.items()}
+
+    def make_index(self, of: str, bin: str, name: str, *, lists: bool) -> None:
+        client, kind, space = self._connected(), self._aerospike.INDEX_NUMERIC, self._options.namespace
+        try:
+            if lists:
+                client.index_list_create(space, of, bin, kind, name)
+            elif hasattr(client, "index_single_value_create"):  # since 19.1 of the client, which warns of the other
+                client.index_single_value_create(space, of, bin, kind, name)
+            else:
+                client.index_integer_create(space, of, bin, name)
+        except self._error as error:
+            if _code(error) != _INDEX_FOUND:
+                raise self._told(error) from None
+
+    def get(self, of: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
+        found = list[Bins | None]()
+        policy = {**self._policy(), "max_retries": RETRIES_MAX, "replica": self._aerospike.POLICY_REPLICA_MASTER}
+        for start in range(0, len(keys), BATCH_MAX):
+            wanted = [self._key(of, key) for key in keys[start : start + BATCH_MAX]]
+            answers = self._call(partial(self._connected().batch_read, wanted, list(bins), policy))
+            for record in answers.batch_records:
+                if record.result not in (OK, NOT_FOUND):
+                    raise told(record.result, self._options.place)
+                found.append(record.record[2] if record.result == OK else None)
+        return found
+
+    def put(self, of: str, changes: Sequence[Change]) -> Sequence[Answer]:
+        return [answer for some in _batches(changes) for answer in self._put(of, some)]
+
+    def query(
+        self, of: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
+    ) -> bool:
+        query = self._connected().query(self._options.namespace, of)
+        if bins:
+            query.select(*bins)
+        policy = {**self._policy(), "max_retries": RETRIES_MAX}
+        if isinstance(where, Range):
+            query.where(self._predicates.between(where.bin, where.low, where.high))
+        else:
+            query.where(self._predicates.contains(where.bin, self._aerospike.INDEX_TYPE_LIST, where.number))
+        if limit is None:
+            policy["total_timeout"] = 0  # as long as it goes on: the time for each piece of it is limited
+
+            def each(record: tuple[Any, Any, Bins]) -> None:
+                visit(record[2])
+
+            self._call(lambda: query.foreach(each, policy, {"nobins": not bins}))
+            return True
+        query.max_records = limit
+        query.paginate()
+        for record in self._call(lambda: query.results(policy)):
+            visit(record[2])
+        return bool(query.is_done())
+
+    def _put(self, of: str, changes: Sequence[Change]) -> list[Answer]:
+        writes = [self._write(of, change) for change in changes]
+        try:
+            answers = self._connected().batch_write(
+                self._records.BatchRecords(writes), {**self._policy(), "max_retries": 0}
+            )
+        except self._error as error:
+            return [Answer(Outcome.DOUBT, words_of(_code(error)))] * len(changes)
+        return [answer_of(record.result, in_doubt=record.in_doubt) for record in answers.batch_records]
+
+    def _write(self, of: str, change: Change) -> Any:
+        kinds, ttl = self._aerospike, change.ttl
+        if ttl == NEVER:
+            ttl = kinds.TTL_NEVER_EXPIRE
+        elif ttl == KEEP:
+            ttl = kinds.TTL_DONT_UPDATE
+        policy = {"ttl": ttl, "commit_level": kinds.POLICY_COMMIT_LEVEL_ALL}
+        match change.condition:
+            case Fresh():  # the expression is not asked where there is no record
+                policy["exists"] = kinds.POLICY_EXISTS_CREATE_OR_REPLACE
+            case Absent():
+                policy["exists"] = kinds.POLICY_EXISTS_CREATE
+            case Is() | Holds():
+                policy["exists"] = kinds.POLICY_EXISTS_REPLACE if change.whole else kinds.POLICY_EXISTS_UPDATE
+        expression = self._expressions.of(change.condition)
+        if expression is not None:
+            policy["expressions"] = expression
+        operations = [self._operations.write(name, value) for name, value in change.bins.items()]
+        return self._records.Write(self._key(of, change.key), operations, policy=policy)
+
+    def _key(self, of: str, key: str) -> tuple[str, str, bytearray]:
+        """Of bytes, since a client in C takes a text to end with its first zero."""
+        return (self._options.namespace, of, bytearray(key.encode()))
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            raise BackendUnavailable(f"Aerospike at {self._options.place}: it is not open")
+        return self._client
+
+    def _policy(self) -> dict[str, Any]:
+        milliseconds = max(1, int(self._options.timeout * 1_000))
+        return {"total_timeout": milliseconds, "socket_timeout": milliseconds}
+
+    def _call(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except self._error as error:
+            raise self._told(error) from None
+
+    def _told(self, error: Exception) -> BackendError:
+        return told(_code(error), self._options.place)
+
+    def _check_files(self) -> None:
+        """The client would only say that there is no connection."""
+        for name in ("cafile", "certfile", "keyfile"):
+            path: str | None = getattr(self._options, name)
+            if path is not None and not os.access(path, os.R_OK):
+                raise BackendError(f"aerospike://: {name}={path} can't be read; give a file that this user may read")
+
+    def _config(self) -> dict[str, Any]:
+        options = self._options
+        tls_name = (options.tls_name,) if options.tls_name else ()
+        policy = {**self._policy(), "max_retries": RETRIES_MAX}
+        config: dict[str, Any] = {
+            "hosts": [(host.name, host.port, *tls_name) for host in options.hosts],
+            "use_services_alternate": options.alternate,
+            "policies": {
+                "read": policy,
+                "info": {"timeout": policy["total_timeout"]},
+                "auth_mode": getattr(self._aerospike, f"AUTH_{options.auth.upper()}"),
+            },
+        }
+        if options.user is not None:
+            config |= {"user": options.user, "password": str(options.password or "")}
+        if options.tls:
+            given = {"cafile": options.cafile, "certfile": options.certfile, "keyfile": options.keyfile}
+            config["tls"] = {"enable": True, **{name: path for name, path in given.items() if path}}
+        return config
+
+
+class Expressions:
+    """Conditions as the server tests them, while it holds the lock of the record."""
+
+    def __init__(self) -> None:
+        self._base: Any = importlib.import_module("aerospike_helpers.expressions.base")
+
+    def of(self, condition: Condition) -> Any:
+        exp = self._base
+        match condition:
+            case Is():
+                return exp.And(exp.Eq(exp.IntBin("v"), exp.Val(condition.version)), exp.BinExists("d")).compile()
+            case Fresh():
+                older = exp.LT(exp.IntBin("v"), exp.Val(condition.next))
+                return exp.And(exp.Not(exp.BinExists("d")), older).compile()
+            case Holds():
+                return exp.Eq(exp.BlobBin("d"), exp.Val(condition.data)).compile()
+            case Absent():
+                return None
+
+
+def _batches(changes: Sequence[Change]) -> list[list[Change]]:
+    """Few calls, none of them too large."""
+    batches, size = [list[Change]()], 0
+    for change in changes:
+        weight = len(data) if isinstance(data := change.bins.get("d"), bytes) else 0
+        if batches[-1] and (len(batches[-1]) == BATCH_MAX or size + weight > BATCH_BYTES_MAX):
+            batches.append([])
+            size = 0
+        batches[-1].append(change)
+        size += weight
+    return batches
+
+
+def _code(error: Exception) -> int:
+    code = getattr(error, "code", None)
+    return code if isinstance(code, int) else _LOOSE

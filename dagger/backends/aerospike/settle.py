@@ -1,0 +1,106 @@
+"""Writing, until it is known what became of it. Nothing is inferred from a timeout: what is in doubt is read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from dagger.backends.aerospike.cluster import Absent, Bins, Change, Cluster, Holds, Outcome
+from dagger.errors import BackendError, BackendUnavailable
+
+PAUSES_S: Final = (0.005, 0.02, 0.08, 0.2, 0.4)
+"""Between tries of what was not written, in seconds: of records that were busy, and of those that were in doubt."""
+COMPARED: Final = ("v", "d", "n")
+"""By what a record is known to be as a change would have it."""
+
+
+def settle(
+    cluster: Cluster, of: str, changes: Sequence[Change], sleep: Callable[[float], None] = time.sleep
+) -> list[bool]:
+    """Write; for each change whether it was made. Takes no key twice.
+
+    Raises BackendUnavailable where something can't be written now, or nobody knows whether it was: then some of the
+    changes may have been made.
+    """
+    attempt = _Attempt(cluster, of, changes)
+    for pause in (*PAUSES_S, None):
+        attempt.write()
+        attempt.look()
+        if attempt.wrong:
+            raise BackendError(attempt.wrong)
+        if not attempt.open:
+            return [attempt.made[at] for at in range(len(changes))]
+        if attempt.stuck or pause is None:
+            break
+        sleep(pause)
+    raise BackendUnavailable(f"{len(attempt.open)} of {len(changes)} records were not written: {attempt.why}")
+
+
+class _Attempt:
+    """Changes, and what is known of them."""
+
+    def __init__(self, cluster: Cluster, of: str, changes: Sequence[Change]) -> None:
+        self._cluster = cluster
+        self._of = of
+        self._changes = changes
+        self.open = list(range(len(changes)))
+        """Those of which it is not known that they were made, or can't be."""
+        self._doubted = set[int]()
+        """Those that were in doubt once. One that was sent and not found may still come: from then on, a refusal
+        may be due to the change itself."""
+        self.made: dict[int, bool] = {}
+        self.stuck = False
+        self.wrong = ""
+        self.why = ""
+
+    def write(self) -> None:
+        """Try what is open, once."""
+        answers = self._cluster.put(self._of, [self._changes[at] for at in self.open])
+        for at, answer in zip(self.open, answers, strict=True):
+            self.why = answer.why or self.why
+            match answer.outcome:
+                case Outcome.DONE:
+                    self.made[at] = True
+                case Outcome.REFUSED:
+                    if at not in self._doubted:
+                        self.made[at] = False
+                case Outcome.DOUBT:
+                    self._doubted.add(at)
+                case Outcome.BUSY:
+                    pass
+                case Outcome.STUCK:
+                    self.stuck = True
+                case Outcome.WRONG:
+                    self.wrong = answer.why
+        self._close()
+
+    def look(self) -> None:
+        """Read what was in doubt. What can't be read stays so: then there is no use in writing again."""
+        asked = [at for at in self.open if at in self._doubted]
+        if not asked:
+            return
+        try:
+            found = self._cluster.get(self._of, [self._changes[at].key for at in asked], COMPARED)
+        except BackendUnavailable as error:
+            self.why = str(error)
+            self.stuck = True
+            return
+        for at, kept in zip(asked, found, strict=True):
+            change = self._changes[at]
+            if is_made(change, kept):
+                self.made[at] = True
+            elif not change.condition.holds(kept):
+                self.made[at] = False
+        self._close()
+
+    def _close(self) -> None:
+        self.open = [at for at in self.open if at not in self.made]
+
+
+def is_made(change: Change, kept: Bins | None) -> bool:
+    """Whether what is kept is what a change would have made of it."""
+    if kept is None:
+        return False
+    names = ("d", "n") if isinstance(change.condition, Absent | Holds) else ("v", "d")
+    return all(kept.get(name) == change.bins.get(name) for name in names)

@@ -1,0 +1,166 @@
+"""The records of all homes, in a set; and pins, in another."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from dagger.backends.aerospike.agenda import Agenda
+from dagger.backends.aerospike.cluster import Absent, Bins, Change, Cluster, Holds
+from dagger.backends.aerospike.house import RECORD_MAX, check, data_max, incarnation, index, probe
+from dagger.backends.aerospike.layout import DATA, NONCE, VERSION, change_of, lifetimes_of, pins_of
+from dagger.backends.aerospike.listing import Directory
+from dagger.backends.aerospike.options import Options, prefix_of
+from dagger.backends.aerospike.settle import settle
+from dagger.engine.ports import Query, Row, Write
+from dagger.errors import BackendError, BackendUnavailable
+
+T = TypeVar("T")
+
+CHANGED_S: Final = 0.25
+"""How often others look for changes: Aerospike tells nobody of them."""
+THREADS: Final = 2
+"""How many calls of one kind are under way at once, at most."""
+NONCE_BYTES: Final = 12
+
+
+class AerospikeStore:
+    """A store for a log of another kind: a write is there for all to see when `write` returns."""
+
+    def __init__(self, options: Options, prefix: str, cluster: Cluster) -> None:
+        self._options = options
+        self._set = prefix_of(prefix)
+        self._pins = pins_of(prefix)
+        self._cluster = cluster
+        self._lifetimes = lifetimes_of(options)
+        self._agenda = Agenda(cluster, self._set)
+        self._directory = Directory(cluster, self._set)
+        self._size_max = data_max(RECORD_MAX)
+        self._work: anyio.CapacityLimiter | None = None
+        self._listing: anyio.CapacityLimiter | None = None
+
+    @property
+    def size_max(self) -> int:
+        """How large a record may be, in bytes: what servers take by default, and once it is open, what these do."""
+        return self._size_max
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[None]:
+        """Connect, check the namespace, and make what is missing of the indexes."""
+        self._work, self._listing = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(THREADS)
+        try:
+            self._size_max = await self._do(self._begin)
+            yield
+        finally:
+            work, self._work, self._listing = self._work, None, None
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._cluster.close, limiter=work)
+
+    def _begin(self) -> int:
+        self._cluster.open()
+        size = check(self._cluster, self._options)
+        probe(self._cluster, self._pins, self._options.place)
+        index(self._cluster, self._options, self._set)
+        return size
+
+    async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
+        if not keys:
+            return []
+        found = await self._do(lambda: self._cluster.get(self._set, keys, [VERSION, DATA]))
+        return [_row(kept) for kept in found]
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        """Write records; each is there when this returns, or is not. Raises BackendUnavailable if that is unknown."""
+        changes = [change_of(write, self._lifetimes) for write in writes]
+        answers = list[bool]()
+        for some in _apart(changes):
+            answers += await self._do(partial(settle, self._cluster, self._set, some))
+        vain = [
+            at
+            for at, (write, ok) in enumerate(zip(writes, answers, strict=True))
+            if not ok and write.data is None and not write.version
+        ]
+        if vain:  # where there is nothing to delete, it is done: a tombstone remembers a greater version already
+            found = await self.read([writes[at].key for at in vain])
+            for at, row in zip(vain, found, strict=True):
+                answers[at] = row is None
+        return answers
+
+    async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
+        return await self._do(partial(self._agenda.due, partitions, until, limit))
+
+    async def next_due(self, partitions: Collection[int], after: int) -> int | None:
+        return await self._do(partial(self._agenda.next_due, partitions, after))
+
+    async def busy(self, partitions: Collection[int]) -> Sequence[str]:
+        return await self._do(partial(self._agenda.busy, partitions))
+
+    async def find(self, query: Query) -> Sequence[Row]:
+        return await self._do(partial(self._directory.find, query), listing=True)
+
+    async def count(self, query: Query) -> int:
+        return await self._do(partial(self._directory.count, query), listing=True)
+
+    async def pin(self, name: str, data: bytes) -> bytes:
+        """Keep data under a name, if nothing is kept there yet; gives what is kept. It never expires."""
+        return await self._do(partial(self._pin, name, data))
+
+    def _pin(self, name: str, data: bytes) -> bytes:
+        (kept,) = self._cluster.get(self._pins, [name], [DATA])
+        if kept is None:
+            settle(self._cluster, self._pins, [Change(name, Absent(), _pinned(data))])
+            (kept,) = self._cluster.get(self._pins, [name], [DATA])
+        if kept is None:
+            raise BackendUnavailable(
+                f"Aerospike at {self._options.place}: the pin '{name}' was written and is not there"
+            )
+        return bytes(kept[DATA])
+
+    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        """Keep other data under a name, if what is kept there is `old`; whether it was."""
+        change = Change(name, Holds(old), _pinned(new))
+        (made,) = await self._do(partial(settle, self._cluster, self._pins, [change]))
+        return made
+
+    async def incarnation(self) -> str:
+        """What the servers call their cluster: another one each time that one of them comes, goes or starts again."""
+        return await self._do(lambda: incarnation(self._cluster))
+
+    async def changed(self) -> None:
+        """Return after a pause: other processes may have changed records."""
+        await anyio.sleep(CHANGED_S)
+
+    async def _do(self, call: Callable[[], T], *, listing: bool = False) -> T:
+        """Call in a thread. What lists has threads of its own: it may take long."""
+        limiter = self._listing if listing else self._work
+        if limiter is None:
+            raise BackendError("the Aerospike store is not open; use it inside `async with store.open()`")
+        return await anyio.to_thread.run_sync(call, limiter=limiter)
+
+
+def _row(kept: Bins | None) -> Row | None:
+    """A tombstone is as good as nothing."""
+    return None if kept is None or DATA not in kept else Row(kept[VERSION], bytes(kept[DATA]))
+
+
+def _pinned(data: bytes) -> dict[str, int | bytes | list[int]]:
+    """A pin has something of its own, by which who wrote it knows it again."""
+    return {DATA: data, NONCE: os.urandom(NONCE_BYTES)}
+
+
+def _apart(changes: Sequence[Change]) -> list[list[Change]]:
+    """The same in their order, in parts that have no key twice: mostly one."""
+    parts, keys = [list[Change]()], set[str]()
+    for change in changes:
+        if change.key in keys:
+            parts.append([])
+            keys.clear()
+        keys.add(change.key)
+        parts[-1].append(change)
+    return parts

@@ -1,0 +1,118 @@
+"""What an application, its cluster, its topics and its store have agreed on; beside anything else nobody goes on.
+
+Offsets mean something only for the topic that they were counted in, and records only beside the log that has made them.
+A topic that was deleted and made again counts from 0, and so does a cluster that was set up anew: taken for what was
+there before, its messages would pass for duplicates, and be lost without a word. So whatever offsets refer to is noted
+in the store by its identity, and a note of the store's stands beside each committed offset.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from dagger.backends.kafka.metadata import TopicInfo
+from dagger.backends.kafka.options import Options
+from dagger.engine.ports import StandaloneStore
+from dagger.errors import BackendError
+
+NAME: Final = "charter"
+
+
+class Charter(msgspec.Struct, frozen=True, kw_only=True):
+    """What one application's records and log belong to."""
+
+    id: str
+    """Stands beside each offset that is committed."""
+    application: str
+    cluster: str
+    log: str
+    """The id of the log's topic."""
+    partitions: int
+
+
+class _Source(msgspec.Struct, frozen=True):
+    """A partition that is consumed."""
+
+    topic: str
+    """The id of its topic."""
+    begun: bool = False
+    """Whether an offset of it was committed."""
+
+
+async def agreed(store: StandaloneStore, options: Options, cluster: str, log: TopicInfo) -> Charter:
+    """The charter, made if there is none. Raises BackendError where it says something else than what is there."""
+    mine = Charter(
+        id=uuid4().hex,
+        application=options.prefix + options.application,
+        cluster=cluster,
+        log=log.id,
+        partitions=log.partitions,
+    )
+    kept = msgspec.json.decode(await store.pin(NAME, msgspec.json.encode(mine)), type=Charter)
+    for found, before, words in (
+        (mine.application, kept.application, "the store has the records of application '{before}', not '{found}'"),
+        (cluster, kept.cluster, "the store belongs to the cluster '{before}', and this is '{found}'"),
+        (mine.log, kept.log, f"the topic '{log.name}' was deleted and made again since the records of the store"),
+        (mine.partitions, kept.partitions, f"'{log.name}' had {{before}} partitions, and has {{found}}"),
+    ):
+        if found != before:
+            said = words.format(before=before, found=found)
+            raise BackendError(
+                f"{options.place}: {said}. Go on with what belongs together, or begin anew: give the application "
+                "another name, or the store another place"
+            )
+    return kept
+
+
+class Sources:
+    """The partitions that are consumed, as the store knows them."""
+
+    def __init__(self, store: StandaloneStore, options: Options, charter: Charter) -> None:
+        self._store = store
+        self._place = options.place
+        self._charter = charter
+        self._known = dict[tuple[str, int], _Source]()
+
+    async def check(self, topic: TopicInfo, partition: int, note: str | None) -> None:
+        """Whether offsets of this partition may be used, and whether there must be one.
+
+        `note` is what stands beside the offset that is committed; None if there is none. Raises BackendError.
+        """
+        at = f"partition {partition} of '{topic.name}'"
+        name, new = f"source/{topic.name}/{partition}", _Source(topic.id)
+        kept = self._known.get((topic.name, partition))
+        if kept is None:
+            kept = msgspec.json.decode(await self._store.pin(name, msgspec.json.encode(new)), type=_Source)
+        if kept.topic != topic.id:
+            raise self._refused(
+                f"'{topic.name}' was deleted and made again: what was committed of it means nothing any more. Give the "
+                "new one another name, or the application"
+            )
+        if note is None and kept.begun:
+            raise self._refused(
+                f"the group's offset of {at} is gone (expired, or deleted): nobody knows what was read. Set it to what "
+                "is to be read next"
+            )
+        if note not in (None, "", self._charter.id):
+            raise self._refused(
+                f"the offset of {at} was committed beside another store. Go on with that one, or give the application "
+                "another name"
+            )
+        self._known[topic.name, partition] = kept
+
+    async def begun(self, topic: str, partition: int) -> None:
+        """An offset of the partition is committed: from now on there must be one."""
+        kept = self._known[topic, partition]
+        if not kept.begun:
+            now = _Source(kept.topic, True)
+            name = f"source/{topic}/{partition}"
+            if not await self._store.repin(name, msgspec.json.encode(kept), msgspec.json.encode(now)):
+                self._known.pop((topic, partition))  # another was faster: look again
+                return
+            self._known[topic, partition] = now
+
+    def _refused(self, why: str) -> BackendError:
+        return BackendError(f"{self._place}: {why}")

@@ -1,0 +1,163 @@
+"""What this worker owns: taking lanes over, and finding where each of their partitions goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from aiokafka import OffsetAndMetadata, TopicPartition
+
+from dagger.backends.kafka.charter import Charter, Sources
+from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.lane import Lane
+from dagger.backends.kafka.member import Member
+from dagger.backends.kafka.suspects import Suspect
+from dagger.engine.ports import StandaloneStore
+from dagger.errors import BackendUnavailable
+
+logger: Final = logging.getLogger("dagger")
+
+
+class Ownership:
+    """The lanes of one worker."""
+
+    def __init__(self, cluster: Cluster, store: StandaloneStore, charter: Charter) -> None:
+        self.charter = charter
+        self.lanes: dict[int, Lane] = {}
+        self.turns: dict[int, int] = {}
+        """The lanes that are owned, each with a number that is another one each time that it is taken."""
+        self._cluster = cluster
+        self._store = store
+        self._sources = Sources(store, cluster.options, charter)
+        self._group = charter.application
+        self._log = cluster.options.log
+        self._me = uuid4().hex
+        self._turn = 0
+        self._behind: dict[int, tuple[int, str]] = {}
+        """By lane that is read again, how far, and beside which incarnation of the store."""
+
+    def lane_of(self, partition: int) -> int:
+        """The lane of a partition of any topic."""
+        return partition % self.charter.partitions
+
+    async def take_over(self, member: Member, assigned: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Own what is assigned, and nothing else; gives where each partition goes on."""
+        mine = {place.partition for place in assigned if place.topic == self._log}
+        for gone in self.lanes.keys() - mine:
+            self.lanes.pop(gone).leave()
+            self.turns.pop(gone, None)
+            self._behind.pop(gone, None)
+        new = [lane for lane in sorted(mine) if lane not in self.lanes or not self.lanes[lane].is_sound]
+        for lane in new:
+            if lane not in self.lanes:
+                self.lanes[lane] = Lane(self._cluster, lane, Suspect(self._store, lane, self._me))
+            self.turns.pop(lane, None)
+        await side_by_side(*(self.lanes[lane].take() for lane in new))
+        await self._positions(member, assigned)
+        positions = {place: self.lanes[self.lane_of(place.partition)].positions[place] for place in assigned}
+        by_lane = defaultdict[int, dict[tuple[str, int], int]](dict)
+        for place, offset in positions.items():
+            by_lane[self.lane_of(place.partition)][place.topic, place.partition] = offset
+        await side_by_side(*(self.lanes[lane].suspect.taken(by_lane[lane]) for lane in new))
+        positions |= await self._looked_back(member, positions)
+        for lane in new:
+            self._turn += 1
+            self.turns[lane] = self._turn
+        return positions
+
+    async def _positions(self, member: Member, assigned: Collection[TopicPartition]) -> None:
+        """Find what is not known: all lanes are taken, so that nobody commits there any more but this worker."""
+        lanes = {place: self.lanes[self.lane_of(place.partition)] for place in assigned}
+        asked = [place for place, lane in lanes.items() if place not in lane.positions]
+        if not asked:
+            return
+        topics = await self._cluster.look({place.topic for place in asked})
+        committed = await self._cluster.committed(self._group, asked)
+        if gone := {place.topic for place in asked} - topics.keys():
+            raise BackendUnavailable(f"{self._cluster.options.place}: the topic '{min(gone)}' is not there now")
+        await side_by_side(
+            *(
+                self._sources.check(
+                    topics[place.topic], place.partition, told.metadata if (told := committed.get(place)) else None
+                )
+                for place in asked
+            )
+        )
+        first = await self._begin(member, [place for place in asked if place not in committed])
+        await side_by_side(*(self._sources.begun(*place) for place in asked))
+        for place in asked:
+            lanes[place].positions[place] = committed[place].offset if place in committed else first[place]
+
+    async def _begin(self, member: Member, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+        """Commit the beginning of partitions that were never consumed, so that it is known that they were."""
+        if not places:
+            return {}
+        earliest = await member.earliest(places)
+        work = defaultdict[int, dict[TopicPartition, OffsetAndMetadata]](dict)
+        for place, offset in earliest.items():
+            work[self.lane_of(place.partition)][place] = OffsetAndMetadata(offset, self.charter.id)
+        await side_by_side(*(self.lanes[lane].commit([], marks, self._group) for lane, marks in work.items()))
+        return earliest
+
+    async def _looked_back(self, member: Member, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Where the log is read once more, because the store may have lost what it had accepted.
+
+        A record that is still there is not applied again: its offset is in its row.
+        """
+        now = await self._store.incarnation()
+        lost = [
+            TopicPartition(self._log, number)
+            for number, lane in self.lanes.items()
+            if now != lane.suspect.incarnation or number in self._behind
+        ]
+        old = [place for place in lost if self.lanes[place.partition].suspect.incarnation]
+        since = int((time.time() - self._cluster.options.lookback) * 1000)
+        earlier = await member.at(dict.fromkeys(old, since)) if old else {}
+        back = dict[TopicPartition, int]()
+        for place in lost:
+            committed = positions[place]
+            self._behind[place.partition] = committed, now
+            if earlier.get(place, committed) < committed:
+                back[place] = earlier[place]
+        if back:
+            logger.warning(
+                "%s: the store may have lost what it had accepted; %d records are read again",
+                self._cluster.options.place,
+                sum(positions[place] - offset for place, offset in back.items()),
+            )
+        await self.caught_up({place.partition: back.get(place, positions[place]) for place in lost})
+        return back
+
+    async def caught_up(self, offsets: Mapping[int, int]) -> None:
+        """Lanes were read and committed up to these offsets: note those that are where they were before."""
+        for lane in [lane for lane in offsets if lane in self._behind]:
+            until, incarnation = self._behind[lane]
+            if offsets[lane] >= until:
+                await self.lanes[lane].suspect.whole(incarnation)
+                del self._behind[lane]
+
+    async def leave(self) -> None:
+        """Let others have everything."""
+        lanes = list(self.lanes.values())
+        self.lanes.clear()
+        self.turns.clear()
+        for lane in lanes:
+            lane.leave()
+        try:
+            await side_by_side(*(lane.suspect.left() for lane in lanes))
+        except BackendUnavailable as error:
+            logger.warning("%s", error)  # what it says is enough
+
+
+async def side_by_side(*calls: Coroutine[Any, Any, None]) -> None:
+    """Make calls at once, and wait for all of them; of what they have raised, the gravest is raised."""
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    failures = [answer for answer in answers if isinstance(answer, BaseException)]
+    gravest = [*(one for one in failures if not isinstance(one, BackendUnavailable)), *failures]
+    for failure in gravest:
+        raise failure

@@ -1,0 +1,107 @@
+"""What kills its worker is found, and put aside.
+
+A record of whose functions one never returns, or ends the process, is polled again by the next owner of its lane, and
+by the next. So the store keeps, for each lane, how often it was taken over at the same place, with something polled.
+After a few times records are polled one by one, each noted before; the one at which a worker has ended again while
+nothing else was under way is given out as deadly, and goes to the dead letters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+import msgspec
+
+from dagger.engine.ports import StandaloneStore
+
+PATIENCE: Final = 3
+"""How often a lane is taken over at one place before its records are polled one by one."""
+CAREFUL: Final = 4096
+"""For how many records that goes on."""
+
+Place: TypeAlias = tuple[str, int, int]
+"""A topic, a partition and an offset."""
+
+
+class _Note(msgspec.Struct, frozen=True):
+    """What the store knows of a lane."""
+
+    at: str = ""
+    """How far the lane was committed when it was taken over."""
+    deaths: int = 0
+    """How often it was taken over there, and polled."""
+    alone: Place | None = None
+    """What was polled alone last."""
+    by: str = ""
+    """Who has polled it: as long as the same one goes on, nothing has ended it."""
+    store: str = ""
+    """The incarnation of the store beside which the lane was read to its end."""
+
+
+class Suspect:
+    """A lane, as to whether one of its records kills."""
+
+    def __init__(self, store: StandaloneStore, lane: int, me: str) -> None:
+        self._store = store
+        self._me = me
+        self._name = f"lane/{lane}"
+        self._kept = self._note = _Note()
+        self._polled = False
+        self._left = 0
+        self.deadly: Place | None = None
+        """What has ended its worker though it was alone."""
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether records are to be polled one by one."""
+        return self._left > 0
+
+    @property
+    def incarnation(self) -> str:
+        """The incarnation of the store beside which the lane was read to its end."""
+        return self._kept.store
+
+    async def taken(self, positions: Mapping[tuple[str, int], int]) -> None:
+        """The lane was taken over; its partitions are committed up to these offsets."""
+        at = ",".join(f"{topic}/{partition}/{offset}" for (topic, partition), offset in sorted(positions.items()))
+        self._kept = msgspec.json.decode(await self._store.pin(self._name, msgspec.json.encode(_Note())), type=_Note)
+        same = self._kept.at == at
+        deaths = self._kept.deaths if same else 0
+        if self._kept.by == self._me:  # it lives, so nothing has killed it
+            deaths -= self._polled and same
+        elif same:
+            self.deadly = self._kept.alone
+        self._note = _Note(at, deaths, None, self._me, self._kept.store)
+        self._polled = False
+        self._left = CAREFUL if deaths >= PATIENCE else 0
+
+    async def polled(self, first: Place) -> None:
+        """A record of the lane is about to be given out, the first since it was taken over, or the only one."""
+        if self._left:
+            self._left -= 1
+            await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1, alone=first))
+        elif not self._polled:
+            await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1))
+        self._polled = True
+
+    async def left(self) -> None:
+        """The lane is left in order: nothing was killed."""
+        if self._polled:
+            await self._keep(self._note)
+
+    async def whole(self, incarnation: str) -> None:
+        """The lane was read to its end beside this incarnation of the store."""
+        self._note = msgspec.structs.replace(self._note, store=incarnation)
+        await self._keep(msgspec.structs.replace(self._kept, store=incarnation))
+
+    def at_end(self) -> None:
+        """Nothing is left in it that could kill."""
+        self._left = 0
+
+    async def _keep(self, note: _Note) -> None:
+        """Only the owner of the lane changes it; if somebody else has, the commit that follows is fenced anyway."""
+        if note != self._kept and await self._store.repin(
+            self._name, msgspec.json.encode(self._kept), msgspec.json.encode(note)
+        ):
+            self._kept = note

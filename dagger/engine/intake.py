@@ -1,0 +1,62 @@
+"""What a poll gave, as records that can be applied; whatever cannot be read goes to the dead letters, and to nobody."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from dagger.core.events import TimerDue
+from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, Position
+from dagger.engine.records import Record, decode_record
+from dagger.engine.router import dead_letter
+
+logger: Final = logging.getLogger("dagger")
+
+DEAD_LETTERS: Final = "dagger.dead-letter"
+"""The topic for records of the internal log that cannot be applied."""
+DEADLY: Final = "its workers have ended again and again while it was applied"
+"""Why something is put aside into which nobody looks any more."""
+_NOBODY: Final = Record("", TimerDue())
+"""Stands for a record that cannot be read."""
+
+Ordered = dict[Position, list[Entry]]
+"""What was ordered, by the position of the record that ordered it."""
+
+
+def decoded(sources: Sequence[LogRecord], orders: Ordered, counts: Counter[str]) -> list[Record]:
+    """The records of the log; one that this release cannot read goes to the dead letters."""
+    records = list[Record]()
+    for source in sources:
+        try:
+            records.append(decode_record(source.data))
+        except msgspec.MsgspecError as error:
+            counts["poison"] += 1
+            where = f"{source.partition}/{source.offset}"
+            logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
+            _put_aside(source, str(error), orders)
+            records.append(_NOBODY)
+    return records
+
+
+def unread(batch: Batch, offsets: dict[Position, int], counts: Counter[str]) -> tuple[Ordered, list[Record]]:
+    """Dead letters for all of a batch, into which nobody looks any more; notes the offsets of its messages."""
+    orders: Ordered = {}
+    for message in batch.messages:
+        at = message.topic, message.partition
+        offsets[at] = message.offset
+        orders.setdefault(at, []).append(dead_letter(message, DEADLY))
+        logger.error("%s/%d/%d is put aside: %s", *at, message.offset, DEADLY)
+    for source in batch.records:
+        _put_aside(source, DEADLY, orders)
+        logger.error("the record %d/%d of the log is put aside: %s", source.partition, source.offset, DEADLY)
+    counts["deadly"] += len(batch.messages) + len(batch.records)
+    return orders, [_NOBODY] * len(batch.records)
+
+
+def _put_aside(source: LogRecord, reason: str, orders: Ordered) -> None:
+    letter = Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": reason})
+    orders.setdefault(("", source.partition), []).append(letter)

@@ -1,0 +1,37 @@
+"""Why a batch is applied once more, in another way: a record would be too large, or was applied and deleted before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from dagger.engine.ports import Store, Write
+from dagger.errors import Fenced
+
+
+class TooLarge(Exception):
+    """A record would be larger than the store takes."""
+
+    def __init__(self, key: str, text: str) -> None:
+        super().__init__(text)
+        self.key = key
+
+
+class Passed(Exception):
+    """All that came for these keys had been applied before, and their records were deleted since."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        super().__init__(", ".join(keys))
+        self.keys = keys
+
+
+async def refusal(store: Store, refused: Sequence[Write]) -> Exception:
+    """What it means that a store refuses these writes.
+
+    Where it has no record and refuses to make one, it remembers a later version: who wrote that has applied all up to
+    there. Nothing is owed, since a record is not deleted while what it ordered may have to be published again.
+    """
+    rows = await store.read([write.key for write in refused])
+    for write, row in zip(refused, rows, strict=True):
+        if write.version or row is not None:
+            return Fenced(f"the record of '{write.key}' was written by another worker")
+    return Passed([write.key for write in refused])

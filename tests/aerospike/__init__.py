@@ -1,0 +1,1 @@
+"""The Aerospike store: what is its own, beside the contract."""

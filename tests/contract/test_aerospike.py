@@ -1,0 +1,46 @@
+"""Aerospike keeps the contract of a store, with the log in memory."""
+
+import pytest
+from typing_extensions import override
+
+from dagger.testing.contract import (
+    AgendaContract,
+    BackendContract,
+    ListingContract,
+    StandaloneContract,
+    Storage,
+    StoreContract,
+    StoreStorage,
+)
+from tests.contract.storages import OnAerospike, OnFakeServers
+from tests.servers.aerospike import Aerospike, Running
+from tests.servers.aerospike import aerospike_server as aerospike_server
+
+
+class TestAerospike(BackendContract):
+    """All of it, with a mishap at every fifth place."""
+
+    places_every = 5
+
+    @pytest.fixture
+    @override
+    def storage(self, aerospike_server: Aerospike | Running) -> Storage:
+        return OnAerospike(aerospike_server.url, "contract")
+
+
+class TestAerospikeAlone(StandaloneContract):
+    """What it keeps beside the records."""
+
+    @pytest.fixture
+    @override
+    def stores(self, aerospike_server: Aerospike | Running) -> StoreStorage:
+        return OnAerospike(aerospike_server.url, "contract")
+
+
+class TestAerospikeWithoutServers(StoreContract, AgendaContract, ListingContract):
+    """What the store does by itself; where there is no server, too."""
+
+    @pytest.fixture
+    @override
+    def storage(self) -> Storage:
+        return OnFakeServers()
