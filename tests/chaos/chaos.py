@@ -8,6 +8,7 @@ told, and decide nothing.
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -242,6 +243,7 @@ class Chaos:
 
 def play(chaos: Chaos) -> Summary:
     """Let it happen, and tell what came of it."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of every broker that is down, all the time
     summary = anyio.run(chaos.run)
     print(f"\n{summary}", *summary.faults, sep="\n  ")
     return summary

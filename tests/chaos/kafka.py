@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -21,7 +22,7 @@ APPLICATION: Final = "chaos"
 LOG: Final = f"{APPLICATION}.log"
 DETOURED: Final = 0
 """The worker whose network is cut."""
-SYNC_S_MAX: Final = 240.0
+SYNC_S_MAX: Final = 120.0
 """A failure limit: how long a broker may take until it has all that it has missed."""
 
 
@@ -36,7 +37,9 @@ class KafkaSite:
         self.title = f"{cluster.replicas} Kafka brokers and {store.partition(':')[0]}"
         self.has_lock = store.startswith("sqlite")
         workers = {"kill": WORKERS, "stop": WORKERS, "roll": WORKERS}
-        self.targets = {**workers, "broker": cluster.replicas, "store": 1, "network": 1}
+        self.targets = {**workers, "broker": cluster.replicas, "network": 1}
+        if restart_store is not None:
+            self.targets["store"] = 1
         self._cluster = cluster
         self._store = store
         self._restart_store = restart_store
@@ -79,7 +82,7 @@ class KafkaSite:
             if "dead-letter" in topic
             for record in await self._ledger.read(topic)
         ]
-        found += [f"unapplied record {record.offset}" for record in await self._ledger.unread(LOG, APPLICATION)]
+        found += [f"unapplied record {record.partition}/{record.offset}" for record in await self._ledger.unread(LOG, APPLICATION)]
         found += [f"member with {share} partitions" for share in await self._ledger.shares(APPLICATION, LOG) or ()]
         return found + await self._unfinished()
 
@@ -106,11 +109,15 @@ class KafkaSite:
         match sort:
             case "broker":
                 await anyio.to_thread.run_sync(self._cluster.restart, target)
-                # Else the next to be killed would take the last copy with it.
-                with anyio.fail_after(SYNC_S_MAX):
-                    while not await self._ledger.is_in_sync():  # noqa: ASYNC110  # only the brokers know, and tell nobody
-                        await anyio.sleep(0.1)
+                await self._in_sync()
             case "network":
                 self._proxy.mend()
             case _:  # whatever was restarted is there
                 pass
+
+    async def _in_sync(self) -> None:
+        """Wait until all brokers have everything: else the next to be killed would take the last copy with it."""
+        until = time.monotonic() + SYNC_S_MAX
+        while behind := await self._ledger.behind():
+            assert time.monotonic() < until, behind
+            await anyio.sleep(0.1)

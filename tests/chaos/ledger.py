@@ -37,15 +37,18 @@ class Ledger:
         found = await self._admin.describe_topics()
         return {topic["topic"]: topic["partitions"] for topic in found}
 
-    async def is_in_sync(self) -> bool:
-        """Whether every partition has a leader, and all of its copies."""
+    async def behind(self) -> list[str]:
+        """Partitions that have no leader, or not all of their copies; or why it cannot be told."""
         try:
             topics = await self.topics()
-        except (errors.KafkaError, OSError):
-            return False
-        return all(
-            one["leader"] >= 0 and len(one["isr"]) == len(one["replicas"]) for some in topics.values() for one in some
-        )
+        except (errors.KafkaError, OSError) as error:
+            return [repr(error)]
+        return [
+            f"{topic}/{one['partition']}: leader {one['leader']}, {one['isr']} of {one['replicas']}"
+            for topic, some in topics.items()
+            for one in some
+            if one["leader"] < 0 or len(one["isr"]) < len(one["replicas"])
+        ]
 
     async def follow(self, topic: str) -> list[ConsumerRecord]:
         """What has been committed to a topic since this was asked last."""
@@ -62,10 +65,11 @@ class Ledger:
         return await self._rest(places, dict.fromkeys(places, 0))
 
     async def unread(self, topic: str, group: str) -> list[ConsumerRecord]:
-        """All that is committed on a topic behind what a group has committed."""
+        """All that is committed on a topic behind what a group has committed; a record without a value is nothing."""
         places = await self._places(topic)
         committed = await self._admin.list_consumer_group_offsets(group, partitions=places)
-        return await self._rest(places, {place: max(0, committed[place].offset) for place in places})
+        rest = await self._rest(places, {place: max(0, committed[place].offset) for place in places})
+        return [record for record in rest if record.value is not None]
 
     async def open_transactions(self, topics: Collection[str]) -> list[TopicPartition]:
         """Where something lies that is neither committed nor aborted."""
