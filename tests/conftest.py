@@ -11,6 +11,7 @@ import os
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
+from tests.servers.fixtures import aerospike_server as aerospike_server
 from tests.servers.fixtures import kafka as kafka
 from tests.servers.fixtures import kafka_cluster as kafka_cluster
 

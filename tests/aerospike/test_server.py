@@ -11,8 +11,8 @@ import pytest
 from dagger.backends.aerospike import AerospikeStore, store
 from dagger.engine.ports import Listing, Query, Row, Write
 from dagger.errors import BackendError, BackendUnavailable
-from tests.servers.aerospike import Aerospike, Running, empty, free_ports, raw_client
-from tests.servers.aerospike import aerospike_server as aerospike_server
+from tests.servers.aerospike import Aerospike, Running, empty, raw_client
+from tests.servers.ports import free_ports
 
 Server = Aerospike | Running
 
@@ -89,7 +89,9 @@ def test_a_late_write_makes_nothing_where_something_was_deleted(aerospike_server
         assert await one.write([Write("key", 0, 5, 9, None)]) == [True]
         late = [Write("key", 0, 0, next, b"late") for next in (1, 5, 9)]
         assert await one.write([*late, Write("key", 0, 5, 6, b"late"), Write("key", 0, 9, 10, b"late")]) == [False] * 5
-        assert await one.write([Write("key", 0, 0, 9, None), Write("key", 0, 9, 10, None)]) == [False] * 2
+        assert await one.write([Write("key", 0, 9, 10, None)]) == [False]
+        assert await one.write([Write("key", 0, 0, 7, None)]) == [True]  # there is nothing, as it was asked for
+        assert await one.write([Write("key", 0, 0, 8, b"late")]) == [False]
         assert await one.read(["key"]) == [None]
         assert await one.write([Write("key", 0, 0, 10, b"new", due=1)]) == [True]
         assert await one.read(["key"]) == [Row(10, b"new")]

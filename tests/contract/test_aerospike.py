@@ -14,7 +14,6 @@ from dagger.testing.contract import (
 )
 from tests.contract.storages import OnAerospike, OnFakeServers
 from tests.servers.aerospike import Aerospike, Running
-from tests.servers.aerospike import aerospike_server as aerospike_server
 
 
 class TestAerospike(BackendContract):

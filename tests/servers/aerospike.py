@@ -9,9 +9,7 @@ import importlib
 import importlib.util
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -22,6 +20,8 @@ import pytest
 
 from dagger.backends.aerospike.layout import pins_of
 from dagger.backends.aerospike.options import options_of
+from tests.servers.ports import free_ports
+from tests.servers.processes import Process
 
 MISSING: Final = "no Aerospike: put asd on PATH, or set AEROSPIKE_HOSTS"
 """Why a test is skipped."""
@@ -101,8 +101,8 @@ class Aerospike:
         self._others = others
         """Of the same cluster, started before."""
         self._folder: Path | None = None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._ports: tuple[int, ...] = ()
+        self._process: Process | None = None
+        self._ports: Sequence[int] = ()
         self.namespace = namespace
 
     @property
@@ -113,11 +113,6 @@ class Aerospike:
     @property
     def url(self) -> str:
         return f"aerospike://{self.hosts}/{self.namespace}"
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
 
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="dagger-aerospike-"))
@@ -148,50 +143,42 @@ class Aerospike:
 
     def kill(self) -> None:
         """End it by SIGKILL."""
-        self._end(signal.SIGKILL)
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
 
     def restart(self) -> None:
-        """Start it again on the same data; it is ended before, if it still runs."""
-        self._end(signal.SIGTERM)
+        """Start it again on the same data; it is ended before by SIGTERM, if it still runs."""
+        self._end()
         self._start()
 
     def stop(self) -> None:
         """End it and delete its data."""
-        self._end(signal.SIGTERM)
+        self._end()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
     def signal(self, number: int) -> None:
         """Send a signal: SIGSTOP and SIGCONT, for a server that hangs."""
-        os.kill(self.pid, number)
+        assert self._process is not None
+        self._process.send(number)
 
     def _start(self) -> None:
         assert self._folder is not None
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [found_asd() or "asd", "--foreground", "--config-file", str(self._folder / "asd.conf")],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
-            )
+        config = str(self._folder / "asd.conf")
+        process = Process([found_asd() or "asd", "--foreground", "--config-file", config], self._folder / "log")
+        self._process = process
         until = time.monotonic() + READY_S_MAX
         while not is_ready(self._ports[0]):
-            if self._process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"asd did not start:\n{(self._folder / 'log').read_text()[-2_000:]}")
+            if process.exit is not None or time.monotonic() > until:
+                raise RuntimeError(f"asd did not start:\n{process.last_lines()}")
             time.sleep(0.02)
 
-    def _end(self, number: int) -> None:
+    def _end(self) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(number)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        if process is not None:
+            process.end()
 
 
 class Running:
@@ -209,18 +196,6 @@ class Running:
 def found_asd() -> str | None:
     """The server's program, if it is on PATH."""
     return shutil.which("asd")
-
-
-def free_ports(count: int) -> tuple[int, ...]:
-    """Ports of the loopback interface that nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind((LOOPBACK, 0))
-        return tuple(one.getsockname()[1] for one in sockets)
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def is_ready(port: int) -> bool:
@@ -297,9 +272,3 @@ def empty(url: str, prefix: str) -> None:
                 client.batch_remove(found[start : start + 1_000])
     finally:
         client.close()
-
-
-@pytest.fixture(scope="session")
-def aerospike_server() -> Iterator[Aerospike | Running]:
-    """One for all tests; each has names of its own there."""
-    yield from servers()

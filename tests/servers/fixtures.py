@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.servers.aerospike import Aerospike, Running, servers
 from tests.servers.jars import Missing
 from tests.servers.kafka import KafkaCluster
 
@@ -23,6 +24,12 @@ def kafka_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaClu
     """Three brokers for a module's tests, to be killed and started again; a test leaves them all up."""
     with _running(3, tmp_path_factory) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def aerospike_server() -> Iterator[Aerospike | Running]:
+    """The server that all tests share, of ours or of the environment: each test has names of its own there."""
+    yield from servers()
 
 
 @contextmanager

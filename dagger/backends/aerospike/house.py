@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from dagger.backends.aerospike.cluster import Absent, Change, Cluster, Is, Outcome
+from dagger.backends.aerospike.cluster import Absent, Change, Cluster, Is
 from dagger.backends.aerospike.layout import DATA, INDEXES, VERSION, Index
 from dagger.backends.aerospike.options import Options
+from dagger.backends.aerospike.settle import settle
 from dagger.errors import BackendError, BackendUnavailable
 
 RECORD_MAX: Final = 1024 * 1024
@@ -20,9 +20,6 @@ SPARE: Final = 16
 """Of a record, one part of so many is for what is not data: bins, key, header; the failure of what grew too large."""
 PROBE: Final = "~probe"
 """The name of a pin that nobody else has."""
-PAUSE_S: Final = 0.02
-WAIT_S_MAX: Final = 60.0
-"""How long is waited for a new index, in seconds."""
 
 
 def data_max(record_max: int) -> int:
@@ -39,7 +36,9 @@ def check(cluster: Cluster, options: Options) -> int:
                 f"Aerospike at {options.place}: its node {node} has no namespace '{options.namespace}' (there are: "
                 f"{names.replace(';', ', ')}); configure it, or write another in the URL"
             )
-    for node, text in _config(cluster, options.namespace).items():
+    for node, text in _ask(
+        cluster, "get-config:context=namespace;", options.namespace, "nsup-period", older="id"
+    ).items():
         sizes.append(_check(f"the namespace '{options.namespace}' of the node {node} at {options.place}", _pairs(text)))
     if not sizes:
         raise BackendUnavailable(f"Aerospike at {options.place}: no node answers")
@@ -51,23 +50,21 @@ def probe(cluster: Cluster, of: str, place: str) -> None:
 
     Raises BackendError where it is not, and BackendUnavailable where nothing can be written now.
     """
-    cluster.put(of, [Change(PROBE, Absent(), {VERSION: 1, DATA: b""})])
-    (answer,) = cluster.put(of, [Change(PROBE, Is(2), {VERSION: 2, DATA: b""})])
-    if answer.outcome is Outcome.DONE:
+    settle(cluster, of, [Change(PROBE, Absent(), {VERSION: 1, DATA: b""})])
+    (made,) = settle(cluster, of, [Change(PROBE, Is(2), {VERSION: 2, DATA: b""})])
+    if made:
         raise BackendError(
             f"Aerospike at {place}: a write was made whose condition does not hold; the package aerospike is older "
             "than 19, or the servers are older than 6.0: upgrade them"
         )
-    if answer.outcome is not Outcome.REFUSED:
-        raise BackendUnavailable(f"Aerospike at {place}: {answer.why}")
 
 
-def _config(cluster: Cluster, namespace: str) -> Mapping[str, str]:
-    """Older servers say `id`, newer ones `namespace`."""
-    found = cluster.tell(f"get-config:context=namespace;namespace={namespace}")
-    if any("nsup-period" not in text for text in found.values()):
-        found = cluster.tell(f"get-config:context=namespace;id={namespace}")
-    return found
+def _ask(cluster: Cluster, command: str, namespace: str, word: str, *, older: str, rest: str = "") -> Mapping[str, str]:
+    """What the nodes answer to a question about a namespace; again by its older name, where a word is not in it."""
+    found = cluster.tell(f"{command}namespace={namespace}{rest}")
+    if all(word in text for text in found.values()):
+        return found
+    return cluster.tell(f"{command}{older}={namespace}{rest}")
 
 
 def _check(place: str, config: Mapping[str, str]) -> int:
@@ -87,18 +84,19 @@ def _pairs(text: str, separator: str = ";") -> dict[str, str]:
     return {name: value for name, equals, value in parts if equals}
 
 
-def index(cluster: Cluster, options: Options, prefix: str, sleep: Callable[[float], None] = time.sleep) -> None:
-    """Make the indexes that are missing, and wait until they can be asked. Raises BackendUnavailable."""
-    until = time.monotonic() + WAIT_S_MAX
-    while missing := _missing(cluster, options.namespace, prefix):
-        try:
-            _make(cluster, prefix, missing)
-        except BackendUnavailable:  # all nodes must agree to it, which may take longer than a call
-            if time.monotonic() > until:
-                raise
-            sleep(PAUSE_S)
+def index(cluster: Cluster, namespace: str, prefix: str) -> str:
+    """Make the indexes that are missing; gives what must be waited for, in words: nothing once all can be asked."""
+    try:
+        _make(cluster, prefix, _missing(cluster, namespace, prefix))
+    except BackendUnavailable as error:  # all nodes must agree to it, which may take longer than a call
+        return str(error)
     for wanted in INDEXES:
-        _wait(cluster, options, wanted.name(prefix), until, sleep)
+        name = wanted.name(prefix)
+        told = _ask(cluster, "sindex-stat:", namespace, "load_pct", older="ns", rest=f";indexname={name}")
+        done = [_pairs(text).get("load_pct", "0") for text in told.values()]
+        if not done or any(part != "100" for part in done):
+            return f"the secondary index {name} is still being built ({', '.join(done)} %)"
+    return ""
 
 
 def _make(cluster: Cluster, prefix: str, missing: Sequence[Index]) -> None:
@@ -115,23 +113,10 @@ def _make(cluster: Cluster, prefix: str, missing: Sequence[Index]) -> None:
 def _missing(cluster: Cluster, namespace: str, prefix: str) -> list[Index]:
     """The indexes that not every node has."""
     there = list[set[str]]()
-    for text in cluster.tell(f"sindex-list:namespace={namespace}").values():
+    for text in _ask(cluster, "sindex-list:", namespace, "indexname", older="ns").values():
         entries = [_pairs(entry, ":") for entry in text.split(";")]
         there.append({entry.get("indexname", "") for entry in entries})
     return [wanted for wanted in INDEXES if not all(wanted.name(prefix) in names for names in there)]
-
-
-def _wait(cluster: Cluster, options: Options, name: str, until: float, sleep: Callable[[float], None]) -> None:
-    while True:
-        told = cluster.tell(f"sindex-stat:namespace={options.namespace};indexname={name}")
-        done = [_pairs(text).get("load_pct", "0") for text in told.values()]
-        if done and all(part == "100" for part in done):
-            return
-        if time.monotonic() > until:
-            raise BackendUnavailable(
-                f"Aerospike at {options.place}: the secondary index {name} is still being built ({', '.join(done)} %)"
-            )
-        sleep(PAUSE_S)
 
 
 def incarnation(cluster: Cluster) -> str:
@@ -142,6 +127,5 @@ def incarnation(cluster: Cluster) -> str:
     """
     keys = set[str]()
     for text in cluster.tell("statistics").values():
-        found = dict(part.partition("=")[::2] for part in text.split(";"))
-        keys.add(found.get("cluster_key", ""))
+        keys.add(_pairs(text).get("cluster_key", ""))
     return ",".join(sorted(keys))

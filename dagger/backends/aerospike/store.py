@@ -28,6 +28,10 @@ CHANGED_S: Final = 0.25
 THREADS: Final = 2
 """How many calls of one kind are under way at once, at most."""
 NONCE_BYTES: Final = 12
+PAUSE_S: Final = 0.02
+"""How often is looked whether an index is there, in seconds."""
+INDEX_S_MAX: Final = 60.0
+"""How long is waited for it. It goes on meanwhile, and whoever opens the store next waits for what is left."""
 
 
 class AerospikeStore:
@@ -56,6 +60,7 @@ class AerospikeStore:
         self._work, self._listing = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(THREADS)
         try:
             self._size_max = await self._do(self._begin)
+            await self._have_indexes()
             yield
         finally:
             work, self._work, self._listing = self._work, None, None
@@ -66,8 +71,18 @@ class AerospikeStore:
         self._cluster.open()
         size = check(self._cluster, self._options)
         probe(self._cluster, self._pins, self._options.place)
-        index(self._cluster, self._options, self._set)
         return size
+
+    async def _have_indexes(self) -> None:
+        """Over records that are there already it takes a while to make them."""
+        missing = "no index was made yet"
+        with anyio.move_on_after(INDEX_S_MAX):
+            while True:
+                missing = await self._do(partial(index, self._cluster, self._options.namespace, self._set))
+                if not missing:
+                    return
+                await anyio.sleep(PAUSE_S)
+        raise BackendUnavailable(f"Aerospike at {self._options.place}: {missing}")
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         if not keys:

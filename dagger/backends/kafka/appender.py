@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 import anyio
@@ -123,18 +124,14 @@ class Appender:
                 acks="all",
                 max_batch_size=1 << 30,  # parcels.py cuts them
             )
-            try:
-                with our_words(self._cluster.options.place):
-                    await producer.start()
-            except BaseException:
-                self._cluster.waste(end_producer(producer))
-                raise
+            with our_words(self._cluster.options.place):
+                await self._cluster.waste.begun(producer.start(), REQUEST_S, partial(end_producer, producer))
             self._producer = producer
         return self._producer
 
     def _drop(self) -> None:
         if self._producer is not None:
-            self._cluster.waste(end_producer(self._producer))
+            self._cluster.waste.take(end_producer(self._producer))
             self._producer = None
 
     def _told(self, error: BaseException) -> BaseException:

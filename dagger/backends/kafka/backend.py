@@ -25,7 +25,7 @@ def connect(broker: str, store: str | None) -> KafkaBackend:
             f"'{options.place}' is a log only; say where the records are kept, as "
             'store="aerospike://localhost:3000/test", or store="sqlite:///records.db" on one machine'
         )
-    return KafkaBackend(options, store_for(store, options.application))
+    return KafkaBackend(options, store_for(store, options.prefix + options.application))
 
 
 class KafkaBackend:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-import anyio
 from aiokafka import OffsetAndMetadata, TopicPartition, errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 from aiokafka.partitioner import murmur2
 
 from dagger.backends.kafka.clock import BrokerClock
-from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.ending import Waste, end
 from dagger.backends.kafka.metadata import TopicInfo, described
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.words import our_words
@@ -40,7 +39,7 @@ class Cluster:
         self.batch_bytes: dict[str, int] = {}
         """How large a batch for a topic may be that has refused larger ones."""
         self.clock = BrokerClock(options.skew)
-        self._waste = set[asyncio.Task[None]]()
+        self.waste = Waste()
         self._client: AIOKafkaClient | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
@@ -61,23 +60,15 @@ class Cluster:
         client, admin = AIOKafkaClient(**settings), AIOKafkaAdminClient(**settings)
         try:
             with our_words(self.options.place):
-                await client.bootstrap()
-                await admin.start()
+                await self.waste.begun(client.bootstrap(), 2 * REQUEST_S, client.close)
+                await self.waste.begun(admin.start(), 2 * REQUEST_S, admin.close)
             self._client, self._admin = client, admin
             yield
         finally:
             self._client = self._admin = None
             self.topics.clear()
-            with anyio.CancelScope(shield=True):
-                if self._waste:
-                    await asyncio.wait(self._waste)
+            await self.waste.emptied()
             await end(admin.close, client.close)
-
-    def waste(self, end: Coroutine[Any, Any, None]) -> None:
-        """Let a client that is not needed any more end beside everything else."""
-        task = asyncio.ensure_future(end)
-        self._waste.add(task)
-        task.add_done_callback(self._waste.discard)
 
     async def look(self, names: Collection[str]) -> dict[str, TopicInfo]:
         """Ask for topics anew; gives those that exist."""

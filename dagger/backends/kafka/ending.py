@@ -1,19 +1,59 @@
-"""Ending clients in order, whatever else is being cancelled, and never for long."""
+"""Beginning and ending clients in order, whatever else is being cancelled, and never for long.
+
+A client of aiokafka that is cancelled while it connects leaves a socket open. So none is: who does not wait for it any
+more lets it go on, and end, beside everything else.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
 
 import anyio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 
 END_S: Final = 5.0
 """How long a client is given to end, in seconds."""
 
+Stop = Callable[[], Awaitable[object]]
 
-async def end(*stops: Callable[[], Awaitable[object]]) -> None:
+
+class Waste:
+    """Clients that nobody needs any more, and that end by themselves."""
+
+    def __init__(self) -> None:
+        self._tasks = set[asyncio.Task[None]]()
+
+    async def begun(self, start: Coroutine[Any, Any, None], within_s: float, *stops: Stop) -> None:
+        """Start a client; where that fails, takes too long or is not waited for, it is stopped.
+
+        Raises TimeoutError, and whatever the client does.
+        """
+        starting = asyncio.ensure_future(start)
+        try:
+            async with asyncio.timeout(within_s):
+                await asyncio.shield(starting)
+        except BaseException:
+            self.take(_end_after(starting, *stops))
+            raise
+
+    def take(self, end: Coroutine[Any, Any, None]) -> None:
+        """Let a client end beside everything else."""
+        task = asyncio.ensure_future(end)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def emptied(self) -> None:
+        """Return once all have ended."""
+        with anyio.CancelScope(shield=True):
+            while self._tasks:
+                await asyncio.wait(self._tasks)
+
+
+async def end(*stops: Stop) -> None:
     """Call each, one after the other, for a time; what they raise does not matter any more."""
     for stop in stops:
         with anyio.move_on_after(END_S, shield=True), contextlib.suppress(Exception):
@@ -23,3 +63,21 @@ async def end(*stops: Callable[[], Awaitable[object]]) -> None:
 async def end_producer(producer: AIOKafkaProducer) -> None:
     """End a producer, of which batches may be left that nobody takes: then at least its connections."""
     await end(producer.stop, producer.client.close)
+    # What became of its last transaction is told to a future of its own, too, which would complain of not being asked.
+    last: object = getattr(getattr(producer, "_txn_manager", None), "_transaction_waiter", None)
+    if isinstance(last, asyncio.Future) and last.done() and not last.cancelled():
+        last.exception()
+
+
+async def end_consumer(consumer: AIOKafkaConsumer) -> None:
+    """End a consumer, whose group may not answer when it is left: then at least its connections."""
+    client: object = getattr(consumer, "_client", None)
+    await end(consumer.stop, *([client.close] if isinstance(client, AIOKafkaClient) else []))
+
+
+async def _end_after(starting: asyncio.Task[None], *stops: Stop) -> None:
+    await asyncio.wait([starting], timeout=END_S)
+    if starting.done() and not starting.cancelled():
+        starting.exception()
+    starting.cancel()
+    await end(*stops)

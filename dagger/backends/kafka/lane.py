@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
@@ -59,13 +60,8 @@ class Lane:
             acks="all",
             max_batch_size=1 << 30,  # parcels.py cuts them
         )
-        try:
-            with our_words(options.place):
-                async with asyncio.timeout(REQUEST_S):
-                    await producer.start()
-        except BaseException:
-            self._cluster.waste(end_producer(producer))
-            raise
+        with our_words(options.place):
+            await self._cluster.waste.begun(producer.start(), REQUEST_S, partial(end_producer, producer))
         self._producer = producer
         self.is_sound = True
 
@@ -74,7 +70,7 @@ class Lane:
         self.is_sound = False
         self.positions.clear()
         if self._producer is not None:
-            self._cluster.waste(end_producer(self._producer))
+            self._cluster.waste.take(end_producer(self._producer))
             self._producer = None
 
     async def commit(

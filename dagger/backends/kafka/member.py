@@ -12,14 +12,15 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition, errors
 from typing_extensions import override
 
 from dagger.backends.kafka.assignor import assignor
-from dagger.backends.kafka.cluster import Cluster
-from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.cluster import REQUEST_S, Cluster
+from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.words import our_words
 from dagger.errors import BackendError
 
@@ -74,14 +75,16 @@ class Member(ConsumerRebalanceListener):
         """In the group while the context is open."""
         try:
             with our_words(self._place):
-                await self._consumer.start()
+                await self._cluster.waste.begun(
+                    self._consumer.start(), 2 * REQUEST_S, partial(end_consumer, self._consumer)
+                )
             self.subscribe(self.topics)
             yield
         finally:
             self._done.set()
             if self._waiting is not None:
                 self._waiting.cancel()
-            await end(self._consumer.stop)
+            await end_consumer(self._consumer)
 
     def subscribe(self, topics: Collection[str]) -> None:
         """Consume these topics; what is owned is found out anew, also where they are the same."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
 
-from dagger.backends.kafka.cluster import Cluster
-from dagger.backends.kafka.ending import end
+from dagger.backends.kafka.cluster import REQUEST_S, Cluster
+from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import TopicRecord
@@ -57,11 +58,7 @@ class KafkaReader:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        try:
-            await consumer.start()
-        except BaseException:
-            await end(consumer.stop)
-            raise
+        await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
         self._consumer = consumer
         return consumer
 
@@ -93,7 +90,7 @@ class KafkaReader:
         """Leave the group."""
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await consumer.stop()
+            await end_consumer(consumer)
 
 
 def message_of(record: ConsumerRecord, prefix: str) -> TopicRecord:

@@ -1,0 +1,128 @@
+"""Kafka under the contract, and what makes it suffer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.group import LeaveGroupRequest
+from typing_extensions import override
+
+from dagger.backends.aerospike import store as aerospike_store
+from dagger.backends.kafka import KafkaBackend
+from dagger.backends.kafka.options import options_of
+from dagger.backends.sqlite import SqliteRecords
+from dagger.backends.sqlite import store as sqlite_store
+from dagger.backends.sqlite.retention import purge_buried
+from dagger.engine.ports import Backend, StandaloneStore
+from dagger.testing.contract import Storage
+from tests.contract.storages import delete
+from tests.servers.aerospike import empty
+
+
+class OnKafka(Storage):
+    """An application of its own on a broker, new each time that it is wiped; beside a store."""
+
+    def __init__(
+        self, bootstrap: str, store: Callable[[str], StandaloneStore], wipe: Callable[[], None], more: str = ""
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._store = store
+        self._wipe = wipe
+        self._more = more
+        self.store_url: str | None = None
+        self.wipe()
+
+    @override
+    def wipe(self) -> None:
+        self._wipe()
+        self.prefix = f"t{uuid4().hex[:10]}."
+        self.url = f"kafka://{self._bootstrap}/contract?prefix={self.prefix}&partitions=4&session=6s{self._more}"
+        if self.store_url is not None:
+            self.urls = (self.url, self.store_url)
+
+    @override
+    def backend(self) -> KafkaBackend:
+        return KafkaBackend(options_of(self.url), self._store(f"{self.prefix}contract"))
+
+    @override
+    async def expire(self, backend: Backend) -> bool:
+        """Nothing of its group gets through any more, and the group has forgotten it, until it rewinds."""
+        assert isinstance(backend, KafkaBackend)
+        log, goes_on = backend.log, asyncio.Event()
+        coordinator = consumer_of(backend)._coordinator
+        send, rewind = coordinator._send_req, log.rewind
+
+        async def held(request: Any) -> Any:
+            await goes_on.wait()
+            return await send(request)
+
+        async def rewound() -> None:
+            log.rewind = rewind  # type: ignore[method-assign]  # as it was
+            goes_on.set()
+            await rewind()
+
+        coordinator._send_req = held
+        log.rewind = rewound  # type: ignore[method-assign]  # once
+        await forget(self._bootstrap, coordinator)
+        return True
+
+    @override
+    async def purge(self, backend: Backend, before: int) -> bool:
+        if not isinstance(backend.store, SqliteRecords):
+            return False
+        await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
+        return True
+
+    @override
+    async def publish_keyless(self, backend: Backend, topic: str, payload: bytes) -> bool:
+        from aiokafka import AIOKafkaProducer
+
+        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, acks="all")
+        await producer.start()
+        try:
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=None, value=payload)
+            await (await producer.send_batch(batch, self.prefix + topic, partition=0))
+        finally:
+            await producer.stop()
+        return True
+
+
+def consumer_of(backend: KafkaBackend) -> Any:
+    """The client that is in the group."""
+    member = backend.log._member
+    assert member is not None
+    return member._consumer
+
+
+async def forget(bootstrap: str, coordinator: Any) -> None:
+    """Let a group take a member for one that has left."""
+    if coordinator.coordinator_id is None:  # it has not joined yet
+        return
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    await client.bootstrap()
+    try:
+        request = LeaveGroupRequest(coordinator.group_id, coordinator.member_id)
+        await client.send(coordinator.coordinator_id, request)
+    finally:
+        await client.close()
+
+
+def beside_sqlite(bootstrap: str, folder: Path, more: str = "") -> OnKafka:
+    """With a file of records."""
+    file = folder / "records.db"
+    url = f"sqlite:///{file}"
+    storage = OnKafka(bootstrap, lambda name: sqlite_store(url, name), lambda: delete(file), more)
+    storage.store_url = url
+    storage.wipe()
+    return storage
+
+
+def beside_aerospike(bootstrap: str, url: str, more: str = "") -> OnKafka:
+    """With one set of Aerospike, whatever the application is called: it takes seconds to make its indexes."""
+    return OnKafka(bootstrap, lambda name: aerospike_store(url, "kafka"), lambda: empty(url, "kafka"), more)

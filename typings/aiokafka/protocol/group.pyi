@@ -1,0 +1,6 @@
+from typing import Any
+
+from aiokafka.protocol.api import Request
+
+class LeaveGroupRequest(Request[Any]):
+    def __init__(self, group: str, member_id: str) -> None: ...
