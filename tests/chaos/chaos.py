@@ -19,6 +19,7 @@ from typing import Final
 
 import anyio
 import msgspec
+import pytest
 
 from dagger import Dagger, Instance
 from dagger.engine.records import partition_of
@@ -36,6 +37,8 @@ STOPS_MAX: Final = 10
 PATIENCE_S: Final = 240.0
 """A failure limit: for how long nothing may go on."""
 LOOK_S: Final = 0.01
+TREES: Final = 5
+"""How many instances are shown when nothing goes on."""
 BEGUN, DONE = 1, 3
 """What an order writes into its diary first, and last."""
 OVERTAKEN: Final = ("stop", "network")
@@ -115,10 +118,14 @@ class Chaos:
         self.told = 0
 
     async def watch(self) -> None:
-        """See what is done, and have as many submitted as are under way no more."""
+        """See what is done, have as many submitted as are under way no more, and start again who ends by itself."""
         while True:
             for note in await self.site.notes():
                 self.see(note)
+            for number, worker in enumerate(self.workers):
+                if worker.is_lost:  # as whoever runs workers does
+                    self.summary.ended.append(f"{worker.log}: {worker.last_line()}")
+                    self.workers[number] = self.begin("worker", number)
             wanted = min(self.total, self.done + WINDOW)
             if wanted > self.told:
                 self.told = wanted
@@ -216,11 +223,22 @@ class Chaos:
             now = time.monotonic()
             if limit_s is not None and now - since > limit_s:
                 return False
-            where = f"{what}; {self.done} of {self.total} are done, and the logs are in {self.folder}"
-            assert now - max(since, self.moved) < PATIENCE_S, f"not for too long: {where}"
-            assert all(worker.exit is None for worker in self.workers), f"a worker has ended while waiting: {where}"
+            if now - max(since, self.moved) > PATIENCE_S:
+                pytest.fail(f"waiting in vain until {what}; {await self.standing()}")
             await anyio.sleep(LOOK_S)
         return True
+
+    async def standing(self) -> str:
+        """How things stand, for whoever has to find out why nothing goes on."""
+        behind = [id for id, number in self.progress.items() if number < DONE]
+        trees = [(await self.engine.get_instance(id)).tree() for id in sorted(behind)[:TREES]]
+        return "\n".join(
+            [
+                f"{self.done} of {self.total} are done, and {len(behind)} begun that are not; logs: {self.folder}",
+                *trees,
+                *await self.site.standing(),
+            ]
+        )
 
     def gap(self, since: float, till: float) -> float:
         """The longest time without any order done."""

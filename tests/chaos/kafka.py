@@ -15,11 +15,20 @@ from tests.chaos.ledger import Ledger
 from tests.chaos.proxy import Proxy
 from tests.chaos.report import Message
 from tests.chaos.site import WORKERS
-from tests.chaos.workflow import PUBLISHED, Note, diary
+from tests.chaos.workflow import PUBLISHED, Note, charges, diary, parcels, receipts, requests
 from tests.servers.kafka import KafkaCluster
 
 APPLICATION: Final = "chaos"
 LOG: Final = f"{APPLICATION}.log"
+READ: Final = (
+    (charges.name, "payment"),
+    (requests.name, "shipping"),
+    (receipts.name, APPLICATION),
+    (parcels.name, APPLICATION),
+)
+"""Who reads what."""
+UNREAD: Final = 30
+"""How many records are shown when nothing goes on."""
 DETOURED: Final = 0
 """The worker whose network is cut."""
 SYNC_S_MAX: Final = 120.0
@@ -82,7 +91,10 @@ class KafkaSite:
             if "dead-letter" in topic
             for record in await self._ledger.read(topic)
         ]
-        found += [f"unapplied record {record.partition}/{record.offset}" for record in await self._ledger.unread(LOG, APPLICATION)]
+        found += [
+            f"unapplied record {record.partition}/{record.offset}"
+            for record in await self._ledger.unread(LOG, APPLICATION)
+        ]
         found += [f"member with {share} partitions" for share in await self._ledger.shares(APPLICATION, LOG) or ()]
         return found + await self._unfinished()
 
@@ -114,6 +126,17 @@ class KafkaSite:
                 self._proxy.mend()
             case _:  # whatever was restarted is there
                 pass
+
+    async def standing(self) -> list[str]:
+        unread = [
+            f"{group} has not read {topic} {record.partition}/{record.offset}"
+            for topic, group in ((LOG, APPLICATION), *READ)
+            for record in await self._ledger.unread(topic, group)
+        ]
+        topics = [LOG, *(topic for topic, _ in READ), *PUBLISHED]
+        transactions = [f"open transaction on {place}" for place in await self._ledger.open_transactions(topics)]
+        shares = f"shares: {await self._ledger.shares(APPLICATION, LOG)}"
+        return [shares, *unread[:UNREAD], *transactions, *await self._ledger.behind()]
 
     async def _in_sync(self) -> None:
         """Wait until all brokers have everything: else the next to be killed would take the last copy with it."""

@@ -21,6 +21,7 @@ class Program:
     def __init__(self, name: str, arguments: list[str], log: Path) -> None:
         self.name = name
         self.log = log
+        self._is_ending = False
         with log.open("ab") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.programs", name, *arguments],
@@ -40,6 +41,15 @@ class Program:
         """With what it has ended; None if it goes on."""
         return self._process.poll()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has ended, and nobody has asked it to."""
+        return not self._is_ending and self.exit is not None
+
+    def last_line(self) -> str:
+        """The end of what it has logged."""
+        return self.log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+
     def send(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
@@ -50,17 +60,20 @@ class Program:
         self._process.stdin.flush()
 
     def kill(self) -> None:
+        self._is_ending = True
         self._process.kill()
         self._process.communicate()
 
     async def end(self) -> int:
         """Ask it to end, and wait until it has."""
+        self._is_ending = True
         self._process.terminate()
         return await self.ended()
 
     async def told_all(self) -> int:
         """Say that nothing more comes, and wait until it has ended."""
         assert self._process.stdin is not None
+        self._is_ending = True
         self._process.stdin.close()
         return await self.ended()
 

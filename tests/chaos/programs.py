@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
@@ -38,6 +39,15 @@ async def insist(call: Callable[[], Awaitable[Any]]) -> None:
             return
 
 
+@asynccontextmanager
+async def connected(*urls: str) -> AsyncGenerator[Dagger]:
+    """An engine of a client."""
+    engine = Dagger(*urls)
+    async with AsyncExitStack() as stack:
+        await insist(lambda: stack.enter_async_context(engine.client()))
+        yield engine
+
+
 def worker(*urls: str) -> None:
     engine = Dagger(*urls)
     engine.register(chaos_order)
@@ -47,25 +57,29 @@ def worker(*urls: str) -> None:
 def payment(*urls: str) -> None:
     """Answers each charge, under an id: a charge may come again."""
 
-    async def serve(engine: Dagger) -> None:
-        async for found in engine.subscribe_batches(charges, group="payment"):
-            answers = [Note(one.order, one.number + 1) for one in found]
-            await insist(partial(engine.publish_all, receipts, answers, id=lambda one: f"receipt-{one.order}"))
+    async def serve() -> None:
+        async with connected(*urls) as engine:
+            async for found in engine.subscribe_batches(charges, group="payment"):
+                answers = [Note(one.order, one.number + 1) for one in found]
+                await insist(partial(engine.publish_all, receipts, answers, id=lambda one: f"receipt-{one.order}"))
 
-    anyio.run(serve, Dagger(*urls))
+    anyio.run(serve)
 
 
 def shipping(*urls: str) -> None:
     """Answers each request with its parcels, one after the other."""
 
-    async def serve(engine: Dagger) -> None:
-        async for found in engine.subscribe_batches(requests, group="shipping"):
-            answers = [Note(one.order, number) for one in found for number in range(1, one.number + 1)]
-            await insist(
-                partial(engine.publish_all, parcels, answers, id=lambda one: f"parcel-{one.order}-{one.number}")
-            )
+    async def serve() -> None:
+        async with connected(*urls) as engine:
+            async for found in engine.subscribe_batches(requests, group="shipping"):
+                answers = [Note(one.order, number) for one in found for number in range(1, one.number + 1)]
+                await insist(partial(engine.publish_all, parcels, answers, id=_parcel))
 
-    anyio.run(serve, Dagger(*urls))
+    anyio.run(serve)
+
+
+def _parcel(one: Note) -> str:
+    return f"parcel-{one.order}-{one.number}"
 
 
 def submit(*urls: str) -> None:
@@ -75,9 +89,8 @@ def submit(*urls: str) -> None:
     """
 
     async def run() -> None:
-        engine = Dagger(*urls)
         start = 0
-        async with engine.client():
+        async with connected(*urls) as engine:
             while line := await anyio.to_thread.run_sync(sys.stdin.readline):
                 wanted = msgspec.json.decode(line, type=int | list[Order])
                 some = orders(wanted)[start:] if isinstance(wanted, int) else wanted

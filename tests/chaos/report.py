@@ -46,6 +46,8 @@ class Summary:
     """What is unfinished, or still owned by somebody who is gone."""
     refused: list[str] = field(default_factory=list[str])
     """What clients were told that could not do what they wanted, and tried again."""
+    ended: list[str] = field(default_factory=list[str])
+    """Workers that have ended by themselves, and what they said last; they were started again."""
     exits: list[int] = field(default_factory=list[int])
     """With what the programs ended that were asked to."""
     seconds: float = 0.0
@@ -66,7 +68,7 @@ class Summary:
         for message in messages:
             if message.topic in PUBLISHED:
                 ids[message.topic, message.id] += 1
-            if message.topic == diary.name:
+            if message.topic == diary.name and ids[message.topic, message.id] == 1:  # as a consumer drops the others
                 note = diary.wire.decode(message.payload)
                 diaries[note.order].append(note.number)
         self.twice = [f"{topic}: {id}, {count} times" for (topic, id), count in ids.items() if count > 1]
@@ -85,7 +87,7 @@ class Summary:
             f"chaos on {self.servers}, seed {self.seed}: {self.completed:,} of {self.total:,} completed as they must, "
             f"{len(self.wrong)} not; {len(self.twice)} published twice, {len(self.missing)} topics with too few, "
             f"{len(self.disorder)} out of order, {len(self.left_over)} left over; clients were refused "
-            f"{len(self.refused)} times"
+            f"{len(self.refused)} times; {len(self.ended)} workers ended by themselves"
         )
         how = (
             f"  {self.total / self.seconds:,.1f} orders a second in {self.seconds:.0f} s; the longest time without an "
@@ -113,10 +115,13 @@ def _median(times: Sequence[float]) -> str:
 
 
 def check(summary: Summary) -> None:
-    """What must hold after any chaos."""
+    """What must hold after any chaos.
+
+    A store that is restarted may have lost what it had accepted, so the log is read again: only then may an id come twice.
+    """
     assert summary.wrong == []
     assert summary.completed == summary.total
-    assert summary.twice == []
+    assert summary.twice == [] or any(fault.sort == "store" for fault in summary.faults)
     assert summary.missing == []
     assert summary.disorder == []
     assert summary.left_over == []

@@ -69,6 +69,10 @@ class Site(Protocol):
         """What is unfinished when all is done, or is still owned by processes that are gone."""
         ...
 
+    async def standing(self) -> list[str]:
+        """How it stands, for whoever has to find out why nothing goes on."""
+        ...
+
     async def hurt(self, sort: str, target: int) -> None:
         """Break something of it."""
         ...

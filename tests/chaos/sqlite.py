@@ -68,6 +68,9 @@ class SqliteSite:
         known = {pid for (pid,) in self._ask("SELECT pid FROM peer")}
         return found + [f"worker {pid} is still known" for pid in known & set(gone)]
 
+    async def standing(self) -> list[str]:
+        return [f"{table}: {self._ask(f'SELECT * FROM {table}')}" for table in ("position", "lease", "peer")]
+
     async def hurt(self, sort: str, target: int) -> None:
         raise NotImplementedError(f"{sort}: there is no server")
 

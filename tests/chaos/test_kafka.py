@@ -68,6 +68,7 @@ def test_no_client_sees_a_rolling_restart(site: KafkaSite, tmp_path: Path) -> No
     summary = play(Chaos(site, tmp_path, 100, rolls))
     check(summary)
     assert summary.refused == []
+    assert summary.ended == []
     assert summary.gap_s < site.session_s + GAP_S_MAX
 
 
