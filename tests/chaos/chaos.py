@@ -263,5 +263,5 @@ def play(chaos: Chaos) -> Summary:
     """Let it happen, and tell what came of it."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of every broker that is down, all the time
     summary = anyio.run(chaos.run)
-    print(f"\n{summary}", *summary.faults, sep="\n  ")
+    print(f"\n{summary}", *summary.faults, *summary.ended, sep="\n  ")
     return summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,10 +15,10 @@ CHUNK: Final = 64 * 1024
 
 
 class Proxy:
-    """Connects ports of loopback with others."""
+    """Connects who comes to bound sockets with ports of loopback."""
 
-    def __init__(self, routes: Iterable[tuple[int, int]]) -> None:
-        """Know which port stands for which."""
+    def __init__(self, routes: Iterable[tuple[socket.socket, int]]) -> None:
+        """Know which socket stands for which port."""
         self._routes = list(routes)
         self._whole = asyncio.Event()
         self._whole.set()
@@ -26,7 +27,7 @@ class Proxy:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connections are taken while the context is open."""
-        servers = [await asyncio.start_server(partial(self._take, to), LOOPBACK, port) for port, to in self._routes]
+        servers = [await asyncio.start_server(partial(self._take, to), sock=bound) for bound, to in self._routes]
         try:
             yield
         finally:

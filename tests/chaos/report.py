@@ -117,7 +117,8 @@ def _median(times: Sequence[float]) -> str:
 def check(summary: Summary) -> None:
     """What must hold after any chaos.
 
-    A store that is restarted may have lost what it had accepted, so the log is read again: only then may an id come twice.
+    A store that is restarted may have lost what it had accepted, so the log is read again: only then may an id come
+    twice.
     """
     assert summary.wrong == []
     assert summary.completed == summary.total

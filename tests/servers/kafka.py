@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,8 +81,12 @@ class KafkaCluster:
         self.id = base64.urlsafe_b64encode(bytes(1) + os.urandom(15)).decode().rstrip("=")
         ports = free_ports((4 if detour else 2) * brokers)
         self._ports, self._controllers = ports[:brokers], ports[brokers : 2 * brokers]
-        self.detours = list(zip(ports[2 * brokers : 3 * brokers], ports[3 * brokers :], strict=True))
-        """By broker, the port that it tells those who come by its detour, where nobody listens yet, and its own."""
+        # Bound at once: until a proxy listens there, somebody else could.
+        self.detours = [
+            (_bound(advertised), port)
+            for advertised, port in zip(ports[2 * brokers : 3 * brokers], ports[3 * brokers :], strict=True)
+        ]
+        """By broker, what is bound to the port that it tells those who come by its detour, and its own port."""
         self.replicas = min(brokers, 3)
         self._settings = {**_SETTINGS, **_copies(self.replicas), **(settings or {})}
         self._heap = "-Xmx512m" if brokers == 1 else "-Xmx256m"
@@ -95,8 +100,8 @@ class KafkaCluster:
 
     @property
     def detoured_bootstrap(self) -> str:
-        """The same for those who go through a proxy: it listens at the first port of each of the `detours`."""
-        return ",".join(f"127.0.0.1:{port}" for port, _ in self.detours)
+        """The same for those who go through a proxy, which listens at the sockets of the `detours`."""
+        return ",".join(f"127.0.0.1:{one.getsockname()[1]}" for one, _ in self.detours)
 
     def __enter__(self) -> Self:
         try:
@@ -125,6 +130,8 @@ class KafkaCluster:
         """End all brokers without ceremony, and delete their data. What they have logged stays."""
         while self._running:
             self._running.popitem()[1].kill()
+        for bound, _ in self.detours:
+            bound.close()
         for broker in range(len(self._ports)):
             shutil.rmtree(self._data(broker), ignore_errors=True)
 
@@ -191,7 +198,7 @@ class KafkaCluster:
             "log.dirs": str(self._data(broker)),
         }
         if self.detours:
-            advertised, port = self.detours[broker]
+            advertised, port = self.detours[broker][0].getsockname()[1], self.detours[broker][1]
             own["listeners"] += f",DETOUR://127.0.0.1:{port}"
             own["advertised.listeners"] += f",DETOUR://127.0.0.1:{advertised}"
         return "".join(f"{name}={value}\n" for name, value in {**own, **self._settings}.items())
@@ -201,6 +208,13 @@ class KafkaCluster:
 
     def _data(self, broker: int) -> Path:
         return self._directory / f"data-{broker}"
+
+
+def _bound(port: int) -> socket.socket:
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", port))
+    return found
 
 
 def _copies(replicas: int) -> dict[str, str]:
