@@ -52,6 +52,8 @@ def _worker(arguments: Arguments) -> None:
     logging.basicConfig(
         level=arguments.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
+    if arguments.log_level.upper() != "DEBUG":  # it tells each try of each request; what matters is told by the engine
+        logging.getLogger("aiokafka").setLevel(logging.ERROR)
     engine_of(arguments.engine).main()
 
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import anyio
@@ -46,13 +47,13 @@ class Dagger(Client):
     """An engine: registers templates, accepts instances, and, as a worker, runs them.
 
     `broker` and `store` are URLs of a backend (`memory://`, the default); where a backend is both, `store` is
-    left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
-    `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
-    a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
-    bound how many early messages are kept for a listener, and for how long. With `unmatched="hold"` a message that
-    its instance does not take any more is kept within the same bounds, for whoever comes next to its key.
-    `unmatched_topic` names a topic for messages that nobody takes; by default they are counted (`engine.counts`) and
-    dropped.
+    left out. `datadir` is the directory that files of these URLs are in. `lifespan` is called with the engine and
+    gives an async context manager; what that yields is `dagger.context().resources` in tasks. `threads` bounds how
+    many sync tasks run at once. `grace` is how long a leaving worker waits for running tasks; what is cut off runs
+    again elsewhere. `early_limit` and `early_for` bound how many early messages are kept for a listener, and for how
+    long. With `unmatched="hold"` a message that its instance does not take any more is kept within the same bounds,
+    for whoever comes next to its key. `unmatched_topic` names a topic for messages that nobody takes; by default they
+    are counted (`engine.counts`) and dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -62,6 +63,7 @@ class Dagger(Client):
         broker: str = "memory://",
         store: str | None = None,
         *,
+        datadir: str | Path | None = None,
         lifespan: Lifespan | None = None,
         threads: int = 32,
         grace: timedelta = timedelta(seconds=30),
@@ -78,7 +80,9 @@ class Dagger(Client):
         )
         checked_choice("unmatched", unmatched, get_args(Unmatched))
         limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
-        super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
+        super().__init__(
+            backend if backend is not None else connect(broker, store, datadir), clock or SystemClock(), limits
+        )
         self._lifespan = lifespan
         self._resources: Any = None
         self._grace_s = grace.total_seconds()

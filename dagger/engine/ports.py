@@ -171,9 +171,10 @@ class Log(Protocol):
         """How many partitions the internal log has."""
         ...
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         """Poll these external topics too, from now on; each from the first message on that is kept, or from behind what
-        was committed."""
+        was committed. The `published` ones will be published to: where topics must be made first, who joins makes them,
+        or refuses to."""
         ...
 
     async def append(self, entries: Sequence[Entry]) -> None:

@@ -91,7 +91,7 @@ class Worker:
     ) -> None:
         self._log = backend.log
         self._atomic = backend.atomic
-        self._size_max = backend.size_max
+        self._backend = backend
         self._store = backend.store
         self._registry = registry
         self._plan = registry.plan
@@ -335,10 +335,11 @@ class Worker:
         if not dirty:
             return
         writes = [self._row(key, loaded) for key, loaded in dirty.items()]
+        size_max = self._backend.size_max  # a store tells it once it is open
         for write in writes:
-            if write.data is not None and len(write.data) > self._size_max and write.key not in self._overgrown:
+            if write.data is not None and len(write.data) > size_max and write.key not in self._overgrown:
                 size = len(write.data)
-                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {self._size_max:,}")
+                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {size_max:,}")
         answers = await self._store.write(writes)
         if not all(answers):
             refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]

@@ -61,7 +61,7 @@ def payment(*urls: str) -> None:
         async with connected(*urls) as engine:
             async for found in engine.subscribe_batches(charges, group="payment"):
                 answers = [Note(one.order, one.number + 1) for one in found]
-                await insist(partial(engine.publish_all, receipts, answers, id=lambda one: f"receipt-{one.order}"))
+                await insist(partial(engine.publish_all, receipts, answers, id=_receipt))
 
     anyio.run(serve)
 
@@ -76,6 +76,10 @@ def shipping(*urls: str) -> None:
                 await insist(partial(engine.publish_all, parcels, answers, id=_parcel))
 
     anyio.run(serve)
+
+
+def _receipt(one: Note) -> str:
+    return f"receipt-{one.order}"
 
 
 def _parcel(one: Note) -> str:

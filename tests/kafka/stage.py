@@ -54,11 +54,13 @@ class OnKafka(Storage):
         """Nothing of its group gets through any more, and the group has forgotten it, until it rewinds."""
         assert isinstance(backend, KafkaBackend)
         log, goes_on = backend.log, asyncio.Event()
-        coordinator = consumer_of(backend)._coordinator
+        consumer = consumer_of(backend)
+        coordinator = consumer._coordinator
         send, rewind = coordinator._send_req, log.rewind
 
         async def held(request: Any) -> Any:
-            await goes_on.wait()
+            while not (goes_on.is_set() or consumer._closed):  # noqa: ASYNC110  # no event tells the latter
+                await asyncio.sleep(0.02)
             return await send(request)
 
         async def rewound() -> None:

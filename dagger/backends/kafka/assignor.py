@@ -22,21 +22,20 @@ logger: Final = logging.getLogger("dagger")
 
 def lanes_of(members: Mapping[str, Collection[int]], count: int) -> dict[str, list[int]]:
     """The lanes of each member, given those that each had."""
-    names = sorted(members)
     free = set(range(count))
     kept = dict[str, list[int]]()
-    for name in names:
+    for name in sorted(members):
         kept[name] = sorted(free & set(members[name]))
         free -= set(kept[name])
-    least, more = divmod(count, len(names))
-    for name in sorted(names, key=lambda name: (-len(kept[name]), name)):
+    least, more = divmod(count, len(kept))
+    for name, lanes in sorted(kept.items(), key=lambda one: -len(one[1])):  # who has most has one more than others
         most = least + (more > 0)
-        more -= len(kept[name]) >= most > least
-        free |= set(kept[name][most if len(kept[name]) >= most else len(kept[name]) :])
-        kept[name] = kept[name][:most]
+        if len(lanes) >= most:
+            more -= most > least
+            free |= set(lanes[most:])
+            kept[name] = lanes[:most]
     for lane in sorted(free):
-        name = min(names, key=lambda name: (len(kept[name]), name))
-        kept[name].append(lane)
+        kept[min(kept, key=lambda name: len(kept[name]))].append(lane)
     return {name: sorted(lanes) for name, lanes in kept.items()}
 
 

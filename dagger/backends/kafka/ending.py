@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import anyio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 
 END_S: Final = 5.0
 """How long a client is given to end, in seconds."""
@@ -71,8 +70,8 @@ async def end_producer(producer: AIOKafkaProducer) -> None:
 
 async def end_consumer(consumer: AIOKafkaConsumer) -> None:
     """End a consumer, whose group may not answer when it is left: then at least its connections."""
-    client: object = getattr(consumer, "_client", None)
-    await end(consumer.stop, *([client.close] if isinstance(client, AIOKafkaClient) else []))
+    parts = [getattr(consumer, name, None) for name in ("_fetcher", "_client")]
+    await end(consumer.stop, *(part.close for part in parts if part is not None))
 
 
 async def _end_after(starting: asyncio.Task[None], *stops: Stop) -> None:

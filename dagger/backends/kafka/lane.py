@@ -13,7 +13,6 @@ here, and a transaction in which anything went wrong is never committed: its lan
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
@@ -24,7 +23,7 @@ from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
 from dagger.backends.kafka.parcels import Refused, dead_letter, parcels_of, send
 from dagger.backends.kafka.suspects import Suspect
-from dagger.backends.kafka.words import our_words
+from dagger.backends.kafka.words import FENCED, our_words
 from dagger.engine.ports import Entry
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
@@ -109,14 +108,14 @@ class Lane:
                     await producer.begin_transaction()
                     marks = asyncio.ensure_future(self._mark(producer, offsets, group))
                     try:
-                        failures = await send(self._cluster, producer, parcels)
-                        for failure in failures.values():
+                        failures = list((await send(self._cluster, producer, parcels)).values())
+                        await asyncio.wait([marks])
+                        failures += [error] if (error := marks.exception()) is not None else []
+                        # Who was fenced hears of it once, and of its consequences everywhere else.
+                        for failure in sorted(failures, key=lambda one: not isinstance(one, FENCED)):
                             raise failure
-                        await marks
                     finally:
                         marks.cancel()
-                        with contextlib.suppress(BaseException):
-                            await marks
                     await producer.commit_transaction()
         except BackendUnavailable:
             for topic in {at.topic for at in parcels} - {self._cluster.options.log}:

@@ -44,6 +44,7 @@ class KafkaLog:
         self._name = cluster.options.log
         self._prefix = cluster.options.prefix
         self._topics: set[str] = set()
+        self._published: set[str] = set()
         self._member: Member | None = None
         self._own: Ownership | None = None
         self._seen = 0
@@ -76,7 +77,7 @@ class KafkaLog:
                 options.partitions or PARTITIONS,
                 **{"message.timestamp.type": "LogAppendTime", "retention.ms": str(int(options.retention * 1000))},
             )
-            await self._cluster.need([options.dead_letters])
+            await self._cluster.need([options.dead_letters], 1)
             if options.partitions not in (None, log[self._name].partitions):
                 raise BackendError(
                     f"{options.place}: the log has {log[self._name].partitions} partitions, which cannot be changed; "
@@ -93,8 +94,9 @@ class KafkaLog:
                     self._readers.clear()
                     self._own = None
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         self._topics.update(self._prefix + topic for topic in topics)
+        self._published.update(self._prefix + topic for topic in published)
         if self._member is not None:
             self._member.nudge()
 
@@ -106,7 +108,7 @@ class KafkaLog:
     async def join(self) -> AsyncGenerator[None]:
         own = self._own
         assert own is not None, "the backend is open"
-        await self._cluster.need(self._topics)
+        await self._cluster.need(self._topics | self._published)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
         member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns)
         try:

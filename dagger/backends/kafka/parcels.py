@@ -83,6 +83,9 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
     """The items of one partition, in their order."""
     most = cluster.batch_bytes.get(place.topic, BATCH_BYTES)
     sent = list[tuple[asyncio.Future[RecordMetadata], Sequence[Item]]]()
+    # A client looks after the topics that it was told of, and aiokafka does not tell it of one that it knows by chance,
+    # from a look at all that there are: the next look would drop it, and what was to be sent would wait for ever.
+    producer.client.add_topic(place.topic)
     begun = cluster.clock.now()
     first, size, builder = 0, 0, producer.create_batch()
     for number, item in enumerate(items):

@@ -7,9 +7,7 @@ class ConsumerProtocolMemberMetadata:
     def __init__(self, version: int, subscription: Sequence[str], user_data: bytes) -> None: ...
 
 class ConsumerProtocolMemberAssignment:
-    version: int
     assignment: Sequence[tuple[str, Sequence[int]]]
-    user_data: bytes
     def __init__(self, version: int, assignment: Sequence[tuple[str, Sequence[int]]], user_data: bytes) -> None: ...
     @classmethod
     def decode(cls, data: bytes) -> ConsumerProtocolMemberAssignment: ...

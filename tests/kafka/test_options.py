@@ -1,0 +1,78 @@
+"""What a broker's URL says, and what is wrong with one; no secret is shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from dagger.backends.kafka import connect
+from dagger.backends.kafka.options import Options, options_of
+from dagger.errors import BackendError
+
+
+def test_a_url_names_brokers_and_an_application() -> None:
+    assert options_of("kafka://a:1,b/orders") == Options(servers="a:1,b:9092", application="orders")
+    assert options_of("kafka://") == Options(servers="localhost:9092", application="dagger")
+    assert options_of("kafka://[::1]:9093").servers == "[::1]:9093"
+
+
+def test_settings_are_read_with_their_units() -> None:
+    options = options_of("kafka://a/o?partitions=24&replication=3&session=500ms&create=no&prefix=stage.&skew=2s")
+    assert (options.partitions, options.replication, options.session) == (24, 3, 0.5)
+    assert (options.create, options.skew) == (False, 2.0)
+    assert (options.log, options.dead_letters) == ("stage.o.log", "stage.o.dead-letter")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("kafka://a/o#x", "without # and the like"),
+        ("kafka://a b/o", "'a b' is no broker; write host:port"),
+        ("kafka://a:99999/o", "'a:99999' is no broker"),
+        ("kafka://a/o p", "letters, digits, dots"),
+        ("kafka://a/o?partitons=3", "no option 'partitons'; there are: partitions, "),
+        ("kafka://a/o?partitions=0", "partitions=0; give a whole number from 1 to 1024"),
+        ("kafka://a/o?session=3", "session=3 is no time; write a number and its unit"),
+        ("kafka://a/o?session=3s&session=4s", "session is given twice"),
+        ("kafka://a/o?create=maybe", "create=maybe; give one of no, yes"),
+        ("kafka://a/o?security=sasl_ssl", "needs DAGGER_KAFKA_USER and DAGGER_KAFKA_PASSWORD to be set"),
+        ("kafka://a/o?ca=x.pem", "ca, cert and key are for security=ssl and sasl_ssl"),
+        ("kafka://a/o?session=90s", "transaction must not be shorter than session"),
+        ("kafka://ann@a/o", "write user:password@ before the brokers"),
+    ],
+)
+def test_what_is_wrong_is_told(url: str, words: str) -> None:
+    with pytest.raises(BackendError) as raised:
+        options_of(url)
+    assert words in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "kafka://ann:hush-hush@a/o",
+        "kafka://ann:hush-hush@a b/o?security=sasl_ssl",
+        "kafka://ann:hush-hush@a/o?security=sasl_ssl&x=1",
+        "kafka://ann:hush-hush@a/o?security=sasl_ssl&ca=nowhere.pem",
+    ],
+)
+def test_a_password_is_in_no_error(url: str) -> None:
+    with pytest.raises(BackendError) as raised:
+        options_of(url).connection()
+    assert "hush" not in str(raised.value)
+
+
+def test_a_password_is_in_no_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGGER_KAFKA_USER", "ann")
+    monkeypatch.setenv("DAGGER_KAFKA_PASSWORD", "hush-hush")
+    options = options_of("kafka://a/o?security=sasl_plaintext&sasl=scram-sha-256")
+    assert options.connection()["sasl_plain_password"] == "hush-hush"
+    assert options.connection()["sasl_mechanism"] == "SCRAM-SHA-256"
+    assert "hush" not in repr(options)
+    assert "hush" not in str(options)
+
+
+def test_a_log_needs_a_store() -> None:
+    with pytest.raises(BackendError, match='is a log only; say where the records are kept, as store="aerospike://'):
+        connect("kafka://a/o", None)
+    with pytest.raises(BackendError, match="no store is installed for redis://"):
+        connect("kafka://a/o", "redis://")
