@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 import anyio
+import msgspec
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
@@ -110,7 +111,7 @@ class KafkaLog:
         assert own is not None, "the backend is open"
         await self._cluster.need(self._topics | self._published)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns)
+        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns, own.release)
         try:
             async with member.open():
                 self._member = member
@@ -187,6 +188,7 @@ class KafkaLog:
         return True
 
     async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
+        committed = {} if turns is None else own.committed()
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
         given = await member.take(1 if careful else limit)
         if not given:
@@ -194,7 +196,7 @@ class KafkaLog:
                 suspect.at_end()
         taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
         if not taken:
-            return Batch((), (), turns)
+            return Batch((), (), turns, committed=committed)
         first = dict[int, ConsumerRecord]()
         for record in taken:
             first.setdefault(own.lane_of(record.partition), record)
@@ -204,13 +206,13 @@ class KafkaLog:
             suspect = own.lanes[number].suspect
             deadly = deadly or suspect.deadly == place
             await suspect.polled(place)
-        return self._batch(taken, turns, deadly)
+        return msgspec.structs.replace(self._batch(taken, deadly), owned=turns, committed=committed)
 
-    def _batch(self, taken: Sequence[ConsumerRecord], turns: Mapping[int, int] | None, deadly: bool) -> Batch:
+    def _batch(self, taken: Sequence[ConsumerRecord], deadly: bool) -> Batch:
         internal = [record for record in taken if record.topic == self._name]
         records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
         messages = [message_of(record, self._prefix) for record in taken if record.topic != self._name]
-        return Batch(records, messages, turns, deadly)
+        return Batch(records, messages, deadly=deadly)
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         member, own = self._member, self._own
@@ -240,8 +242,10 @@ class KafkaLog:
             work.setdefault(own.lane_of(partition), ([], {}))[0].extend(sendable)
         for (topic, partition), offset in offsets.items():
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
-            mark = OffsetAndMetadata(offset + 1, own.charter.id)
-            work.setdefault(own.lane_of(partition), ([], {}))[1][place] = mark
+            lane = own.lane_of(partition)
+            known = own.lanes[lane].positions.get(place, 0) if lane in own.lanes else 0
+            mark = OffsetAndMetadata(max(offset + 1, known), own.charter.id)  # what is read again was committed
+            work.setdefault(lane, ([], {}))[1][place] = mark
         return work
 
     async def caught_up(self) -> bool:

@@ -47,7 +47,7 @@ class Suspect:
         self._me = me
         self._name = f"lane/{lane}"
         self._kept = self._note = _Note()
-        self._polled = False
+        self._polled = self._open = False
         self._left = 0
         self.deadly: Place | None = None
         """What has ended its worker though it was alone."""
@@ -73,7 +73,7 @@ class Suspect:
         elif same:
             self.deadly = self._kept.alone
         self._note = _Note(at, deaths, None, self._me, self._kept.store)
-        self._polled = False
+        self._polled = self._open = False
         self._left = CAREFUL if deaths >= PATIENCE else 0
 
     async def polled(self, first: Place) -> None:
@@ -83,11 +83,16 @@ class Suspect:
             await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1, alone=first))
         elif not self._polled:
             await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1))
-        self._polled = True
+        self._polled = self._open = True
+
+    def committed(self) -> None:
+        """What was polled is committed."""
+        self._open = False
 
     async def left(self) -> None:
-        """The lane is left in order: nothing was killed."""
-        if self._polled:
+        """The lane is left in order: nothing was killed by what was polled and not committed."""
+        if self._open:
+            self._open = self._polled = False
             await self._keep(self._note)
 
     async def whole(self, incarnation: str) -> None:
