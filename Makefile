@@ -18,7 +18,7 @@ CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-wall
 .PHONY: help demo test check fuzz chaos bench bench-kafka clean $(CHECKS)
 
 help:  ## tell the verbs
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-18s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 demo: .venv/.runtime  ## run the demo; it needs Python and the runtime dependencies
 	$(PY) -m examples.demo

@@ -18,17 +18,13 @@ import pytest
 
 from benchmarks.kafka_plain import Job
 from benchmarks.kafka_record import Step
-from benchmarks.kafka_rounds import Round, Servers, play
+from benchmarks.kafka_rounds import Round, Servers, play, running
 from benchmarks.measure import at_least, at_most, note
-from tests.servers.aerospike import servers as stores
-from tests.servers.jars import Missing
-from tests.servers.kafka import KafkaCluster
 
 COUNT: Final = 10_000
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "7"))
 PACED_S: Final = 12
 """For how many seconds orders come, where they come at a rate."""
-SERVER_OPTIONS: Final = {"log.segment.bytes": str(256 << 20)}
 
 
 class Pair(msgspec.Struct):
@@ -38,6 +34,8 @@ class Pair(msgspec.Struct):
     raw: Round
     interval_ms: float
     """From one batch of ours to the next, in the mean."""
+    soon: Round | None = None
+    """The raw loop that waits for no time between its batches."""
 
 
 class Found(msgspec.Struct):
@@ -55,7 +53,8 @@ class Found(msgspec.Struct):
         steps: list[Step] = pickle.loads(Path(file).read_bytes())
         interval_ms = (steps[-1].seconds - steps[0].seconds) / (len(steps) - 1) * 1000
         raw = Job(place=self.servers.place(), count=count, rate=rate, replay=file, live=live, interval_ms=interval_ms)
-        return Pair(ours, play(self.servers, raw), interval_ms)
+        soon = msgspec.structs.replace(raw, place=self.servers.place(), interval_ms=0) if live else None
+        return Pair(ours, play(self.servers, raw), interval_ms, play(self.servers, soon) if soon else None)
 
     def bursts(self) -> list[Pair]:
         """Several, after one that warms the servers up."""
@@ -73,13 +72,8 @@ class Found(msgspec.Struct):
 def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     """The servers; skips where this machine lacks one."""
     folder = tmp_path_factory.mktemp("kafka")
-    try:
-        cluster = KafkaCluster(1, directory=folder / "broker", settings=SERVER_OPTIONS)
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with cluster:
-        for store in stores():
-            yield Found(Servers(cluster, store), folder)
+    with running(folder) as servers:
+        yield Found(servers, folder)
 
 
 def free(median: float) -> bool:
@@ -101,9 +95,21 @@ def test_latency(benchmark: Any, found: Found) -> None:
     rate = found.half()
     pairs = list[Pair]()
     benchmark.pedantic(lambda: pairs.append(found.pair(int(rate * PACED_S), rate, live=True)), rounds=ROUNDS)
-    for part, bound in ((0.5, NO_BOUND), (0.99, at_most(3.0))):
+    name = "Kafka: message to command"
+    for part in (0.5, 0.99):
+        of = f"p{part * 100:g}"
+        soon = [(pair.ours.quantile(part) * 1000, pair.soon.quantile(part) * 1000) for pair in pairs if pair.soon]
+        note(benchmark, f"{name}, {of}, to raw at once", soon, NO_BOUND, speed=False)
         costs = [(pair.ours.quantile(part) * 1000, pair.raw.quantile(part) * 1000) for pair in pairs]
-        note(benchmark, f"Kafka: message to command, p{part * 100:g}, to raw", costs, bound, speed=False)
+        bound = at_most(3.0) if part > 0.9 else NO_BOUND
+        note(benchmark, f"{name}, {of}, to raw", costs, bound, speed=False)
+    note(
+        benchmark,
+        "Kafka: between two batches, to a second",
+        [(pair.interval_ms * 1000, 1e6) for pair in pairs],
+        NO_BOUND,
+        speed=False,
+    )
 
 
 def processor(name: str) -> Callable[[Round], float]:

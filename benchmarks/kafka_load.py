@@ -109,6 +109,18 @@ def submitting(job: Job, engine: Dagger, producer: AIOKafkaProducer) -> Submit:
     return send
 
 
+async def wake(job: Job, producer: AIOKafkaProducer) -> None:
+    """The first message for each of a crowd."""
+    for start in range(0, job.crowd, 5_000):
+        some = Parcels()
+        for number in range(start, min(start + 5_000, job.crowd)):
+            id = f"w-{number:07}"
+            at = TopicPartition(job.place.prefix + payments.name, partition_for(id.encode()))
+            value = f'{{"order_id":"{id}","receipt":"r-{id}"}}'
+            some.setdefault(at, []).append(Item(id.encode(), value.encode(), []))
+        await asyncio.gather(*await produce(producer, some))
+
+
 async def load(job: Job) -> Sequence[int]:
     producer = AIOKafkaProducer(
         bootstrap_servers=job.place.bootstrap, enable_idempotence=True, acks="all", max_batch_size=1 << 30
@@ -121,7 +133,10 @@ async def load(job: Job) -> Sequence[int]:
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     print("begun", time.monotonic(), flush=True)
-    await asyncio.gather(services.run(job.count), submit_all(submit, job.count, job.rate))
+    if job.crowd:
+        await wake(job, producer)
+    else:
+        await asyncio.gather(services.run(job.count), submit_all(submit, job.count, job.rate))
     await services.close()
     await producer.stop()
     await engine.aclose()

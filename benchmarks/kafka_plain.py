@@ -85,6 +85,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """How many orders."""
     first: int = 0
     """The number of the first."""
+    crowd: int = 0
+    """How many of those that wait get their first message; then no order is submitted, and no command answered."""
     rate: float = 0
     """How many are submitted a second; 0 for all at once."""
     record: str | None = None

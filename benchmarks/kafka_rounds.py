@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from benchmarks.kafka_plain import PARTITIONS, Job, Place
 from benchmarks.workflow import charges, parcels, payments, shipments
 from dagger.backends.aerospike import store as store_of
 from tests.servers.aerospike import Aerospike, Running
+from tests.servers.aerospike import servers as stores
+from tests.servers.jars import Missing
 from tests.servers.kafka import KafkaCluster
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
@@ -56,6 +59,17 @@ async def _prepare(place: Place) -> None:
     await admin.close()
     async with store_of(place.store, place.group).open():
         pass
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Servers]:
+    """A broker of its own, and a store; skips where this machine lacks one."""
+    try:
+        cluster = KafkaCluster(1, directory=folder / "broker", settings={"log.segment.bytes": str(256 << 20)})
+    except Missing as missing:
+        pytest.skip(str(missing))
+    with contextmanager(stores)() as store, cluster:
+        yield Servers(cluster, store)
 
 
 class Round(msgspec.Struct, frozen=True):

@@ -1,6 +1,6 @@
 """A worker on Kafka and Aerospike, as a process: `python -m benchmarks.kafka_worker JOB`.
 
-It says `ready`, and `done SECONDS` (of the machine's monotonic clock) once all orders have ended.
+It says `ready`, and `done SECONDS` (of the machine's monotonic clock) once all orders are completed.
 """
 
 from __future__ import annotations
@@ -21,25 +21,28 @@ from benchmarks.kafka_record import Step, recording
 from benchmarks.workflow import orders
 from dagger import Dagger
 from dagger.backends.kafka import KafkaBackend
-from dagger.core.state import State
+from dagger.core.state import STATUSES, State, Status
 from dagger.engine import worker
 from dagger.engine.ports import Batch
 from dagger.engine.worker import Local
 
 
 class Counting(Dagger):
-    """An engine that counts what ends."""
+    """An engine that counts what is completed; of a crowd, what goes on."""
 
-    def __init__(self, *urls: str, count: int) -> None:
-        super().__init__(*urls)
-        self.left = count
+    def __init__(self, job: Job) -> None:
+        super().__init__(job.place.broker, job.place.store)
+        self._job = job
+        self.left = job.count
         self.ended = asyncio.Event()
         self.ended_s = 0.0
 
     @override
     def _committed(self, changes: Sequence[Local], states: Sequence[State]) -> None:
         super()._committed(changes, states)
-        self.left -= sum(not state.is_live for state in states)
+        self.left -= (
+            len(states) if self._job.crowd else sum(STATUSES[state.status] is Status.COMPLETED for state in states)
+        )
         if self.left <= 0 and not self.ended_s:
             self.ended_s = time.monotonic()
             self.ended.set()
@@ -62,7 +65,7 @@ def slower(backend: KafkaBackend, interval_s: float) -> None:
 
 async def work(job: Job) -> None:
     worker.BATCH = job.batch  # type: ignore[misc]  # what is measured is what it would do if it were another
-    engine = Counting(job.place.broker, job.place.store, count=job.count)
+    engine = Counting(job)
     engine.register(orders)
     steps = list[Step]()
     backend = engine.backend
