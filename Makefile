@@ -33,7 +33,7 @@ check: .venv/.dev  ## format, lint, types, walls and the fast tests: what to run
 fuzz: .venv/.dev  ## run the properties marked `fuzz` with 20,000 new examples each
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz
 
-chaos: .venv/.dev  ## kill and stop workers again and again while 2,000 orders go on
+chaos: .venv/.dev  ## kill workers, brokers and stores again and again while thousands of orders go on
 	$(PYTEST) tests/chaos -m chaos
 
 bench: .venv/.dev  ## measure

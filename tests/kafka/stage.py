@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.group import LeaveGroupRequest
 from typing_extensions import override
@@ -19,6 +20,7 @@ from dagger.backends.sqlite import SqliteRecords
 from dagger.backends.sqlite import store as sqlite_store
 from dagger.backends.sqlite.retention import purge_buried
 from dagger.engine.ports import Backend, StandaloneStore
+from dagger.errors import DaggerError
 from dagger.testing.contract import Storage
 from tests.contract.storages import delete
 from tests.servers.aerospike import empty
@@ -95,6 +97,12 @@ class OnKafka(Storage):
         return True
 
 
+def kafka_of(backend: Backend) -> KafkaBackend:
+    """A backend, as what it is."""
+    assert isinstance(backend, KafkaBackend)
+    return backend
+
+
 def consumer_of(backend: KafkaBackend) -> Any:
     """The client that is in the group."""
     member = backend.log._member
@@ -128,3 +136,18 @@ def beside_sqlite(bootstrap: str, folder: Path, more: str = "") -> OnKafka:
 def beside_aerospike(bootstrap: str, url: str, more: str = "") -> OnKafka:
     """With one set of Aerospike, whatever the application is called: it takes seconds to make its indexes."""
     return OnKafka(bootstrap, lambda name: aerospike_store(url, "kafka"), lambda: empty(url, "kafka"), more)
+
+
+async def fails(test: Awaitable[None], why: str) -> None:
+    """A test that must fail, since the product was broken for it, and why it does."""
+    with pytest.raises((AssertionError, BaseExceptionGroup, DaggerError)) as found:
+        await test
+    assert why in "; ".join(_said(found.value))
+
+
+def _said(error: BaseException) -> Iterable[str]:
+    """What an error says, and all that are in it."""
+    yield str(error)
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _said(one)

@@ -153,16 +153,29 @@ class KafkaLog:
         return await self._polled(member, own, limit, turns)
 
     async def _look(self, own: Ownership) -> None:
-        """Now and then: whether the store was restarted, and what the brokers' clock shows."""
+        """Now and then: whether the store and the topics are the same, and what the brokers' clock shows."""
         if own.turns and self._cluster.clock.ask():
             self._appender.probe(min(own.turns))
         now = time.monotonic()
         if now - self._looked < LOOK_S:
             return
         self._looked = now
+        await self._same_topics()
         before, self._incarnation = self._incarnation, await self._store.incarnation()
         if before not in ("", self._incarnation):
             self._is_behind = True
+
+    async def _same_topics(self) -> None:
+        """Whether what is consumed is still what offsets were counted in. Raises BackendError if it is not."""
+        consumed = {self._name, *self._topics}
+        before = {name: self._cluster.topics[name].id for name in consumed & self._cluster.topics.keys()}
+        found = await self._cluster.look(consumed)
+        for name, topic in found.items():
+            if before.get(name, topic.id) != topic.id:
+                raise BackendError(
+                    f"{self._cluster.options.place}: '{name}' was deleted and made again while it was consumed: its "
+                    "offsets mean nothing any more. Give the new one another name, or the application"
+                )
 
     async def _take_over(self, member: Member, own: Ownership) -> bool:
         """Own what is assigned; False where it has changed meanwhile."""
@@ -178,10 +191,12 @@ class KafkaLog:
 
     async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
-        taken = await member.take(1 if careful else limit)
-        if not taken:
+        given = await member.take(1 if careful else limit)
+        if not given:
             for suspect in careful:
                 suspect.at_end()
+        taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
+        if not taken:
             return Batch((), (), turns)
         first = dict[int, ConsumerRecord]()
         for record in taken:
@@ -195,11 +210,8 @@ class KafkaLog:
         return self._batch(taken, turns, deadly)
 
     def _batch(self, taken: Sequence[ConsumerRecord], turns: Mapping[int, int] | None, deadly: bool) -> Batch:
-        records = [
-            LogRecord(record.partition, record.offset, record.value)
-            for record in taken
-            if record.topic == self._name and record.value is not None
-        ]
+        internal = [record for record in taken if record.topic == self._name]
+        records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
         messages = [message_of(record, self._prefix) for record in taken if record.topic != self._name]
         return Batch(records, messages, turns, deadly)
 

@@ -33,6 +33,8 @@ def told(error: BaseException, place: str) -> BackendError:
     """An error of a client as one of ours: Fenced, BackendUnavailable for what may pass, or BackendError."""
     if isinstance(error, BackendError):
         return error
+    if type(error) is errors.KafkaError and isinstance(error.__cause__, errors.KafkaError):
+        error = error.__cause__  # the sender of a producer tells what has ended it as the cause of something vague
     if isinstance(error, FENCED):
         return Fenced(f"{place}: another worker has taken over: {_said(error)}")
     for kind, words in _LASTING.items():
