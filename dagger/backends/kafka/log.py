@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
@@ -19,7 +20,7 @@ from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.ending import END_S, end
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.ownership import Ownership, side_by_side
-from dagger.backends.kafka.parcels import addressed, parcels_of
+from dagger.backends.kafka.parcels import Parcels, addressed, parcels_of
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, StandaloneStore
 from dagger.errors import BackendError, Fenced
@@ -31,7 +32,9 @@ PARTITIONS: Final = 8
 LOOK_S: Final = 10.0
 """How often is looked whether the store and the topics are still the same, in seconds."""
 NOTHING: Final = Batch((), ())
-Work: TypeAlias = tuple[list[Entry], dict[TopicPartition, OffsetAndMetadata]]
+Marks: TypeAlias = dict[TopicPartition, OffsetAndMetadata]
+"""By partition, what is committed."""
+Work: TypeAlias = tuple[Parcels, Marks]
 """What a lane publishes, and commits."""
 
 
@@ -235,18 +238,16 @@ class KafkaLog:
 
     async def _divided(self, own: Ownership, entries: Orders, offsets: Mapping[Position, int]) -> dict[int, Work]:
         """What each lane has to do. Whatever cannot be sent is found out before anything is."""
-        work = dict[int, Work]()
+        sendable, marks = defaultdict[int, list[Entry]](list), defaultdict[int, Marks](dict)
         for (_, partition), ordered in entries.items():
-            sendable = await addressed(self._cluster, ordered)
-            parcels_of(self._cluster, sendable)
-            work.setdefault(own.lane_of(partition), ([], {}))[0].extend(sendable)
+            sendable[own.lane_of(partition)] += await addressed(self._cluster, ordered)
         for (topic, partition), offset in offsets.items():
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
             lane = own.lane_of(partition)
             known = own.lanes[lane].positions.get(place, 0) if lane in own.lanes else 0
-            mark = OffsetAndMetadata(max(offset + 1, known), own.charter.id)  # what is read again was committed
-            work.setdefault(lane, ([], {}))[1][place] = mark
-        return work
+            marks[lane][place] = OffsetAndMetadata(max(offset + 1, known), own.charter.id)  # it may be read again
+        lanes = sendable.keys() | marks.keys()
+        return {lane: (parcels_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}
 
     async def caught_up(self) -> bool:
         """Whether all that was accepted for what is owned has been polled: for tests, since Kafka takes its time."""

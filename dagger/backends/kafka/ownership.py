@@ -103,7 +103,7 @@ class Ownership:
         work = defaultdict[int, dict[TopicPartition, OffsetAndMetadata]](dict)
         for place, offset in earliest.items():
             work[self.lane_of(place.partition)][place] = OffsetAndMetadata(offset, self.charter.id)
-        await side_by_side(*(self.lanes[lane].commit([], marks, self._group) for lane, marks in work.items()))
+        await side_by_side(*(self.lanes[lane].commit({}, marks, self._group) for lane, marks in work.items()))
         return earliest
 
     async def _looked_back(self, member: Member, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
