@@ -194,7 +194,7 @@ class KafkaLog:
         committed = {} if turns is None else own.committed()
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
         given = await member.take(1 if careful else limit)
-        if not given:
+        if careful and not given and await member.at_end():  # nothing may also mean: not fetched yet
             for suspect in careful:
                 suspect.at_end()
         taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
