@@ -15,10 +15,10 @@ IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-walls check-format check-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz chaos bench clean $(CHECKS)
+.PHONY: help demo test check fuzz chaos bench bench-kafka clean $(CHECKS)
 
 help:  ## tell the verbs
-	@sed -n 's/^\([a-z]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
 
 demo: .venv/.runtime  ## run the demo; it needs Python and the runtime dependencies
 	$(PY) -m examples.demo
@@ -33,11 +33,14 @@ check: .venv/.dev  ## format, lint, types, walls and the fast tests: what to run
 fuzz: .venv/.dev  ## run the properties marked `fuzz` with 20,000 new examples each
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz
 
-chaos: .venv/.dev  ## kill and stop workers again and again while 2,000 orders go on
+chaos: .venv/.dev  ## kill workers, brokers and stores again and again while thousands of orders go on
 	$(PYTEST) tests/chaos -m chaos
 
 bench: .venv/.dev  ## measure
-	$(PYTEST) benchmarks --benchmark-enable --benchmark-only
+	$(PYTEST) benchmarks --ignore-glob="*_kafka*" --benchmark-enable --benchmark-only
+
+bench-kafka: .venv/.dev  ## measure on a Kafka broker and an Aerospike server of its own
+	$(PYTEST) benchmarks/bench_kafka*.py --benchmark-enable --benchmark-only
 
 clean:  ## remove what the tools left, except .venv and .cache
 	rm -rf build dist htmlcov .coverage .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -108,7 +108,7 @@ class MemoryLog:
         self._news = Bell()
         self._published = Bell()
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         for topic in topics:
             self._polled_topics.setdefault(topic, [0] * PARTITIONS)
 

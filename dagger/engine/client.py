@@ -91,7 +91,7 @@ class Client:
         self.register(template)
         plan = self._plan(template)
         self._registry.start_on(topic, plan, build)
-        self._backend.log.consume(self._registry.consumed)
+        self._backend.log.consume(self._registry.consumed, self._registry.topics)
 
     def _plan(self, template: Template[Any, Any]) -> Plan:
         """The plan of a template, which is registered if it is not yet."""
@@ -99,7 +99,7 @@ class Client:
         if known is not None:
             return known
         plan = self._registry.add(template)
-        self._backend.log.consume(self._registry.consumed)
+        self._backend.log.consume(self._registry.consumed, self._registry.topics)
         return plan
 
     def _prepare(self, template: Template[Any, B], input: Any, id: object) -> Prepared[B]:

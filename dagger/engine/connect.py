@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote, unquote
 
 from dagger.engine.ports import Backend, StandaloneStore
 from dagger.errors import BackendError
@@ -17,13 +19,33 @@ STORES: Final = "dagger.stores"
 _BUILT_IN: Final = {BACKENDS: ("connect", ("kafka", "memory", "sqlite")), STORES: ("store", ("aerospike", "sqlite"))}
 """By group: what a built-in module calls it, and which modules have it."""
 
+_FILE: Final = "sqlite:///"
+RECORDS: Final = "records.db"
+"""What a file of records beside Kafka is called, where only its directory is given."""
+
 Connect = Callable[[str, str | None], Backend]
 
 
-def connect(broker: str, store: str | None) -> Backend:
-    """The backend for a broker's URL. Nothing is connected yet. Raises BackendError for an unknown scheme."""
+def connect(broker: str, store: str | None, datadir: str | Path | None = None) -> Backend:
+    """The backend for a broker's URL. Nothing is connected yet. Raises BackendError for an unknown scheme.
+
+    `datadir` is what files of the URLs are relative to; beside Kafka it stands for a file of records in it, where no
+    store is given.
+    """
     found: Connect = _named(BACKENDS, "broker", broker, "memory://")
+    if datadir is not None:
+        if store is None and str(broker).startswith("kafka://"):
+            store = f"{_FILE}{RECORDS}"
+        broker, store = _placed(broker, Path(datadir)), None if store is None else _placed(store, Path(datadir))
     return found(broker, store)
+
+
+def _placed(url: str, datadir: Path) -> str:
+    """The URL of a file with its path made absolute; any other as it is."""
+    if not url.startswith(_FILE):
+        return url
+    path, question, query = url.removeprefix(_FILE).partition("?")
+    return f"{_FILE}{quote(str(datadir.absolute() / unquote(path)))}{question}{query}"
 
 
 def store_for(url: str, application: str) -> StandaloneStore:
@@ -36,7 +58,8 @@ def _named(group: str, what: str, url: str, example: str) -> Any:
     """What is called for a URL."""
     scheme, separator, _ = str(url).partition("://")
     if not separator or not scheme:
-        raise BackendError(f"{what} {url!r} is no URL; write for example {example}")
+        shown = "" if "@" in str(url) else f" {url!r}"  # there may be a password in it
+        raise BackendError(f"{what}{shown} is no URL; write for example {example}")
     found = _offered(group, scheme) or _built_in(group, scheme)
     if found is None:
         noun = "backend" if group == BACKENDS else "store"

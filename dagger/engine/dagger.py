@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeAlias, get_args
 
 import anyio
@@ -46,13 +47,13 @@ class Dagger(Client):
     """An engine: registers templates, accepts instances, and, as a worker, runs them.
 
     `broker` and `store` are URLs of a backend (`memory://`, the default); where a backend is both, `store` is
-    left out. `lifespan` is called with the engine and gives an async context manager; what that yields is
-    `dagger.context().resources` in tasks. `threads` bounds how many sync tasks run at once. `grace` is how long
-    a leaving worker waits for running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for`
-    bound how many early messages are kept for a listener, and for how long. With `unmatched="hold"` a message that
-    its instance does not take any more is kept within the same bounds, for whoever comes next to its key.
-    `unmatched_topic` names a topic for messages that nobody takes; by default they are counted (`engine.counts`) and
-    dropped.
+    left out. `datadir` is the directory that files of these URLs are in. `lifespan` is called with the engine and
+    gives an async context manager; what that yields is `dagger.context().resources` in tasks. `threads` bounds how
+    many sync tasks run at once. `grace` is how long a leaving worker waits for running tasks; what is cut off runs
+    again elsewhere. `early_limit` and `early_for` bound how many early messages are kept for a listener, and for how
+    long. With `unmatched="hold"` a message that its instance does not take any more is kept within the same bounds,
+    for whoever comes next to its key. `unmatched_topic` names a topic for messages that nobody takes; by default they
+    are counted (`engine.counts`) and dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -62,6 +63,7 @@ class Dagger(Client):
         broker: str = "memory://",
         store: str | None = None,
         *,
+        datadir: str | Path | None = None,
         lifespan: Lifespan | None = None,
         threads: int = 32,
         grace: timedelta = timedelta(seconds=30),
@@ -78,7 +80,9 @@ class Dagger(Client):
         )
         checked_choice("unmatched", unmatched, get_args(Unmatched))
         limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
-        super().__init__(backend if backend is not None else connect(broker, store), clock or SystemClock(), limits)
+        super().__init__(
+            backend if backend is not None else connect(broker, store, datadir), clock or SystemClock(), limits
+        )
         self._lifespan = lifespan
         self._resources: Any = None
         self._grace_s = grace.total_seconds()
@@ -233,7 +237,7 @@ class Dagger(Client):
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
-        self._leaving = anyio.Event()
+        self._leaving, self._rested, self._nap = anyio.Event(), anyio.Event(), anyio.CancelScope()
         self._tasks.leaving = False
         try:
             async with self._backend.log.join(), anyio.create_task_group() as group:
@@ -253,6 +257,12 @@ class Dagger(Client):
         raise failed  # what the backend said, as it has said it; without the group as its context
 
     async def _work(self) -> None:
+        try:
+            await self._work_on()
+        finally:
+            self._rested.set()
+
+    async def _work_on(self) -> None:
         pauses, is_sound = Pauses(), True
         while not self._leaving.is_set():
             try:
@@ -279,8 +289,9 @@ class Dagger(Client):
         due = self._worker.next_due
         left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
         least = EARLY_S if self._backend.log.is_early else 0.001
-        with anyio.move_on_after(None if left is None else max(left, least)):
-            await self._backend.log.wait()
+        with anyio.move_on_after(None if left is None else max(left, least)) as self._nap:
+            if not self._leaving.is_set():
+                await self._backend.log.wait()
 
     async def _drain(self) -> None:
         """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""
@@ -289,6 +300,11 @@ class Dagger(Client):
             await self._tasks.ended()
         self._tasks.leaving = True
         self._tasks.stop_all()
+        self._nap.cancel()
+        with anyio.move_on_after(self._grace_s):
+            await self._rested.wait()
+        if not self._rested.is_set():
+            return
         try:
             with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
                 while await self._worker.run_once():

@@ -82,6 +82,9 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     owned: Mapping[int, int] | None = None
     """The partitions that are owned from here on, each with a number that is another one for each time it is taken;
     None where that is as the last poll told. Told anew after a `rewind`."""
+    committed: Mapping[int, int] = {}
+    """Told with `owned`: by partition, the last offset that is known to be committed. What is polled although it is not
+    behind that, because the store may have lost it, has been told of by everything that it ordered."""
     deadly: bool = False
     """Whether what is in it has ended its workers again and again, and nobody should look into it any more."""
 
@@ -171,9 +174,10 @@ class Log(Protocol):
         """How many partitions the internal log has."""
         ...
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         """Poll these external topics too, from now on; each from the first message on that is kept, or from behind what
-        was committed."""
+        was committed. The `published` ones will be published to: where topics must be made first, who joins makes them,
+        or refuses to."""
         ...
 
     async def append(self, entries: Sequence[Entry]) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from dagger.backends.aerospike.house import data_max
 from dagger.engine.ports import Row, Write
-from dagger.errors import BackendError
+from dagger.errors import BackendError, BackendUnavailable
 from tests.aerospike.fake import CONFIG, Servers
 
 MIB = 1024 * 1024
@@ -85,5 +85,18 @@ def test_a_store_that_is_not_open_says_so() -> None:
             assert await store.read(["key"]) == [Row(2, b"2")]
         with pytest.raises(BackendError, match="not open"):
             await store.busy([0])
+
+    anyio.run(run)
+
+
+def test_no_answer_is_no_other_cluster() -> None:
+    async def run() -> None:
+        servers = Servers()
+        store = servers.store()
+        async with store.open():
+            assert await store.incarnation() == "4F60A3"
+            servers.key = ""
+            with pytest.raises(BackendUnavailable, match="no node answers"):
+                await store.incarnation()
 
     anyio.run(run)

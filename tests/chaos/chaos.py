@@ -1,344 +1,267 @@
-"""Lets orders run through workers that are killed and stopped, and counts what came of it.
+"""Lets orders run through workers and servers that are struck by faults, and looks at what came of it.
 
-The seed gives the schedule: which sort of fault strikes which worker, one after the other. For each, a share of the
-orders is submitted, and it strikes when a quarter of the share is done, never by the clock: so there is always work
-under way. Times are measured and told, and decide nothing.
+A schedule says which sort of fault strikes whom, one after the other, each when so many orders are done; about so many
+others are always under way. When one strikes, an order is submitted for each lane of the log, and how long it takes
+until all of them have begun, and until they are done, is what a client sees of the recovery. Times are measured and
+told, and decide nothing.
 """
 
 from __future__ import annotations
 
-import random
+import logging
 import signal
-import sqlite3
-import subprocess
-import sys
 import time
-from collections import Counter, defaultdict
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import anyio
 import msgspec
-from typing_extensions import override
+import pytest
 
-from dagger import Dagger, Instance, Status
-from tests.chaos.workflow import PUBLISHED, chaos_order, diary, expected, orders
+from dagger import Dagger, Instance
+from dagger.engine.records import partition_of
+from tests.chaos.processes import Program
+from tests.chaos.programs import REFUSED
+from tests.chaos.report import Summary
+from tests.chaos.schedule import Fault
+from tests.chaos.site import WORKERS, Site
+from tests.chaos.workflow import Note, Order, chaos_order, orders
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-WORKERS: Final = 3
-PARTITIONS: Final = 16
-LEASE_S: Final = 1.0
-OVERTAKE_S: Final = 4 * LEASE_S
-"""How long one stays stopped that is not overtaken: it holds the lock of the file, and all the others wait for it."""
+WINDOW: Final = 30
+"""How many orders are under way at least; of many orders, a fiftieth part."""
 STOPS_MAX: Final = 10
 """How often one is stopped until it is overtaken, for one fault."""
 PATIENCE_S: Final = 240.0
 """A failure limit: for how long nothing may go on."""
-
-
-@dataclass
-class Fault:
-    """What strikes a worker, and how long it took until all was well again."""
-
-    sort: str
-    """`kill` or `stop`."""
-    worker: int
-    at: int
-    """When so many orders are done."""
-    submitted: int
-    """How many are submitted by then."""
-    taken_over_s: float | None = None
-    """Until others owned all that it had, in seconds; None if nobody could."""
-    held_lock: int = 0
-    """How often it was stopped while it held the lock of the file, so that nobody could take over."""
-    next_done_s: float = 0.0
-    """Until the next order was done: since the kill, or since the stopped worker was continued."""
-
-    @override
-    def __str__(self) -> str:
-        owned = "never taken over" if self.taken_over_s is None else f"taken over after {self.taken_over_s:.2f} s"
-        held = f"{self.held_lock} times with the lock held, " if self.held_lock else ""
-        return (
-            f"{self.sort} worker {self.worker} at {self.at:,}: {held}{owned}, next order after {self.next_done_s:.2f} s"
-        )
-
-
-def schedule_of(seed: int, total: int, kills: int, stops: int) -> list[Fault]:
-    """The faults of a seed; behind the last comes one more share of the orders."""
-    chance = random.Random(seed)
-    sorts = ["kill"] * kills + ["stop"] * stops
-    chance.shuffle(sorts)
-    share = total / (len(sorts) + 1)
-    return [
-        Fault(sort, chance.randrange(WORKERS), int(share * (number + 0.25)), int(share * (number + 1)))
-        for number, sort in enumerate(sorts)
-    ]
-
-
-@dataclass
-class Summary:
-    """What came of the chaos."""
-
-    total: int
-    seed: int
-    faults: list[Fault]
-    completed: int = 0
-    wrong: list[str] = field(default_factory=list[str])
-    """Orders that did not end as they must."""
-    twice: list[str] = field(default_factory=list[str])
-    """Ids under which more than one message was published by the workflows."""
-    missing: int = 0
-    """How many messages there are too few."""
-    disorder: list[str] = field(default_factory=list[str])
-    """Orders whose diary is not in order."""
-    left_over: list[str] = field(default_factory=list[str])
-    """What is unfinished, or still owned by somebody who is gone."""
-    exits: list[int] = field(default_factory=list[int])
-    """With what the workers ended that were asked to."""
-    seconds: float = 0.0
-
-    def of(self, sort: str) -> list[Fault]:
-        """The faults of a sort."""
-        return [fault for fault in self.faults if fault.sort == sort]
-
-    @override
-    def __str__(self) -> str:
-        kills, stops = self.of("kill"), self.of("stop")
-        overtaken = [fault.taken_over_s for fault in kills if fault.taken_over_s is not None]
-        return (
-            f"chaos, seed {self.seed}: {self.completed:,} of {self.total:,} completed as they must, "
-            f"{len(self.wrong)} not; {len(self.twice)} published twice, {self.missing} missing, "
-            f"{len(self.disorder)} out of order, {len(self.left_over)} left over; "
-            f"{self.total / self.seconds:,.0f} orders a second in {self.seconds:.0f} s\n"
-            f"  {len(kills)} SIGKILL: {_told(overtaken)} until others had taken over, "
-            f"{_told([fault.next_done_s for fault in kills])} until the next order was done\n"
-            f"  {sum(fault.taken_over_s is not None for fault in stops)} SIGSTOP until others had taken over, "
-            f"{sum(fault.held_lock for fault in stops)} more with the lock of the file held: "
-            f"{_told([fault.next_done_s for fault in stops])} from SIGCONT until the next order was done"
-        )
-
-
-def _told(times: list[float]) -> str:
-    return f"median {sorted(times)[len(times) // 2]:.2f} s, longest {max(times):.2f} s" if times else "never"
-
-
-class Program:
-    """A program in a process."""
-
-    def __init__(self, name: str, *more: str) -> None:
-        self.name = name
-        command = [sys.executable, "-m", "tests.chaos.programs", name, *more]
-        self.process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    def send(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-
-    def tell(self, line: str) -> None:
-        """Say a line to it."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{line}\n")
-        self.process.stdin.flush()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-    def end(self) -> int:
-        self.process.terminate()
-        return self.process.wait(PATIENCE_S)
+LOOK_S: Final = 0.01
+TREES: Final = 5
+"""How many instances are shown when nothing goes on."""
+BEGUN, DONE = 1, 3
+"""What an order writes into its diary first, and last."""
+OVERTAKEN: Final = ("stop", "network")
+"""Faults that last until the session of who was struck is over."""
 
 
 class Chaos:
     """One run."""
 
-    def __init__(self, path: Path, total: int, kills: int, stops: int, seed: int) -> None:
-        self.path = path
-        self.url = f"sqlite:///{path}?lease={LEASE_S:g}s&partitions={PARTITIONS}"
-        self.summary = Summary(total, seed, schedule_of(seed, total, kills, stops))
-        self.engine = Dagger(self.url)
+    def __init__(self, site: Site, folder: Path, total: int, faults: Sequence[Fault], seed: int = 0) -> None:
+        self.site = site
+        self.folder = folder
+        self.total = total
+        self.summary = Summary(site.title, seed, list(faults))
+        self.engine = Dagger(*site.urls())
         self.engine.register(chaos_order)
         self.programs = list[Program]()
-        self.submitted = 0
+        self.probes = list[Order]()
+        """The orders that were submitted to see how long a recovery takes."""
+        self.progress = dict[str, int]()
+        """By order, how far its diary goes."""
+        self.ends = dict[str, float]()
+        """When each order was done."""
+        self.done = 0
+        """How many of the orders are done, without the probes."""
+        self.moved = time.monotonic()
+        """When something was written into a diary last."""
 
     async def run(self) -> Summary:
-        try:
-            await self.done()  # which makes the file
-            await self.play()
-        finally:
-            for program in self.programs:
-                program.kill()
-        await self.look()
-        await self.engine.aclose()
+        async with self.engine.client(), self.site.open():
+            try:
+                await self.play()
+            finally:
+                for program in self.programs:
+                    program.kill()
+            await self.look()
         return self.summary
 
-    def begin(self, name: str, *more: str) -> Program:
-        program = Program(name, self.url, *more)
+    def begin(self, name: str, worker: int | None = None) -> Program:
+        log = self.folder / f"{name}{'' if worker is None else f'-{worker}'}.log"
+        program = Program(name, self.site.urls(worker), log)
         self.programs.append(program)
         return program
 
     async def play(self) -> None:
         """Let all orders be done, whatever strikes."""
         summary, begun = self.summary, time.monotonic()
-        submitter, payment, _ = self.begin("submit"), self.begin("payment"), self.begin("shipping")
-        self.workers = [self.begin("worker") for _ in range(WORKERS)]
-        for number, fault in enumerate(summary.faults):
-            await self.all_at_work()
-            submitter.tell(str(fault.submitted))
-            self.submitted = fault.submitted
-            if number == len(summary.faults) // 2:
-                submitter.kill()
-                payment.kill()
-                submitter, payment = self.begin("submit"), self.begin("payment")
-                submitter.tell(str(fault.submitted))
-            await self.until_done(fault.at)
-            await (self.kill(fault) if fault.sort == "kill" else self.stop(fault))
-        submitter.tell(str(summary.total))
-        self.submitted = summary.total
-        await self.until_done(summary.total)
-        summary.seconds = time.monotonic() - begun
-        submitter.process.communicate(timeout=PATIENCE_S)
-        assert submitter.process.returncode == 0
-        await self.until("SELECT count(*) FROM log", is_now=(0,))
-        await self.all_at_work()
-        summary.exits = [worker.end() for worker in self.workers]
+        self.told = 0
+        self.submitter, self.prober = self.begin("submit"), self.begin("submit")
+        self.payment, self.shipping = self.begin("payment"), self.begin("shipping")
+        self.workers = [self.begin("worker", number) for number in range(WORKERS)]
+        async with anyio.create_task_group() as group:
+            group.start_soon(self.watch)
+            await self.until("every worker has its share", self.site.is_shared)
+            for number, fault in enumerate(summary.faults):
+                if number == len(summary.faults) // 2:
+                    self.renew()
+                await self.until_done(fault.at)
+                if fault.is_hasty:
+                    await self.hurt(fault)
+                else:
+                    await self.strike(fault)
+            await self.until_done(self.total)
+            summary.seconds = time.monotonic() - begun
+            summary.gap_s = self.gap(min(self.ends.values()), max(self.ends.values()))
+            summary.exits += [await self.submitter.told_all(), await self.prober.told_all()]
+            await self.until("the log is applied", self.site.is_applied)
+            await self.until("every worker has its share", self.site.is_shared)
+            group.cancel_scope.cancel()
+        summary.exits += [await worker.end() for worker in self.workers]
+
+    def renew(self) -> None:
+        """Kill who submits and who answers charges. The new submitter knows nothing, and begins with the first."""
+        self.submitter.kill()
+        self.payment.kill()
+        self.submitter, self.payment = self.begin("submit"), self.begin("payment")
+        self.told = 0
+
+    async def watch(self) -> None:
+        """See what is done, have as many submitted as are under way no more, and start again who ends by itself."""
+        while True:
+            for note in await self.site.notes():
+                self.see(note)
+            for number, worker in enumerate(self.workers):
+                if worker.is_lost:  # as whoever runs workers does
+                    self.summary.ended.append(f"{worker.log}: {worker.last_line()}")
+                    self.workers[number] = self.begin("worker", number)
+            wanted = min(self.total, self.done + max(WINDOW, self.total // 50))
+            if wanted > self.told:
+                self.told = wanted
+                self.submitter.tell(str(wanted))
+            await anyio.sleep(LOOK_S)
+
+    def see(self, note: Note) -> None:
+        if note.number <= self.progress.get(note.order, 0):
+            return
+        self.moved = time.monotonic()
+        self.progress[note.order] = note.number
+        if note.number == DONE:
+            self.ends[note.order] = self.moved
+            self.done += note.order.startswith("order")
 
     # What strikes.
 
-    async def kill(self, fault: Fault) -> None:
-        worker, begun = self.workers[fault.worker], time.monotonic()
-        worker.kill()
-        done = await self.done()
-        self.workers[fault.worker] = self.begin("worker")
-
-        async def next_done() -> None:
-            await self.until_done(done + 1)
-            fault.next_done_s = time.monotonic() - begun
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(next_done)
-            assert await self.is_overtaken(worker, PATIENCE_S), "nobody takes over from the dead"
-            fault.taken_over_s = time.monotonic() - begun
-
-    async def stop(self, fault: Fault) -> None:
-        """Stop one until others have taken over. One that holds the lock is continued, and stopped again."""
-        worker = self.workers[fault.worker]
-        while fault.taken_over_s is None and fault.held_lock < STOPS_MAX:
-            await self.all_at_work()
+    async def strike(self, fault: Fault) -> None:
+        """Let it strike, see when all goes on, and put it right; again where a lock was held."""
+        while True:
             begun = time.monotonic()
-            worker.send(signal.SIGSTOP)
-            if await self.is_overtaken(worker, OVERTAKE_S):
-                fault.taken_over_s = time.monotonic() - begun
-            else:
-                fault.held_lock += 1
-            done, begun = await self.done(), time.monotonic()
-            worker.send(signal.SIGCONT)
-            await self.until_done(done + 1)
-            fault.next_done_s = time.monotonic() - begun
+            await self.hurt(fault)
+            probes = self.probe()
+            if await self.until("all lanes go on", partial(self.reached, probes, BEGUN), self.limit_s(fault)):
+                fault.begun_s = time.monotonic() - begun
+            if fault.sort in OVERTAKEN:
+                await anyio.sleep(max(0.0, begun + 1.5 * self.site.session_s - time.monotonic()))
+            await self.heal(fault)
+            healed = time.monotonic()
+            await self.until("new orders are done", partial(self.reached, probes, DONE))
+            ended = max(self.ends[order.id] for order in probes)
+            fault.done_s = ended - begun
+            fault.gap_s = max(fault.gap_s, self.gap(begun, ended))
+            await self.until("every worker has its share", self.site.is_shared)
+            fault.whole_s = time.monotonic() - healed
+            if fault.begun_s is not None or fault.held_lock == STOPS_MAX:
+                return
+            fault.held_lock += 1
 
-    async def is_overtaken(self, worker: Program, within_s: float) -> bool:
-        """Wait until nothing is owned by a worker, nor is it known any more; whether it came so far."""
-        with anyio.move_on_after(within_s):
-            await self.until("SELECT count(*) FROM peer WHERE pid = ?", worker.pid, is_now=(0,))
-            return True
-        return False
+    def limit_s(self, fault: Fault) -> float | None:
+        """How long one stays stopped that may hold the lock of a file, for which all others wait."""
+        return 4 * self.site.session_s if fault.sort == "stop" and self.site.has_lock else None
+
+    async def hurt(self, fault: Fault) -> None:
+        match fault.sort:
+            case "kill":
+                self.workers[fault.target].kill()
+                self.workers[fault.target] = self.begin("worker", fault.target)
+            case "roll":
+                self.summary.exits.append(await self.workers[fault.target].end())
+                self.workers[fault.target] = self.begin("worker", fault.target)
+            case "stop":
+                self.workers[fault.target].send(signal.SIGSTOP)
+            case sort:
+                await self.site.hurt(sort, fault.target)
+
+    async def heal(self, fault: Fault) -> None:
+        match fault.sort:
+            case "kill" | "roll":  # another was started at once
+                pass
+            case "stop":
+                self.workers[fault.target].send(signal.SIGCONT)
+            case sort:
+                await self.site.heal(sort, fault.target)
+
+    def probe(self) -> list[Order]:
+        """Submit an order for each lane."""
+        found, first, number = dict[int, Order](), len(self.probes), 0
+        while len(found) < self.site.lanes:
+            id = f"probe-{first}-{number}"
+            found.setdefault(partition_of(id, self.site.lanes), Order(id, first + len(found)))
+            number += 1
+        probes = list(found.values())
+        self.probes += probes
+        self.prober.tell(msgspec.json.encode(probes).decode())
+        return probes
 
     # How far it is.
 
-    async def done(self) -> int:
-        return await self.engine.count(status=Status.COMPLETED)
+    async def reached(self, some: Sequence[Order], number: int) -> bool:
+        return all(self.progress.get(order.id, 0) >= number for order in some)
 
     async def until_done(self, count: int) -> None:
-        """Wait until so many orders are done, or all that are submitted."""
-        before, since = -1, time.monotonic()
-        while (now := await self.done()) < min(count, self.submitted):
-            if now != before:
-                before, since = now, time.monotonic()
-            assert time.monotonic() - since < PATIENCE_S, f"stands still at {now} of {self.summary.total}"
-            await anyio.sleep(0.005)
+        """Wait until so many orders are done."""
 
-    async def all_at_work(self) -> None:
-        """Wait until every worker has its share: one that has only just been started knows no SIGTERM yet."""
-        await self.until(
-            "SELECT count(DISTINCT owner), count(owner) FROM lease WHERE team = ''", is_now=(WORKERS, PARTITIONS)
+        async def are_done() -> bool:
+            return self.done >= count
+
+        await self.until(f"{count} orders are done", are_done)
+
+    async def until(self, what: str, is_so: Callable[[], Awaitable[bool]], limit_s: float | None = None) -> bool:
+        """Wait until something is so, for a time if there is a limit; whether it came so far."""
+        since = time.monotonic()
+        while not await is_so():
+            now = time.monotonic()
+            if limit_s is not None and now - since > limit_s:
+                return False
+            if now - max(since, self.moved) > PATIENCE_S:
+                pytest.fail(f"waiting in vain until {what}; {await self.standing()}")
+            await anyio.sleep(LOOK_S)
+        return True
+
+    async def standing(self) -> str:
+        """How things stand, for whoever has to find out why nothing goes on."""
+        behind = [id for id, number in self.progress.items() if number < DONE]
+        trees = [(await self.engine.get_instance(id)).tree() for id in sorted(behind)[:TREES]]
+        return "\n".join(
+            [
+                f"{self.done} of {self.total} are done, and {len(behind)} begun that are not; logs: {self.folder}",
+                *trees,
+                *await self.site.standing(),
+            ]
         )
 
-    async def until(self, question: str, *values: Any, is_now: tuple[int, ...]) -> None:
-        """Wait until a question to the file has this answer."""
-        since = time.monotonic()
-        with closing(sqlite3.connect(self.path)) as connection:
-            while (found := connection.execute(question, values).fetchone()) != is_now:
-                assert time.monotonic() - since < PATIENCE_S, f"{question}: {found} for too long"
-                await anyio.sleep(0.005)
+    def gap(self, since: float, till: float) -> float:
+        """The longest time without any order done."""
+        times = [since, *sorted(at for at in self.ends.values() if since < at < till), till]
+        return max(after - before for before, after in pairwise(times))
 
     # What came of it.
 
     async def look(self) -> None:
-        summary = self.summary
-        found = await self.instances()
-        for order in orders(summary.total):
-            instance = found.pop(order.id, None)
-            if instance is None or instance.status is not Status.COMPLETED or instance.result != expected(order):
-                summary.wrong.append(f"{order.id}: {instance and instance.tree()}")
-        summary.wrong += found
-        summary.completed = summary.total - len(summary.wrong)
-        with closing(sqlite3.connect(self.path)) as connection:
-            self.look_at_topics(connection)
-            self.look_for_leavings(connection)
-
-    async def instances(self) -> dict[str, Instance]:
         found, after = dict[str, Instance](), None
         while page := await self.engine.instances(limit=500, after=after):
             found.update({one.id: one for one in page})
             after = page[-1].id
-        return found
-
-    def look_at_topics(self, connection: sqlite3.Connection) -> None:
-        """The messages as they lie there, with their headers."""
-        summary = self.summary
-        ids = Counter[tuple[str, str]]()
-        entries = defaultdict[str, list[int]](list)
-        rows = connection.execute("SELECT topic, payload, headers FROM message ORDER BY topic, partition, offset")
-        for topic, payload, headers in rows:
-            if topic in PUBLISHED:
-                ids[topic, _HEADERS.decode(headers)["dagger-id"]] += 1
-            if topic == diary.name:
-                note = diary.wire.decode(payload)
-                entries[note.order].append(note.number)
-        summary.twice = [f"{topic}: {id}" for (topic, id), count in ids.items() if count > 1]
-        summary.missing = sum(PUBLISHED.values()) * summary.total - len(ids)
-        summary.disorder = [id for id, numbers in entries.items() if numbers != [1, 2, 3]]
-
-    def look_for_leavings(self, connection: sqlite3.Connection) -> None:
-        """What is unfinished, and what those who are gone have left."""
-        for what, question in _LEAVINGS.items():
-            self.summary.left_over += [f"{what} {row}" for row in connection.execute(question)]
-        known = {pid for (pid,) in connection.execute("SELECT pid FROM peer")}
-        workers = {program.pid for program in self.programs if program.name == "worker"}
-        self.summary.left_over += [f"worker {pid} is still known" for pid in known & workers]
+        self.summary.weigh([*orders(self.total), *self.probes], found, await self.site.messages())
+        gone = {program.pid for program in self.programs if program.name == "worker"}
+        self.summary.left_over = await self.site.left_over(gone)
+        for log in sorted(self.folder.glob("*.log")):
+            self.summary.refused += [line for line in log.read_text().splitlines() if REFUSED in line]
 
 
-_HEADERS: Final = msgspec.json.Decoder(dict[str, str])
-_LEAVINGS: Final = {
-    "log": "SELECT partition, offset FROM log",
-    "running or waiting": "SELECT key FROM record WHERE busy OR due IS NOT NULL",
-    "owned partition": "SELECT partition FROM lease WHERE team = '' AND owner IS NOT NULL",
-    "member": "SELECT peer FROM member WHERE team = ''",
-    "dead letter": "SELECT topic, partition, offset FROM message WHERE topic LIKE '%dead-letter%'",
-}
-
-
-def check(summary: Summary) -> None:
-    """What must hold after any chaos."""
-    assert summary.wrong == []
-    assert summary.completed == summary.total
-    assert summary.twice == []
-    assert summary.missing == 0
-    assert summary.disorder == []
-    assert summary.left_over == []
-    assert summary.exits == [0] * WORKERS
+def play(chaos: Chaos) -> Summary:
+    """Let it happen, and tell what came of it."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it tells of every broker that is down, all the time
+    summary = anyio.run(chaos.run)
+    print(f"\n{summary}", *summary.faults, *summary.ended, sep="\n  ")
+    return summary

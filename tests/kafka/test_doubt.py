@@ -6,7 +6,7 @@ Each case is run a second time with the product broken, and must fail then.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -17,6 +17,8 @@ from dagger import command, signal, template
 from dagger.backends.kafka import lane as lane_module
 from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.log import KafkaLog
+from dagger.backends.kafka.parcels import Parcels
+from dagger.backends.kafka.parcels import Parcels
 from dagger.engine.ports import Append, Entry, Outgoing, Position
 from dagger.engine.worker import Worker
 from dagger.errors import BackendUnavailable, Fenced
@@ -148,9 +150,10 @@ async def published_though_commits_are_lost(storage: OnKafka, patch: pytest.Monk
     ordered, struck = list[str](), set[str]()
     attempt = Lane._attempt
 
-    async def attempted(self: Lane, entries: Sequence[Entry], *more: Any) -> None:
+    async def attempted(self: Lane, parcels: Parcels, *more: Any) -> None:
+        entries = [item.entry for items in parcels.values() for item in items]
         ordered[:] = [entry.topic for entry in entries if isinstance(entry, Outgoing)]
-        await attempt(self, entries, *more)
+        await attempt(self, parcels, *more)
 
     async def strike(send: Send, request: Any) -> Any:
         if shop.SHIPMENTS.name in struck or not ordered:

@@ -28,7 +28,7 @@ def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
 
 
 async def readable(kafka: KafkaCluster, topic: str) -> tuple[int, int]:
-    """How many records the partitions of a topic have, for those who read everything, and those who wait for commits."""
+    """How many records the partitions of a topic have, as all see them, and as who waits for commits does."""
     ends = list[int]()
     for level in ("read_uncommitted", "read_committed"):
         consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, isolation_level=level)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import socket
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ _LOGGING: Final = {
 
 _SETTINGS: Final = {
     "process.roles": "broker,controller",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "auto.create.topics.enable": "false",
     "num.partitions": "1",
@@ -59,13 +60,16 @@ class KafkaCluster:
     one broker at a time may be down, and nothing is lost or stands still for long.
     """
 
-    def __init__(self, brokers: int = 1, *, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, brokers: int = 1, *, directory: Path, settings: Mapping[str, str] | None = None, detour: bool = False
+    ) -> None:
         """Choose their ports.
 
         Args:
             brokers: how many, numbered from 0.
             directory: where their data and logs are; it is made.
             settings: what the brokers are to be told besides, or otherwise.
+            detour: whether there is another way to them, for a proxy of whoever asks for it.
 
         Raises:
             Missing: this machine has no Java, or Maven cannot fetch Kafka.
@@ -75,8 +79,14 @@ class KafkaCluster:
         directory.mkdir(parents=True, exist_ok=True)
         # An id must not begin with a dash; a zero byte at the front is an A.
         self.id = base64.urlsafe_b64encode(bytes(1) + os.urandom(15)).decode().rstrip("=")
-        ports = free_ports(2 * brokers)
-        self._ports, self._controllers = ports[:brokers], ports[brokers:]
+        ports = free_ports((4 if detour else 2) * brokers)
+        self._ports, self._controllers = ports[:brokers], ports[brokers : 2 * brokers]
+        # Bound at once: until a proxy listens there, somebody else could.
+        self.detours = [
+            (_bound(advertised), port)
+            for advertised, port in zip(ports[2 * brokers : 3 * brokers], ports[3 * brokers :], strict=True)
+        ]
+        """By broker, what is bound to the port that it tells those who come by its detour, and its own port."""
         self.replicas = min(brokers, 3)
         self._settings = {**_SETTINGS, **_copies(self.replicas), **(settings or {})}
         self._heap = "-Xmx512m" if brokers == 1 else "-Xmx256m"
@@ -87,6 +97,11 @@ class KafkaCluster:
     def bootstrap(self) -> str:
         """`host:port,...` of all brokers, up or down."""
         return ",".join(f"127.0.0.1:{port}" for port in self._ports)
+
+    @property
+    def detoured_bootstrap(self) -> str:
+        """The same for those who go through a proxy, which listens at the sockets of the `detours`."""
+        return ",".join(f"127.0.0.1:{one.getsockname()[1]}" for one, _ in self.detours)
 
     def __enter__(self) -> Self:
         try:
@@ -115,6 +130,8 @@ class KafkaCluster:
         """End all brokers without ceremony, and delete their data. What they have logged stays."""
         while self._running:
             self._running.popitem()[1].kill()
+        for bound, _ in self.detours:
+            bound.close()
         for broker in range(len(self._ports)):
             shutil.rmtree(self._data(broker), ignore_errors=True)
 
@@ -180,6 +197,10 @@ class KafkaCluster:
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self._ports[broker]}",
             "log.dirs": str(self._data(broker)),
         }
+        if self.detours:
+            advertised, port = self.detours[broker][0].getsockname()[1], self.detours[broker][1]
+            own["listeners"] += f",DETOUR://127.0.0.1:{port}"
+            own["advertised.listeners"] += f",DETOUR://127.0.0.1:{advertised}"
         return "".join(f"{name}={value}\n" for name, value in {**own, **self._settings}.items())
 
     def _properties(self, broker: int) -> Path:
@@ -187,6 +208,13 @@ class KafkaCluster:
 
     def _data(self, broker: int) -> Path:
         return self._directory / f"data-{broker}"
+
+
+def _bound(port: int) -> socket.socket:
+    found = socket.socket()
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    found.bind(("127.0.0.1", port))
+    return found
 
 
 def _copies(replicas: int) -> dict[str, str]:

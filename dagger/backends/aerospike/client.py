@@ -40,6 +40,8 @@ RETRIES_MAX: Final = 3
 _INDEX_FOUND: Final = 200
 _LOOSE: Final = -1
 """The code of an error that has none."""
+_HOLE: Final = object()
+"""Stands for the value in an expression."""
 
 
 class OfficialCluster:
@@ -210,23 +212,45 @@ class OfficialCluster:
 
 
 class Expressions:
-    """Conditions as the server tests them, while it holds the lock of the record."""
+    """Conditions as the server tests them, while it holds the lock of the record. Compiled once, each with a hole."""
 
     def __init__(self) -> None:
-        self._base: Any = importlib.import_module("aerospike_helpers.expressions.base")
+        exp: Any = importlib.import_module("aerospike_helpers.expressions.base")
+        version, data, hole = exp.IntBin("v"), exp.BinExists("d"), exp.Val(_HOLE)
+        self._is = _Template(exp.And(exp.Eq(version, hole), data).compile())
+        self._fresh = _Template(exp.And(exp.Not(data), exp.LT(version, hole)).compile())
+        self._holds = _Template(exp.Eq(exp.BlobBin("d"), hole).compile())
 
     def of(self, condition: Condition) -> Any:
-        exp = self._base
         match condition:
             case Is():
-                return exp.And(exp.Eq(exp.IntBin("v"), exp.Val(condition.version)), exp.BinExists("d")).compile()
+                return self._is.filled(condition.version)
             case Fresh():
-                older = exp.LT(exp.IntBin("v"), exp.Val(condition.next))
-                return exp.And(exp.Not(exp.BinExists("d")), older).compile()
+                return self._fresh.filled(condition.next)
             case Holds():
-                return exp.Eq(exp.BlobBin("d"), exp.Val(condition.data)).compile()
+                return self._holds.filled(condition.data)
             case Absent():
                 return None
+
+
+class _Template:
+    """A compiled expression, which is a list of tuples: operation, type, what is fixed, how many parts follow."""
+
+    def __init__(self, expression: Sequence[Any]) -> None:
+        ((self._at, self._name),) = [
+            (at, name)
+            for at, part in enumerate(expression)
+            for name, value in (part[2] or {}).items()
+            if value is _HOLE
+        ]
+        self._expression = list(expression)
+
+    def filled(self, value: int | bytes) -> list[Any]:
+        """The expression, with a value in its hole."""
+        found = self._expression.copy()
+        operation, kind, _, parts = found[self._at]
+        found[self._at] = (operation, kind, {self._name: value}, parts)
+        return found
 
 
 def _batches(changes: Sequence[Change]) -> list[list[Change]]:

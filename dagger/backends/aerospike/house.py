@@ -124,8 +124,10 @@ def incarnation(cluster: Cluster) -> str:
 
     A key is drawn anew whenever a server comes, goes or starts again, and only then can an answered write get lost
     (https://aerospike.com/docs/database/reference/metrics/#node_stats__cluster_key).
+
+    Raises BackendUnavailable where no server answers.
     """
-    keys = set[str]()
-    for text in cluster.tell("statistics").values():
-        keys.add(_pairs(text).get("cluster_key", ""))
+    keys = {_pairs(text).get("cluster_key", "") for text in cluster.tell("statistics").values()} - {""}
+    if not keys:  # no answer is no other cluster
+        raise BackendUnavailable("Aerospike does not tell which cluster it is: no node answers")
     return ",".join(sorted(keys))

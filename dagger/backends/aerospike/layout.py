@@ -92,7 +92,6 @@ def change_of(write: Write, lifetimes: Lifetimes) -> Change:
     return Change(write.key, condition, bins, ttl=NEVER if write.ended is None else lifetimes.ended)
 
 
-@lru_cache(maxsize=4096)
 def listed_by(listing: Listing) -> tuple[int, ...]:
     """The numbers by which an instance is found: by each of its traits, and by the pair that is asked for most."""
     template, status, key = listing.template, listing.status, listing.key
@@ -120,8 +119,9 @@ def wanted_by(query: Query) -> tuple[int, Sequence[int]]:
     return (parts[0], parts[1:]) if parts else (_number(), ())
 
 
+@lru_cache(maxsize=4096)
 def _number(*parts: str) -> int:
-    """A hash, as an index has it: a signed number of 64 bits."""
+    """A hash, as an index has it: a signed number of 64 bits. All but those of keys are the same again and again."""
     text = "".join(f"{len(part)}:{part}" for part in parts)
     digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)

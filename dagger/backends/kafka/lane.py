@@ -13,7 +13,7 @@ here, and a transaction in which anything went wrong is never committed: its lan
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Refused, dead_letter, parcels_of, send
+from dagger.backends.kafka.parcels import Parcels, Refused, dead_letter, parcels_of, send
 from dagger.backends.kafka.suspects import Suspect
 from dagger.backends.kafka.words import FENCED, our_words
 from dagger.engine.ports import Entry
@@ -72,9 +72,7 @@ class Lane:
             self._cluster.waste.take(end_producer(self._producer))
             self._producer = None
 
-    async def commit(
-        self, entries: Sequence[Entry], offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
-    ) -> None:
+    async def commit(self, parcels: Parcels, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str) -> None:
         """Publish and commit as one; the topics exist. What one will never take goes to the dead letters instead.
 
         Raises Fenced where another has taken the lane, and BackendUnavailable where it may do later; either way it
@@ -85,22 +83,20 @@ class Lane:
         self.is_sound = False
         while True:
             try:
-                await self._attempt(entries, offsets, group)
+                await self._attempt(parcels, offsets, group)
             except Refused as refusal:
-                entries = self._without(entries, refusal)
+                parcels = parcels_of(self._cluster, self._without(parcels, refusal))
                 await self.take()
                 self.is_sound = False
             else:
                 self.is_sound = True
+                self.suspect.committed()
                 self.positions.update({place: mark.offset for place, mark in offsets.items()})
                 return
 
-    async def _attempt(
-        self, entries: Sequence[Entry], offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
-    ) -> None:
+    async def _attempt(self, parcels: Parcels, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str) -> None:
         producer = self._producer
         assert producer is not None
-        parcels = parcels_of(self._cluster, entries)
         place = self._cluster.options.place
         try:
             with our_words(place):
@@ -129,13 +125,14 @@ class Lane:
         if offsets:
             await producer.send_offsets_to_transaction(dict(offsets), group)
 
-    def _without(self, entries: Sequence[Entry], refusal: Refused) -> list[Entry]:
+    def _without(self, parcels: Parcels, refusal: Refused) -> list[Entry]:
         """The entries without those that were refused; of a batch that was too large, with a smaller one."""
+        entries = [item.entry for items in parcels.values() for item in items]
         if len(refusal.items) > 1:
             topic = refusal.place.topic
             size = sum(len(item.value or b"") for item in refusal.items)
             self._cluster.batch_bytes[topic] = size // 2 if size // 2 > SMALLEST else 1
-            return list(entries)
+            return entries
         refused = refusal.items[0].entry
         if refusal.place.topic == self._cluster.options.dead_letters:
             raise BackendError(f"{self._cluster.options.place}: {refusal}") from refusal

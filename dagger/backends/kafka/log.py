@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 import anyio
+import msgspec
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
@@ -18,7 +20,7 @@ from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.ending import END_S, end
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.ownership import Ownership, side_by_side
-from dagger.backends.kafka.parcels import addressed, parcels_of
+from dagger.backends.kafka.parcels import Parcels, addressed, parcels_of
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, StandaloneStore
 from dagger.errors import BackendError, Fenced
@@ -30,7 +32,9 @@ PARTITIONS: Final = 8
 LOOK_S: Final = 10.0
 """How often is looked whether the store and the topics are still the same, in seconds."""
 NOTHING: Final = Batch((), ())
-Work: TypeAlias = tuple[list[Entry], dict[TopicPartition, OffsetAndMetadata]]
+Marks: TypeAlias = dict[TopicPartition, OffsetAndMetadata]
+"""By partition, what is committed."""
+Work: TypeAlias = tuple[Parcels, Marks]
 """What a lane publishes, and commits."""
 
 
@@ -44,6 +48,7 @@ class KafkaLog:
         self._name = cluster.options.log
         self._prefix = cluster.options.prefix
         self._topics: set[str] = set()
+        self._published: set[str] = set()
         self._member: Member | None = None
         self._own: Ownership | None = None
         self._seen = 0
@@ -93,8 +98,9 @@ class KafkaLog:
                     self._readers.clear()
                     self._own = None
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         self._topics.update(self._prefix + topic for topic in topics)
+        self._published.update(self._prefix + topic for topic in published)
         if self._member is not None:
             self._member.nudge()
 
@@ -106,9 +112,9 @@ class KafkaLog:
     async def join(self) -> AsyncGenerator[None]:
         own = self._own
         assert own is not None, "the backend is open"
-        await self._cluster.need(self._topics)
+        await self._cluster.need(self._topics | self._published)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns, own.calm)
+        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns, own.release)
         try:
             async with member.open():
                 self._member = member
@@ -148,16 +154,29 @@ class KafkaLog:
         return await self._polled(member, own, limit, turns)
 
     async def _look(self, own: Ownership) -> None:
-        """Now and then: whether the store was restarted, and what the brokers' clock shows."""
+        """Now and then: whether the store and the topics are the same, and what the brokers' clock shows."""
         if own.turns and self._cluster.clock.ask():
             self._appender.probe(min(own.turns))
         now = time.monotonic()
         if now - self._looked < LOOK_S:
             return
         self._looked = now
+        await self._same_topics()
         before, self._incarnation = self._incarnation, await self._store.incarnation()
         if before not in ("", self._incarnation):
             self._is_behind = True
+
+    async def _same_topics(self) -> None:
+        """Whether what is consumed is still what offsets were counted in. Raises BackendError if it is not."""
+        consumed = {self._name, *self._topics}
+        before = {name: self._cluster.topics[name].id for name in consumed & self._cluster.topics.keys()}
+        found = await self._cluster.look(consumed)
+        for name, topic in found.items():
+            if before.get(name, topic.id) != topic.id:
+                raise BackendError(
+                    f"{self._cluster.options.place}: '{name}' was deleted and made again while it was consumed: its "
+                    "offsets mean nothing any more. Give the new one another name, or the application"
+                )
 
     async def _take_over(self, member: Member, own: Ownership) -> bool:
         """Own what is assigned; False where it has changed meanwhile."""
@@ -172,13 +191,15 @@ class KafkaLog:
         return True
 
     async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
+        committed = {} if turns is None else own.committed()
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
-        taken = await member.take(1 if careful else limit)
+        given = await member.take(1 if careful else limit)
+        if careful and not given and await member.at_end():  # nothing may also mean: not fetched yet
+            for suspect in careful:
+                suspect.at_end()
+        taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
         if not taken:
-            if careful and await member.at_end():  # and not only slow to come
-                for suspect in careful:
-                    suspect.at_end()
-            return Batch((), (), turns)
+            return Batch((), (), turns, committed=committed)
         first = dict[int, ConsumerRecord]()
         for record in taken:
             first.setdefault(own.lane_of(record.partition), record)
@@ -188,16 +209,13 @@ class KafkaLog:
             suspect = own.lanes[number].suspect
             deadly = deadly or suspect.deadly == place
             await suspect.polled(place)
-        return self._batch(taken, turns, deadly)
+        return msgspec.structs.replace(self._batch(taken, deadly), owned=turns, committed=committed)
 
-    def _batch(self, taken: Sequence[ConsumerRecord], turns: Mapping[int, int] | None, deadly: bool) -> Batch:
-        records = [
-            LogRecord(record.partition, record.offset, record.value)
-            for record in taken
-            if record.topic == self._name and record.value is not None
-        ]
+    def _batch(self, taken: Sequence[ConsumerRecord], deadly: bool) -> Batch:
+        internal = [record for record in taken if record.topic == self._name]
+        records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
         messages = [message_of(record, self._prefix) for record in taken if record.topic != self._name]
-        return Batch(records, messages, turns, deadly)
+        return Batch(records, messages, deadly=deadly)
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         member, own = self._member, self._own
@@ -220,16 +238,16 @@ class KafkaLog:
 
     async def _divided(self, own: Ownership, entries: Orders, offsets: Mapping[Position, int]) -> dict[int, Work]:
         """What each lane has to do. Whatever cannot be sent is found out before anything is."""
-        work = dict[int, Work]()
+        sendable, marks = defaultdict[int, list[Entry]](list), defaultdict[int, Marks](dict)
         for (_, partition), ordered in entries.items():
-            sendable = await addressed(self._cluster, ordered)
-            parcels_of(self._cluster, sendable)
-            work.setdefault(own.lane_of(partition), ([], {}))[0].extend(sendable)
+            sendable[own.lane_of(partition)] += await addressed(self._cluster, ordered)
         for (topic, partition), offset in offsets.items():
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
-            mark = OffsetAndMetadata(offset + 1, own.charter.id)
-            work.setdefault(own.lane_of(partition), ([], {}))[1][place] = mark
-        return work
+            lane = own.lane_of(partition)
+            known = own.lanes[lane].positions.get(place, 0) if lane in own.lanes else 0
+            marks[lane][place] = OffsetAndMetadata(max(offset + 1, known), own.charter.id)  # it may be read again
+        lanes = sendable.keys() | marks.keys()
+        return {lane: (parcels_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}
 
     async def caught_up(self) -> bool:
         """Whether all that was accepted for what is owned has been polled: for tests, since Kafka takes its time."""

@@ -41,11 +41,12 @@ class Member(ConsumerRebalanceListener):
         cluster: Cluster,
         topics: Collection[str],
         owned: Callable[[], Collection[int]],
-        calm: Callable[[], Awaitable[None]],
+        released: Callable[[], Awaitable[None]],
     ) -> None:
         self._cluster = cluster
-        self._calm = calm
-        """Called before others may own what is owned here."""
+        self._owned = owned
+        self._released = released
+        """Is awaited before others may get what is owned."""
         self._place = cluster.options.place
         self.topics = frozenset(topics)
         self.assigned = frozenset[TopicPartition]()
@@ -107,7 +108,7 @@ class Member(ConsumerRebalanceListener):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._cluster.options.session * 0.6):
                 await self._done.wait()
-                await self._calm()
+                await self._released()
         self._forget()
 
     @override

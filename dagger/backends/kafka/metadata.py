@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import NodeNotReadyError, for_code
+from aiokafka.errors import KafkaConnectionError, NodeNotReadyError, RequestTimedOutError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -27,6 +27,8 @@ from aiokafka.protocol.types import (
 )
 from typing_extensions import override
 
+TRIES: Final = 5
+"""How many brokers are asked, at random, before it is given up."""
 _ABSENT: Final = 3
 """UNKNOWN_TOPIC_OR_PARTITION"""
 
@@ -128,10 +130,7 @@ class TopicInfo(msgspec.Struct, frozen=True):
 
 async def described(client: AIOKafkaClient, topics: Sequence[str]) -> tuple[str, dict[str, TopicInfo]]:
     """The id of the cluster, and those of the topics that exist. Raises KafkaError."""
-    node = client.get_random_node()
-    if node is None:
-        raise NodeNotReadyError("no broker is known")
-    answer: Any = await client.send(node, _Metadata(topics))
+    answer = await _asked(client, _Metadata(topics))
     found = dict[str, TopicInfo]()
     for error, name, id, _, partitions, *_ in answer.topics:
         if error == _ABSENT:
@@ -140,3 +139,17 @@ async def described(client: AIOKafkaClient, topics: Sequence[str]) -> tuple[str,
             raise for_code(error)(name)
         found[name] = TopicInfo(name, str(UUID(bytes=id)), len(partitions))
     return answer.cluster_id, found
+
+
+async def _asked(client: AIOKafkaClient, request: _Metadata) -> Any:
+    """The answer of some broker: of another where one is away."""
+    for left in range(TRIES, 0, -1):
+        node = client.get_random_node()
+        if node is None:
+            break
+        try:
+            return await client.send(node, request)
+        except (NodeNotReadyError, KafkaConnectionError, RequestTimedOutError):
+            if left == 1:
+                raise
+    raise NodeNotReadyError("no broker is known")

@@ -25,6 +25,8 @@ REFUSALS: Final = (
     errors.TopicAuthorizationFailedError,
 )
 """What a broker says of entries that it will never take."""
+FORBIDDEN: Final = (errors.TopicAuthorizationFailedError,)
+"""Those of them that are no fault of an entry: on the log nothing is put aside for them, since nothing else goes on."""
 ROOM: Final = 4096
 """How much of a refused payload goes to the dead letters, in bytes."""
 
@@ -100,6 +102,8 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
         try:
             told = await future
         except REFUSALS as error:
+            if place.topic == cluster.options.log and isinstance(error, FORBIDDEN):
+                raise
             raise Refused(place, some, error) from error
         if place.topic == cluster.options.log:
             cluster.clock.saw(begun, told.timestamp if told.timestamp_type else None)

@@ -47,7 +47,7 @@ class Suspect:
         self._me = me
         self._name = f"lane/{lane}"
         self._kept = self._note = _Note()
-        self._polled = False
+        self._polled = self._open = False
         self._left = 0
         self.deadly: Place | None = None
         """What has ended its worker though it was alone."""
@@ -68,13 +68,14 @@ class Suspect:
         self._kept = msgspec.json.decode(await self._store.pin(self._name, msgspec.json.encode(_Note())), type=_Note)
         same = self._kept.at == at
         deaths = self._kept.deaths if same else 0
-        self.deadly = None
         if self._kept.by == self._me:  # it lives, so nothing has killed it
             deaths -= self._polled and same
-        elif self._kept.alone is not None and _is_left(self._kept.alone, positions):
+        else:
             self.deadly = self._kept.alone
+        if self.deadly is not None and not _is_left(self.deadly, positions):
+            self.deadly = None
         self._note = _Note(at, deaths, None, self._me, self._kept.store)
-        self._polled = False
+        self._polled = self._open = False
         self._left = CAREFUL if deaths >= PATIENCE or self.deadly else 0
 
     async def polled(self, first: Place) -> None:
@@ -84,13 +85,17 @@ class Suspect:
             await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1, alone=first))
         elif not self._polled:
             await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1))
-        self._polled = True
+        self._polled = self._open = True
+
+    def committed(self) -> None:
+        """What was polled is committed."""
+        self._open = False
 
     async def left(self) -> None:
-        """The lane may be left, in order: nothing was killed. What is polled after that is noted anew."""
-        if self._polled:
+        """The lane is left in order: nothing was killed by what was polled and not committed."""
+        if self._open:
+            self._open = self._polled = False
             await self._keep(self._note)
-            self._polled = False
 
     async def whole(self, incarnation: str) -> None:
         """The lane was read to its end beside this incarnation of the store."""
@@ -110,6 +115,6 @@ class Suspect:
 
 
 def _is_left(place: Place, positions: Mapping[tuple[str, int], int]) -> bool:
-    """Whether a record was not committed yet. What came before it may have been: it was alone, and so were they."""
+    """Whether a record was not committed, whatever else was before it, one by one."""
     topic, partition, offset = place
     return positions.get((topic, partition), offset + 1) <= offset

@@ -33,6 +33,8 @@ def told(error: BaseException, place: str) -> BackendError:
     """An error of a client as one of ours: Fenced, BackendUnavailable for what may pass, or BackendError."""
     if isinstance(error, BackendError):
         return error
+    if type(error) is errors.KafkaError and isinstance(error.__cause__, errors.KafkaError):
+        error = error.__cause__  # the sender of a producer tells what has ended it as the cause of something vague
     if isinstance(error, FENCED):
         return Fenced(f"{place}: another worker has taken over: {_said(error)}")
     for kind, words in _LASTING.items():
@@ -48,7 +50,7 @@ def our_words(place: str) -> Generator[None]:
     """What a client raises in here comes out as one of ours."""
     try:
         yield
-    except (errors.KafkaError, OSError, TimeoutError, AssertionError, ValueError) as error:
+    except (errors.KafkaError, errors.IllegalOperation, OSError, TimeoutError, AssertionError, ValueError) as error:
         # Some of aiokafka's own states are only asserted.
         raise told(error, place) from error
 

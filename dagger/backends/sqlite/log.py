@@ -56,7 +56,7 @@ class SqliteLog:
         """The topics that are polled; the empty one is the internal log."""
         return self._topics
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         self._topics = {**self._topics, **dict.fromkeys(topics)}
 
     async def append(self, entries: Sequence[Entry]) -> None:

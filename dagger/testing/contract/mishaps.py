@@ -111,9 +111,9 @@ class MishapLog:
         """As the port says."""
         return self._inner.is_early
 
-    def consume(self, topics: Collection[str]) -> None:
+    def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         """As the port says."""
-        self._inner.consume(topics)
+        self._inner.consume(topics, published)
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """As the port says."""

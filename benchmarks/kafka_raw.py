@@ -1,0 +1,119 @@
+"""The raw loop, as a process: `python -m benchmarks.kafka_raw JOB`. It speaks as the worker does.
+
+It does what a worker did: the same batches, or else, record by record, the same for whatever is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import resource
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
+
+from benchmarks.kafka_plain import PARTITIONS, Job, Lanes, Parcels, Put, Records, job_of, reading
+from benchmarks.kafka_script import Script
+from benchmarks.workflow import payments, shipments
+
+MARK: Final = "0" * 32
+"""What stands beside an offset: as long as that of a worker."""
+
+
+class Loop:
+    """Plain clients."""
+
+    def __init__(self, job: Job, script: Script, consumer: AIOKafkaConsumer) -> None:
+        self._job = job
+        self._script = script
+        self._consumer = consumer
+        self._lanes = Lanes(job.place)
+        self._records = Records(job.place)
+        self._position: dict[TopicPartition, int] = {}
+
+    async def open(self) -> None:
+        await self._lanes.open()
+
+    async def close(self) -> None:
+        await self._lanes.close()
+        await self._consumer.stop()
+        self._records.close()
+
+    async def again(self) -> None:
+        """The same batches."""
+        turns = self._script.turns()
+        ready()
+        there = Counter[TopicPartition]()
+        for turn in turns:
+            while not turn.wanted <= there:
+                for at, found in (await self._consumer.getmany(timeout_ms=1_000, max_records=self._job.batch)).items():
+                    there[at] += len(found)
+                    self._position[at] = found[-1].offset + 1
+            there -= turn.wanted
+            await self._commit(turn.reads, turn.puts, turn.lanes)
+
+    async def live(self) -> None:
+        """Whatever is there."""
+        deeds = self._script.deeds()
+        ready()
+        written = 0
+        while written < 3 * self._job.count:
+            begun = time.monotonic()
+            reads, puts = list[str](), list[Put]()
+            lanes = defaultdict[int, tuple[Parcels, list[TopicPartition]]](lambda: ({}, []))
+            polled = await self._consumer.getmany(timeout_ms=1_000, max_records=self._job.batch)
+            for at, found in polled.items():
+                parcels, places = lanes[at.partition % PARTITIONS]
+                places.append(at)
+                self._position[at] = found[-1].offset + 1
+                for record in found:
+                    deed = deeds[at.topic, record.value or b""]
+                    reads += [deed.read] if deed.read else []
+                    puts += [deed.put] if deed.put else []
+                    for target, item in deed.produced:
+                        parcels.setdefault(target, []).append(item)
+            await self._commit(reads, puts, lanes)
+            written += len(puts)
+            await asyncio.sleep(begun + self._job.interval_ms / 1000 - time.monotonic())
+
+    async def _commit(
+        self, reads: list[str], puts: list[Put], lanes: dict[int, tuple[Parcels, list[TopicPartition]]]
+    ) -> None:
+        if reads:
+            await self._records.read(reads)
+        if puts:
+            await self._records.write(puts)
+        await asyncio.gather(
+            *(
+                self._lanes.commit(lane, parcels, {at: OffsetAndMetadata(self._position[at], MARK) for at in places})
+                for lane, (parcels, places) in lanes.items()
+            )
+        )
+
+
+async def work(job: Job) -> None:
+    assert job.replay is not None
+    place = job.place
+    topics = [place.log, *(place.prefix + topic.name for topic in (payments, shipments))]
+    loop = Loop(job, Script(Path(job.replay), place), await reading(place, topics))
+    await loop.open()
+    await (loop.live() if job.live else loop.again())
+    print("done", time.monotonic(), flush=True)
+    print("memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    await loop.close()
+
+
+def ready() -> None:
+    """What is there by now is no garbage, and is not looked through while it works."""
+    gc.collect()
+    gc.freeze()
+    print("ready", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(work(job_of(sys.argv)))

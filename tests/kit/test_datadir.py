@@ -1,0 +1,39 @@
+"""`datadir=` is where the files of URLs are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dagger import BackendError, Dagger
+from dagger.backends.kafka import KafkaBackend
+from dagger.backends.sqlite import SqliteBackend, SqliteRecords
+from dagger.engine.connect import connect
+
+
+@pytest.mark.parametrize("name", ["orders.db", "two words.db", "50%25 more.db", "deep/orders.db"])
+def test_a_file_is_in_its_directory(tmp_path: Path, name: str) -> None:
+    backend = Dagger(f"sqlite:///{name}?lease=3s", datadir=tmp_path).backend
+    assert isinstance(backend, SqliteBackend)
+    assert backend.hub.options.place == tmp_path / name.replace("%25", "%")
+    assert backend.hub.options.lease == 3.0
+
+
+def test_a_path_that_is_absolute_stays(tmp_path: Path) -> None:
+    backend = Dagger("sqlite:////var/lib/orders.db", datadir=tmp_path).backend
+    assert isinstance(backend, SqliteBackend)
+    assert backend.hub.options.place == Path("/var/lib/orders.db")
+
+
+def test_beside_kafka_it_stands_for_a_file_of_records(tmp_path: Path) -> None:
+    backend = connect("kafka://localhost/orders", None, str(tmp_path))
+    assert isinstance(backend, KafkaBackend)
+    assert isinstance(backend.store, SqliteRecords)
+    assert backend.store.hub.options.place == tmp_path / "records.db"
+
+
+def test_what_is_no_file_stays(tmp_path: Path) -> None:
+    Dagger("memory://", datadir=tmp_path)
+    with pytest.raises(BackendError, match="no store is installed for redis://"):
+        connect("kafka://localhost/orders", "redis://localhost", tmp_path)
