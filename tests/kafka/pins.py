@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+from dagger.engine.ports import StandaloneStore
 
 
-class Pins:
+def pins() -> StandaloneStore:
+    """A store of which only the notes are asked for."""
+    return cast("StandaloneStore", _Pins())
+
+
+class _Pins:
     """Keeps notes in memory."""
 
     def __init__(self) -> None:

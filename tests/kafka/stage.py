@@ -54,6 +54,10 @@ class OnKafka(Storage):
         if self.store_url is not None:
             self.urls = (self.url, self.store_url)
 
+    def empty_store(self) -> None:
+        """Delete the records, and leave the rest. Nothing is open meanwhile."""
+        self._wipe()
+
     @override
     def backend(self) -> KafkaBackend:
         return KafkaBackend(options_of(self.url), self._store(f"{self.prefix}contract"))

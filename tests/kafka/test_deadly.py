@@ -16,8 +16,9 @@ from dagger import Dagger, Status
 from dagger.backends.kafka.suspects import PATIENCE, Suspect
 from dagger.dsl import Template
 from dagger.engine.intake import DEAD_LETTERS, DEADLY
+from dagger.engine.ports import StandaloneStore
 from dagger.testing.contract import shop
-from tests.kafka.pins import Pins
+from tests.kafka.pins import pins
 from tests.kafka.programs import exiting, hanging
 from tests.kafka.stage import OnKafka, beside_sqlite, program
 from tests.servers.kafka import KafkaCluster
@@ -80,9 +81,9 @@ class TestDeadly:
         anyio.run(run)
 
 
-async def lived(pins: Pins, name: str, at: dict[tuple[str, int], int] = AT) -> Suspect:
+async def lived(notes: StandaloneStore, name: str, at: dict[tuple[str, int], int] = AT) -> Suspect:
     """Somebody has taken the lane over, and polled."""
-    suspect = Suspect(pins, 0, name)
+    suspect = Suspect(notes, 0, name)
     await suspect.taken(at)
     await suspect.polled(HERE)
     return suspect
@@ -91,14 +92,14 @@ async def lived(pins: Pins, name: str, at: dict[tuple[str, int], int] = AT) -> S
 class TestSuspect:
     def test_what_kills_alone_is_deadly(self) -> None:
         async def run() -> None:
-            pins = Pins()
+            notes = pins()
             for death in range(PATIENCE):
-                suspect = await lived(pins, f"w-{death}")
+                suspect = await lived(notes, f"w-{death}")
                 assert not suspect.is_careful
-            suspect = await lived(pins, "careful")
+            suspect = await lived(notes, "careful")
             assert suspect.is_careful
             assert suspect.deadly is None, "it was never alone"
-            suspect = Suspect(pins, 0, "last")
+            suspect = Suspect(notes, 0, "last")
             await suspect.taken(AT)
             assert suspect.deadly == HERE
 
@@ -106,12 +107,12 @@ class TestSuspect:
 
     def test_what_was_committed_one_by_one_before_it_does_not_matter(self) -> None:
         async def run() -> None:
-            pins = Pins()
+            notes = pins()
             for death in range(PATIENCE):
-                await lived(pins, f"w-{death}")
-            suspect = await lived(pins, "careful")
+                await lived(notes, f"w-{death}")
+            suspect = await lived(notes, "careful")
             await suspect.polled(("log", 0, 9))
-            after, done = Suspect(pins, 0, "after"), Suspect(pins, 0, "done")
+            after, done = Suspect(notes, 0, "after"), Suspect(notes, 0, "done")
             await after.taken({("log", 0): 8})
             assert after.deadly == ("log", 0, 9)
             assert after.is_careful
@@ -124,7 +125,7 @@ class TestSuspect:
         """An outage: the same worker takes its lane again and again, and commits nothing."""
 
         async def run() -> None:
-            suspect = Suspect(Pins(), 0, "me")
+            suspect = Suspect(pins(), 0, "me")
             for _ in range(3 * PATIENCE):
                 await suspect.taken(AT)
                 assert not suspect.is_careful
@@ -137,9 +138,9 @@ class TestSuspect:
         """A rolling restart, of workers that get nowhere."""
 
         async def run() -> None:
-            pins = Pins()
+            notes = pins()
             for number in range(3 * PATIENCE):
-                suspect = await lived(pins, f"w-{number}")
+                suspect = await lived(notes, f"w-{number}")
                 assert not suspect.is_careful
                 await suspect.left()
 
@@ -147,18 +148,18 @@ class TestSuspect:
 
     def test_who_polled_nothing_was_killed_by_nothing(self) -> None:
         async def run() -> None:
-            pins = Pins()
+            notes = pins()
             for number in range(3 * PATIENCE):
-                await Suspect(pins, 0, f"w-{number}").taken(AT)
-            assert not (await lived(pins, "last")).is_careful
+                await Suspect(notes, 0, f"w-{number}").taken(AT)
+            assert not (await lived(notes, "last")).is_careful
 
         anyio.run(run)
 
     def test_who_gets_on_is_not_suspected(self) -> None:
         async def run() -> None:
-            pins = Pins()
+            notes = pins()
             for number in range(3 * PATIENCE):
-                suspect = await lived(pins, f"w-{number}", {("log", 0): number})
+                suspect = await lived(notes, f"w-{number}", {("log", 0): number})
                 assert not suspect.is_careful
 
         anyio.run(run)
