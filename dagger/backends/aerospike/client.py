@@ -236,13 +236,14 @@ class Expressions:
 class _Template:
     """A compiled expression, which is a list of tuples: operation, type, what is fixed, how many parts follow."""
 
-    def __init__(self, expression: Sequence[Any]) -> None:
-        ((self._at, self._name),) = [
+    def __init__(self, expression: Sequence[tuple[Any, Any, dict[str, Any] | None, Any]]) -> None:
+        holes = [
             (at, name)
-            for at, part in enumerate(expression)
-            for name, value in (part[2] or {}).items()
+            for at, (_, _, fixed, _) in enumerate(expression)
+            for name, value in (fixed or {}).items()
             if value is _HOLE
         ]
+        ((self._at, self._name),) = holes
         self._expression = list(expression)
 
     def filled(self, value: int | bytes) -> list[Any]:

@@ -70,11 +70,13 @@ class Suspect:
         deaths = self._kept.deaths if same else 0
         if self._kept.by == self._me:  # it lives, so nothing has killed it
             deaths -= self._polled and same
-        elif same:
+        else:
             self.deadly = self._kept.alone
+        if self.deadly is not None and not _is_left(self.deadly, positions):
+            self.deadly = None
         self._note = _Note(at, deaths, None, self._me, self._kept.store)
         self._polled = self._open = False
-        self._left = CAREFUL if deaths >= PATIENCE else 0
+        self._left = CAREFUL if deaths >= PATIENCE or self.deadly else 0
 
     async def polled(self, first: Place) -> None:
         """A record of the lane is about to be given out, the first since it was taken over, or the only one."""
@@ -110,3 +112,9 @@ class Suspect:
             self._name, msgspec.json.encode(self._kept), msgspec.json.encode(note)
         ):
             self._kept = note
+
+
+def _is_left(place: Place, positions: Mapping[tuple[str, int], int]) -> bool:
+    """Whether a record was not committed, whatever else was before it, one by one."""
+    topic, partition, offset = place
+    return positions.get((topic, partition), offset + 1) <= offset
