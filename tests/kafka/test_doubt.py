@@ -18,7 +18,6 @@ from dagger.backends.kafka import lane as lane_module
 from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.log import KafkaLog
 from dagger.backends.kafka.parcels import Parcels
-from dagger.backends.kafka.parcels import Parcels
 from dagger.engine.ports import Append, Entry, Outgoing, Position
 from dagger.engine.worker import Worker
 from dagger.errors import BackendUnavailable, Fenced
