@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from benchmarks.kafka_plain import PARTITIONS, Job, Lanes, Parcels, Put, Records, job_of, reading
 from benchmarks.kafka_script import Script
 from benchmarks.workflow import payments, shipments
+from dagger.engine.garbage import THRESHOLDS
 
 MARK: Final = "0" * 32
 """What stands beside an offset: as long as that of a worker."""
@@ -109,9 +110,10 @@ async def work(job: Job) -> None:
 
 
 def ready() -> None:
-    """What is there by now is no garbage, and is not looked through while it works."""
+    """What is there by now is no garbage, and is not looked through while it works: as in a worker."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*THRESHOLDS)
     print("ready", flush=True)
 
 

@@ -23,6 +23,7 @@ from dagger import Dagger
 from dagger.backends.kafka import KafkaBackend
 from dagger.core.state import STATUSES, State, Status
 from dagger.engine import worker
+from dagger.engine.garbage import seldom_collected
 from dagger.engine.ports import Batch
 from dagger.engine.worker import Local
 
@@ -77,8 +78,9 @@ async def work(job: Job) -> None:
     async with engine:
         while not engine._worker._owned:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.05)
-        print("ready", flush=True)
-        await engine.ended.wait()
+        with seldom_collected():  # as in main()
+            print("ready", flush=True)
+            await engine.ended.wait()
         print("done", engine.ended_s, flush=True)
         print("memory", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
         await asyncio.to_thread(sys.stdin.readline)

@@ -21,6 +21,7 @@ from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
+from dagger.engine.garbage import seldom_collected
 from dagger.engine.patience import Pauses, insist
 from dagger.engine.ports import Backend
 from dagger.engine.prepare import checked_choice, checked_settings
@@ -166,10 +167,11 @@ class Dagger(Client):
     async def _main(self) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
             async with self:
-                logger.info("working on %s", ", ".join(self._registry.names) or "no template")
-                async for received in signals:
-                    logger.info("received %s: leaving", received.name)
-                    break
+                with seldom_collected():
+                    logger.info("working on %s", ", ".join(self._registry.names) or "no template")
+                    async for received in signals:
+                        logger.info("received %s: leaving", received.name)
+                        break
 
     @override
     async def _open(self) -> None:

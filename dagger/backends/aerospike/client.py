@@ -236,11 +236,11 @@ class Expressions:
 class _Template:
     """A compiled expression, which is a list of tuples: operation, type, what is fixed, how many parts follow."""
 
-    def __init__(self, expression: Sequence[tuple[Any, Any, dict[str, Any] | None, Any]]) -> None:
+    def __init__(self, expression: Sequence[tuple[int, Any, dict[str, Any] | None, int]]) -> None:
         holes = [
             (at, name)
-            for at, (_, _, fixed, _) in enumerate(expression)
-            for name, value in (fixed or {}).items()
+            for at, part in enumerate(expression)
+            for name, value in (part[2] or {}).items()
             if value is _HOLE
         ]
         ((self._at, self._name),) = holes
