@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 from msgspec.structs import replace
 
 from dagger.backends.kafka import KafkaBackend, charter, metadata
@@ -62,7 +61,7 @@ async def delete_group(kafka: KafkaCluster, group: str) -> None:
 
     async with admin_of(kafka) as admin:
         node = await admin.find_coordinator(group)
-        client: AIOKafkaClient = admin._client
+        client = admin._client
         while (await client.send(node, DeleteGroupsRequest([group]))).results[0][1]:  # noqa: ASYNC110  # so
             await anyio.sleep(0.05)
 
@@ -166,14 +165,13 @@ class TestReplaced:
                 await admin.create_partitions({storage.prefix + TOPIC: NewPartitions(6)})
             await put(kafka, storage.prefix + TOPIC, 5, b"after")
             consumer = consumer_of(kafka_of(hands.backend))
-            found = list[bytes]()
+            found = await hands.poll()
             while not found:
                 await consumer._client.force_metadata_update()  # as happens every half minute
-                batch = await hands.poll()
-                found += [message.payload for message in batch.messages]
                 await hands.rest()
-            assert found == [b"after"]
-            await hands.commit(batch.messages)
+                found = await hands.poll()
+            assert [message.payload for message in found.messages] == [b"after"]
+            await hands.commit(found.messages)
             await hands.nothing_is_left()
         async with working(storage, TOPIC) as again:
             await again.log.append([Append(0, b"record")])
