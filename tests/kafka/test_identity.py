@@ -20,7 +20,7 @@ from dagger.backends.kafka.charter import Charter, Sources, agreed
 from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.options import options_of
 from dagger.backends.sqlite import store as sqlite_store
-from dagger.engine.ports import Append
+from dagger.engine.ports import Append, Batch
 from dagger.errors import BackendError
 from dagger.testing.contract.hands import alone, in_loop, note, working
 from tests.kafka.pins import pins
@@ -166,7 +166,7 @@ class TestReplaced:
                 await admin.create_partitions({storage.prefix + TOPIC: NewPartitions(6)})
             await put(kafka, storage.prefix + TOPIC, 5, b"after")
             consumer = consumer_of(kafka_of(hands.backend))
-            found = list[bytes]()
+            found, batch = list[bytes](), Batch((), ())
             while not found:
                 await consumer._client.force_metadata_update()  # as happens every half minute
                 batch = await hands.poll()
