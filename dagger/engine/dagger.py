@@ -239,7 +239,7 @@ class Dagger(Client):
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
-        self._leaving = anyio.Event()
+        self._leaving, self._rested, self._nap = anyio.Event(), anyio.Event(), anyio.CancelScope()
         self._tasks.leaving = False
         try:
             async with self._backend.log.join(), anyio.create_task_group() as group:
@@ -259,6 +259,12 @@ class Dagger(Client):
         raise failed  # what the backend said, as it has said it; without the group as its context
 
     async def _work(self) -> None:
+        try:
+            await self._work_on()
+        finally:
+            self._rested.set()
+
+    async def _work_on(self) -> None:
         pauses, is_sound = Pauses(), True
         while not self._leaving.is_set():
             try:
@@ -285,8 +291,9 @@ class Dagger(Client):
         due = self._worker.next_due
         left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
         least = EARLY_S if self._backend.log.is_early else 0.001
-        with anyio.move_on_after(None if left is None else max(left, least)):
-            await self._backend.log.wait()
+        with anyio.move_on_after(None if left is None else max(left, least)) as self._nap:
+            if not self._leaving.is_set():
+                await self._backend.log.wait()
 
     async def _drain(self) -> None:
         """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""
@@ -295,6 +302,11 @@ class Dagger(Client):
             await self._tasks.ended()
         self._tasks.leaving = True
         self._tasks.stop_all()
+        self._nap.cancel()
+        with anyio.move_on_after(self._grace_s):
+            await self._rested.wait()
+        if not self._rested.is_set():
+            return
         try:
             with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
                 while await self._worker.run_once():

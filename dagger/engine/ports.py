@@ -82,6 +82,9 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     owned: Mapping[int, int] | None = None
     """The partitions that are owned from here on, each with a number that is another one for each time it is taken;
     None where that is as the last poll told. Told anew after a `rewind`."""
+    committed: Mapping[int, int] = {}
+    """Told with `owned`: by partition, the last offset that is known to be committed. What is polled although it is not
+    behind that, because the store may have lost it, has been told of by everything that it ordered."""
     deadly: bool = False
     """Whether what is in it has ended its workers again and again, and nobody should look into it any more."""
 

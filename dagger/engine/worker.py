@@ -116,6 +116,7 @@ class Worker:
         try:
             if batch.owned is not None:
                 await self._own(batch.owned)
+                self._done.update(batch.committed)
             if batch:
                 await self._apply_all(batch)
         except BaseException:
@@ -229,7 +230,8 @@ class Worker:
         for partition, offset in done.items():
             offsets["", partition] = offset
         await self._log.commit(orders, offsets)
-        self._done.update(done)
+        for partition, offset in done.items():
+            self._done[partition] = max(offset, self._done.get(partition, -1))
         self._trim()
         states = list[State]()
         for key, loaded in dirty.items():
@@ -254,8 +256,9 @@ class Worker:
         to, event, offset = record.to, record.event, source.offset
         loaded = self._rows[to]
         cell = loaded.cell
+        is_told = offset <= self._done.get(source.partition, -1)
         if offset <= cell.offset:
-            return [entry for at, entry in cell.outbox if at == offset]
+            return [] if is_told else [entry for at, entry in cell.outbox if at == offset]
         if to in self._passed:
             return []
         if self._overgrown and to in self._overgrown:
@@ -270,6 +273,8 @@ class Worker:
             self._asked.pop(to, None)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
         entries = self._sorted(effects, to, home.state, local) if effects else []
+        if is_told:  # read again, for the store has lost it: what it ordered is out
+            entries = []
         if entries and not self._atomic:
             outbox += tuple([(offset, entry) for entry in entries])
         loaded.cell = Cell(offset, outbox, home)

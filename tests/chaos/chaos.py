@@ -31,7 +31,7 @@ from tests.chaos.site import WORKERS, Site
 from tests.chaos.workflow import Note, Order, chaos_order, orders
 
 WINDOW: Final = 30
-"""How many orders are under way."""
+"""How many orders are under way at least; of many orders, a fiftieth part."""
 STOPS_MAX: Final = 10
 """How often one is stopped until it is overtaken, for one fault."""
 PATIENCE_S: Final = 240.0
@@ -126,7 +126,7 @@ class Chaos:
                 if worker.is_lost:  # as whoever runs workers does
                     self.summary.ended.append(f"{worker.log}: {worker.last_line()}")
                     self.workers[number] = self.begin("worker", number)
-            wanted = min(self.total, self.done + WINDOW)
+            wanted = min(self.total, self.done + max(WINDOW, self.total // 50))
             if wanted > self.told:
                 self.told = wanted
                 self.submitter.tell(str(wanted))

@@ -115,14 +115,10 @@ def _median(times: Sequence[float]) -> str:
 
 
 def check(summary: Summary) -> None:
-    """What must hold after any chaos.
-
-    A store that is restarted may have lost what it had accepted, so the log is read again: only then may an id come
-    twice.
-    """
+    """What must hold after any chaos."""
     assert summary.wrong == []
     assert summary.completed == summary.total
-    assert summary.twice == [] or any(fault.sort == "store" for fault in summary.faults)
+    assert summary.twice == []
     assert summary.missing == []
     assert summary.disorder == []
     assert summary.left_over == []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import sys
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import anyio
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.group import LeaveGroupRequest
@@ -24,6 +27,7 @@ from dagger.errors import DaggerError
 from dagger.testing.contract import Storage
 from tests.contract.storages import delete
 from tests.servers.aerospike import empty
+from tests.servers.processes import Process
 
 
 class OnKafka(Storage):
@@ -37,15 +41,22 @@ class OnKafka(Storage):
         self._wipe = wipe
         self._more = more
         self.store_url: str | None = None
+        self.folder = Path()
+        """Where its files are, if it has some."""
         self.wipe()
 
     @override
     def wipe(self) -> None:
         self._wipe()
         self.prefix = f"t{uuid4().hex[:10]}."
-        self.url = f"kafka://{self._bootstrap}/contract?prefix={self.prefix}&partitions=4&session=6s{self._more}"
+        more = self._more if "session=" in self._more else f"&session=6s{self._more}"
+        self.url = f"kafka://{self._bootstrap}/contract?prefix={self.prefix}&partitions=4{more}"
         if self.store_url is not None:
             self.urls = (self.url, self.store_url)
+
+    def empty_store(self) -> None:
+        """Delete the records, and leave the rest. Nothing is open meanwhile."""
+        self._wipe()
 
     @override
     def backend(self) -> KafkaBackend:
@@ -128,7 +139,7 @@ def beside_sqlite(bootstrap: str, folder: Path, more: str = "") -> OnKafka:
     file = folder / "records.db"
     url = f"sqlite:///{file}"
     storage = OnKafka(bootstrap, lambda name: sqlite_store(url, name), lambda: delete(file), more)
-    storage.store_url = url
+    storage.store_url, storage.folder = url, folder
     storage.wipe()
     return storage
 
@@ -136,6 +147,28 @@ def beside_sqlite(bootstrap: str, folder: Path, more: str = "") -> OnKafka:
 def beside_aerospike(bootstrap: str, url: str, more: str = "") -> OnKafka:
     """With one set of Aerospike, whatever the application is called: it takes seconds to make its indexes."""
     return OnKafka(bootstrap, lambda name: aerospike_store(url, "kafka"), lambda: empty(url, "kafka"), more)
+
+
+@contextmanager
+def program(name: str, storage: OnKafka) -> Generator[Process]:
+    """A process, which is killed at the end."""
+    assert storage.store_url is not None
+    command = [sys.executable, "-m", "tests.kafka.programs", name, storage.url, storage.store_url]
+    process = Process(command, storage.folder / f"{name}-{uuid4().hex[:6]}.log")
+    try:
+        yield process
+    finally:
+        if process.exit is None:
+            process.kill()
+        else:
+            process.wait()
+
+
+async def says(process: Process, word: str) -> None:
+    """Wait until a process has printed something."""
+    while word not in process.log.read_text():
+        assert process.exit is None, process.last_lines()
+        await anyio.sleep(0.02)
 
 
 async def fails(test: Awaitable[None], why: str) -> None:

@@ -71,10 +71,10 @@ async def behind_its_own_commit(storage: OnKafka, patch: pytest.MonkeyPatch) -> 
         return {place: stale.get(place, mark) for place, mark in found.items()}
 
     async def commits(
-        self: Lane, entries: Any, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
+        self: Lane, parcels: Any, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
     ) -> None:
         before = await committed(self._cluster, group, offsets)
-        await commit(self, entries, offsets, group)
+        await commit(self, parcels, offsets, group)
         stale.update(before)
 
     async def takes(self: Lane) -> None:

@@ -33,7 +33,7 @@ class BrokerClock:
     def ask(self) -> bool:
         """Whether something should be appended now, to see the time."""
         now = self.now()
-        fresh = self._seen_s is not None and abs(now - self._seen_s) < TRUST_S
+        fresh = self._seen_s is not None and abs(now - self._seen_s) < TRUST_S and not self.is_wrong
         if fresh or (self._asked_s is not None and abs(now - self._asked_s) < ASK_S):
             return False
         self._asked_s = now

@@ -62,10 +62,15 @@ async def end(*stops: Stop) -> None:
 async def end_producer(producer: AIOKafkaProducer) -> None:
     """End a producer, of which batches may be left that nobody takes: then at least its connections."""
     await end(producer.stop, producer.client.close)
-    # What became of its last transaction is told to a future of its own, too, which would complain of not being asked.
-    last: object = getattr(getattr(producer, "_txn_manager", None), "_transaction_waiter", None)
-    if isinstance(last, asyncio.Future) and last.done() and not last.cancelled():
-        last.exception()
+    # What became of its last transaction, and of what it had not sent, is told to futures that nobody else can ask,
+    # and that would complain of it.
+    unsent: dict[object, list[object]] = getattr(getattr(producer, "_message_accumulator", None), "_batches", {})
+    for last in (
+        getattr(getattr(producer, "_txn_manager", None), "_transaction_waiter", None),
+        *(getattr(batch, "_drain_waiter", None) for batches in unsent.values() for batch in batches),
+    ):
+        if isinstance(last, asyncio.Future) and last.done() and not last.cancelled():
+            last.exception()
 
 
 async def end_consumer(consumer: AIOKafkaConsumer) -> None:

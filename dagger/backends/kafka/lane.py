@@ -90,6 +90,7 @@ class Lane:
                 self.is_sound = False
             else:
                 self.is_sound = True
+                self.suspect.committed()
                 self.positions.update({place: mark.offset for place, mark in offsets.items()})
                 return
 

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Final, TypeAlias
 
 import anyio
+import msgspec
 from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
@@ -113,7 +114,7 @@ class KafkaLog:
         assert own is not None, "the backend is open"
         await self._cluster.need(self._topics | self._published)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns)
+        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns, own.release)
         try:
             async with member.open():
                 self._member = member
@@ -190,14 +191,15 @@ class KafkaLog:
         return True
 
     async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
+        committed = {} if turns is None else own.committed()
         careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
         given = await member.take(1 if careful else limit)
-        if not given:
+        if careful and not given and await member.at_end():  # nothing may also mean: not fetched yet
             for suspect in careful:
                 suspect.at_end()
         taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
         if not taken:
-            return Batch((), (), turns)
+            return Batch((), (), turns, committed=committed)
         first = dict[int, ConsumerRecord]()
         for record in taken:
             first.setdefault(own.lane_of(record.partition), record)
@@ -207,13 +209,13 @@ class KafkaLog:
             suspect = own.lanes[number].suspect
             deadly = deadly or suspect.deadly == place
             await suspect.polled(place)
-        return self._batch(taken, turns, deadly)
+        return msgspec.structs.replace(self._batch(taken, deadly), owned=turns, committed=committed)
 
-    def _batch(self, taken: Sequence[ConsumerRecord], turns: Mapping[int, int] | None, deadly: bool) -> Batch:
+    def _batch(self, taken: Sequence[ConsumerRecord], deadly: bool) -> Batch:
         internal = [record for record in taken if record.topic == self._name]
         records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
         messages = [message_of(record, self._prefix) for record in taken if record.topic != self._name]
-        return Batch(records, messages, turns, deadly)
+        return Batch(records, messages, deadly=deadly)
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         member, own = self._member, self._own
@@ -241,7 +243,9 @@ class KafkaLog:
             sendable[own.lane_of(partition)] += await addressed(self._cluster, ordered)
         for (topic, partition), offset in offsets.items():
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
-            marks[own.lane_of(partition)][place] = OffsetAndMetadata(offset + 1, own.charter.id)
+            lane = own.lane_of(partition)
+            known = own.lanes[lane].positions.get(place, 0) if lane in own.lanes else 0
+            marks[lane][place] = OffsetAndMetadata(max(offset + 1, known), own.charter.id)  # it may be read again
         lanes = sendable.keys() | marks.keys()
         return {lane: (parcels_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}
 

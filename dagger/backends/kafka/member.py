@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -36,9 +36,17 @@ SLICE_MS: Final = 1000
 class Member(ConsumerRebalanceListener):
     """Polls what is assigned, from where it is told to go on."""
 
-    def __init__(self, cluster: Cluster, topics: Collection[str], owned: Callable[[], Collection[int]]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        topics: Collection[str],
+        owned: Callable[[], Collection[int]],
+        released: Callable[[], Awaitable[None]],
+    ) -> None:
         self._cluster = cluster
         self._owned = owned
+        self._released = released
+        """Is awaited before others may get what is owned."""
         self._place = cluster.options.place
         self.topics = frozenset(topics)
         self.assigned = frozenset[TopicPartition]()
@@ -100,6 +108,7 @@ class Member(ConsumerRebalanceListener):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._cluster.options.session * 0.6):
                 await self._done.wait()
+                await self._released()
         self._forget()
 
     @override

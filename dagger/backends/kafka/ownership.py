@@ -10,6 +10,7 @@ from collections.abc import Collection, Coroutine, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
+import anyio.lowlevel
 from aiokafka import OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.charter import Charter, Sources
@@ -18,7 +19,7 @@ from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.suspects import Suspect
 from dagger.engine.ports import StandaloneStore
-from dagger.errors import BackendUnavailable
+from dagger.errors import BackendError, BackendUnavailable
 
 logger: Final = logging.getLogger("dagger")
 
@@ -52,12 +53,13 @@ class Ownership:
             self.lanes.pop(gone).leave()
             self.turns.pop(gone, None)
             self._behind.pop(gone, None)
-        new = [lane for lane in sorted(mine) if lane not in self.lanes or not self.lanes[lane].is_sound]
-        for lane in new:
+        for lane in sorted(mine):
             if lane not in self.lanes:
                 self.lanes[lane] = Lane(self._cluster, lane, Suspect(self._store, lane, self._me))
-            self.turns.pop(lane, None)
-        await side_by_side(*(self.lanes[lane].take() for lane in new))
+            if not self.lanes[lane].is_sound:
+                self.turns.pop(lane, None)
+        new = sorted(mine - self.turns.keys())  # also those that were taken by a try that has failed behind that
+        await side_by_side(*(self.lanes[lane].take() for lane in new if not self.lanes[lane].is_sound))
         await self._positions(member, assigned)
         positions = {place: self.lanes[self.lane_of(place.partition)].positions[place] for place in assigned}
         by_lane = defaultdict[int, dict[tuple[str, int], int]](dict)
@@ -133,6 +135,10 @@ class Ownership:
         await self.caught_up({place.partition: back.get(place, positions[place]) for place in lost})
         return back
 
+    def committed(self) -> dict[int, int]:
+        """By lane, the last offset of the log that is committed, whatever is read again before it."""
+        return {lane: self.lanes[lane].positions[TopicPartition(self._log, lane)] - 1 for lane in self.turns}
+
     async def caught_up(self, offsets: Mapping[int, int]) -> None:
         """Lanes were read and committed up to these offsets: note those that are where they were before."""
         for lane in [lane for lane in offsets if lane in self._behind]:
@@ -141,22 +147,29 @@ class Ownership:
                 await self.lanes[lane].suspect.whole(incarnation)
                 del self._behind[lane]
 
+    async def release(self) -> None:
+        """Others may get some of it now: none of that has killed this worker."""
+        try:
+            await side_by_side(*(lane.suspect.left() for lane in self.lanes.values()))
+        except BackendError as error:
+            logger.warning("%s", error)  # what it says is enough
+
     async def leave(self) -> None:
         """Let others have everything."""
-        lanes = list(self.lanes.values())
+        await self.release()
+        for lane in self.lanes.values():
+            lane.leave()
         self.lanes.clear()
         self.turns.clear()
-        for lane in lanes:
-            lane.leave()
-        try:
-            await side_by_side(*(lane.suspect.left() for lane in lanes))
-        except BackendUnavailable as error:
-            logger.warning("%s", error)  # what it says is enough
 
 
 async def side_by_side(*calls: Coroutine[Any, Any, None]) -> None:
     """Make calls at once, and wait for all of them; of what they have raised, the gravest is raised."""
-    answers = await asyncio.gather(*calls, return_exceptions=True)
+    try:
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+    except asyncio.CancelledError:
+        await anyio.lowlevel.checkpoint()  # says whose cancelling it is, which gather may forget
+        raise
     failures = [answer for answer in answers if isinstance(answer, BaseException)]
     gravest = [*(one for one in failures if not isinstance(one, BackendUnavailable)), *failures]
     for failure in gravest:

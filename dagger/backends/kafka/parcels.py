@@ -112,7 +112,15 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
 async def _ship(
     producer: AIOKafkaProducer, builder: BatchBuilder, place: TopicPartition
 ) -> asyncio.Future[RecordMetadata]:
-    return await producer.send_batch(builder, place.topic, partition=place.partition)
+    future = await producer.send_batch(builder, place.topic, partition=place.partition)
+    future.add_done_callback(_heard)
+    return future
+
+
+def _heard(future: asyncio.Future[RecordMetadata]) -> None:
+    """Nobody waits for what is behind a failure; it is not to complain of that."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def addressed(cluster: Cluster, entries: Sequence[Entry]) -> Sequence[Entry]:

@@ -47,7 +47,7 @@ class Suspect:
         self._me = me
         self._name = f"lane/{lane}"
         self._kept = self._note = _Note()
-        self._polled = False
+        self._polled = self._open = False
         self._left = 0
         self.deadly: Place | None = None
         """What has ended its worker though it was alone."""
@@ -70,11 +70,13 @@ class Suspect:
         deaths = self._kept.deaths if same else 0
         if self._kept.by == self._me:  # it lives, so nothing has killed it
             deaths -= self._polled and same
-        elif same:
+        else:
             self.deadly = self._kept.alone
+        if self.deadly is not None and not _is_left(self.deadly, positions):
+            self.deadly = None
         self._note = _Note(at, deaths, None, self._me, self._kept.store)
-        self._polled = False
-        self._left = CAREFUL if deaths >= PATIENCE else 0
+        self._polled = self._open = False
+        self._left = CAREFUL if deaths >= PATIENCE or self.deadly else 0
 
     async def polled(self, first: Place) -> None:
         """A record of the lane is about to be given out, the first since it was taken over, or the only one."""
@@ -83,11 +85,16 @@ class Suspect:
             await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1, alone=first))
         elif not self._polled:
             await self._keep(msgspec.structs.replace(self._note, deaths=self._note.deaths + 1))
-        self._polled = True
+        self._polled = self._open = True
+
+    def committed(self) -> None:
+        """What was polled is committed."""
+        self._open = False
 
     async def left(self) -> None:
-        """The lane is left in order: nothing was killed."""
-        if self._polled:
+        """The lane is left in order: nothing was killed by what was polled and not committed."""
+        if self._open:
+            self._open = self._polled = False
             await self._keep(self._note)
 
     async def whole(self, incarnation: str) -> None:
@@ -105,3 +112,9 @@ class Suspect:
             self._name, msgspec.json.encode(self._kept), msgspec.json.encode(note)
         ):
             self._kept = note
+
+
+def _is_left(place: Place, positions: Mapping[tuple[str, int], int]) -> bool:
+    """Whether a record was not committed, whatever else was before it, one by one."""
+    topic, partition, offset = place
+    return positions.get((topic, partition), offset + 1) <= offset

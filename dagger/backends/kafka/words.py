@@ -50,7 +50,7 @@ def our_words(place: str) -> Generator[None]:
     """What a client raises in here comes out as one of ours."""
     try:
         yield
-    except (errors.KafkaError, OSError, TimeoutError, AssertionError, ValueError) as error:
+    except (errors.KafkaError, errors.IllegalOperation, OSError, TimeoutError, AssertionError, ValueError) as error:
         # Some of aiokafka's own states are only asserted.
         raise told(error, place) from error
 

@@ -1,0 +1,253 @@
+"""Whatever offsets refer to is known by its identity: what was replaced is refused, and never taken for what it was.
+
+Taken for it, what is read from 0 on would pass for duplicates. Two tests show that with the identities left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from msgspec.structs import replace
+
+from dagger.backends.kafka import KafkaBackend, charter, metadata
+from dagger.backends.kafka.charter import Charter, Sources, agreed
+from dagger.backends.kafka.metadata import TopicInfo
+from dagger.backends.kafka.options import options_of
+from dagger.backends.sqlite import store as sqlite_store
+from dagger.engine.ports import Append
+from dagger.errors import BackendError
+from dagger.testing.contract.hands import alone, in_loop, note, working
+from tests.kafka.pins import pins
+from tests.kafka.stage import OnKafka, consumer_of, fails, kafka_of
+from tests.servers.kafka import KafkaCluster
+
+needs_kafka = [pytest.mark.slow, pytest.mark.kafka]
+
+TOPIC = "ORDERS"
+OPTIONS = options_of("kafka://h/app")
+LOG = TopicInfo("app.log", "log-id", 4)
+NOTES = TopicInfo("notes", "notes-id", 8)
+
+
+@asynccontextmanager
+async def admin_of(kafka: KafkaCluster) -> AsyncGenerator[Any]:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def remake(kafka: KafkaCluster, topic: str, partitions: int = 4) -> None:
+    """Delete a topic, and make another of its name as soon as it is gone."""
+    from aiokafka.admin import NewTopic
+
+    async with admin_of(kafka) as admin:
+        assert [error[1] for error in (await admin.delete_topics([topic])).topic_error_codes] == [0]
+        while (await admin.create_topics([NewTopic(topic, partitions, 1)])).topic_errors[0][1]:  # noqa: ASYNC110  # so
+            await anyio.sleep(0.05)
+
+
+async def delete_group(kafka: KafkaCluster, group: str) -> None:
+    from aiokafka.protocol.admin import DeleteGroupsRequest
+
+    async with admin_of(kafka) as admin:
+        node = await admin.find_coordinator(group)
+        client: AIOKafkaClient = admin._client
+        while (await client.send(node, DeleteGroupsRequest([group]))).results[0][1]:  # noqa: ASYNC110  # so
+            await anyio.sleep(0.05)
+
+
+async def consumed(storage: OnKafka, count: int = 3) -> None:
+    """A worker has read and committed some messages, and left."""
+    async with alone(storage, TOPIC) as hands:
+        await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(count)])
+        await hands.commit(await hands.messages(count))
+
+
+async def refused(storage: OnKafka, why: str) -> None:
+    """Who comes is refused, when it opens or when it begins."""
+    with pytest.raises(BackendError, match=why):
+        async with alone(storage, TOPIC) as hands:
+            await hands.messages(1)
+
+
+async def topic_made_again(kafka: KafkaCluster, storage: OnKafka) -> None:
+    await consumed(storage)
+    await remake(kafka, storage.prefix + TOPIC)
+    await refused(storage, rf"'{storage.prefix}{TOPIC}' was deleted and made again")
+
+
+async def group_deleted(kafka: KafkaCluster, storage: OnKafka) -> None:
+    await consumed(storage)
+    await delete_group(kafka, f"{storage.prefix}contract")
+    await refused(storage, "the group's offset of partition .* is gone")
+
+
+class TestReplaced:
+    pytestmark = needs_kafka
+
+    @in_loop
+    async def test_a_topic_that_was_made_again(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await topic_made_again(kafka, storage)
+
+    @in_loop
+    async def test_would_be_taken_for_the_one_before(
+        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        info = metadata.TopicInfo
+        monkeypatch.setattr(metadata, "TopicInfo", lambda name, id, partitions: info(name, "the same", partitions))
+        await fails(topic_made_again(kafka, storage), "Regex pattern did not match")
+
+    @in_loop
+    async def test_a_group_whose_offsets_are_gone(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await group_deleted(kafka, storage)
+
+    @in_loop
+    async def test_would_be_a_group_that_begins(
+        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def begun(*_: Any) -> None:
+            pass
+
+        monkeypatch.setattr(charter.Sources, "begun", begun)
+        with pytest.raises(BaseException, match=r"DID NOT RAISE|expected 1 messages, got"):
+            await group_deleted(kafka, storage)
+
+    @in_loop
+    async def test_the_log_that_was_made_again(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await consumed(storage)
+        await remake(kafka, storage.prefix + "contract.log")
+        await refused(storage, "was deleted and made again since the records of the store")
+
+    @in_loop
+    async def test_the_log_with_more_partitions(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        from aiokafka.admin.new_partitions import NewPartitions
+
+        await consumed(storage)
+        async with admin_of(kafka) as admin:
+            await admin.create_partitions({storage.prefix + "contract.log": NewPartitions(6)})
+        storage.url = storage.url.replace("&partitions=4", "")
+        await refused(storage, r"contract\.log' had 4 partitions, and has 6")
+
+    @in_loop
+    async def test_a_store_that_was_emptied(self, storage: OnKafka) -> None:
+        await consumed(storage)
+        storage.empty_store()
+        await refused(storage, "was committed beside another store")
+
+    @in_loop
+    async def test_two_applications_on_one_store(self, storage: OnKafka) -> None:
+        await consumed(storage)
+        assert storage.store_url is not None
+        other = options_of(storage.url.replace("/contract?", "/other?"))
+        backend = KafkaBackend(other, sqlite_store(storage.store_url, f"{storage.prefix}contract"))
+        with pytest.raises(BackendError, match=r"has the records of application '.*contract', not '.*other'"):
+            async with backend.open():
+                raise AssertionError("it goes on")
+
+    @in_loop
+    async def test_partitions_that_are_added_to_a_topic_are_read(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        from aiokafka.admin.new_partitions import NewPartitions
+
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([note(TOPIC, "k", b"before")])
+            await hands.commit(await hands.messages(1))
+            async with admin_of(kafka) as admin:
+                await admin.create_partitions({storage.prefix + TOPIC: NewPartitions(6)})
+            await put(kafka, storage.prefix + TOPIC, 5, b"after")
+            consumer = consumer_of(kafka_of(hands.backend))
+            found = list[bytes]()
+            while not found:
+                await consumer._client.force_metadata_update()  # as happens every half minute
+                batch = await hands.poll()
+                found += [message.payload for message in batch.messages]
+                await hands.rest()
+            assert found == [b"after"]
+            await hands.commit(batch.messages)
+            await hands.nothing_is_left()
+        async with working(storage, TOPIC) as again:
+            await again.log.append([Append(0, b"record")])
+            assert len(await again.records(1)) == 1
+
+
+async def put(kafka: KafkaCluster, topic: str, partition: int, value: bytes) -> None:
+    """A message of another program, that knows the new partitions."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all")
+    await producer.start()
+    try:
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=b"k", value=value)
+        await (await producer.send_batch(batch, topic, partition=partition))
+    finally:
+        await producer.stop()
+
+
+class TestCharter:
+    """What it compares, without a broker."""
+
+    @pytest.mark.parametrize(
+        ("changed", "why"),
+        [
+            ({"application": "other"}, "has the records of application 'app', not 'other'"),
+            ({"cluster": "other"}, "the store belongs to the cluster 'one', and this is 'other'"),
+            ({"log": replace(LOG, id="new")}, "'app.log' was deleted and made again"),
+            ({"log": replace(LOG, partitions=6)}, "'app.log' had 4 partitions, and has 6"),
+        ],
+    )
+    def test_what_does_not_belong_together_is_refused(self, changed: dict[str, Any], why: str) -> None:
+        async def run() -> None:
+            store = pins()
+            first = await agreed(store, OPTIONS, "one", LOG)
+            assert await agreed(store, OPTIONS, "one", LOG) == first
+            options = replace(OPTIONS, application=changed.get("application", "app"))
+            with pytest.raises(BackendError, match=why):
+                await agreed(store, options, changed.get("cluster", "one"), changed.get("log", LOG))
+
+        anyio.run(run)
+
+    @pytest.mark.parametrize(
+        ("topic", "noted", "why"),
+        [
+            (replace(NOTES, id="new"), lambda one: one.id, "'notes' was deleted and made again"),
+            (replace(NOTES, id="new"), lambda _: None, "'notes' was deleted and made again"),
+            (NOTES, lambda _: None, "the group's offset of partition 3 of 'notes' is gone"),
+            (NOTES, lambda _: "another", "the offset of partition 3 of 'notes' was committed beside another store"),
+        ],
+    )
+    def test_what_offsets_no_longer_refer_to_is_refused(
+        self, topic: TopicInfo, noted: Callable[[Charter], str | None], why: str
+    ) -> None:
+        async def run() -> None:
+            store = pins()
+            ours = await agreed(store, OPTIONS, "one", LOG)
+            sources = Sources(store, OPTIONS, ours)
+            await sources.check(NOTES, 3, None)
+            await sources.begun("notes", 3)
+            for again in (sources, Sources(store, OPTIONS, ours)):
+                await again.check(NOTES, 3, ours.id)
+                with pytest.raises(BackendError, match=why):
+                    await again.check(topic, 3, noted(ours))
+
+        anyio.run(run)
+
+    def test_partitions_that_are_new_begin(self) -> None:
+        async def run() -> None:
+            store = pins()
+            ours = await agreed(store, OPTIONS, "one", LOG)
+            sources = Sources(store, OPTIONS, ours)
+            await sources.check(NOTES, 3, None)
+            await sources.begun("notes", 3)
+            await sources.check(replace(NOTES, partitions=12), 11, None)
+            await sources.begun("notes", 11)
+
+        anyio.run(run)

@@ -1,0 +1,140 @@
+"""What a broker will never take goes to the dead letters with the reason; everything else of its transaction is sent.
+
+With nothing known for a refusal for ever, or with topics not looked for first, the same tests fail: the lane would try
+again for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from dagger.backends.kafka import log as log_module
+from dagger.backends.kafka import parcels
+from dagger.engine.ports import Append, Entry, Outgoing, TopicRecord
+from dagger.errors import BackendError
+from dagger.testing.contract.driver import messages_of
+from dagger.testing.contract.hands import Hands, alone, datas, in_loop, note
+from tests.kafka.stage import OnKafka, beside_sqlite, fails
+from tests.servers.kafka import KafkaCluster
+
+pytestmark = [pytest.mark.slow, pytest.mark.kafka]
+
+DEAD = "contract.dead-letter"
+ROOM = 2_000
+"""How much the topic `small` takes at a time."""
+
+
+async def make(kafka: KafkaCluster, topic: str, **configs: str) -> None:
+    """A topic made by hand."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap)
+    await admin.start()
+    try:
+        named = {name.replace("_", "."): value for name, value in configs.items()}
+        answer = await admin.create_topics([NewTopic(topic, 4, 1, None, named)])
+        assert [error[1] for error in answer.topic_errors] == [0]
+    finally:
+        await admin.close()
+
+
+async def payloads(hands: Hands, topic: str, *keys: str) -> list[bytes]:
+    return [message.payload for message in await messages_of(hands.backend, topic, set(keys), f"read {topic}")]
+
+
+async def letters(hands: Hands, *keys: str) -> list[TopicRecord]:
+    return await messages_of(hands.backend, DEAD, set(keys), f"read {keys}")
+
+
+async def ordered(hands: Hands, entries: Sequence[Entry]) -> None:
+    """One record orders all that, and the lane goes on."""
+    await hands.log.append([Append(0, b"record")])
+    await hands.commit(await hands.records(1), entries)
+    await hands.nothing_is_left()
+
+
+async def too_large(kafka: KafkaCluster, storage: OnKafka) -> None:
+    await make(kafka, f"{storage.prefix}small", max_message_bytes=str(ROOM))
+    some = [note("small", "k", b"%d" % number + bytes(ROOM // 4), id=str(number)) for number in range(6)]
+    large = Outgoing("small", "k", b"large" + bytes(3 * ROOM), {"dagger-id": "x"})
+    async with alone(storage) as hands:
+        await ordered(hands, [*some[:3], large, note("other", "k", b"other"), *some[3:]])
+        assert await payloads(hands, "small", "k") == [entry.payload for entry in some]
+        assert await payloads(hands, "other", "k") == [b"other"]
+        (letter,) = await letters(hands, "k")
+        assert letter.payload == large.payload[: parcels.ROOM]
+        assert letter.headers["dagger-topic"] == "small"
+        assert letter.headers["dagger-id"] == "x"
+        assert letter.headers["dagger-size"] == str(len(large.payload))
+        assert "MessageSizeTooLarge" in letter.headers["dagger-reason"]
+
+
+async def no_such_topic(storage: OnKafka) -> None:
+    async with alone(storage) as hands:
+        sent = [note("no such topic", "k", b"no"), note("other", "k", b"other"), note("nor/this", "k", b"neither")]
+        await ordered(hands, sent)
+        assert await payloads(hands, "other", "k") == [b"other"]
+        first, second = await letters(hands, "k")
+        assert (first.payload, second.payload) == (b"no", b"neither")
+        assert "does not take that name" in first.headers["dagger-reason"]
+
+
+class TestNeverTaken:
+    @in_loop
+    async def test_one_is_too_large_for_its_topic(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await too_large(kafka, storage)
+
+    @in_loop
+    async def test_would_be_tried_for_ever(
+        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(parcels, "REFUSALS", ())
+        await fails(too_large(kafka, storage), "MessageSizeTooLarge")
+
+    @in_loop
+    async def test_one_is_too_large_for_the_log(self, storage: OnKafka) -> None:
+        huge = b"huge" + bytes(1_200_000)
+        async with alone(storage) as hands:
+            await hands.log.append([Append(0, b"record")])
+            await hands.commit(await hands.records(1), [Append(1, b"a"), Append(1, huge), Append(1, b"b")])
+            assert datas(await hands.records(2)) == [b"a", b"b"]
+            (letter,) = await letters(hands, "")
+            assert letter.payload == huge[: parcels.ROOM]
+            assert letter.headers["dagger-partition"] == "1"
+
+    @in_loop
+    async def test_one_that_is_appended_is_refused_and_others_are_not(self, storage: OnKafka) -> None:
+        async with alone(storage) as hands:
+            with pytest.raises(BackendError, match="MessageSizeTooLarge"):
+                await hands.log.append([Append(0, bytes(1_200_000))])
+            await hands.nothing_is_left()
+
+    @in_loop
+    async def test_its_topic_is_none(self, storage: OnKafka) -> None:
+        await no_such_topic(storage)
+
+    @in_loop
+    async def test_would_stop_the_lane(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def addressed(cluster: Any, entries: Sequence[Entry]) -> Sequence[Entry]:
+            await cluster.need({cluster.options.prefix + one.topic for one in entries if isinstance(one, Outgoing)})
+            return entries
+
+        monkeypatch.setattr(log_module, "addressed", addressed)
+        await fails(no_such_topic(storage), "does not take that name")
+
+    @in_loop
+    async def test_its_topic_may_not_be_made(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        strict = beside_sqlite(kafka.bootstrap, storage.folder, "&create=no")
+        with pytest.raises(BackendError, match=r"has no topic .*contract\.log'; create it"):
+            async with alone(strict):
+                raise AssertionError("its log is not there")
+        for topic in ("contract.log", DEAD, "other"):
+            await make(kafka, strict.prefix + topic)
+        async with alone(strict) as hands:
+            await ordered(hands, [note("unknown", "k", b"no"), note("other", "k", b"other")])
+            assert await payloads(hands, "other", "k") == [b"other"]
+            (letter,) = await letters(hands, "k")
+            assert letter.payload == b"no"
+            assert "has no topic" in letter.headers["dagger-reason"]

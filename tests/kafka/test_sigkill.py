@@ -1,0 +1,82 @@
+"""A transaction that a worker leaves open when it is killed, holds readers up only until its lane is taken over.
+
+Else it would be for as long as `transaction` says: here ten minutes, of which no test waits one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from dagger.backends.kafka import lane as lane_module
+from dagger.engine.ports import Append
+from dagger.testing.contract.hands import Hands, in_loop, note
+from tests.kafka.programs import OPEN
+from tests.kafka.stage import OnKafka, beside_sqlite, fails, program, says
+from tests.servers.kafka import KafkaCluster
+
+pytestmark = [pytest.mark.slow, pytest.mark.kafka]
+
+
+@pytest.fixture
+def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
+    return beside_sqlite(kafka.bootstrap, tmp_path, "&transaction=600s")
+
+
+async def readable(kafka: KafkaCluster, topic: str) -> tuple[int, int]:
+    """How many records the partitions of a topic have, as all see them, and as who waits for commits does."""
+    ends = list[int]()
+    for level in ("read_uncommitted", "read_committed"):
+        consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap, isolation_level=level)
+        await consumer.start()
+        try:
+            found = await consumer.end_offsets([TopicPartition(topic, partition) for partition in range(4)])
+            ends.append(sum(found.values()))
+        finally:
+            await consumer.stop()
+    return ends[0], ends[1]
+
+
+async def killed_amid_a_transaction(kafka: KafkaCluster, storage: OnKafka) -> None:
+    backend = storage.backend()
+    topic = storage.prefix + OPEN
+    async with backend.open():
+        await backend.log.append([Append(0, b"record")])
+        with program("open", storage) as process:
+            await says(process, "open")
+            process.kill()
+        await backend.log.append([note(OPEN, "k", b"behind it")])
+        everything, committed = await readable(kafka, topic)
+        assert everything - committed >= 2, "readers are held up"
+        async with backend.log.join():
+            hands = Hands(backend)
+            records = await hands.records(1)
+            assert len(hands.owned) == 4
+            everything, committed = await readable(kafka, topic)
+            assert everything == committed, "readers go on"
+            await hands.commit(records, [note(OPEN, "k", b"once")])
+            reader = backend.log.reader(OPEN, "somebody")
+            found = list[bytes]()
+            while len(found) < 2:
+                found += [message.payload for message in await reader.read(10)]
+            assert found == [b"behind it", b"once"]
+
+
+class TestSigkill:
+    @in_loop
+    async def test_readers_go_on_once_the_lane_is_taken_over(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await killed_amid_a_transaction(kafka, storage)
+
+    @in_loop
+    async def test_readers_would_wait_for_the_timeout(
+        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def producer(transactional_id: str, **settings: Any) -> AIOKafkaProducer:
+            return AIOKafkaProducer(transactional_id=f"{uuid4()}.{transactional_id}", **settings)
+
+        monkeypatch.setattr(lane_module, "AIOKafkaProducer", producer)
+        await fails(killed_amid_a_transaction(kafka, storage), "readers go on")
