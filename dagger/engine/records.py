@@ -9,7 +9,8 @@ import msgspec
 
 from dagger.core.events import Event
 from dagger.core.home import EMPTY, Home
-from dagger.engine.ports import Entry
+from dagger.engine.fans import Fan, Kept
+from dagger.engine.ports import Append, Entry
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -19,7 +20,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     event: Event
 
 
-Outbox: TypeAlias = tuple[tuple[int, Entry], ...]
+Outbox: TypeAlias = tuple[tuple[int, Kept], ...]
 """What steps ordered, each with the offset of the record that it was a step of."""
 
 
@@ -42,3 +43,10 @@ decode_cell: Final = msgspec.msgpack.Decoder(Cell).decode
 def partition_of(key: str, partitions: int) -> int:
     """The home partition of a key."""
     return zlib.crc32(key.encode()) % partitions
+
+
+def unfolded(kept: Kept, partitions: int) -> list[Entry]:
+    """The entries of what is in an outbox."""
+    if type(kept) is not Fan:
+        return [kept]
+    return [Append(partition_of(to, partitions), encode_record(Record(to, kept.event))) for to in kept.to]

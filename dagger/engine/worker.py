@@ -24,6 +24,7 @@ from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
 from dagger.core.state import STATUSES, State
 from dagger.engine.clock import Clock
+from dagger.engine.fans import folded
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
 from dagger.engine.ports import (
     Append,
@@ -44,6 +45,7 @@ from dagger.engine.records import (
     encode_cell,
     encode_record,
     partition_of,
+    unfolded,
 )
 from dagger.engine.refusals import Passed, TooLarge, refusal
 from dagger.engine.registry import Registry
@@ -258,7 +260,7 @@ class Worker:
         cell = loaded.cell
         is_told = offset <= self._done.get(source.partition, -1)
         if offset <= cell.offset:
-            return [] if is_told else [entry for at, entry in cell.outbox if at == offset]
+            return [] if is_told else self._ordered(cell.outbox, offset)
         if to in self._passed:
             return []
         if self._overgrown and to in self._overgrown:
@@ -276,7 +278,7 @@ class Worker:
         if is_told:  # read again, for the store has lost it: what it ordered is out
             entries = []
         if entries and not self._atomic:
-            outbox += tuple([(offset, entry) for entry in entries])
+            outbox += tuple([(offset, kept) for kept in folded(entries, effects)])
         loaded.cell = Cell(offset, outbox, home)
         loaded.partition = source.partition
         dirty[to] = loaded
@@ -291,6 +293,10 @@ class Worker:
             return []
         headers = {"dagger-reason": f"{type(error).__name__.strip('_')}: {error}", "dagger-to": record.to}
         return [Outgoing(DEAD_LETTERS, record.to, encode_record(record), headers)]
+
+    def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:
+        """What the step of a record has ordered."""
+        return [entry for at, kept in outbox if at == offset for entry in unfolded(kept, self._log.partitions)]
 
     def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
         done = self._done.get(partition, -1)

@@ -1,0 +1,43 @@
+"""One event for many homes, written down once: a message that thousands of instances wait for at one key.
+
+What a step has ordered is in its row until it is committed. The record of each home would repeat the whole event there,
+and the row of a key with many subscribers would be larger than a store takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Final, TypeAlias, final
+
+import msgspec
+
+from dagger.core.effects import Effect, Send
+from dagger.core.events import Event
+from dagger.engine.ports import Append, Entry
+
+FEW: Final = 8
+"""So many records of one event are written down as they are."""
+
+
+@final
+class Fan(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """Records of one event, for the homes of several keys, in this order."""
+
+    event: Event
+    to: tuple[str, ...]
+
+
+Kept: TypeAlias = Entry | Fan
+
+
+def folded(entries: Sequence[Entry], effects: Iterable[Effect]) -> Sequence[Kept]:
+    """The entries that effects have led to, with those of one event as one."""
+    if len(entries) < FEW:
+        return entries
+    sends = [effect for effect in effects if type(effect) is Send]
+    fans = [[*some] for _, some in groupby(sends, lambda send: id(send.event))]
+    if len(fans) * FEW > len(sends):
+        return entries
+    others = [entry for entry in entries if type(entry) is not Append]
+    return [*(Fan(some[0].event, tuple([send.to for send in some])) for some in fans), *others]

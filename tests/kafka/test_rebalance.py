@@ -1,0 +1,155 @@
+"""Partitions move while there is work: whatever is stashed of those that are gone is dropped, nothing is lost.
+
+aiokafka rebalances beside whatever its user does, so what is committed may not be assigned any more. Workers commit in
+the transactions of their lanes, and readers commit explicit offsets of what is assigned to them, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import pytest
+
+from dagger.backends.kafka.member import Member
+from dagger.backends.kafka.reader import KafkaReader
+from dagger.engine.ports import Append, Entry, Position
+from dagger.errors import BackendUnavailable, Fenced
+from dagger.testing.contract.driver import messages_of
+from dagger.testing.contract.hands import Hands, alone, in_loop, note, offsets_of, working
+from tests.kafka.stage import OnKafka, fails, kafka_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.kafka]
+
+PARTITIONS = 4
+EACH = 12
+OUT = "OUT"
+KEYS = [str(partition) for partition in range(PARTITIONS)]
+
+
+async def work(hands: Hands, done: Counter[str]) -> None:
+    """Publish a message for each record of a small poll, of what is owned."""
+    try:
+        batch = await hands.poll(5)
+        orders = defaultdict[Position, list[Entry]](list)
+        for record in batch.records:
+            assert record.partition in hands.owned, "it is another's"
+            orders["", record.partition].append(note(OUT, str(record.partition), record.data))
+        if batch:
+            await hands.log.commit(orders, offsets_of(batch.records))
+            done.update(str(record.partition) for record in batch.records)
+        else:
+            await hands.rest()
+    except (BackendUnavailable, Fenced):
+        await hands.log.rewind()
+
+
+async def stash(hands: Hands) -> None:
+    """Let a member have fetched ahead some of each partition."""
+    member = kafka_of(hands.backend).log._member
+    assert member is not None
+    while len({record.partition for record in member._stash}) < PARTITIONS:
+        member._keep(await member._consumer.getmany(timeout_ms=10, max_records=8))
+
+
+async def moved_amid_work(storage: OnKafka) -> None:
+    done = Counter[str]()
+    async with alone(storage) as one:
+        await one.log.append([Append(p, b"%d" % number) for number in range(EACH) for p in range(PARTITIONS)])
+        await stash(one)
+        for _ in range(2):  # another comes, and leaves
+            async with working(storage) as other:
+                while not (len(one.owned) == len(other.owned) == PARTITIONS // 2):
+                    await work(one, done)
+                    await work(other, done)
+                await work(other, done)
+        while done.total() < EACH * PARTITIONS:
+            await work(one, done)
+        assert done == dict.fromkeys(KEYS, EACH)
+        found = defaultdict[str | None, list[bytes]](list)
+        for message in await messages_of(one.backend, OUT, set(KEYS)):
+            found[message.key].append(message.payload)
+        assert found == {key: [b"%d" % number for number in range(EACH)] for key in KEYS}
+
+
+@asynccontextmanager
+async def reading(storage: OnKafka) -> AsyncGenerator[tuple[Hands, KafkaReader]]:
+    """Somebody who reads the topic, for a group of its own."""
+    backend = storage.backend()
+    async with backend.open():
+        yield Hands(backend), backend.log.reader(OUT, f"{storage.prefix}readers")
+
+
+async def read_by_two(storage: OnKafka) -> None:
+    """The second comes while the first has read everything, and committed nothing of it."""
+    seen = Counter[bytes]()
+
+    async def read(reader: KafkaReader) -> None:
+        seen.update(message.payload for message in await reader.read(100))
+
+    first, later = [[note(OUT, str(n), b"%s %d" % (when, n)) for n in range(40)] for when in (b"first", b"later")]
+    async with reading(storage) as (one, reader), reading(storage) as (_, second):
+        await one.log.append(first)
+        while len(seen) < len(first):
+            await read(reader)
+        async with anyio.create_task_group() as group:
+
+            async def goes_on() -> None:
+                while True:
+                    await read(second)
+
+            group.start_soon(goes_on)
+            while len(assigned(reader)) != PARTITIONS // 2:  # noqa: ASYNC110  # no event tells it
+                await anyio.sleep(0.02)
+            await one.log.append(later)
+            while len(seen) < len(first) + len(later):
+                await read(reader)
+            group.cancel_scope.cancel()
+    assert seen.keys() == {message.payload for message in [*first, *later]}
+
+
+def assigned(reader: KafkaReader) -> set[Any]:
+    return reader._consumer.assignment() if reader._consumer is not None else set()
+
+
+def nothing_dropped(patch: pytest.MonkeyPatch) -> None:
+    """What was stashed is given out whatever is owned by then."""
+
+    def forget(self: Member) -> None:
+        self._running = frozenset()
+
+    patch.setattr(Member, "_forget", forget)
+
+
+class TestWorkers:
+    @in_loop
+    async def test_everything_is_done_once(self, storage: OnKafka) -> None:
+        await moved_amid_work(storage)
+
+    @pytest.mark.parametrize("broken", [nothing_dropped])
+    @in_loop
+    async def test_would_work_on_what_is_anothers(
+        self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None]
+    ) -> None:
+        broken(monkeypatch)
+        await fails(moved_amid_work(storage), "assert ")
+
+
+class TestReaders:
+    @in_loop
+    async def test_nothing_is_lost(self, storage: OnKafka) -> None:
+        await read_by_two(storage)
+
+    @in_loop
+    async def test_would_fail_for_what_is_not_assigned(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def commit(self: KafkaReader, consumer: Any) -> None:
+            if self._read:
+                await consumer.commit(self._read)
+            self._read.clear()
+            self._again.clear()
+
+        monkeypatch.setattr(KafkaReader, "_commit", commit)
+        await fails(read_by_two(storage), "not assigned")
