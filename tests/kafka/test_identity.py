@@ -12,7 +12,6 @@ from typing import Any
 import anyio
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 from msgspec.structs import replace
 
 from dagger.backends.kafka import KafkaBackend, charter, metadata
@@ -62,7 +61,7 @@ async def delete_group(kafka: KafkaCluster, group: str) -> None:
 
     async with admin_of(kafka) as admin:
         node = await admin.find_coordinator(group)
-        client: AIOKafkaClient = admin._client
+        client: Any = admin._client
         while (await client.send(node, DeleteGroupsRequest([group]))).results[0][1]:  # noqa: ASYNC110  # so
             await anyio.sleep(0.05)
 
