@@ -51,6 +51,9 @@ async def stash(hands: Hands) -> None:
     """Let a member have fetched ahead some of each partition."""
     member = kafka_of(hands.backend).log._member
     assert member is not None
+    while member._waiting is not None:  # it would take some of the records beside this, and keep them later
+        await anyio.sleep(0.01)
+        member._collect()
     while len({record.partition for record in member._stash}) < PARTITIONS:
         member._keep(await member._consumer.getmany(timeout_ms=10, max_records=8))
 
