@@ -100,16 +100,17 @@ async def read_by_two(storage: OnKafka) -> None:
             await read(reader)
         async with anyio.create_task_group() as group:
 
-            async def goes_on() -> None:
+            async def goes_on(reader: KafkaReader) -> None:
                 while True:
-                    await read(second)
+                    await read(reader)
 
-            group.start_soon(goes_on)
+            group.start_soon(goes_on, second)
             while len(assigned(reader)) != PARTITIONS // 2:  # noqa: ASYNC110  # no event tells it
                 await anyio.sleep(0.02)
             await one.log.append(later)
-            while len(seen) < len(first) + len(later):
-                await read(reader)
+            group.start_soon(goes_on, reader)  # each waits for messages of its own share
+            while len(seen) < len(first) + len(later):  # noqa: ASYNC110  # no event tells it
+                await anyio.sleep(0.02)
             group.cancel_scope.cancel()
     assert seen.keys() == {message.payload for message in [*first, *later]}
 
