@@ -81,8 +81,11 @@ class Lane:
             self._trail = deque([(-math.inf, min(safe, offset)), (time.monotonic(), offset)])
 
     def safe(self) -> int:
-        """How far the log was committed at least `lookback` ago: of that, no store has lost anything."""
-        trail, before = self._trail, time.monotonic() - self._cluster.options.lookback
+        """How far the log was committed `lookback` before the last commit: of that, no store has lost anything.
+
+        Not before now: while a store is away, nothing is committed.
+        """
+        trail, before = self._trail, self._trail[-1][0] - self._cluster.options.lookback
         while len(trail) > 1 and trail[1][0] <= before:
             trail.popleft()
         return trail[0][1]
