@@ -71,7 +71,7 @@ class Repetitive(Careless):
 
 
 class Trusting(Worker):
-    """Believes a commit before it is done: what it has published is dropped from outboxes too early."""
+    """Takes what was polled for committed: drops from an outbox what may not be published yet."""
 
     @override
     def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:

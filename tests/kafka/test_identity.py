@@ -19,7 +19,7 @@ from dagger.backends.kafka.charter import Charter, Sources, agreed
 from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.options import options_of
 from dagger.backends.sqlite import store as sqlite_store
-from dagger.engine.ports import Append
+from dagger.engine.ports import Append, Batch
 from dagger.errors import BackendError
 from dagger.testing.contract.hands import alone, in_loop, note, working
 from tests.kafka.pins import pins
@@ -61,7 +61,7 @@ async def delete_group(kafka: KafkaCluster, group: str) -> None:
 
     async with admin_of(kafka) as admin:
         node = await admin.find_coordinator(group)
-        client = admin._client
+        client: Any = admin._client
         while (await client.send(node, DeleteGroupsRequest([group]))).results[0][1]:  # noqa: ASYNC110  # so
             await anyio.sleep(0.05)
 
@@ -165,13 +165,14 @@ class TestReplaced:
                 await admin.create_partitions({storage.prefix + TOPIC: NewPartitions(6)})
             await put(kafka, storage.prefix + TOPIC, 5, b"after")
             consumer = consumer_of(kafka_of(hands.backend))
-            found = await hands.poll()
+            found, batch = list[bytes](), Batch((), ())
             while not found:
                 await consumer._client.force_metadata_update()  # as happens every half minute
+                batch = await hands.poll()
+                found += [message.payload for message in batch.messages]
                 await hands.rest()
-                found = await hands.poll()
-            assert [message.payload for message in found.messages] == [b"after"]
-            await hands.commit(found.messages)
+            assert found == [b"after"]
+            await hands.commit(batch.messages)
             await hands.nothing_is_left()
         async with working(storage, TOPIC) as again:
             await again.log.append([Append(0, b"record")])

@@ -109,7 +109,7 @@ def test_a_worker_that_is_early_does_not_spin(monkeypatch: pytest.MonkeyPatch) -
                 await anyio.lowlevel.checkpoint()
             backend.log.is_early = True
             clock.move_to(engine._worker.next_due)
-            monkeypatch.setattr(anyio, "move_on_after", noted)
+            monkeypatch.setattr("dagger.engine.dagger.anyio.move_on_after", noted)
             backend.log.nudge()
             while len(rests) < 10:
                 await anyio.lowlevel.checkpoint()

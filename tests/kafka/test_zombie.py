@@ -15,6 +15,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka import lane as lane_module
+from dagger.backends.kafka.charter import Charter
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.ownership import Ownership
@@ -70,11 +71,9 @@ async def behind_its_own_commit(storage: OnKafka, patch: pytest.MonkeyPatch) -> 
         found = await committed(self, group, places)
         return {place: stale.get(place, mark) for place, mark in found.items()}
 
-    async def commits(
-        self: Lane, parcels: Any, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
-    ) -> None:
-        before = await committed(self._cluster, group, offsets)
-        await commit(self, parcels, offsets, group)
+    async def commits(self: Lane, parcels: Any, offsets: Mapping[TopicPartition, int], charter: Charter) -> None:
+        before = await committed(self._cluster, charter.application, offsets)
+        await commit(self, parcels, offsets, charter)
         stale.update(before)
 
     async def takes(self: Lane) -> None:

@@ -96,7 +96,7 @@ class Sources:
                 f"the group's offset of {at} is gone (expired, or deleted): nobody knows what was read. Set it to what "
                 "is to be read next"
             )
-        if note not in (None, "", self._charter.id):
+        if note is not None and note.partition(" ")[0] not in ("", self._charter.id):
             raise self._refused(
                 f"the offset of {at} was committed beside another store. Go on with that one, or give the application "
                 "another name"

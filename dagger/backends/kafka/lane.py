@@ -13,12 +13,16 @@ here, and a transaction in which anything went wrong is never committed: its lan
 from __future__ import annotations
 
 import asyncio
+import math
+import time
+from collections import deque
 from collections.abc import Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 
+from dagger.backends.kafka.charter import Charter
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
 from dagger.backends.kafka.parcels import Parcels, Refused, dead_letter, parcels_of, send
@@ -27,6 +31,10 @@ from dagger.backends.kafka.words import FENCED, our_words
 from dagger.engine.ports import Entry
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
+Marks: TypeAlias = dict[TopicPartition, OffsetAndMetadata]
+"""Offsets, with what stands beside them."""
+STEPS: Final = 20
+"""Into how many steps the time is divided for which it is known how far the log was committed."""
 SMALLEST: Final = 1024
 """Batches are made smaller for a topic that refuses them until they have so many bytes."""
 
@@ -42,6 +50,8 @@ class Lane:
         self.positions: dict[TopicPartition, int] = {}
         """What is committed, as far as it is known for sure. The broker answers that a transaction is committed before
         its offsets can be fetched, so they must not be asked for again while the lane is owned."""
+        self._trail = deque[tuple[float, int]]()
+        """How far the log was committed, and when at the latest."""
         self._cluster = cluster
         self._producer: AIOKafkaProducer | None = None
 
@@ -64,6 +74,36 @@ class Lane:
         self._producer = producer
         self.is_sound = True
 
+    def begin(self, place: TopicPartition, offset: int, safe: int) -> None:
+        """A partition goes on there; of the log, all before `safe` was committed long before the last owner's end."""
+        self.positions[place] = offset
+        if place.topic == self._cluster.options.log:
+            self._trail = deque([(-math.inf, min(safe, offset)), (time.monotonic(), offset)])
+
+    def safe(self) -> int:
+        """How far the log was committed `lookback` before the last commit: of that, no store has lost anything.
+
+        Not before now: while a store is away, nothing is committed.
+        """
+        trail, before = self._trail, self._trail[-1][0] - self._cluster.options.lookback
+        while len(trail) > 1 and trail[1][0] <= before:
+            trail.popleft()
+        return trail[0][1]
+
+    def _marks(self, offsets: Mapping[TopicPartition, int], charter: Charter) -> Marks:
+        """What is committed: never less than before, also where something is read again."""
+        note = f"{charter.id} {self.safe()}" if offsets else ""
+        least = self.positions
+        return {place: OffsetAndMetadata(max(offset, least.get(place, 0)), note) for place, offset in offsets.items()}
+
+    def _went_on(self, marks: Marks) -> None:
+        """These offsets are committed."""
+        self.positions.update({place: mark.offset for place, mark in marks.items()})
+        mark = marks.get(TopicPartition(self._cluster.options.log, self.number))
+        now = time.monotonic()
+        if mark is not None and now - self._trail[-1][0] > self._cluster.options.lookback / STEPS:
+            self._trail.append((now, mark.offset))
+
     def leave(self) -> None:
         """Let others take it."""
         self.is_sound = False
@@ -72,8 +112,10 @@ class Lane:
             self._cluster.waste.take(end_producer(self._producer))
             self._producer = None
 
-    async def commit(self, parcels: Parcels, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str) -> None:
-        """Publish and commit as one; the topics exist. What one will never take goes to the dead letters instead.
+    async def commit(self, parcels: Parcels, offsets: Mapping[TopicPartition, int], charter: Charter) -> None:
+        """Publish, and commit all before these offsets, as one; the topics exist.
+
+        What a topic will never take goes to the dead letters instead.
 
         Raises Fenced where another has taken the lane, and BackendUnavailable where it may do later; either way it
         must be taken anew.
@@ -81,9 +123,10 @@ class Lane:
         if not self.is_sound:
             raise Fenced(f"lane {self.number} is not owned any more")
         self.is_sound = False
+        marks = self._marks(offsets, charter)
         while True:
             try:
-                await self._attempt(parcels, offsets, group)
+                await self._attempt(parcels, marks, charter.application)
             except Refused as refusal:
                 parcels = parcels_of(self._cluster, self._without(parcels, refusal))
                 await self.take()
@@ -91,10 +134,10 @@ class Lane:
             else:
                 self.is_sound = True
                 self.suspect.committed()
-                self.positions.update({place: mark.offset for place, mark in offsets.items()})
+                self._went_on(marks)
                 return
 
-    async def _attempt(self, parcels: Parcels, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str) -> None:
+    async def _attempt(self, parcels: Parcels, offsets: Marks, group: str) -> None:
         producer = self._producer
         assert producer is not None
         place = self._cluster.options.place
@@ -119,9 +162,7 @@ class Lane:
             raise
 
     @staticmethod
-    async def _mark(
-        producer: AIOKafkaProducer, offsets: Mapping[TopicPartition, OffsetAndMetadata], group: str
-    ) -> None:
+    async def _mark(producer: AIOKafkaProducer, offsets: Marks, group: str) -> None:
         if offsets:
             await producer.send_offsets_to_transaction(dict(offsets), group)
 
@@ -137,3 +178,9 @@ class Lane:
         if refusal.place.topic == self._cluster.options.dead_letters:
             raise BackendError(f"{self._cluster.options.place}: {refusal}") from refusal
         return [dead_letter(self._cluster, entry, str(refusal)) if entry is refused else entry for entry in entries]
+
+
+def safe_of(told: OffsetAndMetadata, offset: int) -> int:
+    """How far the log was committed some time before that, as stands beside an offset; itself if nothing does."""
+    _, _, safe = told.metadata.partition(" ")
+    return int(safe) if safe.isdecimal() else offset

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 
 import anyio
 import msgspec
-from aiokafka import ConsumerRecord, OffsetAndMetadata, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
 from dagger.backends.kafka.charter import agreed
@@ -32,7 +32,7 @@ PARTITIONS: Final = 8
 LOOK_S: Final = 10.0
 """How often is looked whether the store and the topics are still the same, in seconds."""
 NOTHING: Final = Batch((), ())
-Marks: TypeAlias = dict[TopicPartition, OffsetAndMetadata]
+Marks: TypeAlias = dict[TopicPartition, int]
 """By partition, what is committed."""
 Work: TypeAlias = tuple[Parcels, Marks]
 """What a lane publishes, and commits."""
@@ -226,9 +226,8 @@ class KafkaLog:
         if missing:
             self._is_fenced = self._is_behind = True
             raise Fenced(f"the lanes {missing} of '{self._name}' are not owned any more")
-        group = own.charter.application
         try:
-            await side_by_side(*(own.lanes[lane].commit(*what, group) for lane, what in work.items()))
+            await side_by_side(*(own.lanes[lane].commit(*what, own.charter) for lane, what in work.items()))
         except BaseException as error:
             self._is_behind = True
             self._is_fenced = self._is_fenced or isinstance(error, Fenced)
@@ -243,9 +242,7 @@ class KafkaLog:
             sendable[own.lane_of(partition)] += await addressed(self._cluster, ordered)
         for (topic, partition), offset in offsets.items():
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
-            lane = own.lane_of(partition)
-            known = own.lanes[lane].positions.get(place, 0) if lane in own.lanes else 0
-            marks[lane][place] = OffsetAndMetadata(max(offset + 1, known), own.charter.id)  # it may be read again
+            marks[own.lane_of(partition)][place] = offset + 1
         lanes = sendable.keys() | marks.keys()
         return {lane: (parcels_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}
 

@@ -137,12 +137,6 @@ class Member(ConsumerRebalanceListener):
         with our_words(self._place):
             return await self._consumer.beginning_offsets(places)
 
-    async def at(self, times_ms: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
-        """The first offsets at or after times; without those behind which there is nothing."""
-        with our_words(self._place):
-            found = await self._consumer.offsets_for_times(times_ms)
-        return {place: told.offset for place, told in found.items() if told is not None}
-
     async def at_end(self) -> bool:
         """Whether nothing is left to be polled by now."""
         if self._stash or (self._waiting is not None and self._waiting.done()):

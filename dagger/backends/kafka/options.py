@@ -47,8 +47,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What stands before the name of every topic: for several stages on one cluster."""
     skew: float = 5.0
     """By how much this machine's clock may be ahead of the brokers'; beyond, no timer fires here."""
-    lookback: float = 10.0
-    """How far back the log is read again once the store was not there, or may have lost what it had accepted."""
+    lookback: float = 30.0
+    """From how long before the last commit the log is read again, once the store may have lost what it had accepted."""
     security: str = "plaintext"
     sasl: str = "plain"
     ca: str | None = None

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Collection, Coroutine, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
 import anyio.lowlevel
-from aiokafka import OffsetAndMetadata, TopicPartition
+from aiokafka import TopicPartition
 
 from dagger.backends.kafka.charter import Charter, Sources
 from dagger.backends.kafka.cluster import Cluster
-from dagger.backends.kafka.lane import Lane
+from dagger.backends.kafka.lane import Lane, safe_of
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.suspects import Suspect
 from dagger.engine.ports import StandaloneStore
@@ -90,21 +89,25 @@ class Ownership:
                 for place in asked
             )
         )
-        first = await self._begin(member, [place for place in asked if place not in committed])
+        for place, told in committed.items():
+            lanes[place].begin(place, told.offset, safe_of(told, told.offset))
+        await self._begin(member, [place for place in asked if place not in committed])
         await side_by_side(*(self._sources.begun(*place) for place in asked))
-        for place in asked:
-            lanes[place].positions[place] = committed[place].offset if place in committed else first[place]
 
-    async def _begin(self, member: Member, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
+    async def _begin(self, member: Member, places: Collection[TopicPartition]) -> None:
         """Commit the beginning of partitions that were never consumed, so that it is known that they were."""
         if not places:
-            return {}
+            return
+        work = defaultdict[int, dict[TopicPartition, int]](dict)
         earliest = await member.earliest(places)
-        work = defaultdict[int, dict[TopicPartition, OffsetAndMetadata]](dict)
-        for place, offset in earliest.items():
-            work[self.lane_of(place.partition)][place] = OffsetAndMetadata(offset, self.charter.id)
-        await side_by_side(*(self.lanes[lane].commit({}, marks, self._group) for lane, marks in work.items()))
-        return earliest
+        for place in sorted(
+            places, key=lambda place: place.topic != self._log
+        ):  # the log's first: it tells what is safe
+            offset = earliest[place]
+            lane = self.lane_of(place.partition)
+            self.lanes[lane].begin(place, offset, offset)
+            work[lane][place] = offset
+        await side_by_side(*(self.lanes[lane].commit({}, marks, self.charter) for lane, marks in work.items()))
 
     async def _looked_back(self, member: Member, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Where the log is read once more, because the store may have lost what it had accepted.
@@ -118,14 +121,13 @@ class Ownership:
             if now != lane.suspect.incarnation or number in self._behind
         ]
         old = [place for place in lost if self.lanes[place.partition].suspect.incarnation]
-        since = int((time.time() - self._cluster.options.lookback) * 1000)
-        earlier = await member.at(dict.fromkeys(old, since)) if old else {}
+        kept = await member.earliest(old) if old else {}
         back = dict[TopicPartition, int]()
         for place in lost:
-            committed = positions[place]
-            self._behind[place.partition] = committed, now
-            if earlier.get(place, committed) < committed:
-                back[place] = earlier[place]
+            self._behind[place.partition] = positions[place], now
+            safe = max(self.lanes[place.partition].safe(), kept.get(place, 0))
+            if place in kept and safe < positions[place]:
+                back[place] = safe
         if back:
             logger.warning(
                 "%s: the store may have lost what it had accepted; %d records are read again",
