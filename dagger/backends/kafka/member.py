@@ -124,8 +124,13 @@ class Member(ConsumerRebalanceListener):
         self._bell.set()
 
     def _forget(self) -> None:
+        """Drop what was fetched ahead, also what is waited for: it would be given out before what is sought next."""
         self._running = frozenset[TopicPartition]()
         self._stash.clear()
+        waiting = self._waiting
+        if waiting is not None and not (waiting.done() and waiting.exception() is not None):
+            waiting.cancel()
+            self._waiting = None
 
     async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offsets that are kept."""
