@@ -163,12 +163,9 @@ class TestWorkers:
     async def test_what_was_fetched_ahead_is_dropped_at_once(self, storage: OnKafka) -> None:
         await dropped_at_once(storage)
 
-    @pytest.mark.parametrize("broken", [nothing_dropped])
     @in_loop
-    async def test_would_keep_what_may_be_anothers(
-        self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None]
-    ) -> None:
-        broken(monkeypatch)
+    async def test_would_keep_what_may_be_anothers(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+        nothing_dropped(monkeypatch)
         await fails(dropped_at_once(storage), "it may be another's by now")
 
     @in_loop
