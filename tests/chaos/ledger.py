@@ -20,6 +20,7 @@ class Ledger:
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._live = dict[str, AIOKafkaConsumer]()
+        self._known = dict[str, Sequence[TopicPartition]]()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -54,9 +55,10 @@ class Ledger:
         """What has been committed to a topic since this was asked last."""
         consumer = self._live.get(topic)
         if consumer is None:
-            if topic not in await self.topics():
+            places = await self._places(topic)
+            if not places:
                 return []
-            consumer = self._live[topic] = await self._consumer("read_committed", await self._places(topic))
+            consumer = self._live[topic] = await self._consumer("read_committed", places)
         return _flat(await consumer.getmany(timeout_ms=SLICE_MS))
 
     async def read(self, topic: str) -> list[ConsumerRecord]:
@@ -95,8 +97,15 @@ class Ledger:
         given = [ConsumerProtocolMemberAssignment.decode(member[4]) for member in members]
         return [sum(len(some) for name, some in one.assignment if name == topic) for one in given]
 
-    async def _places(self, topic: str) -> list[TopicPartition]:
-        return [TopicPartition(topic, one["partition"]) for one in (await self.topics()).get(topic, ())]
+    async def _places(self, topic: str) -> Sequence[TopicPartition]:
+        """The partitions of a topic. Once they are known nobody is asked again: one broker may know of a new topic
+        while the next to be asked, which is any, does not yet."""
+        if topic not in self._known:
+            some = (await self.topics()).get(topic, ())
+            if not some:
+                return ()
+            self._known[topic] = [TopicPartition(topic, one["partition"]) for one in some]
+        return self._known[topic]
 
     async def _consumer(self, level: str, places: Sequence[TopicPartition]) -> AIOKafkaConsumer:
         consumer = AIOKafkaConsumer(
