@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -61,7 +61,13 @@ class KafkaCluster:
     """
 
     def __init__(
-        self, brokers: int = 1, *, directory: Path, settings: Mapping[str, str] | None = None, detour: bool = False
+        self,
+        brokers: int = 1,
+        *,
+        directory: Path,
+        settings: Mapping[str, str] | None = None,
+        detour: bool = False,
+        users: Sequence[str] = (),
     ) -> None:
         """Choose their ports.
 
@@ -70,6 +76,7 @@ class KafkaCluster:
             directory: where their data and logs are; it is made.
             settings: what the brokers are to be told besides, or otherwise.
             detour: whether there is another way to them, for a proxy of whoever asks for it.
+            users: whom they know by SCRAM from the beginning, as `SCRAM-SHA-256=[name=ann,password=...]`.
 
         Raises:
             Missing: this machine has no Java, or Maven cannot fetch Kafka.
@@ -89,6 +96,7 @@ class KafkaCluster:
         """By broker, what is bound to the port that it tells those who come by its detour, and its own port."""
         self.replicas = min(brokers, 3)
         self._settings = {**_SETTINGS, **_copies(self.replicas), **(settings or {})}
+        self._users = list(users)
         self._heap = "-Xmx512m" if brokers == 1 else "-Xmx256m"
         self._lives = [0] * brokers
         self._running = dict[int, Process]()
@@ -179,6 +187,8 @@ class KafkaCluster:
     def _format(self, broker: int) -> Process:
         log = self._directory / f"format-{broker}.log"
         arguments = ["format", "--cluster-id", self.id, "--config", str(self._properties(broker))]
+        for user in self._users:
+            arguments += ["--add-scram", user]
         return self._run(log, "kafka.tools.StorageTool", *arguments)
 
     def _run(self, log: Path, program: str, *arguments: str) -> Process:

@@ -15,6 +15,7 @@ from aiokafka.partitioner import murmur2
 
 from dagger.backends.kafka.clock import BrokerClock
 from dagger.backends.kafka.ending import Waste, end
+from dagger.backends.kafka.knock import refusal
 from dagger.backends.kafka.metadata import TopicInfo, described
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.words import our_words
@@ -60,7 +61,7 @@ class Cluster:
         client, admin = AIOKafkaClient(**settings), AIOKafkaAdminClient(**settings)
         try:
             with our_words(self.options.place):
-                await self.waste.begun(client.bootstrap(), 2 * REQUEST_S, client.close)
+                await self._let_in(client)
                 await self.waste.begun(admin.start(), 2 * REQUEST_S, admin.close)
             self._client, self._admin = client, admin
             yield
@@ -69,6 +70,12 @@ class Cluster:
             self.topics.clear()
             await self.waste.emptied()
             await end(admin.close, client.close)
+
+    async def _let_in(self, client: AIOKafkaClient) -> None:
+        try:
+            await self.waste.begun(client.bootstrap(), 2 * REQUEST_S, client.close)
+        except errors.KafkaConnectionError as error:
+            raise await refusal(self.options) from error
 
     async def look(self, names: Collection[str]) -> dict[str, TopicInfo]:
         """Ask for topics anew; gives those that exist."""

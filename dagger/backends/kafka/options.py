@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import ssl
@@ -84,6 +85,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         if self.security.endswith("ssl"):
             secured["ssl_context"] = self._context()
         if self.security.startswith("sasl"):
+            logging.getLogger("aiokafka.conn").addFilter(_tells_no_password)
             secured |= {
                 "sasl_mechanism": self.sasl.upper(),
                 "sasl_plain_username": self.user,
@@ -100,6 +102,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             files = ", ".join(f"'{path}'" for path in (self.ca, self.cert, self.key) if path)
             raise BackendError(f"'{self.place}': the certificates {files} cannot be used: {error}") from None
         return context
+
+
+def _tells_no_password(record: logging.LogRecord) -> bool:
+    """aiokafka logs each request on the level DEBUG, also the one that has the password in it."""
+    arguments = record.args if isinstance(record.args, tuple) else ()
+    return not any("SaslAuthenticateRequest" in type(argument).__name__ for argument in arguments)
 
 
 _READ: Final[Mapping[str, Read]] = {

@@ -1,0 +1,9 @@
+from typing import Any
+
+from aiokafka.protocol.api import Request
+
+class AIOKafkaConnection:
+    def close(self) -> object: ...
+    async def send(self, request: Request[Any]) -> Any: ...
+
+async def create_conn(host: str, port: int, **options: Any) -> AIOKafkaConnection: ...
