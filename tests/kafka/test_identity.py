@@ -191,6 +191,11 @@ async def put(kafka: KafkaCluster, topic: str, partition: int, value: bytes) -> 
         await producer.stop()
 
 
+async def checked(sources: Sources, topic: TopicInfo, partition: int, note: str | None) -> None:
+    """What a worker does with what stands beside an offset."""
+    sources.check(topic.name, partition, note, await sources.look(topic, partition))
+
+
 class TestCharter:
     """What it compares, without a broker."""
 
@@ -230,12 +235,12 @@ class TestCharter:
             store = pins()
             ours = await agreed(store, OPTIONS, "one", LOG)
             sources = Sources(store, OPTIONS, ours)
-            await sources.check(NOTES, 3, None)
+            await checked(sources, NOTES, 3, None)
             await sources.begun("notes", 3)
             for again in (sources, Sources(store, OPTIONS, ours)):
-                await again.check(NOTES, 3, ours.id)
+                await checked(again, NOTES, 3, ours.id)
                 with pytest.raises(BackendError, match=why):
-                    await again.check(topic, 3, noted(ours))
+                    await checked(again, topic, 3, noted(ours))
 
         anyio.run(run)
 
@@ -244,9 +249,22 @@ class TestCharter:
             store = pins()
             ours = await agreed(store, OPTIONS, "one", LOG)
             sources = Sources(store, OPTIONS, ours)
-            await sources.check(NOTES, 3, None)
+            await checked(sources, NOTES, 3, None)
             await sources.begun("notes", 3)
-            await sources.check(replace(NOTES, partitions=12), 11, None)
+            await checked(sources, replace(NOTES, partitions=12), 11, None)
             await sources.begun("notes", 11)
+
+    def test_what_another_has_begun_is_seen_by_who_had_looked_before(self) -> None:
+        async def run() -> None:
+            store = pins()
+            ours = await agreed(store, OPTIONS, "one", LOG)
+            early, other = Sources(store, OPTIONS, ours), Sources(store, OPTIONS, ours)
+            assert not await early.look(NOTES, 3)
+            await checked(other, NOTES, 3, None)
+            await other.begun("notes", 3)
+            with pytest.raises(BackendError, match="is gone"):
+                await checked(early, NOTES, 3, None)
+            await early.begun("notes", 3)
+            assert await early.look(NOTES, 3)
 
         anyio.run(run)

@@ -199,3 +199,24 @@ class TestReaders:
 
         monkeypatch.setattr(KafkaReader, "_commit", commit)
         await fails(read_by_two(storage), "not assigned")
+
+
+class TestLeaving:
+    @in_loop
+    async def test_amid_a_rebalance_is_in_order(self, storage: OnKafka) -> None:
+        """aiokafka lets a rebalance be finished before it leaves a group."""
+        async with alone(storage) as hands:
+            member = kafka_of(hands.backend).log._member
+            assert member is not None
+            await hands.rest()
+            waiting, stop = member._waiting, member._consumer.stop
+            assert waiting is not None, "records are waited for"
+
+            async def finished_before() -> None:
+                await anyio.wait_all_tasks_blocked()
+                assert waiting.cancelled()
+                await member.on_partitions_assigned(set(member.assigned))
+                await stop()
+
+            member._consumer.stop = finished_before  # type: ignore[method-assign]  # its rebalance is under way
+        assert member.assignments > 1

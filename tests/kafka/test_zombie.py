@@ -21,7 +21,7 @@ from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.ownership import Ownership
 from dagger.engine.ports import Append
 from dagger.errors import Fenced
-from dagger.testing.contract.hands import alone, datas, in_loop, note
+from dagger.testing.contract.hands import alone, datas, in_loop, note, working
 from dagger.testing.contract.owners import TOPIC, overtaking
 from tests.kafka.requests import Held, instead
 from tests.kafka.stage import OnKafka, fails
@@ -95,7 +95,33 @@ async def behind_its_own_commit(storage: OnKafka, patch: pytest.MonkeyPatch) -> 
             await hands.nothing_is_left()
 
 
+async def overtaken_as_it_begins(storage: OnKafka, patch: pytest.MonkeyPatch) -> None:
+    """Another begins all partitions when the first to come has asked for offsets, and heard that there are none."""
+    committed, asked = Cluster.committed, list[Cluster]()
+
+    async def late(self: Cluster, group: str, places: Iterable[TopicPartition]) -> Any:
+        found = await committed(self, group, places)
+        asked.append(self)
+        if asked == [self]:
+            assert found == {}
+            assert await storage.expire(zombie.backend)
+            async with working(storage) as other:
+                await other.own_all()
+        return found
+
+    patch.setattr(Cluster, "committed", late)
+    async with working(storage) as zombie:
+        with pytest.raises(Fenced):
+            await zombie.own_all()
+    async with alone(storage) as again:
+        await again.nothing_is_left()
+
+
 class TestZombie:
+    @in_loop
+    async def test_is_fenced_as_it_begins(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+        await overtaken_as_it_begins(storage, monkeypatch)
+
     @in_loop
     async def test_is_fenced_amid_its_commit(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
         await overtaken_amid_a_commit(storage, monkeypatch)

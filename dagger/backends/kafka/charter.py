@@ -76,22 +76,35 @@ class Sources:
         self._charter = charter
         self._known = dict[tuple[str, int], _Source]()
 
-    async def check(self, topic: TopicInfo, partition: int, note: str | None) -> None:
-        """Whether offsets of this partition may be used, and whether there must be one.
+    async def look(self, topic: TopicInfo, partition: int) -> bool:
+        """Whether offsets of this partition were committed; whoever is told so finds them, asking after that.
 
-        `note` is what stands beside the offset that is committed; None if there is none. Raises BackendError.
+        Raises BackendError where they were those of another topic of its name.
         """
-        at = f"partition {partition} of '{topic.name}'"
         name, new = f"source/{topic.name}/{partition}", _Source(topic.id)
-        kept = self._known.get((topic.name, partition))
-        if kept is None:
+        kept = self._known.get((topic.name, partition), new)
+        if not kept.begun:  # others may have begun since
             kept = msgspec.json.decode(await self._store.pin(name, msgspec.json.encode(new)), type=_Source)
         if kept.topic != topic.id:
             raise self._refused(
                 f"'{topic.name}' was deleted and made again: what was committed of it means nothing any more. Give the "
                 "new one another name, or the application"
             )
-        if note is None and kept.begun:
+        self._known[topic.name, partition] = kept
+        return kept.begun
+
+    def check(self, topic: str, partition: int, note: str | None, begun: bool) -> None:
+        """Whether to go on with the offset of a partition. Raises BackendError.
+
+        Args:
+            topic: its name.
+            partition: its number.
+            note: what stands beside the offset that is committed; None if there is none.
+            begun: what was seen before the offset was asked for. Seen after it, another may have taken the partition,
+                and begun it, in between.
+        """
+        at = f"partition {partition} of '{topic}'"
+        if note is None and begun:
             raise self._refused(
                 f"the group's offset of {at} is gone (expired, or deleted): nobody knows what was read. Set it to what "
                 "is to be read next"
@@ -101,7 +114,6 @@ class Sources:
                 f"the offset of {at} was committed beside another store. Go on with that one, or give the application "
                 "another name"
             )
-        self._known[topic.name, partition] = kept
 
     async def begun(self, topic: str, partition: int) -> None:
         """An offset of the partition is committed: from now on there must be one."""

@@ -128,9 +128,10 @@ class Member(ConsumerRebalanceListener):
         self._running = frozenset[TopicPartition]()
         self._stash.clear()
         waiting = self._waiting
-        if waiting is not None and not (waiting.done() and waiting.exception() is not None):
-            waiting.cancel()
-            self._waiting = None
+        if waiting is None or (waiting.done() and not waiting.cancelled() and waiting.exception() is not None):
+            return  # what has gone wrong in the group is still to be heard of
+        waiting.cancel()
+        self._waiting = None
 
     async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offsets that are kept."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Collection, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import anyio.lowlevel
@@ -21,6 +21,7 @@ from dagger.engine.ports import StandaloneStore
 from dagger.errors import BackendError, BackendUnavailable
 
 logger: Final = logging.getLogger("dagger")
+T = TypeVar("T")
 
 
 class Ownership:
@@ -78,17 +79,13 @@ class Ownership:
         if not asked:
             return
         topics = await self._cluster.look({place.topic for place in asked})
-        committed = await self._cluster.committed(self._group, asked)
         if gone := {place.topic for place in asked} - topics.keys():
             raise BackendUnavailable(f"{self._cluster.options.place}: the topic '{min(gone)}' is not there now")
-        await side_by_side(
-            *(
-                self._sources.check(
-                    topics[place.topic], place.partition, told.metadata if (told := committed.get(place)) else None
-                )
-                for place in asked
-            )
-        )
+        begun = await gathered(self._sources.look(topics[place.topic], place.partition) for place in asked)
+        committed = await self._cluster.committed(self._group, asked)
+        for place, is_begun in zip(asked, begun, strict=True):
+            told = committed.get(place)
+            self._sources.check(place.topic, place.partition, told.metadata if told else None, is_begun)
         for place, told in committed.items():
             lanes[place].begin(place, told.offset, safe_of(told, told.offset))
         await self._begin(member, [place for place in asked if place not in committed])
@@ -166,7 +163,12 @@ class Ownership:
 
 
 async def side_by_side(*calls: Coroutine[Any, Any, None]) -> None:
-    """Make calls at once, and wait for all of them; of what they have raised, the gravest is raised."""
+    """Make calls at once, and wait for all of them, also where one raises something."""
+    await gathered(calls)
+
+
+async def gathered(calls: Iterable[Coroutine[Any, Any, T]]) -> Sequence[T]:
+    """Make calls at once, and give their answers; of what they have raised, the gravest is raised."""
     try:
         answers = await asyncio.gather(*calls, return_exceptions=True)
     except asyncio.CancelledError:
@@ -176,3 +178,4 @@ async def side_by_side(*calls: Coroutine[Any, Any, None]) -> None:
     gravest = [*(one for one in failures if not isinstance(one, BackendUnavailable)), *failures]
     for failure in gravest:
         raise failure
+    return [answer for answer in answers if not isinstance(answer, BaseException)]
