@@ -28,6 +28,9 @@ from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import Options, options_of
 from dagger.backends.sqlite.schema import open_file
 
+ALONE = 4000
+"""How many orders where one process does everything."""
+
 
 async def run_engine(options: Options, statements: list[Statement] | None = None) -> tuple[list[Shipped], float]:
     """Every order through the engine, submissions and answers too; the results, and the seconds that it took."""
@@ -39,7 +42,7 @@ async def run_engine(options: Options, statements: list[Statement] | None = None
         engine.register(orders)
         serve(engine, services)
         begun = time.perf_counter()
-        runs = await engine.start_all(orders, ORDERS)
+        runs = await engine.start_all(orders, ORDERS[:ALONE])
         for run in runs:
             await engine.wait(run)
         took = time.perf_counter() - begun
@@ -48,18 +51,20 @@ async def run_engine(options: Options, statements: list[Statement] | None = None
     return results, took
 
 
-async def run_apart(options: Options, folder: Path) -> tuple[float, list[Statement]]:
-    """The same with a process beside the worker, which submits and answers; the seconds, and what changed the file."""
-    statements = list[Statement]()
-    backend = SqliteBackend(options)
-    recording(backend, statements)
-    theirs = folder / "theirs.pickle"
-    program = [sys.executable, "-m", "benchmarks.sqlite_load", f"sqlite:///{options.path}", str(theirs)]
-    engine = Dagger(backend=backend)
-    engine.register(orders)
-    async with engine:
-        done = await asyncio.to_thread(subprocess.run, program, capture_output=True, text=True, check=True)
-    statements += [Statement(*one) for one in pickle.loads(await anyio.Path(theirs).read_bytes())]
+def run_apart(url: str, folder: Path) -> tuple[float, list[Statement]]:
+    """The same with the worker as it is deployed, and a process beside it that submits and answers.
+
+    Gives the seconds, and what changed the file.
+    """
+    ours, theirs = folder / "ours.pickle", folder / "theirs.pickle"
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.sqlite_worker", url, str(ours)]) as worker:
+        try:
+            program = [sys.executable, "-m", "benchmarks.sqlite_load", url, str(theirs)]
+            done = subprocess.run(program, capture_output=True, text=True, check=True)
+        finally:
+            worker.terminate()
+    assert worker.returncode == 0
+    statements = [Statement(*one) for file in (ours, theirs) for one in pickle.loads(file.read_bytes())]
     return float(done.stdout), list(_in_turn(statements))
 
 
@@ -108,16 +113,16 @@ def test_orders_in_one_process(benchmark: Any, files: Iterator[Path]) -> None:
     statements = list[Statement]()
     first, second = next(files), next(files)
     results, _ = asyncio.run(run_engine(options_at(first), statements))
-    assert results == [Shipped(results[n].order, f"p-o-{n}") for n in range(COUNT)]
-    assert [result.order.order for result in results] == ORDERS
+    assert results == [Shipped(results[n].order, f"p-o-{n}") for n in range(ALONE)]
+    assert [result.order.order for result in results] == ORDERS[:ALONE]
     run_raw(second, statements)
     assert contents(first) == contents(second)
 
     def ours() -> float:
-        return asyncio.run(run_engine(options_at(next(files))))[1] / COUNT * 1e6
+        return asyncio.run(run_engine(options_at(next(files))))[1] / ALONE * 1e6
 
     def theirs() -> float:
-        return run_raw(next(files), statements) / COUNT * 1e6
+        return run_raw(next(files), statements) / ALONE * 1e6
 
     name = "SQLite: orders in one process, to raw"
     compare(benchmark, name, ours, theirs, at_least(1 / 2), rounds=9, speed=True)
@@ -128,7 +133,7 @@ def test_orders_beside_a_worker(benchmark: Any, files: Iterator[Path], tmp_path:
 
     def pair() -> None:
         ours, theirs = next(files), next(files)
-        seconds, statements = asyncio.run(run_apart(options_at(ours), tmp_path))
+        seconds, statements = run_apart(f"sqlite:///{ours}", tmp_path)
         raw = run_raw(theirs, statements)
         assert contents(ours) == contents(theirs)
         costs.append((seconds / COUNT * 1e6, raw / COUNT * 1e6))

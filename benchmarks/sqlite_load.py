@@ -24,7 +24,7 @@ from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
 
-COUNT = 4000
+COUNT = 20_000
 ORDERS = [Order(f"o-{number}", number) for number in range(COUNT)]
 AT_ONCE = 500
 """How many messages the services take at a time, and orders are submitted at a time."""

@@ -53,7 +53,7 @@ class Client:
         self._clock = clock
         self._registry = Registry(limits)
         self._watch = Watch()
-        self._follower = Follower(backend, self._look)
+        self._follower = Follower(backend, lambda: self._watch.open_ids, self._look)
 
     async def _open(self) -> None:
         """Connect, once."""
@@ -247,11 +247,12 @@ class Client:
         self._watch.catch_up([state])
         return self._snapshot(state)
 
-    async def _look(self) -> None:
-        """Show what is committed now of all instances that somebody here looks at."""
-        rows = await self._backend.store.read(list(self._watch.open_ids))
-        states = [decode_cell(row.data).home.state for row in rows if row is not None]
-        self._watch.catch_up([state for state in states if state is not None])
+    async def _look(self, ids: Sequence[str]) -> int:
+        """Show what is committed now of some instances; gives how many of them have ended."""
+        rows = await self._backend.store.read(ids)
+        states = [state for row in rows if row is not None and (state := decode_cell(row.data).home.state) is not None]
+        self._watch.catch_up(states)
+        return sum(not state.is_live for state in states)
 
     async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
         """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""

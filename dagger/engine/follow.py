@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import anyio
@@ -15,14 +16,23 @@ from dagger.errors import BackendError
 logger: Final = logging.getLogger("dagger")
 
 LOOK_S_MIN: Final = 0.02
-"""The least time between two looks, in seconds."""
+"""The least time between two rounds of looks, in seconds."""
+AT_ONCE: Final = 512
+"""How many instances are looked at at a time."""
+REST: Final = 4
+"""How long it rests between two looks of a round, in times of what a look has taken: a fifth of the processor at most
+goes into looking, however many are waited for."""
 
 
 class Follower:
-    """Looks while somebody waits: `look` shows everybody what is committed now."""
+    """Looks while somebody waits, so that everybody here sees what is committed."""
 
-    def __init__(self, backend: Backend, look: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, backend: Backend, wanted: Callable[[], Sequence[str]], look: Callable[[Sequence[str]], Awaitable[int]]
+    ) -> None:
+        """`wanted` tells the ids that somebody looks at. `look` shows them as they are; it gives how many had ended."""
         self._backend = backend
+        self._wanted = wanted
         self._look = look
         self._waiting = 0
         self._looking: asyncio.Task[None] | None = None
@@ -48,11 +58,23 @@ class Follower:
             self._looking = None
 
     async def _look_for_all(self) -> None:
-        """Look, and again after each change, until there is one while nobody waits."""
+        """Look at everything, and again after each change, until there is one while nobody waits."""
         while self._waiting:
             try:
-                await self._look()
+                await self._round()
             except BackendError as error:
                 logger.warning("%s: looking again", error)
-            await asyncio.sleep(LOOK_S_MIN)
-            await self._backend.changed()
+                await asyncio.sleep(LOOK_S_MIN)
+            else:
+                await asyncio.sleep(LOOK_S_MIN)
+                await self._backend.changed()
+
+    async def _round(self) -> None:
+        """Look at all, a few at a time. Where most of these had ended, others have too, and are waited for."""
+        ids = self._wanted()
+        for start in range(0, len(ids), AT_ONCE):
+            some = ids[start : start + AT_ONCE]
+            begun = time.perf_counter()
+            ended = await self._look(some)
+            if start + AT_ONCE < len(ids) and 2 * ended < len(some):
+                await asyncio.sleep(REST * (time.perf_counter() - begun))

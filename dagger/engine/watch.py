@@ -81,11 +81,14 @@ class Watch:
         return {*(id for id in self._seen if self._get(id) is not None), *self._waiters}
 
     @property
-    def open_ids(self) -> set[str]:
-        """Those of them that have not ended, as far as is known here."""
-        seen = {id: found.state for id in self._seen if (found := self._get(id)) is not None}
-        live = {id for id, state in seen.items() if state.is_live or state.status == SUBMITTED}
-        return {*live, *self._waiters}
+    def open_ids(self) -> list[str]:
+        """Those of them that have not ended, as far as is known here; first those whose end is waited for."""
+        ids = dict.fromkeys(self._waiters)
+        for id, found in self._seen.items():
+            seen = found()
+            if seen is not None and seen.state.status in (EXECUTING, SUBMITTED):
+                ids[id] = None
+        return list(ids)
 
     def catch_up(self, states: Iterable[State]) -> None:
         """These states were read; one that was read before a commit that is known here shows nothing."""

@@ -32,7 +32,7 @@ class DurableEngine(TestEngine):
         # One partition: the order between homes is told only where they share one.
         self.sqlite = SqliteBackend(options_of(f"sqlite:///{path}?partitions=1"))
         self._backend = self.sqlite
-        self._follower = Follower(self.sqlite, self._look)
+        self._follower = Follower(self.sqlite, lambda: self._watch.open_ids, self._look)
         self._worker = self._new_worker()
         self._clerk = self.sqlite.hub.clerk
 

@@ -24,8 +24,8 @@ from dagger.errors import BackendError
 
 logger: Final = logging.getLogger("dagger")
 
-WRITE_BACK_ROWS: Final = 2_000
-"""After how many changed rows the write-ahead log is brought into the file: about 4 MiB."""
+WRITE_BACK_ROWS: Final = 16_000
+"""After how many changed rows the write-ahead log is brought into the file: about 32 MiB."""
 
 
 class Hub:

@@ -81,7 +81,7 @@ class Driver(Dagger):
         """Let tasks and others have their turn, and see what was committed."""
         with anyio.move_on_after(REST_S):
             await self.backend.log.wait()
-        await self._look()
+        await self._look(self._watch.open_ids)
 
     async def settle(self) -> None:
         """Work until nothing is left to do at the time that the clock shows."""
@@ -106,7 +106,7 @@ class Driver(Dagger):
             if self._tasks.paths or due is None or not await self._caught_up():
                 await self.rest()
             else:
-                await self._look()
+                await self._look(self._watch.open_ids)
                 self.time.move_to(due)
 
     def advance(self, by: timedelta) -> None:
