@@ -14,6 +14,8 @@ from dagger.errors import BackendError, BackendUnavailable
 from tests.servers.aerospike import Aerospike, Running, empty, raw_client
 from tests.servers.ports import free_ports
 
+pytestmark = pytest.mark.slow
+
 Server = Aerospike | Running
 
 PREFIX: Final = "server"

@@ -16,6 +16,7 @@ from tests.contract.storages import OnAerospike, OnFakeServers
 from tests.servers.aerospike import Aerospike, Running
 
 
+@pytest.mark.slow
 class TestAerospike(BackendContract):
     """All of it, with a mishap at every fifth place."""
 
@@ -27,6 +28,7 @@ class TestAerospike(BackendContract):
         return OnAerospike(aerospike_server.url, "contract")
 
 
+@pytest.mark.slow
 class TestAerospikeAlone(StandaloneContract):
     """What it keeps beside the records."""
 

@@ -38,6 +38,7 @@ def test_the_demo_completes_every_order(capsys: pytest.CaptureFixture[str]) -> N
     assert demo.DRAWING.read_text().startswith("<svg")
 
 
+@pytest.mark.slow
 def test_a_lost_order_fails_the_demo(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     services = (("tests.examples.forgetful",), demo.SERVICES[1])
     monkeypatch.setattr(demo, "SERVICES", services)
@@ -94,6 +95,7 @@ def test_a_demo_that_is_ended_leaves_no_process_behind(
     assert processes_of(tmp_path) == []
 
 
+@pytest.mark.slow
 @with_proc
 def test_a_demo_that_nobody_reads_any_more_ends_well(started: subprocess.Popen[str], tmp_path: Path) -> None:
     """As behind `| head`."""

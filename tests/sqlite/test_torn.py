@@ -76,12 +76,14 @@ def test_every_statement_may_fail(tmp_path: Path, sort: Sort) -> None:
     assert at_every_place(tmp_path, sort, 1) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", PASSING)
 def test_what_fails_for_a_while_changes_nothing(tmp_path: Path, sort: Sort) -> None:
     """As a disk that is full until somebody makes room: what is tried meanwhile fails too."""
     assert at_every_place(tmp_path, sort, FEW, lasts=7) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", [*PASSING, *DEADLY])
 def test_a_chore_that_fails_changes_nothing(tmp_path: Path, sort: Sort) -> None:
     assert at_every_place(tmp_path, sort, 1, in_chores=True) > 5

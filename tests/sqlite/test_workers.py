@@ -146,6 +146,7 @@ async def some_hang(engine: Dagger) -> bool:
     return 0 < len(found) < len(IDS) and all(one.step("pack").status is Status.EXECUTING for one in found)
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_worker_that_was_stopped_past_its_lease_goes_on(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
@@ -210,6 +211,7 @@ async def test_a_client_sees_what_a_worker_of_another_process_does(tmp_path: Pat
             assert owned(client) == set()
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_worker_with_nothing_to_do_is_idle(tmp_path: Path) -> None:
     shop = Shop(tmp_path, "lease=4s")
