@@ -70,9 +70,10 @@ def _worker(commands: Add) -> None:
 def _publish(commands: Add) -> None:
     example = (
         'dagger publish shop:engine PAYMENT_LISTENER \'{"order_id": "o-1", "receipt": "r-7"}\'\n'
-        "  dagger publish sqlite:///orders.db PAYMENT_LISTENER --key o-1 - < messages.jsonl"
+        "  dagger publish sqlite:///orders.db PAYMENT_LISTENER --key o-1 - < messages.jsonl\n"
+        "  dagger publish kafka://kafka-1/orders --store aerospike://db-1/orders PAYMENT_LISTENER --key o-1 -"
     )
-    one = _command(commands, "publish", "put messages on a topic, all of them or none", example)
+    one = _command(commands, "publish", "put messages on a topic", example)
     one.add_argument(
         "target",
         metavar="TARGET",
@@ -82,6 +83,7 @@ def _publish(commands: Add) -> None:
     one.add_argument("topic", metavar="TOPIC", help="the name of the topic")
     one.add_argument("messages", metavar="MESSAGE", nargs="+", help="JSON; - reads one message a line")
     one.add_argument("--key", help="the key of the messages, where TARGET is a URL")
+    one.add_argument("--store", metavar="URL", help="where the records are, where TARGET is a log only, as kafka://...")
     one.add_argument("--header", metavar="NAME=VALUE", action="append", default=[], help="a header; may be repeated")
     one.add_argument("--id", help="names the message, so that a repetition of it is recognised")
 

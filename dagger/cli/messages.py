@@ -23,12 +23,16 @@ async def publish(arguments: argparse.Namespace) -> int:
     if arguments.id is not None and len(texts) != 1:
         raise UsageError("--id names one message, and there are others; publish them one by one")
     if is_url(arguments.target):
-        backend = connect(arguments.target, None)
+        if arguments.store is None and arguments.target.startswith("kafka://"):
+            raise UsageError("a URL of Kafka is a log only: name the store beside it with --store")
+        backend = connect(arguments.target, arguments.store)
         entries = [_as_it_is(arguments, headers, data) for _, data in texts]
     else:
         engine = engine_of(arguments.target)
         if arguments.key is not None:
             raise UsageError("--key goes with a URL; an engine's topic computes the key of a message")
+        if arguments.store is not None:
+            raise UsageError("--store goes with a URL; an engine has its store")
         backend = engine.backend
         topic = _topic(engine, arguments.topic)
         entries = [_checked(topic, headers, where, data) for where, data in texts]

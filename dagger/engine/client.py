@@ -116,7 +116,9 @@ class Client:
         return await self.submit(self._prepare(checked_template(template), input, id))
 
     async def start_all(self, template: Template[A, B], inputs: Iterable[A]) -> list[Run[B]]:
-        """Start an instance for each input, in one go: all are accepted, or none is. The ids are the business keys.
+        """Start an instance for each input, in one go. The ids are the business keys.
+
+        All are accepted, or none is; on Kafka some may have been where it raises: start all of them again.
 
         Costs much less than one `start` after the other. Raises as `start` does.
         """
@@ -133,7 +135,7 @@ class Client:
         return run
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
-        """Submit instances that `create_instance` made, in one go: all are accepted, or none is."""
+        """Submit instances that `create_instance` made, in one go, as `start_all` does."""
         first = dict[str, Prepared[B]]()
         for one in instances:
             self._check(one)
@@ -291,6 +293,8 @@ class Client:
         self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
     ) -> None:
         """Put messages on a topic, in their order and in one go: all of them, or none.
+
+        On Kafka some may have been published where it raises; give each an `id`, and publish all of them again.
 
         `id` names each, so that a repetition of it is recognised. Raises as `publish` does.
         """

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import anyio
 import pytest
@@ -17,6 +18,7 @@ from dagger import Dagger, Status
 from dagger.cli import main
 from dagger.testing.contract.driver import messages_of
 from tests.cli import shop
+from tests.servers.kafka import KafkaCluster
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = "tests.cli.shop:engine"
@@ -98,6 +100,21 @@ def test_messages_of_a_url_go_as_they_are(engine: Dagger, capsys: pytest.Capture
     assert anyio.run(read) == [(b"one", {"a": "b=c"}), (b"two", {"a": "b=c"})]
 
 
+@pytest.mark.slow
+@pytest.mark.kafka
+def test_messages_of_kafka(kafka: KafkaCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url, store = f"kafka://{kafka.bootstrap}/cli?prefix={uuid4().hex}.", f"sqlite:///{tmp_path}/records.db"
+    assert main(["publish", url, "--store", store, "ANY", "--key", "k", "one", "two"]) == 0
+    assert capsys.readouterr().out == "2 messages published on ANY\n"
+
+    async def read() -> list[bytes]:
+        engine = Dagger(url, store)
+        async with engine.client():
+            return [one.payload for one in await messages_of(engine.backend, "ANY", {"k"})]
+
+    assert anyio.run(read) == [b"one", b"two"]
+
+
 def test_messages_are_read_from_the_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -136,6 +153,8 @@ def test_one_wrong_message_keeps_all_back(
         (["publish", "memory://", "PAYMENTS", PAID, "--key", "k"], 2, "in the memory of one process"),
         (["publish", ENGINE, "NOWHERE", PAID], 2, "knows no topic 'NOWHERE'; it knows: PAYMENTS"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--key", "k"], 2, "--key goes with a URL"),
+        (["publish", ENGINE, "PAYMENTS", PAID, "--store", "sqlite:///r.db"], 2, "--store goes with a URL"),
+        (["publish", "kafka://a:p@h/o", "PAYMENTS", PAID, "--key", "k"], 2, "name the store beside it with --store"),
         (["publish", ENGINE, "PAYMENTS", PAID, PAID, "--id", "p"], 2, "--id names one message"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--header", "a"], 2, "write NAME=VALUE"),
         (["publish", "sqlite:///cli.db", "PAYMENTS", PAID], 2, "with --key"),
