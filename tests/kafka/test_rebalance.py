@@ -7,13 +7,16 @@ the transactions of their lanes, and readers commit explicit offsets of what is 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
+from aiokafka import TopicPartition
 
+from dagger.backends.kafka import reader as reader_module
+from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.reader import KafkaReader
 from dagger.engine.ports import Append, Entry, Position
@@ -154,6 +157,47 @@ def nothing_dropped(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Member, "_forget", forget)
 
 
+async def further_by_another(storage: OnKafka) -> None:
+    """Another reads on, commits, and leaves, before who has read the first commits."""
+    async with reading(storage) as (one, reader):
+        await one.log.append([note(OUT, str(number)) for number in range(40)])
+        seen = 0
+        while seen < 40:
+            seen += len(await reader.read(100 - seen))
+        reader._read.update(dict.fromkeys(assigned(reader), 1))  # as if it had got no further
+        async with reading(storage) as (_, second), anyio.create_task_group() as group:
+            group.start_soon(reads_on, second)
+            while len(assigned(second)) != PARTITIONS // 2:  # noqa: ASYNC110  # no event tells it
+                await anyio.sleep(0.02)
+            theirs = sorted(assigned(second))
+            cluster, group_name = kafka_of(one.backend).log._cluster, reader._group
+            while min(committed := await offsets(cluster, group_name, theirs)) < 2:
+                await one.log.append([note(OUT, str(number)) for number in range(40)])
+                await anyio.sleep(0.05)
+            group.cancel_scope.cancel()
+        while len(assigned(reader)) != PARTITIONS:  # noqa: ASYNC110  # no event tells it
+            await anyio.sleep(0.02)
+        await reader.read(1)
+        for before, after in zip(committed, await offsets(cluster, group_name, theirs), strict=True):
+            assert after >= before, "less is committed than was"
+
+
+async def offsets(cluster: Cluster, group: str, places: Sequence[TopicPartition]) -> list[int]:
+    """What readers have committed."""
+    found = await cluster.committed(group, places)
+    return [found[place].offset if place in found else 0 for place in places]
+
+
+async def reads_on(reader: KafkaReader) -> None:
+    while True:
+        await reader.read(100)
+
+
+def nothing_forgotten(patch: pytest.MonkeyPatch) -> None:
+    """What was read is still to be committed when it has gone to others."""
+    patch.setattr(reader_module._Moves, "on_partitions_revoked", reader_module._Moves.on_partitions_assigned)
+
+
 class TestWorkers:
     @in_loop
     async def test_everything_is_done_once(self, storage: OnKafka) -> None:
@@ -198,7 +242,17 @@ class TestReaders:
             self._again.clear()
 
         monkeypatch.setattr(KafkaReader, "_commit", commit)
+        nothing_forgotten(monkeypatch)
         await fails(read_by_two(storage), "not assigned")
+
+    @in_loop
+    async def test_nothing_less_is_committed_than_was(self, storage: OnKafka) -> None:
+        await further_by_another(storage)
+
+    @in_loop
+    async def test_would_commit_less_than_another_has(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+        nothing_forgotten(monkeypatch)
+        await fails(further_by_another(storage), "less is committed than was")
 
 
 class TestLeaving:

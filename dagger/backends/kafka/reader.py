@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition, errors
+from typing_extensions import override
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import TopicRecord
+
+
+class _Moves(ConsumerRebalanceListener):
+    """Tells when others may get what is assigned."""
+
+    def __init__(self, gone: Callable[[], None]) -> None:
+        self._gone = gone
+
+    @override
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        self._gone()
+
+    @override
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        pass
 
 
 class KafkaReader:
@@ -47,7 +63,6 @@ class KafkaReader:
         options = self._cluster.options
         await self._cluster.need([self._topic])
         consumer = AIOKafkaConsumer(
-            self._topic,
             **self._cluster.settings,
             group_id=self._group,
             auto_offset_reset="earliest",
@@ -58,6 +73,7 @@ class KafkaReader:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
+        consumer.subscribe([self._topic], listener=_Moves(self._forget))
         await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
         self._consumer = consumer
         return consumer
@@ -74,6 +90,10 @@ class KafkaReader:
                 errors.RebalanceInProgressError,
             ):
                 await consumer.commit(offsets)
+        self._forget()
+
+    def _forget(self) -> None:
+        """What was read is committed, or read again: by others, who may get further before it comes back."""
         self._read.clear()
         self._again.clear()
 
@@ -83,8 +103,7 @@ class KafkaReader:
             for place, offset in self._again.items():
                 if place in consumer.assignment():
                     consumer.seek(place, offset)
-        self._read.clear()
-        self._again.clear()
+        self._forget()
 
     async def close(self) -> None:
         """Leave the group."""
