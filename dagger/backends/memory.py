@@ -111,6 +111,7 @@ class MemoryLog:
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         for topic in topics:
             self._polled_topics.setdefault(topic, [0] * PARTITIONS)
+        self.nudge()
 
     async def append(self, entries: Sequence[Entry]) -> None:
         self._put(entries)
@@ -201,8 +202,7 @@ class MemoryLog:
         yield
 
     def reader(self, topic: str, group: str) -> MemoryReader:
-        at = (topic, group)
-        found = self._readers.get(at)
+        found = self._readers.get(at := (topic, group))
         if found is None:
             committed = self._groups.setdefault(at, [0] * PARTITIONS)
             found = self._readers[at] = MemoryReader(self, topic, committed)

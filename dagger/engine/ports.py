@@ -189,7 +189,8 @@ class Log(Protocol):
         ...
 
     async def wait(self) -> None:
-        """Return when there may be something to poll: also if it came between the last poll and this call."""
+        """Return when there may be something to poll: also if it came between the last poll and this call, and after
+        `consume`, since what is consumed for another template may be here already."""
         ...
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:

@@ -48,6 +48,7 @@ async def shout(order: Order) -> str:
 
 known_here = template("Known", listener(notes), key=by_id, takes=Order)
 workflow = template("Workflow", noted >> shout, key=by_id)
+quick = template("Quick", shout, key=by_id)
 ALL = "A B END"
 
 
@@ -190,3 +191,26 @@ async def in_a_file(tmp_path: Path) -> None:
     async with Dagger(url) as engine:
         run = await engine.start(workflow, Order("o-1"))  # again, as it is not there yet
         assert (await engine.wait(run)).result == ALL
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///parked.db"])
+def test_a_worker_that_sleeps_is_woken_by_what_is_registered(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def run() -> None:
+        engine = Dagger(url)
+        client = Dagger(backend=engine.backend) if url == "memory://" else Dagger(url)
+        async with engine:
+            async with client.client():
+                await client.start(quick, Order("o-1"))
+            while not engine.counts.get("plan_missing"):  # noqa: ASYNC110  # no event tells it
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # it goes to sleep; where it does not, nothing is tested
+            engine.register(quick)
+            async with asyncio.timeout(30):  # a failure limit
+                while not await engine.count(status=Status.COMPLETED):  # noqa: ASYNC110  # no event tells it
+                    await asyncio.sleep(0.01)
+
+    asyncio.run(run())

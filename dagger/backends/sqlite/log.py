@@ -58,6 +58,7 @@ class SqliteLog:
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         self._topics = {**self._topics, **dict.fromkeys(topics)}
+        self._hub.bell.ring()
 
     async def append(self, entries: Sequence[Entry]) -> None:
         if entries:

@@ -125,6 +125,21 @@ class TopicContract(Case):
             await anyio.wait_all_tasks_blocked()
             await hands.log.append([note(TOPIC, "k")])
 
+    @in_loop
+    async def test_wait_returns_when_more_is_consumed(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC) as hands, anyio.create_task_group() as group:
+            await hands.log.append([note(OTHER, "k", b"early")])
+            await hands.nothing_is_left()
+
+            async def wait() -> None:
+                await hands.log.wait()
+                (message,) = await hands.messages(1)
+                assert message.topic == OTHER
+
+            group.start_soon(wait)
+            await anyio.wait_all_tasks_blocked()
+            hands.log.consume([OTHER])
+
 
 class ReaderContract(Case):
     """The contract of readers: each group has every message at least once."""
