@@ -165,13 +165,35 @@ class Dagger(Client):
         anyio.run(self._main)
 
     async def _main(self) -> None:
+        starting, begun, told = anyio.CancelScope(), anyio.Event(), anyio.Event()
+        failure: Exception | None = None
+
+        async def listen() -> None:
+            received = await anext(signals)
+            logger.info("received %s: leaving", received.name)
+            told.set()
+            if not begun.is_set():  # nothing is in flight, and what it waits for may be away
+                starting.cancel()
+
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async with self:
-                with seldom_collected():
-                    logger.info("working on %s", ", ".join(self._registry.names) or "no template")
-                    async for received in signals:
-                        logger.info("received %s: leaving", received.name)
-                        break
+            async with anyio.create_task_group() as group:
+                group.start_soon(listen)
+                try:
+                    with starting:
+                        await self._until(begun, told)
+                except Exception as error:
+                    failure = error  # as it is, and not in a group
+                group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _until(self, begun: anyio.Event, told: anyio.Event) -> None:
+        """Be a worker until it is told to leave."""
+        async with self:
+            with seldom_collected():
+                begun.set()
+                logger.info("working on %s", ", ".join(self._registry.names) or "no template")
+                await told.wait()
 
     @override
     async def _open(self) -> None:

@@ -68,6 +68,21 @@ Dagger("memory://", lifespan=lifespan).main()
 print("left", flush=True)
 """
 
+STARTING = """
+@asynccontextmanager
+async def lifespan(engine: Dagger) -> AsyncIterator[None]:
+    print("starting", flush=True)
+    try:
+        await anyio.sleep_forever()
+    finally:
+        print("given up", flush=True)
+    yield
+
+
+Dagger("memory://", lifespan=lifespan).main()
+print("left", flush=True)
+"""
+
 IDLE = """
 engine = Dagger("memory://")
 engine.main()
@@ -129,4 +144,14 @@ def test_a_worker_that_has_nothing_to_do_leaves() -> None:
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate()
     assert output.splitlines() == ["received SIGTERM: leaving", "left"]
+    assert (errors, process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_worker_that_still_starts_leaves_at_once(number: signal.Signals) -> None:
+    with worker(HEAD + STARTING) as process:
+        read_until(process, "starting")
+        process.send_signal(number)
+        output, errors = process.communicate()
+    assert output.splitlines() == [f"received {number.name}: leaving", "given up", "left"]
     assert (errors, process.returncode) == ("", 0)
