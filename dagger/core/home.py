@@ -228,7 +228,7 @@ _NOT_TAKEN: Final = frozenset({"late", "ended", "no listener"})
 
 def _held_on(limits: Limits, home: Home, state: State, effects: tuple[Effect, ...], now: int) -> Result:
     """Keep what the instance was offered alone and does not take, here or at the key that it came for."""
-    left = list[Effect]()
+    left: list[Effect] = []
     for effect in effects:
         # A signal has no key: it is for this instance and for no other.
         if type(effect) is not Unmatched or effect.shared or not effect.key or effect.reason not in _NOT_TAKEN:

@@ -134,7 +134,7 @@ def _begin_items(turn: Turn, op: ops.Spread, number: int, count: int) -> None:
     each = turn.frames[number]
     assert isinstance(each, Spreading)
     last = min(each.begun + count, len(each.items))
-    strands = list[Strand]()
+    strands: list[Strand] = []
     for index in range(each.begun, last):
         item = turn.park(Item(op.index, number, index))
         strands.append((op.body, Stored(each.items[index]), item))

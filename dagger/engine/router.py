@@ -47,7 +47,7 @@ class Router:
 
     def _take(self, message: TopicRecord, entries: list[Entry]) -> Iterable[str]:
         """Add the entries for all takers; gives why some could not: one failure keeps it from nobody else."""
-        reasons = dict[str, None]()
+        reasons: dict[str, None] = {}
         topic, one_way, takers = self._registry.takers[message.topic]
         for taker in takers:
             try:
@@ -69,17 +69,19 @@ class Router:
             id = f"{message.topic}/{id}"
         else:
             id = "" if one_way and len(keys) == 1 else _position(message)
-        return [self._to(key, MessageReceived(channel.name, key, message.payload, id)) for key in keys]
+        partitions, name = self._log.partitions, channel.name
+        return [_to(partitions, key, MessageReceived(name, key, message.payload, id)) for key in keys]
 
     def _submitted(self, starter: Starter, value: Any) -> Entry:
         plan = starter.plan
         given = value if starter.build is None else starter.build(value)
         raw, live = plan.takes.settle(given)
         key = plan.key_of(live)
-        return self._to(key, Submitted(plan.template, plan.version, key, key, raw))
+        return _to(self._log.partitions, key, Submitted(plan.template, plan.version, key, key, raw))
 
-    def _to(self, key: str, event: MessageReceived | Submitted) -> Entry:
-        return Append(partition_of(key, self._log.partitions), encode_record(Record(key, event)))
+
+def _to(partitions: int, key: str, event: MessageReceived | Submitted) -> Entry:
+    return Append(partition_of(key, partitions), encode_record(Record(key, event)))
 
 
 def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Entry]]:

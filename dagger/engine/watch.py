@@ -103,6 +103,8 @@ class Watch:
     def show(self, states: Iterable[State]) -> None:
         """These states were committed."""
         waiters, accepted = self._waiters, self._accepted
+        if not (waiters or self._seen):  # nobody looks: in a worker, mostly
+            return
         for state in states:
             id = state.id
             if id in accepted:

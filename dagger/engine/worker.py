@@ -306,8 +306,8 @@ class Worker:
 
     def _sorted(self, effects: tuple[Effect, ...], id: str, state: State | None, local: list[Local]) -> list[Entry]:
         """What of a step's effects goes out through the log; what is carried out here after the commit is `local`."""
-        entries = list[Entry]()
-        tasks = list[RunTask | StopTask]()
+        entries: list[Entry] = []
+        tasks: list[RunTask | StopTask] = []
         for effect in effects:
             match effect:
                 case Publish():
