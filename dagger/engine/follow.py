@@ -20,8 +20,9 @@ LOOK_S_MIN: Final = 0.02
 AT_ONCE: Final = 512
 """How many instances are looked at at a time."""
 REST: Final = 4
-"""How long it rests between two looks of a round, in times of what a look has taken: a fifth of the processor at most
-goes into looking, however many are waited for."""
+"""How long it rests between two looks of a round, in times of what a look has taken, but no longer than between two
+rounds: so about a fifth of a processor goes into looking, however many are waited for. A look that takes longer mostly
+waits for the store."""
 
 
 class Follower:
@@ -77,4 +78,4 @@ class Follower:
             begun = time.perf_counter()
             ended = await self._look(some)
             if start + AT_ONCE < len(ids) and 2 * ended < len(some):
-                await asyncio.sleep(REST * (time.perf_counter() - begun))
+                await asyncio.sleep(min(LOOK_S_MIN, REST * (time.perf_counter() - begun)))
