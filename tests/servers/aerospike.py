@@ -119,7 +119,17 @@ class Aerospike:
         for name in ("smd", "usr"):
             (self._folder / name).mkdir()
         self._ports = free_ports(3)
-        config = CONFIG.format(
+        (self._folder / "asd.conf").write_text(self._written())
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def _written(self) -> str:
+        """Its configuration."""
+        return CONFIG.format(
             folder=self._folder,
             loopback=LOOPBACK,
             ports=self._ports,
@@ -130,13 +140,6 @@ class Aerospike:
             size=self._size,
             flush_ms=self._flush_ms,
         )
-        (self._folder / "asd.conf").write_text(config)
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
