@@ -165,12 +165,13 @@ async def further_by_another(storage: OnKafka) -> None:
         while seen < 40:
             seen += len(await reader.read(100 - seen))
         reader._read.update(dict.fromkeys(assigned(reader), 1))  # as if it had got no further
+        cluster, group_name = kafka_of(one.backend).log._cluster, reader._group
+        theirs, committed = list[TopicPartition](), list[int]()
         async with reading(storage) as (_, second), anyio.create_task_group() as group:
             group.start_soon(reads_on, second)
             while len(assigned(second)) != PARTITIONS // 2:  # noqa: ASYNC110  # no event tells it
                 await anyio.sleep(0.02)
             theirs = sorted(assigned(second))
-            cluster, group_name = kafka_of(one.backend).log._cluster, reader._group
             while min(committed := await offsets(cluster, group_name, theirs)) < 2:
                 await one.log.append([note(OUT, str(number)) for number in range(40)])
                 await anyio.sleep(0.05)
