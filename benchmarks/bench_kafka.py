@@ -19,7 +19,7 @@ import pytest
 from benchmarks.kafka_plain import Job
 from benchmarks.kafka_record import Step
 from benchmarks.kafka_rounds import Round, Servers, play, running
-from benchmarks.measure import at_least, at_most, note
+from benchmarks.measure import NO_BOUND, at_least, at_most, note
 
 COUNT: Final = 10_000
 ROUNDS: Final = int(os.environ.get("BENCH_ROUNDS", "7"))
@@ -74,14 +74,6 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
     folder = tmp_path_factory.mktemp("kafka")
     with running(folder) as servers:
         yield Found(servers, folder)
-
-
-def free(median: float) -> bool:
-    """Of what is shown and has no bound."""
-    return median > 0
-
-
-NO_BOUND: Final = ("-", free)
 
 
 def test_orders(benchmark: Any, found: Found) -> None:

@@ -7,7 +7,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -48,6 +48,10 @@ def at_least(bound: float) -> tuple[str, Callable[[float], bool]]:
 def at_most(bound: float) -> tuple[str, Callable[[float], bool]]:
     """A ratio that must not be larger."""
     return f"<= {bound:.2f}", lambda median: median <= bound
+
+
+NO_BOUND: Final = ("-", lambda median: median > 0)
+"""Of what is shown and has none."""
 
 
 def compare(

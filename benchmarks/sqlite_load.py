@@ -1,7 +1,7 @@
 """Those who submit orders and answer for the services, as a process beside a worker on a SQLite file.
 
-`python -m benchmarks.sqlite_load URL FILE` prints the seconds from the first submission until all orders are
-completed, and leaves in FILE what it has changed.
+`python -m benchmarks.sqlite_load URL [FILE]` prints the seconds from the first submission until all orders are
+completed, and leaves in FILE what it has changed. To note that takes time, too: a run that is timed has no FILE.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
 
-COUNT = 20_000
+COUNT = 40_000
 ORDERS = [Order(f"o-{number}", number) for number in range(COUNT)]
 AT_ONCE = 500
 """How many messages the services take at a time, and orders are submitted at a time."""
@@ -94,10 +94,12 @@ async def _answer(engine: Dagger, source: Any, target: Any, make: Any) -> None:
         await engine.publish_all(target, [make(one.order_id) for one in found])
 
 
-async def load(url: str, target: Path) -> float:
-    statements = list[Statement]()
-    backend = SqliteBackend(options_of(url))
-    recording(backend, statements)
+def keep(statements: list[Statement], target: Path) -> None:
+    """Leave what was noted in a file."""
+    target.write_bytes(pickle.dumps([tuple(one) for one in statements]))
+
+
+async def load(backend: SqliteBackend) -> float:
     engine = Dagger(backend=backend)
     engine.register(orders)
     await engine.count()  # which opens the file
@@ -113,9 +115,18 @@ async def load(url: str, target: Path) -> float:
         took = time.perf_counter() - begun
         services.cancel_scope.cancel()
     await engine.aclose()
-    await anyio.Path(target).write_bytes(pickle.dumps([tuple(one) for one in statements]))
     return took
 
 
+def main(url: str, target: Path | None = None) -> None:
+    statements = list[Statement]()
+    backend = SqliteBackend(options_of(url))
+    if target is not None:
+        recording(backend, statements)
+    print(asyncio.run(load(backend)))
+    if target is not None:
+        keep(statements, target)
+
+
 if __name__ == "__main__":
-    print(asyncio.run(load(sys.argv[1], Path(sys.argv[2]))))
+    main(sys.argv[1], *map(Path, sys.argv[2:]))
