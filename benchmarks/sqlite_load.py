@@ -75,9 +75,9 @@ def recording(backend: SqliteBackend, statements: list[Statement]) -> None:
     """Note what a backend changes in its file: by the first connection, which is the one that works."""
     opened = list[None]()
 
-    def connect() -> Any:
+    def connect(*, make: bool) -> Any:
         opened.append(None)
-        connection = open_file(backend.hub.options)
+        connection = open_file(backend.hub.options, make=make)
         return Recorder(connection, statements) if len(opened) == 1 else connection
 
     backend.hub.connect = connect

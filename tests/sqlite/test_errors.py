@@ -36,8 +36,8 @@ def locked(path: Path) -> Iterator[None]:
 def altered(engine: Dagger, shop: Shop, pragma: Callable[[], str]) -> None:
     """Let each connection that the engine opens from now on begin with a pragma."""
 
-    def connect() -> sqlite3.Connection:
-        connection = open_file(options_of(shop.url))
+    def connect(*, make: bool) -> sqlite3.Connection:
+        connection = open_file(options_of(shop.url), make=make)
         connection.execute(pragma())
         return connection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite import backup
-from tests.sqlite.shop import Order, Shop, ended, fails, in_loop, orders, pay, until, waiting
+from dagger.backends.sqlite.options import options_of
+from dagger.backends.sqlite.schema import open_file
+from tests.sqlite.shop import Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until, waiting
 
 IDS = [f"o-{number}" for number in range(10)]
 TOLD = "was deleted, moved or replaced while it was open; nothing was changed"
@@ -52,7 +55,9 @@ async def test_a_worker_with_nothing_to_do_ends(tmp_path: Path, change: Callable
 async def test_nothing_is_accepted_and_no_file_is_made(tmp_path: Path, change: Callable[[Path], None]) -> None:
     shop = Shop(tmp_path, "lease=1h")  # so that nobody looks by himself
     engine = shop.engine()
+    opened = noted(engine)
     await engine.start(orders, Order("o-1"))
+    await until(lambda: reached(opened, 2))  # that of the chores, too: SQLite opens the parts of a file one by one
     change(shop.path)
     before = contents(tmp_path)
     for _ in range(2):
@@ -63,6 +68,70 @@ async def test_nothing_is_accepted_and_no_file_is_made(tmp_path: Path, change: C
             await engine.count()
     assert contents(tmp_path) == before
     await engine.aclose()
+
+
+def noted(engine: Dagger) -> list[bool]:
+    """For each connection that the engine has opened from now on, whether it could have made the file."""
+    hub, opened = hub_of(engine), list[bool]()
+    connect = hub.connect
+
+    def noting(*, make: bool) -> sqlite3.Connection:
+        connection = connect(make=make)
+        opened.append(make)
+        return connection
+
+    hub.connect = noting
+    return opened
+
+
+async def reached(opened: list[bool], count: int) -> bool:
+    return len(opened) == count
+
+
+def replace_by_nothing(path: Path) -> None:
+    move(path)
+    path.touch()
+
+
+@pytest.mark.parametrize("change", [delete, move, replace, replace_by_nothing])
+@in_loop
+async def test_it_goes_just_before_it_is_opened_once_more(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    shop = Shop(tmp_path, "lease=1h")
+    await shop.fill(*IDS)
+    engine = shop.engine()
+    opened = noted(engine)
+    assert await engine.count() == len(IDS)
+    await until(lambda: reached(opened, 3))  # the chores' own, and that which counts
+    before = dict[str, bytes]()
+    hub = hub_of(engine)
+    connect = hub.connect
+
+    def late(*, make: bool) -> sqlite3.Connection:
+        if not before:
+            change(shop.path)
+            before.update(contents(tmp_path))
+        return connect(make=make)
+
+    hub.connect = late
+    hub.clerk.drop()
+    async with fails(BackendError) as said:
+        await engine.start(orders, Order("o-2"))
+    assert TOLD in said[0]
+    assert contents(tmp_path) == before
+    assert opened == [True, False, False]
+    await engine.aclose()
+
+
+def test_tables_are_made_by_the_first_connection_only(tmp_path: Path) -> None:
+    options = options_of(f"sqlite:///{tmp_path}/orders.db")
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        open_file(options, make=False)
+    (tmp_path / "orders.db").touch()
+    with pytest.raises(BackendError, match="was emptied while it was open"):
+        open_file(options, make=False)
+    assert contents(tmp_path) == {"orders.db": b""}
+    open_file(options).close()
+    open_file(options, make=False).close()
 
 
 @in_loop

@@ -165,7 +165,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_goes_on(tmp_path: Path) 
 
 def stop_outside_of_a_transaction(shop: Shop, pid: int) -> None:
     """Stop a process where it does not hold the lock of the file: else others wait until it is continued."""
-    connection = shop.backend().hub.connect()
+    connection = shop.backend().hub.connect(make=False)
     connection.execute("PRAGMA busy_timeout = 60000")
     connection.execute("BEGIN IMMEDIATE")
     os.kill(pid, signal.SIGSTOP)

@@ -27,6 +27,11 @@ class Anchor:
         self.check()
 
     @property
+    def is_held(self) -> bool:
+        """Whether a connection was opened before."""
+        return self._file is not None
+
+    @property
     def holds(self) -> bool:
         """Whether it is still there."""
         return self._file is None or self._found() == self._file

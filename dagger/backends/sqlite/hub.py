@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -28,13 +28,19 @@ WRITE_BACK_ROWS: Final = 16_000
 """After how many changed rows the write-ahead log is brought into the file: about 32 MiB."""
 
 
+class Connect(Protocol):
+    """Gives a connection to the file, which it may `make` where it is not there."""
+
+    def __call__(self, *, make: bool) -> sqlite3.Connection: ...
+
+
 class Hub:
     """An open file: its clerk and its pulse, the bell that others ring, and the groups that this process is in."""
 
-    def __init__(self, options: Options, connect: Callable[[], sqlite3.Connection] | None = None) -> None:
+    def __init__(self, options: Options, connect: Connect | None = None) -> None:
         self.options = options
-        self.connect: Callable[[], sqlite3.Connection] = connect or partial(open_file, options)
-        """Gives a connection to the file; tests put one here that fails at a chosen place."""
+        self.connect: Connect = connect or partial(open_file, options)
+        """Tests put one here that fails at a chosen place."""
         self.clerk = Clerk(options, self._connect, lambda: self._anchor.check(), self._changed)
         self._begin()
 
@@ -55,8 +61,12 @@ class Hub:
 
     def _connect(self) -> sqlite3.Connection:
         """A connection to the very file that was opened first. Raises BackendError if that is not there any more."""
-        self._anchor.check()  # else a new one would be made in its place
-        connection = self.connect()
+        self._anchor.check()
+        try:
+            connection = self.connect(make=not self._anchor.is_held)
+        except (sqlite3.Error, BackendError):
+            self._anchor.check()  # it may have gone just now, which says more
+            raise
         try:
             self._anchor.hold()
         except BaseException:

@@ -134,23 +134,32 @@ BESIDE: Final = Kind(
 _KINDS: Final = {kind.id: kind for kind in (WHOLE, BESIDE)}
 
 
-def open_file(options: Options, kind: Kind = WHOLE, application: str | None = None) -> sqlite3.Connection:
-    """A connection to the file, made or brought to this version if need be.
+def open_file(
+    options: Options, kind: Kind = WHOLE, application: str | None = None, *, make: bool = True
+) -> sqlite3.Connection:
+    """A connection to the file, made or brought to this version if need be; without `make` it must be there.
 
     Raises BackendError for a file of a newer version, of something else or of another application, and what SQLite
     raises.
     """
     # Where several make it at once, SQLite may say that it is locked without waiting.
-    return patiently(lambda: _opened(options, kind, application), options.patience)
+    return patiently(lambda: _opened(options, kind, application, make=make), options.patience)
 
 
-def _opened(options: Options, kind: Kind, application: str | None) -> sqlite3.Connection:
+def _opened(options: Options, kind: Kind, application: str | None, *, make: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        options.place, timeout=options.patience, isolation_level=None, cached_statements=256, check_same_thread=False
+        f"{options.place.absolute().as_uri()}?mode={'rwc' if make else 'rw'}",
+        uri=True,
+        timeout=options.patience,
+        isolation_level=None,
+        cached_statements=256,
+        check_same_thread=False,
     )
     try:
         if not _is_current(connection, kind):
-            _checked_version(connection, options, kind)  # before anything is changed in what is not ours
+            version = _checked_version(connection, options, kind)  # before anything is changed in what is not ours
+            if not version and not make:
+                raise BackendError(f"the file '{options.path}' was emptied while it was open; put back a backup of it")
             connection.execute("PRAGMA journal_mode = WAL")
             _bring_up(connection, options, kind, application)
         _check_application(connection, options, application)
