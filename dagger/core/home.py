@@ -91,7 +91,7 @@ Result: TypeAlias = tuple[Home, tuple[Effect, ...]]
 
 
 class PlanMissing(Exception):
-    """An instance is of a template and version that this worker has not registered."""
+    """An instance is of a template and version that this worker has not registered, or not with the same steps."""
 
 
 def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
@@ -148,12 +148,28 @@ def _plan(find: FindPlan, template: str, version: int) -> Plan:
     return plan
 
 
+def _plan_of(find: FindPlan, state: State) -> Plan:
+    """The plan of an instance: while it goes on, that with which it began."""
+    plan = _plan(find, state.template, state.version)
+    if not state.fits(plan.layout):
+        raise PlanMissing(other_steps(state))
+    return plan
+
+
+def other_steps(state: State) -> str:
+    """What is wrong where an instance under way has begun with another plan than is registered, and what to do."""
+    return (
+        f"'{state.id}' began when template '{state.template}' version {state.version} had other steps than "
+        "it has here; register it as it was, and what it is now with the next version="
+    )
+
+
 def _forward(find: FindPlan, limits: Limits, home: Home, event: InstanceEvent, now: int) -> Result:
     """An event of the instance."""
     state = home.state
     if state is None:
         return home, (Ignored("no instance has this id"),)
-    after, effects = step(_plan(find, state.template, state.version), state, event, now)
+    after, effects = step(_plan_of(find, state), state, event, now)
     return _stepped(limits, home, after, effects, now)
 
 
@@ -167,7 +183,7 @@ def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived,
     state, subscribers = home.state, home.subscribers
     takers = subscribers.get(event.channel, ()) if subscribers else ()
     if state is not None and state.id == state.key:
-        plan = _plan(find, state.template, state.version)
+        plan = _plan_of(find, state)
         if event.channel in plan.open_channels:
             # An instance that has subscribed to itself, too, gets the message once.
             others = tuple(taker for taker in takers if taker != state.id) if takers else ()
@@ -253,7 +269,7 @@ def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned
     takers = [taker for taker in home.subscribers.get(event.channel, ()) if taker != event.by]
     state = home.state
     if state is not None and state.is_live and state.id == state.key and state.id not in takers:
-        plan = _plan(find, state.template, state.version)
+        plan = _plan_of(find, state)
         if event.channel in plan.open_channels and not takers:
             return _forward(find, limits, home, _forwarded(event, event.expires, shared=False), now)
         if event.channel in plan.open_channels:

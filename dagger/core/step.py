@@ -70,7 +70,9 @@ Result = tuple[State, tuple[Effect, ...]]
 
 def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
     """The first step of an instance; `held` are messages that came for it before it existed."""
-    state = State(event.id, event.template, event.version, event.key, event.input, now, now, held=held)
+    state = State(
+        event.id, event.template, event.version, event.key, event.input, now, now, held=held, layout=plan.layout
+    )
     turn = Turn.of(plan, state, now)
     if event.id != event.key and plan.open_channels:
         turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))

@@ -128,6 +128,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             self.seen,
             self.result,
             self.error,
+            old.layout,
         )
         return state, tuple(self.effects)
 

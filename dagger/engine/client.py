@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar, overload
 
 from dagger.codecs import json
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
+from dagger.core.home import other_steps
 from dagger.core.state import State, Status
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
@@ -34,7 +35,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.router import decoded
 from dagger.engine.run import Prepared, Registered, Run
 from dagger.engine.watch import Watch
-from dagger.errors import InstanceConflict, RequestError, UnknownInstance, WrongInput
+from dagger.errors import InstanceConflict, RequestError, TemplateConflict, UnknownInstance, WrongInput
 from dagger.plan.plan import Limits, Plan
 
 A = TypeVar("A")
@@ -177,11 +178,13 @@ class Client:
             )
 
     async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance:
-        """A snapshot of an instance. Raises UnknownInstance."""
+        """A snapshot of an instance. Raises UnknownInstance, or InstanceConflict as `wait` does."""
         await self._open()
         state = await self._state(id_of(id))
         if state is not None:
             self._watch.catch_up([state])
+            if isinstance(id, Run):
+                _refuse_other(id)
             return self._snapshot(state)
         if isinstance(id, Run):
             return id.instance
@@ -213,13 +216,16 @@ class Client:
 
     def _knows(self, state: State) -> bool:
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
-        if self._registry.plan(state.template, state.version) is not None:
+        if self._registry.plan_of(state) is not None:
             return True
-        logger.warning("%s: left out: template '%s' is not registered here", state.id, state.template)
+        logger.warning("%s: left out: template '%s' is not registered here as it was", state.id, state.template)
         return False
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
-        """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance."""
+        """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance.
+
+        Raises InstanceConflict for a run whose id another instance has got: both were submitted before one had begun.
+        """
         if isinstance(instance, Run) and instance.status.is_end:
             return instance.instance
         id = id_of(instance)
@@ -239,6 +245,7 @@ class Client:
         if isinstance(instance, Run):
             if instance.status.is_end:
                 return instance.instance
+            _refuse_other(instance)
             if self._watch.shows(instance):  # whoever commits its end, it is seen here
                 return None
         state = await self._state(id_of(instance))
@@ -356,12 +363,21 @@ class Client:
 
     def _plan_of(self, state: State) -> Plan:
         self._registry.template(state.template, state.version)
-        plan = self._registry.plan(state.template, state.version)
-        assert plan is not None
+        plan = self._registry.plan_of(state)
+        if plan is None:
+            raise TemplateConflict(other_steps(state))
         return plan
 
     def _snapshot(self, state: State) -> Instance:
         return Instance(self._plan_of(state), state)
+
+
+def _refuse_other(run: Run[Any]) -> None:
+    if run.seen.other is not None:
+        raise InstanceConflict(
+            f"the id '{run.id}' has got another instance, which was submitted with another input or template before "
+            "this one; give id= another value"
+        )
 
 
 def _submission(instance: Prepared[Any], partitions: int) -> Append:

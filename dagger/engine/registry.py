@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from dagger.codecs import type_name
+from dagger.core.state import State
 from dagger.dsl.check import same_function
 from dagger.dsl.nodes import Command
 from dagger.dsl.paths import walk
@@ -115,6 +116,11 @@ class Registry:
     def plan(self, name: str, version: int) -> Plan | None:
         """The plan of a template, if it is registered."""
         return self._plans.get((name, version))
+
+    def plan_of(self, state: State) -> Plan | None:
+        """The plan of an instance, if it is registered as it was when the instance began."""
+        plan = self._plans.get((state.template, state.version))
+        return plan if plan is not None and state.fits(plan.layout) else None
 
     def expect(self, plan: Plan) -> None:
         """Refuse a plan of a template that is not registered here, or not with this shape."""

@@ -19,10 +19,22 @@ B = TypeVar("B", covariant=True)
 class Seen:
     """The last state of an instance that was committed here, for all of its handles."""
 
-    __slots__ = ("__weakref__", "state")
+    __slots__ = ("__weakref__", "other", "state")
 
     def __init__(self, state: State) -> None:
         self.state = state
+        self.other: State | None = None
+        """The instance that has the id, if that is not the one which was submitted here."""
+
+    def show(self, state: State) -> None:
+        """A state of the instance that has the id: two may have submitted different ones before it had begun."""
+        known = self.state
+        if known.status == SUBMITTED and (
+            known.input != state.input or known.template != state.template or known.version != state.version
+        ):
+            self.other = state
+        else:
+            self.state = state
 
 
 class Run(Generic[B]):

@@ -181,7 +181,7 @@ class Worker:
             if home.lacks in self._known:
                 parked.append(key)
             state = home.state
-            plan = None if state is None else self._registry.plan(state.template, state.version)
+            plan = None if state is None else self._registry.plan_of(state)
             if state is not None and plan is not None and (state.template, state.version) not in known:
                 found.append(Local(key, state, running(plan, state)))
         if parked:

@@ -17,6 +17,7 @@ from dagger.dsl.template import Template
 from dagger.dsl.values import Retry
 from dagger.errors import TemplateError, UnsupportedType
 from dagger.plan import ops
+from dagger.plan.layout import layout_of
 from dagger.plan.plan import Channel, Limits, Plan
 from dagger.plan.shapes import Failed, Many, Mapped, Shape, Tagged, Together, Typed
 
@@ -58,6 +59,7 @@ class _Compiler:
             template=template.name,
             version=template.version,
             fingerprint=template.fingerprint(),
+            layout=layout_of(self.ops),
             ops=tuple(self.ops),
             paths=tuple(self.paths),
             kinds=tuple(self.kinds),

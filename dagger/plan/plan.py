@@ -40,6 +40,8 @@ class Plan(msgspec.Struct, frozen=True):
     template: str
     version: int
     fingerprint: str
+    layout: int
+    """Another one where operations or rows stand elsewhere: an instance under way means them by their numbers."""
     ops: tuple[Op, ...]
     paths: tuple[str, ...]
     """The path of each row of the outcome table, in the order written."""
