@@ -12,10 +12,12 @@ import anyio
 from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend
+from dagger.core.state import Status
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.context import context
 from dagger.engine.dagger import Dagger, Lifespan, Unmatched
+from dagger.engine.instance import Instance
 from dagger.engine.ports import Outgoing
 from dagger.engine.prepare import checked_message
 from dagger.engine.router import dead_letter_topic
@@ -138,6 +140,19 @@ class TestEngine(Dagger):
         await super().stop(instance)
         if _outside_tasks():
             await self.settle()
+
+    @override
+    async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
+        """As of Dagger; but what has not ended after `patience` of real time raises RequestError: the clock stands
+        still, and no message comes by itself."""
+        with anyio.move_on_after(self._patience_s):
+            return await super().wait(instance)
+        found = await self.get_instance(instance)
+        steps = ", ".join(step.path for step in found.steps if step.status is Status.EXECUTING)
+        raise RequestError(
+            f"wait: '{found.id}' is {found.status} after {self._patience_s:g} s of real time, at {steps or 'no step'}; "
+            "deliver what it waits for, signal it, or advance the clock"
+        )
 
     async def advance(self, by: timedelta) -> None:
         """Let time pass: from timer to timer, each run to idle, until the clock has moved by `by`."""

@@ -308,6 +308,19 @@ async def test_wait_gives_the_instance_that_has_ended(dagger_engine: TestEngine)
     assert (await dagger_engine.wait("o-1")).status is Status.COMPLETED
 
 
+@pytest.fixture
+def impatient() -> TestEngine:
+    return TestEngine(patience=timedelta(milliseconds=20))
+
+
+async def test_wait_for_what_does_not_end_by_itself_is_no_hang(impatient: TestEngine) -> None:
+    run = await impatient.start(order_workflow, Order("o-1", 10))
+    said = r"^wait: 'o-1' is EXECUTING after 0.02 s .*PAYMENT/paid.*; deliver what it waits for"
+    for instance in (run, "o-1"):
+        with pytest.raises(RequestError, match=said):
+            await impatient.wait(instance)
+
+
 async def test_several_wait_for_one_end(dagger_engine: TestEngine) -> None:
     run = await dagger_engine.start(order_workflow, Order("o-1", 10))
     waiting = asyncio.gather(dagger_engine.wait(run), dagger_engine.wait("o-1"))
