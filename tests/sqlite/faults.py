@@ -1,4 +1,4 @@
-"""Connections of a process, one statement of which goes wrong."""
+"""Connections of a process, one statement of which goes wrong, and files that are damaged."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar
 
 import pytest
@@ -114,3 +115,14 @@ def watched(run: Run) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
         yield
+
+
+def damage(path: Path, first: int, last: int) -> None:
+    """Overwrite pages of a file that nobody has open; they are counted from 1."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.close()
+    data = bytearray(path.read_bytes())
+    data[(first - 1) * size : last * size] = b"\xa5" * size * (last - first + 1)
+    path.write_bytes(data)

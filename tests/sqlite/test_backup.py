@@ -10,6 +10,7 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite import backup
+from tests.sqlite.faults import damage
 from tests.sqlite.shop import Note, Order, Shop, ended, fails, in_loop, orders, parcelled, pay, payments, until
 
 AT_ONCE = 50
@@ -155,6 +156,21 @@ async def test_a_damaged_file_is_told_by_its_name(tmp_path: Path) -> None:
         await backup(f"sqlite:///{path}", tmp_path / "copy.db")
     assert said[0].startswith(f"the file '{path}' is no SQLite file")
     assert names(tmp_path) == {"letter.db"}
+
+
+@in_loop
+@pytest.mark.parametrize("table", ["record", "message", "peer"])
+async def test_a_damaged_page_is_found_before_there_is_a_copy(tmp_path: Path, table: str) -> None:
+    shop = Shop(tmp_path)
+    await shop.fill("o-1")
+    connection = sqlite3.connect(shop.path)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+    connection.close()
+    damage(shop.path, page, page)
+    async with fails(BackendError) as said:
+        await backup(shop.url, tmp_path / "copy.db")
+    assert said[0].startswith(f"the file '{shop.path}' is damaged; nothing was changed; restore a backup")
+    assert names(tmp_path) == {"orders.db"}
 
 
 @in_loop

@@ -15,7 +15,7 @@ from dagger import BackendError, Dagger
 from dagger.backends.sqlite.options import Options, options_of
 from dagger.backends.sqlite.schema import WHOLE, open_file
 from dagger.errors import BackendUnavailable
-from tests.sqlite.faults import Fault
+from tests.sqlite.faults import Fault, damage
 from tests.sqlite.shop import Gate, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until
 
 IDS = [f"o-{number}" for number in range(30)]
@@ -229,17 +229,6 @@ async def test_a_worker_goes_on_once_there_is_room(tmp_path: Path, caplog: pytes
         del pragma[0]
         await ended(client, *IDS)
         assert {(await client.get_instance(id)).result.text for id in IDS} == {"x" * 100_000}
-
-
-def damage(path: Path, first: int, last: int) -> None:
-    """Overwrite pages of a file that nobody has open; they are counted from 1."""
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    (size,) = connection.execute("PRAGMA page_size").fetchone()
-    connection.close()
-    data = bytearray(path.read_bytes())
-    data[(first - 1) * size : last * size] = b"\xa5" * size * (last - first + 1)
-    path.write_bytes(data)
 
 
 @in_loop

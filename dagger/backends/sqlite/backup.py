@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dagger.backends.sqlite.mishaps import name_of, told
+from dagger.backends.sqlite.mishaps import lasting, name_of, told
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
 from dagger.errors import BackendError
@@ -18,8 +18,8 @@ from dagger.errors import BackendError
 async def backup(url: str, target: str | os.PathLike[str]) -> None:
     """Copy the file of a URL, as it is at one instant, to a path at which there is nothing yet.
 
-    Workers go on meanwhile. The copy can be used at once: `sqlite:///copy.db` goes on from that instant. Raises
-    BackendError.
+    Workers go on meanwhile. The copy can be used at once: `sqlite:///copy.db` goes on from that instant. It is checked
+    before it takes its place, so that there is none of a damaged file. Raises BackendError.
     """
     await anyio.to_thread.run_sync(_backup, url, Path(target))
 
@@ -38,6 +38,9 @@ def _backup(url: str, target: Path) -> None:
     try:
         part.unlink(missing_ok=True)
         _copy(source, part)
+        damage = _damage(part)
+        if damage:
+            raise BackendError(f"the file '{options.path}' {lasting('SQLITE_CORRUPT')}; no copy was made ({damage})")
         part.rename(target)
     except sqlite3.Error as error:
         raise told(error, options.path if _is_of_source(error) else target) from error
@@ -47,6 +50,16 @@ def _backup(url: str, target: Path) -> None:
         source.close()
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def _damage(copy: Path) -> str:
+    """The first that is wrong in a copy, page by page as in what it was copied from; empty if all is well."""
+    connection = sqlite3.connect(copy, isolation_level=None)
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        return "" if found == "ok" else " ".join(str(found).split())
+    finally:
+        connection.close()
 
 
 def _is_of_source(error: sqlite3.Error) -> bool:

@@ -44,6 +44,11 @@ def told(error: sqlite3.Error, path: Path) -> BackendError:
     return BackendError(f"the file '{path}' cannot be used: {type(error).__name__}: {error}")
 
 
+def lasting(name: str) -> str:
+    """Our words for what does not pass by itself, by SQLite's name for it."""
+    return _LASTING[name]
+
+
 def name_of(error: sqlite3.Error) -> str:
     """SQLite's name for an error; empty where it has none."""
     return getattr(error, "sqlite_errorname", "") or ""
