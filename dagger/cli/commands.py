@@ -14,7 +14,7 @@ import anyio
 from dagger.backends.sqlite import backup
 from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
-from dagger.cli.targets import UsageError, checked_shared, engine_of
+from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of
 from dagger.engine import Dagger, Instance
 from dagger.errors import DaggerError, in_line
 
@@ -63,6 +63,7 @@ def _with_engine(work: Callable[[Dagger, Arguments], Awaitable[None]]) -> Callab
     def command(arguments: Arguments) -> None:
         engine = engine_of(arguments.engine)
         checked_shared(engine.backend, arguments.engine)
+        checked_there(engine.backend)
 
         async def run() -> None:
             async with engine.client():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from traceback import extract_tb
 
+from dagger.backends.sqlite import SqliteBackend, SqliteRecords
 from dagger.engine import Dagger
 from dagger.engine.ports import Backend
 from dagger.errors import DaggerError, RequestError
@@ -67,3 +68,13 @@ def checked_shared(backend: Backend, target: str) -> None:
     """Raises UsageError where what a command does would reach nobody: in memory all is of one process."""
     if not backend.shared:
         raise UsageError(f"'{target}' keeps everything in the memory of one process: no other has a part in it")
+
+
+def checked_there(backend: Backend) -> None:
+    """Raises RequestError where the file is not there: who only asks would make it, and find nothing in it."""
+    for one in (backend, backend.store):
+        if isinstance(one, SqliteBackend | SqliteRecords) and not one.hub.options.place.exists():
+            raise RequestError(
+                f"there is no file '{one.hub.options.place.absolute()}', and none was made; go to the directory that "
+                "the engine's URL is meant for, or start a worker there, which makes the file"
+            )

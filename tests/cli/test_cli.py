@@ -173,7 +173,10 @@ def test_one_wrong_message_keeps_all_back(
         (["backup", "sqlite:///nowhere.db", "copy.db"], 1, "'nowhere.db' does not exist"),
     ],
 )
-def test_what_is_wrong_is_told(given: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_wrong_is_told(
+    engine: Dagger, given: list[str], status: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started(engine)
     assert main(given) == status
     error = capsys.readouterr().err
     assert error.startswith("dagger: ")
@@ -246,6 +249,22 @@ def test_what_is_too_large_is_refused(
     assert "message 2 has 91 bytes, and may have 60; nothing was published" in capsys.readouterr().err
     assert main(["publish", "sqlite:///cli.db", "PAYMENTS", "--key", "o-1", large]) == 1
     assert "message 1 has 94 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["instances", "show o-1", "stop o-1", "signal o-1 say 7"])
+@pytest.mark.parametrize("store", [None, "sqlite:///records.db"])
+def test_who_asks_makes_no_file(
+    command: str, store: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if store is not None:
+        monkeypatch.setattr(shop, "engine", Dagger("kafka://localhost:1/orders", store))
+    name, *rest = command.split()
+    assert main([name, ENGINE, *rest]) == 1
+    path = tmp_path / ("cli.db" if store is None else "records.db")
+    assert capsys.readouterr().err.startswith(
+        f"dagger: there is no file '{path}', and none was made; go to the directory"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("command", [["worker", ENGINE], ["instances", ENGINE], ["show", ENGINE, "o-1"]])
