@@ -32,7 +32,8 @@ def engine_of(target: str) -> Dagger:
         raise UsageError(f"'{target}' is a URL, which knows no templates; name the engine, as shop.orders:engine")
     module, separator, name = target.partition(":")
     if not separator or not name or "" in module.split("."):
-        raise UsageError(f"'{target}' names no engine; write MODULE:NAME, as shop.orders:engine")
+        hint = _meant(module, name) or "; write MODULE:NAME, as shop.orders:engine"
+        raise UsageError(f"'{target}' names no engine{hint}")
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -40,7 +41,9 @@ def engine_of(target: str) -> Dagger:
         found: object = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(f"{error.name}.")):
-            raise UsageError(f"there is no module '{module}', neither here nor installed") from None
+            raise UsageError(
+                f"there is no module '{module}', neither here nor installed{_meant(module, name)}"
+            ) from None
         raise
     except DaggerError as error:
         raise RequestError(f"{_origin(error)}: {error}") from error
@@ -51,6 +54,13 @@ def engine_of(target: str) -> Dagger:
     if not isinstance(found, Dagger):
         raise UsageError(f"'{target}' is no Dagger but a {type(found).__name__}")
     return found
+
+
+def _meant(module: str, name: str) -> str:
+    """What to write for what seems to be meant: a file of Python, or of SQLite."""
+    if module.endswith(".py"):
+        return f"; write {module.removesuffix('.py').strip('./').replace('/', '.')}:{name}"
+    return f"; write sqlite:///{name}" if module == "sqlite" else ""
 
 
 def _origin(error: DaggerError) -> str:

@@ -20,6 +20,7 @@ _BUILT_IN: Final = {BACKENDS: ("connect", ("kafka", "memory", "sqlite")), STORES
 """By group: what a built-in module calls it, and which modules have it."""
 
 _FILE: Final = "sqlite:///"
+_SUFFIXES: Final = (".db", ".db3", ".sqlite", ".sqlite3")
 RECORDS: Final = "records.db"
 """What a file of records beside Kafka is called, where only its directory is given."""
 
@@ -54,17 +55,27 @@ def store_for(url: str, application: str) -> StandaloneStore:
     return found(url, application)
 
 
-def _named(group: str, what: str, url: str, example: str) -> Any:
+def _named(group: str, what: str, url: object, example: str) -> Any:
     """What is called for a URL."""
     scheme, separator, _ = str(url).partition("://")
     if not separator or not scheme:
-        shown = "" if "@" in str(url) else f" {url!r}"  # there may be a password in it
-        raise BackendError(f"{what}{shown} is no URL; write for example {example}")
+        given = str(url) if isinstance(url, Path) else url
+        shown = "" if "@" in str(url) else f" {given!r}"  # there may be a password in it
+        raise BackendError(f"{what}{shown} is no URL; write for example {_url_for(str(url), group) or example}")
     found = _offered(group, scheme) or _built_in(group, scheme)
     if found is None:
         noun = "backend" if group == BACKENDS else "store"
         raise BackendError(f"no {noun} is installed for {scheme}:// (there are: {', '.join(_known(group))})")
     return found
+
+
+def _url_for(text: str, group: str) -> str | None:
+    """What to write for text that seems to be the path of a file; None for any other."""
+    path = text.removeprefix("sqlite:")
+    if "@" in path or not path.endswith(_SUFFIXES):
+        return None
+    other = ", or memory:// which loses everything at the end" if group == BACKENDS else ""
+    return f"{_FILE}{quote(path)}{other}"
 
 
 def _offered(group: str, scheme: str) -> Any:

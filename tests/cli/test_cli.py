@@ -141,6 +141,9 @@ def test_one_wrong_message_keeps_all_back(
     ("given", "status", "told"),
     [
         (["worker", "nowhere:engine"], 2, "there is no module 'nowhere'"),
+        (["instances", "tests/cli/shop.py:engine"], 2, "neither here nor installed; write tests.cli.shop:engine"),
+        (["instances", "./tests/cli/shop.py:engine"], 2, "names no engine; write tests.cli.shop:engine"),
+        (["publish", "sqlite:o.db", "PAYMENTS", PAID, "--key", "k"], 2, "; write sqlite:///o.db"),
         (["worker", "tests.cli.shop"], 2, "write MODULE:NAME"),
         (["worker", ".shop:engine"], 2, "write MODULE:NAME"),
         (["worker", "tests..shop:engine"], 2, "write MODULE:NAME"),

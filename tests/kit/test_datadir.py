@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,24 @@ def test_beside_kafka_it_stands_for_a_file_of_records(tmp_path: Path) -> None:
     assert isinstance(backend, KafkaBackend)
     assert isinstance(backend.store, SqliteRecords)
     assert backend.store.hub.options.place == tmp_path / "records.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("orders.db", "sqlite:///orders.db"),
+        (Path("data/two words.sqlite"), "sqlite:///data/two%20words.sqlite"),
+        ("/var/lib/orders.db", "sqlite:////var/lib/orders.db"),
+        ("sqlite:orders.db", "sqlite:///orders.db"),
+    ],
+)
+def test_a_path_is_told_the_url_of_its_file(given: Any, url: str) -> None:
+    with pytest.raises(BackendError) as found:
+        Dagger(given)
+    told = f"broker '{given}' is no URL; write for example {url}, or memory:// which loses everything at the end"
+    assert str(found.value) == told
+    with pytest.raises(BackendError, match=rf"store '.*' is no URL; write for example {url}$"):
+        Dagger("kafka://localhost/orders", given)
 
 
 def test_what_is_no_file_stays(tmp_path: Path) -> None:
