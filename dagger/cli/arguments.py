@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"dagger {_version()}", help="tell the version, and leave")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     _worker(commands)
     _publish(commands)
@@ -47,6 +49,13 @@ def parser() -> argparse.ArgumentParser:
     _signal(commands)
     _backup(commands)
     return top
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("dagger-workflow")
+    except importlib.metadata.PackageNotFoundError:  # it is used from a directory, and not installed
+        return "(not installed)"
 
 
 def _command(commands: Add, name: str, text: str, example: str) -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
 from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of
 from dagger.engine import Dagger, Instance
-from dagger.errors import DaggerError, in_line
+from dagger.errors import DaggerError, DecodeError, RequestError, WrongInput, in_line
 
 Arguments = argparse.Namespace
 
@@ -31,7 +31,7 @@ def main(given: Sequence[str] | None = None) -> int:
     except DaggerError as error:
         return _refused(error, 1)
     except BrokenPipeError:  # whoever reads the output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
     except KeyboardInterrupt:
         return 130
     return 0
@@ -43,9 +43,20 @@ def _refused(error: DaggerError, status: int) -> int:
 
 
 def _say(text: str) -> None:
-    """Print, whatever the terminal or file is able to show."""
+    """Print, whatever the terminal or file is able to show. Raises RequestError where it takes nothing."""
     encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
+    try:
+        print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _write_no_more()
+        raise RequestError(f"the output cannot be written: {error.strerror}; send it elsewhere") from error
+
+
+def _write_no_more() -> None:
+    """What is still to be written goes nowhere: Python would try it again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _worker(arguments: Arguments) -> None:
@@ -75,6 +86,8 @@ def _with_engine(work: Callable[[Dagger, Arguments], Awaitable[None]]) -> Callab
 
 
 async def _instances(engine: Dagger, arguments: Arguments) -> None:
+    if arguments.template is not None:
+        engine.get_template(arguments.template)  # raises for one that is mistyped; no instance of it could be shown
     found = await engine.instances(
         template=arguments.template,
         status=arguments.status,
@@ -103,7 +116,10 @@ async def _stop(engine: Dagger, arguments: Arguments) -> None:
 
 
 async def _signal(engine: Dagger, arguments: Arguments) -> None:
-    await engine.signal_json(arguments.id, arguments.name, arguments.value.encode(errors="surrogateescape"))
+    try:
+        await engine.signal_json(arguments.id, arguments.name, arguments.value.encode(errors="surrogateescape"))
+    except DecodeError as error:
+        raise WrongInput(f"signal '{arguments.name}': its VALUE is JSON, and cannot be read: {error}") from None
     _say(f"{in_line(arguments.id)}: signal '{arguments.name}' sent")
 
 

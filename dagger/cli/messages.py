@@ -22,6 +22,8 @@ async def publish(arguments: argparse.Namespace) -> int:
     headers = _headers(arguments)
     if arguments.id is not None and len(texts) != 1:
         raise UsageError("--id names one message, and there are others; publish them one by one")
+    if arguments.id == "":
+        raise UsageError("--id is empty; give the message a name, or leave --id out")
     if is_url(arguments.target):
         if arguments.store is None and arguments.target.startswith("kafka://"):
             raise UsageError("a URL of Kafka is a log only: name the store beside it with --store")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import os
 import signal
@@ -172,6 +173,13 @@ def test_one_wrong_message_keeps_all_back(
         (["stop", ENGINE, "o-9"], 1, "no instance has the id 'o-9'"),
         (["instances", ENGINE, "--limit", "0"], 1, "limit is 0"),
         (["instances", ENGINE, "--after", HALF], 1, r"after is '\udcff'; give text"),
+        (
+            ["instances", ENGINE, "--template", "Oders"],
+            1,
+            "template 'Oders' is not registered; call engine.register(...) ",
+        ),
+        (["instances", ENGINE, "--template", "Oders"], 1, "(registered: Order)"),
+        (["publish", ENGINE, "PAYMENTS", PAID, "--id", ""], 2, "--id is empty"),
         (["show", ENGINE, HALF], 1, r"got '\udcff'"),
         (["backup", "sqlite:///nowhere.db", "copy.db"], 1, "'nowhere.db' does not exist"),
     ],
@@ -192,6 +200,8 @@ def test_a_signal_of_another_type_is_refused(engine: Dagger, capsys: pytest.Capt
     worked(engine, "o-1")
     assert main(["signal", ENGINE, "o-1", "say", '{"text": 7}']) == 1
     assert "`str`, got `int`" in capsys.readouterr().err
+    assert main(["signal", ENGINE, "o-1", "say", "hello"]) == 1
+    assert capsys.readouterr().err.startswith("dagger: signal 'say': its VALUE is JSON, and cannot be read: Word: ")
     assert main(["signal", ENGINE, "o-1", "shout", "7"]) == 1
     assert "waits for no signal 'shout'; it waits for: say" in capsys.readouterr().err
     assert main(["signal", ENGINE, "o-1", "say", f'"{HALF}"']) == 1
@@ -290,10 +300,28 @@ def test_a_worker_whose_file_is_damaged_on_the_way_says_so(engine: Dagger, tmp_p
     assert "Traceback" not in done.stderr
 
 
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as found:
+        main(["--version"])
+    assert found.value.code == 0
+    assert capsys.readouterr().out == f"dagger {importlib.metadata.version('dagger-workflow')}\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_output_that_takes_nothing_is_told(engine: Dagger, tmp_path: Path) -> None:
+    started(engine, "o-1")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            program("instances", ENGINE), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+    assert done.returncode == 1
+    assert done.stderr == "dagger: the output cannot be written: No space left on device; send it elsewhere\n"
+
+
 def test_the_package_is_the_command() -> None:
     command = [sys.executable, "-m", "dagger", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.startswith("usage: dagger [-h] COMMAND")
+    assert done.stdout.startswith("usage: dagger [-h] [--version] COMMAND")
 
 
 def program(*given: str) -> list[str]:
