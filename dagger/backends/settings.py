@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 
 from dagger.errors import BackendError
 
-_SPAN: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_SPAN: Final = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_SPAN_S_MAX: Final = timedelta(days=36_500).total_seconds()
+_DAYS_MAX: Final = 36_500
 
 Read = Callable[[str, str, str], Any]
 """Reads one setting: the URL as errors show it, the name, and the text."""
@@ -33,12 +33,14 @@ def settings_of(shown: str, query: str, known: Mapping[str, Read]) -> dict[str, 
 def span(shown: str, name: str, text: str) -> float:
     """A time in seconds, as `500ms`, `4s` or `7d`."""
     found = _SPAN.fullmatch(text)
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if 0 < seconds <= _SPAN_S_MAX:
-        return seconds
-    raise BackendError(
-        f"'{shown}': {name}={text} is no time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
-    )
+    if found is None:
+        raise BackendError(
+            f"'{shown}': {name}={text} is no time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
+        )
+    seconds = float(found[1]) * _UNITS[found[2]]
+    if not 0 < seconds <= timedelta(days=_DAYS_MAX).total_seconds():
+        raise BackendError(f"'{shown}': {name}={text}; give a time of more than 0s and at most {_DAYS_MAX}d")
+    return seconds
 
 
 def whole(most: int) -> Read:

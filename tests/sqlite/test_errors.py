@@ -292,7 +292,7 @@ def sqlite_of(path: Path, *statements: str) -> None:
             "is a database of something else; give another path",
         ),
         (lambda path: newer(path), f"is of version {len(WHOLE.steps) + 1}, written by a newer release of dagger"),
-        (lambda path: path.mkdir(), "cannot be opened; its directory must exist and be writable"),
+        (lambda path: path.mkdir(), "is a directory; give the path of a file, as sqlite:////"),
     ],
     ids=["text", "two bytes", "another database", "another database with versions", "newer", "a directory"],
 )
@@ -363,6 +363,7 @@ def test_the_options_of_a_url() -> None:
 
 NO_FILE = "names no file; write sqlite:///orders.db"
 NO_TIME = "is no time; write a number and its unit, as 500ms"
+RANGE = "give a time of more than 0s and at most 36500d"
 
 
 @pytest.mark.parametrize(
@@ -383,12 +384,12 @@ NO_TIME = "is no time; write a number and its unit, as 500ms"
         ("sqlite:///o.db?lease=4s&lease=5s", "lease is given twice; give it once"),
         ("sqlite:///o.db?lease", NO_TIME),
         ("sqlite:///o.db?lease=4", NO_TIME),
-        ("sqlite:///o.db?lease=0s", NO_TIME),
-        ("sqlite:///o.db?lease=-1s", NO_TIME),
+        ("sqlite:///o.db?lease=0s", RANGE),
+        ("sqlite:///o.db?lease=-1s", RANGE),
         ("sqlite:///o.db?lease=1e3s", NO_TIME),
         ("sqlite:///o.db?lease=nans", NO_TIME),
         ("sqlite:///o.db?lease=\u0663s", NO_TIME),
-        ("sqlite:///o.db?finished=100000d", NO_TIME),
+        ("sqlite:///o.db?finished=100000d", RANGE),
         ("sqlite:///o.db?partitions=0", "give a whole number from 1 to 1024"),
         ("sqlite:///o.db?partitions=1025", "give a whole number from 1 to 1024"),
         ("sqlite:///o.db?partitions=2.5", "give a whole number from 1 to 1024"),

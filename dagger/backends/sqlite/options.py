@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import parse_qsl, unquote
+from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 
+from dagger.backends.settings import Read, settings_of, span, whole
 from dagger.errors import BackendError
 
 PARTITIONS_MAX: Final = 1024
-_SPAN: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_SPAN_S_MAX: Final = timedelta(days=36_500).total_seconds()
 
 
 def _here() -> Path:
@@ -78,25 +74,5 @@ def options_of(url: str, known: Collection[str] = GIVEN_WHOLE) -> Options:
         )
     if path == ":memory:":
         raise BackendError(f"'{url}': what is kept in memory is no file; write memory:// instead")
-    given: dict[str, Any] = {}
-    for name, text in parse_qsl(query, keep_blank_values=True):
-        if name not in known:
-            raise BackendError(f"'{url}': there is no option '{name}'; there are: {', '.join(known)}")
-        if name in given:
-            raise BackendError(f"'{url}': {name} is given twice; give it once")
-        given[name] = _partitions(url, text) if name == "partitions" else _seconds(url, name, text)
-    return Options(path=Path(path), **given)
-
-
-def _partitions(url: str, text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= PARTITIONS_MAX:
-        return int(text)
-    raise BackendError(f"'{url}': partitions={text}; give a whole number from 1 to {PARTITIONS_MAX}")
-
-
-def _seconds(url: str, name: str, text: str) -> float:
-    found = _SPAN.fullmatch(text)
-    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
-    if 0 < seconds <= _SPAN_S_MAX:
-        return seconds
-    raise BackendError(f"'{url}': {name}={text} is no time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d")
+    reads: dict[str, Read] = {name: whole(PARTITIONS_MAX) if name == "partitions" else span for name in known}
+    return Options(path=Path(path), **settings_of(url, query, reads))

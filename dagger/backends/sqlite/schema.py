@@ -147,6 +147,9 @@ def open_file(
 
 
 def _opened(options: Options, kind: Kind, application: str | None, *, make: bool) -> sqlite3.Connection:
+    if options.place.is_dir():
+        path = options.path
+        raise BackendError(f"the file '{path}' is a directory; give the path of a file, as sqlite:///{path}/orders.db")
     connection = sqlite3.connect(
         f"{options.place.absolute().as_uri()}?mode={'rwc' if make else 'rw'}",
         uri=True,
