@@ -22,7 +22,9 @@ from dagger.engine.ports import Append, Backend, Row
 from dagger.engine.prepare import (
     checked_group,
     checked_message,
+    checked_prepared,
     checked_query,
+    checked_several,
     checked_signal,
     checked_starter,
     checked_template,
@@ -35,7 +37,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.router import decoded
 from dagger.engine.run import Prepared, Registered, Run
 from dagger.engine.watch import Watch
-from dagger.errors import InstanceConflict, RequestError, TemplateConflict, UnknownInstance, WrongInput
+from dagger.errors import InstanceConflict, TemplateConflict, UnknownInstance, WrongInput
 from dagger.plan.plan import Limits, Plan
 
 A = TypeVar("A")
@@ -71,7 +73,7 @@ class Client:
 
         Raises TemplateConflict where another shape is registered under the same name and version.
         """
-        found = checked_template(template)
+        found = checked_template(template, "register")
         self._plan(found)
         return found
 
@@ -114,7 +116,7 @@ class Client:
         A template that is not registered yet is registered. Raises WrongInput, or InstanceConflict for another
         input or template under a live id.
         """
-        return await self.submit(self._prepare(checked_template(template), input, id))
+        return await self.submit(self._prepare(checked_template(template, "start"), input, id))
 
     async def start_all(self, template: Template[A, B], inputs: Iterable[A]) -> list[Run[B]]:
         """Start an instance for each input, in one go. The ids are the business keys.
@@ -123,7 +125,7 @@ class Client:
 
         Costs much less than one `start` after the other. Raises as `start` does.
         """
-        found = checked_template(template)
+        found = checked_template(template, "start_all")
         return await self.submit_all([self._prepare(found, input, None) for input in inputs])
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
@@ -152,8 +154,7 @@ class Client:
         return runs
 
     def _check(self, instance: Prepared[Any]) -> None:
-        if not isinstance(instance, Prepared):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
-            raise RequestError(f"submit: wants what create_instance gives, got {instance!r}")
+        checked_prepared(instance)
         self._registry.expect(instance.plan)
         self._fits("the input of instance", instance.id, instance.raw)
 
@@ -305,6 +306,7 @@ class Client:
 
         `id` names each, so that a repetition of it is recognised. Raises as `publish` does.
         """
+        checked_several(messages)
         entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
         for entry in entries:
             self._fits("a message for topic", topic.name, entry.payload)

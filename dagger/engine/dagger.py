@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
@@ -24,7 +25,7 @@ from dagger.engine.connect import connect
 from dagger.engine.garbage import seldom_collected
 from dagger.engine.patience import Pauses, insist
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_choice, checked_settings
+from dagger.engine.prepare import checked_choice, checked_outside, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
@@ -80,6 +81,7 @@ class Dagger(Client):
             spans={"early_for": early_for, "grace": grace},
         )
         checked_choice("unmatched", unmatched, get_args(Unmatched))
+        checked_outside(lifespan, unmatched_topic)
         limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(
             backend if backend is not None else connect(broker, store, datadir), clock or SystemClock(), limits
@@ -161,7 +163,12 @@ class Dagger(Client):
             self._at_work, self._resources = None, None
 
     def main(self) -> None:
-        """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave."""
+        """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave.
+
+        Raises RequestError inside of an event loop.
+        """
+        if _is_in_loop():
+            raise RequestError("main() runs an event loop, and here is one already; use `async with engine:` instead")
         anyio.run(self._main)
 
     async def _main(self) -> None:
@@ -367,3 +374,11 @@ class Dagger(Client):
     async def _report(self, id: str, outcome: Outcome) -> None:
         """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
         await insist(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))
+
+
+def _is_in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeVar
 
@@ -12,10 +12,10 @@ from typing_extensions import TypeIs
 
 from dagger.core.state import Status
 from dagger.dsl.template import Template
-from dagger.dsl.topics import Topic
+from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine.ports import Outgoing, Query
 from dagger.engine.run import Prepared, Run
-from dagger.errors import EncodeError, RequestError, WrongInput, words_of
+from dagger.errors import EncodeError, RequestError, TemplateError, WrongInput, words_of
 from dagger.plan.keys import MissingKey, is_encodable, partition_key_of
 from dagger.plan.plan import Plan
 
@@ -42,12 +42,21 @@ def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
     return Prepared(key if id is None else checked_id(id), key, plan, raw, live)
 
 
-def checked_template(given: Any) -> Template[Any, Any]:
-    """What was given to be registered: a template, or a function that returns one. Raises RequestError."""
+def checked_template(given: Any, place: str) -> Template[Any, Any]:
+    """What was given to a method: a template, or a function that returns one. Raises RequestError."""
     found = given() if callable(given) else given
     if not isinstance(found, Template):
-        raise RequestError(f"register: wants a template, or a function that returns one, got {found!r}")
+        raise RequestError(f"{place}: wants a template, or a function that returns one, got {found!r}")
     return found  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
+
+
+def checked_prepared(given: object) -> None:
+    """Raises RequestError for what no `create_instance` gave."""
+    if inspect.iscoroutine(given):
+        given.close()  # nobody will await it
+        raise RequestError("submit: got a coroutine, a forgotten await? Write submit(await ....create_instance(...))")
+    if not isinstance(given, Prepared):
+        raise RequestError(f"submit: wants what create_instance gives, got {given!r}")
 
 
 def checked_query(
@@ -78,6 +87,19 @@ def checked_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """Raises RequestError for what is none of the choices."""
     if value not in choices:
         raise RequestError(f"Dagger: {name} is {value!r}; give one of {', '.join(map(repr, choices))}")
+
+
+def checked_outside(lifespan: object, unmatched_topic: object) -> None:
+    """What an engine uses of others: a function, and the name of a topic. Raises RequestError."""
+    if lifespan is not None and not callable(lifespan):
+        raise RequestError(
+            f"Dagger: lifespan is {lifespan!r}; give a function of the engine that gives an async context manager"
+        )
+    if unmatched_topic is not None:
+        try:
+            checked_topic_name(unmatched_topic)
+        except TemplateError as error:
+            raise RequestError(f"Dagger: unmatched_topic is {unmatched_topic!r}: {error}, or leave it out") from None
 
 
 def checked_topic(topic: object, place: str) -> None:
@@ -112,6 +134,7 @@ def checked_message(
 ) -> Outgoing:
     """A message as it goes to its topic; `id` becomes its `dagger-id`. Raises WrongInput."""
     checked_topic(topic, "publish")
+    _check_name(topic.name, id)
     try:
         payload = topic.wire.encode(message)
         key = partition_key_of(topic, message)
@@ -125,6 +148,17 @@ def checked_message(
         return Outgoing(topic.name, key, payload)
     named = {} if id is None else {"dagger-id": id}
     return Outgoing(topic.name, key, payload, checked_headers(topic.name, {**(headers or {}), **named}))
+
+
+def _check_name(topic: str, id: object) -> None:
+    if id is not None and not (_is_text(id) and id):
+        raise WrongInput(f"topic '{topic}': the id of a message is {id!r}; give text that is not empty")
+
+
+def checked_several(messages: object) -> None:
+    """Raises RequestError for one message, where several are wanted."""
+    if not isinstance(messages, Iterable) or isinstance(messages, str | bytes):
+        raise RequestError(f"publish_all: wants several messages, as a list, got {messages!r}; publish takes one")
 
 
 def checked_headers(topic: str, headers: Mapping[Any, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dagger import (
     TemplateConflict,
     Topic,
     UnknownTemplate,
+    WrongInput,
     command,
     listener,
     sleep,
@@ -187,6 +188,24 @@ async def test_who_stops_amid_a_batch_gets_the_rest_of_it_again(dagger_engine: T
         seen.add(note)
         if len(seen) == len(notes_there):
             break
+
+
+@pytest.mark.parametrize("one", [Note("n-1"), "n-1", b"n-1", None])
+async def test_one_message_is_not_several(dagger_engine: TestEngine, one: Any) -> None:
+    with pytest.raises(
+        RequestError, match=r"publish_all: wants several messages, as a list, got .*; publish takes one"
+    ):
+        await dagger_engine.publish_all(notes, one)
+    assert dagger_engine.sent(notes) == []
+
+
+@pytest.mark.parametrize("id", ["", 7, "\udcff"])
+async def test_an_id_of_a_message_is_text(dagger_engine: TestEngine, id: Any) -> None:
+    with pytest.raises(WrongInput, match=r"topic 'NOTES': the id of a message is .*; give text that is not empty"):
+        await dagger_engine.publish(notes, Note("n-1"), id=id)
+    with pytest.raises(WrongInput, match="topic 'NOTES': the id of a message is "):
+        await dagger_engine.publish_all(notes, [Note("n-1")], id=lambda note: id)
+    assert dagger_engine.sent(notes) == []
 
 
 async def test_what_is_published_is_heard_by_listeners(dagger_engine: TestEngine) -> None:

@@ -84,6 +84,18 @@ async def test_register_refuses_what_is_no_template(dagger_engine: TestEngine) -
     wrong: Any = ship
     with pytest.raises(RequestError, match=r"register: wants a template, or a function that returns one, got "):
         dagger_engine.register(wrong)
+    name: Any = "OrderWorkflow"
+    with pytest.raises(RequestError, match=r"^start: wants a template, or .*, got 'OrderWorkflow'"):
+        await dagger_engine.start(name, Order("o-1", 10))
+    with pytest.raises(RequestError, match=r"^start_all: wants a template, or .*, got 'OrderWorkflow'"):
+        await dagger_engine.start_all(name, [Order("o-1", 10)])
+
+
+async def test_submit_tells_of_a_forgotten_await(dagger_engine: TestEngine) -> None:
+    dagger_engine.register(order_workflow)
+    forgotten: Any = dagger_engine.get_template("OrderWorkflow").create_instance("x", Order("o-1", 10))
+    with pytest.raises(RequestError, match=r"submit: got a coroutine, a forgotten await\?"):
+        await dagger_engine.submit(forgotten)
 
 
 async def test_an_unknown_template_is_told_with_those_that_are_known(dagger_engine: TestEngine) -> None:

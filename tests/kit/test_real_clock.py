@@ -254,9 +254,21 @@ def test_an_unknown_backend_is_told_with_those_that_are_there() -> None:
         ({"early_for": 60}, "early_for is 60; give a timedelta of zero or more"),
         ({"grace": -MOMENT}, "grace is .*; give a timedelta of zero or more"),
         ({"grace": None}, "grace is None; give a timedelta of zero or more"),
+        ({"lifespan": 7}, "lifespan is 7; give a function of the engine that gives an async context manager"),
+        ({"unmatched_topic": ""}, "unmatched_topic is '': topic: its name is ''; give it .*, or leave it out"),
+        ({"unmatched_topic": 7}, "unmatched_topic is 7: topic: its name is 7; give it .*, or leave it out"),
+        ({"unmatched_topic": "a/b"}, "unmatched_topic is 'a/b': topic 'a/b': a topic's name holds no '/'"),
     ],
     ids=str,
 )
 def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, Any], text: str) -> None:
     with pytest.raises(RequestError, match=f"Dagger: {text}"):
         Dagger(**settings)
+
+
+def test_main_is_refused_where_a_loop_runs() -> None:
+    async def program() -> None:
+        with pytest.raises(RequestError, match="here is one already; use `async with engine:` instead"):
+            Dagger().main()
+
+    anyio.run(bounded, program)
