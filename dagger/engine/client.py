@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar, overload
@@ -204,8 +205,14 @@ class Client:
         query = checked_query(template, status, key, limit, after)
         await self._open()
         rows = await self._backend.store.find(query)
-        states = [decode_cell(row.data).home.state for row in rows]
-        return [self._snapshot(state) for state in states if state is not None and self._knows(state)]
+        states = [state for row in rows if (state := decode_cell(row.data).home.state) is not None]
+        left_out = Counter((state.template, state.version) for state in states if not self._knows(state))
+        for (name, version), count in left_out.items():
+            what = "1 instance is" if count == 1 else f"{count} instances are"
+            logger.warning(
+                "%s left out: template '%s' version %d is not registered here as it was", what, name, version
+            )
+        return [self._snapshot(state) for state in states if self._knows(state)]
 
     async def count(
         self, *, template: str | None = None, status: Status | str | None = None, key: str | None = None
@@ -217,10 +224,7 @@ class Client:
 
     def _knows(self, state: State) -> bool:
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
-        if self._registry.plan_of(state) is not None:
-            return True
-        logger.warning("%s: left out: template '%s' is not registered here as it was", state.id, state.template)
-        return False
+        return self._registry.plan_of(state) is not None
 
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance.

@@ -133,6 +133,21 @@ async def test_instances_of_templates_that_are_not_registered_here_hide_no_other
     assert "n-2" in [instance.id for instance in await dagger_engine.instances()]
 
 
+@pytest.mark.unexplored("a start that is repeated finds no template either")
+async def test_a_template_that_is_not_registered_here_is_told_once_a_call(
+    dagger_engine: TestEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with TestEngine(backend=dagger_engine.memory) as left:
+        for number, version in enumerate([1, 1, 1, 2]):
+            gone = template("Gone", sleep(HOUR), key=by_id, takes=Note, version=version)
+            await left.start(gone, Note(f"n-{number}"))
+    assert await dagger_engine.instances() == []
+    assert [record.getMessage() for record in caplog.records] == [
+        "3 instances are left out: template 'Gone' version 1 is not registered here as it was",
+        "1 instance is left out: template 'Gone' version 2 is not registered here as it was",
+    ]
+
+
 async def test_an_engine_may_be_closed_and_used_again(dagger_engine: TestEngine) -> None:
     run = await dagger_engine.start(order_workflow, Order("o-1", 10))
     await dagger_engine.close()
