@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import anyio
 import anyio.to_thread
@@ -14,9 +15,11 @@ from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
 from dagger.core.turn import kinds_of
 from dagger.engine.context import TaskContext, enter_context
-from dagger.errors import CodecError, words_of
+from dagger.errors import CodecError, in_line, words_of
 from dagger.plan.ops import Run
 from dagger.plan.plan import Plan
+
+logger: Final = logging.getLogger("dagger")
 
 Outcome = TaskSucceeded | TaskFailed
 
@@ -103,7 +106,9 @@ class Tasks:
         )
         try:
             with scope:
-                outcome = await self._outcome(op, order, scope)
+                outcome, error = await self._outcome(op, order, scope)
+                if isinstance(outcome, TaskFailed):
+                    _tell(f"{id}: the task {op.path}, attempt {order.attempt},", outcome, error)
                 await self._report(id, outcome)
         finally:
             del self._running[id, order.frame]
@@ -113,19 +118,19 @@ class Tasks:
                 self._idle.set()
                 self._idle = None
 
-    async def _outcome(self, op: Run, order: RunTask, scope: anyio.CancelScope) -> Outcome:
+    async def _outcome(self, op: Run, order: RunTask, scope: anyio.CancelScope) -> tuple[Outcome, BaseException | None]:
         """Call the function; whatever it raises is an outcome, unless the engine itself cancels it."""
         try:
             result = await self._call(op, order.value)
         except anyio.get_cancelled_exc_class() as error:
             if scope.cancel_called or self.leaving:
                 raise
-            return _failed(order.frame, error, "it was cancelled from inside")
+            return _failed(order.frame, error, "it was cancelled from inside"), error
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            return _failed(order.frame, error, words_of(error))
-        return _settled(op, order.frame, result)
+            return _failed(order.frame, error, words_of(error)), error
+        return _settled(op, order.frame, result), None
 
     async def _call(self, op: Run, raw: bytes) -> Any:
         value = op.shape.revive(raw)
@@ -149,3 +154,9 @@ def _settled(op: Run, frame: int, result: Any) -> Outcome:
 
 def _failed(frame: int, error: BaseException, message: str) -> TaskFailed:
     return TaskFailed(frame, type(error).__name__, message, kinds_of(type(error)))
+
+
+def _tell(what: str, failed: TaskFailed, error: BaseException | None) -> None:
+    """Log a failure; where it was raised is told to who wants to know all."""
+    trace = error if logger.isEnabledFor(logging.DEBUG) else None
+    logger.info("%s has failed: %s: %s", in_line(what), failed.kind, in_line(failed.message), exc_info=trace)
