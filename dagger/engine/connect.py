@@ -61,7 +61,7 @@ def _named(group: str, what: str, url: object, example: str) -> Any:
     if not separator or not scheme:
         given = str(url) if isinstance(url, Path) else url
         shown = "" if "@" in str(url) else f" {given!r}"  # there may be a password in it
-        raise BackendError(f"{what}{shown} is no URL; write for example {_url_for(str(url), group) or example}")
+        raise BackendError(f"{what}{shown} is no URL; write for example {_url_for(url, group) or example}")
     found = _offered(group, scheme) or _built_in(group, scheme)
     if found is None:
         noun = "backend" if group == BACKENDS else "store"
@@ -69,10 +69,10 @@ def _named(group: str, what: str, url: object, example: str) -> Any:
     return found
 
 
-def _url_for(text: str, group: str) -> str | None:
-    """What to write for text that seems to be the path of a file; None for any other."""
-    path = text.removeprefix("sqlite:")
-    if "@" in path or not path.endswith(_SUFFIXES):
+def _url_for(given: object, group: str) -> str | None:
+    """What to write for what seems to be the path of a file; None for any other."""
+    path = str(given).removeprefix("sqlite:")
+    if "@" in path or not (isinstance(given, Path) or path.endswith(_SUFFIXES)):
         return None
     other = ", or memory:// which loses everything at the end" if group == BACKENDS else ""
     return f"{_FILE}{quote(path)}{other}"

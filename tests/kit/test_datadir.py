@@ -39,6 +39,7 @@ def test_beside_kafka_it_stands_for_a_file_of_records(tmp_path: Path) -> None:
     [
         ("orders.db", "sqlite:///orders.db"),
         (Path("data/two words.sqlite"), "sqlite:///data/two%20words.sqlite"),
+        (Path("orders"), "sqlite:///orders"),
         ("/var/lib/orders.db", "sqlite:////var/lib/orders.db"),
         ("sqlite:orders.db", "sqlite:///orders.db"),
     ],
