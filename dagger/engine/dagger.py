@@ -270,6 +270,7 @@ class Dagger(Client):
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         self._leaving, self._rested, self._nap = anyio.Event(), anyio.Event(), anyio.CancelScope()
         self._tasks.leaving = False
+        self._worker.forget()
         try:
             async with self._backend.log.join(), anyio.create_task_group() as group:
                 self._group = group
@@ -364,9 +365,11 @@ class Dagger(Client):
             elif plan is not None:
                 self._tasks.start(self._spawn, change.id, plan, effect)
 
-    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> None:
-        if self._group is not None and not self._leaving.is_set():
-            self._group.start_soon(fn)
+    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
+        if self._group is None or self._leaving.is_set():
+            return False
+        self._group.start_soon(fn)
+        return True
 
     def _task_changed(self) -> None:
         """A task has ended, or says that it hangs."""

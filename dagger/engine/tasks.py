@@ -27,7 +27,7 @@ Outcome = TaskSucceeded | TaskFailed
 class Spawn(Protocol):
     """Starts a coroutine in the background."""
 
-    def __call__(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> None: ...
+    def __call__(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool: ...
 
 
 class Tasks:
@@ -61,12 +61,15 @@ class Tasks:
 
     def start(self, spawn: Spawn, id: str, plan: Plan, order: RunTask) -> None:
         """Start a task, unless it runs already."""
-        if (id, order.frame) in self._running:
+        key = (id, order.frame)
+        found = self._running.get(key)
+        if found is not None and not found[0].cancel_called:  # what is cancelled may take a while to end
             return
         op = plan.ops[order.op]
         scope = anyio.CancelScope()
-        self._running[id, order.frame] = (scope, f"{id}: {op.path}")
-        spawn(partial(self._run, id, plan, order, scope))
+        self._running[key] = (scope, f"{id}: {op.path}")
+        if not spawn(partial(self._run, id, plan, order, scope)):
+            del self._running[key]
 
     def stop(self, id: str, frame: int) -> None:
         """Cancel a task; what it gives is dropped."""
@@ -111,7 +114,9 @@ class Tasks:
                     _tell(f"{id}: the task {op.path}, attempt {order.attempt},", outcome, error)
                 await self._report(id, outcome)
         finally:
-            del self._running[id, order.frame]
+            found = self._running.get((id, order.frame))
+            if found is not None and found[0] is scope:  # else it was begun anew meanwhile
+                del self._running[id, order.frame]
             self._waiting.discard((id, order.frame))
             self._changed()
             if not self._running and self._idle is not None:

@@ -149,6 +149,12 @@ class Worker:
         self._rows.clear()
         await self._log.rewind()
 
+    def forget(self) -> None:
+        """Know nothing: what is opened next may be another log."""
+        self._owned, self._done, self.next_due = {}, {}, None
+        self._rows.clear()
+        self._asked.clear()
+
     async def _own(self, owned: Mapping[int, int]) -> None:
         """Take over what is owned now and was not before, and let go what no longer is."""
         before, self._owned = self._owned, dict(owned)

@@ -276,8 +276,9 @@ class TestEngine(Dagger):
                 task.result()
 
     @override
-    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> None:
+    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
         self._spawned.add(asyncio.get_running_loop().create_task(fn()))
+        return True
 
     @override
     def _task_changed(self) -> None:

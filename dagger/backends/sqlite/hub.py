@@ -146,7 +146,12 @@ class Hub:
     async def enter(self, team: Team) -> None:
         """Be a member of a group, and own a share of it at once."""
         self.teams = {**self.teams, team.name: team}
-        await self.clerk.change(self._share)
+        try:
+            await self.clerk.change(self._share)
+        except BaseException:  # refused, or nobody waits any more: nobody would do the work
+            with anyio.CancelScope(shield=True):
+                await self.leave(team)
+            raise
 
     async def leave(self, team: Team) -> None:
         """Be no member any more: others take over."""
@@ -160,11 +165,19 @@ class Hub:
     def _share(self, connection: sqlite3.Connection) -> None:
         """Give a sign of life, and share what is to be shared; inside a transaction."""
         self.peers.renew(connection, self.options.lease if self.teams else QUIET_S)
+        self._leave_others(connection)
         changed = [team.name for team in self.teams.values() if team.share(connection)]
         self.peers.look(connection)
         if changed:
             self.peers.greet()
             self._ring()
+
+    def _leave_others(self, connection: sqlite3.Connection) -> None:
+        """Let go what is owned in groups that were left, where that could not be said then."""
+        rows = connection.execute("SELECT team FROM member WHERE peer = ?", (self.peers.id,)).fetchall()
+        for (name,) in rows:
+            if name not in self.teams:
+                Team(name, self.peers.id, self.partitions).leave(connection)
 
     def _tick(self, connection: sqlite3.Connection) -> float:
         """A chore: see what others have done, and give a sign of life.

@@ -109,7 +109,8 @@ def _host() -> str:
 def _started(pid: int) -> int | None:
     """When a process of this host was started, in ticks since boot; None if it is gone. Numbers are used again."""
     try:
-        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        # In bytes: the name of a process is cut off at a number of them, and need not be text.
+        state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
-    return None if state in "ZX" else int(fields[18])
+    return None if state in b"ZX" else int(fields[18])

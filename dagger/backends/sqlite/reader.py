@@ -33,7 +33,8 @@ class SqliteReader:
             self._team = team
         while True:
             if self._read:
-                await self._hub.clerk.change(self._commit)
+                # As it is now: where nobody waits any more, this may be done after the next read.
+                await self._hub.clerk.change(partial(self._commit, read=self._read, owned=self._owned or {}))
                 self._read = {}
             owned = self._team.owned
             found, at = await self._hub.clerk.ask(partial(self._next, owned=owned, limit=limit))
@@ -47,11 +48,11 @@ class SqliteReader:
     def rewind(self) -> None:
         self._read, self._owned = {}, None
 
-    def _commit(self, connection: sqlite3.Connection) -> None:
+    def _commit(self, connection: sqlite3.Connection, read: dict[Position, int], owned: dict[int, int]) -> None:
         """What others own by now is theirs to read, again: each message comes at least once."""
         assert self._team is not None
-        lost = self._team.lost(connection, self._owned or {})
-        kept = {at: offset for at, offset in self._read.items() if at[1] not in lost}
+        lost = self._team.lost(connection, owned)
+        kept = {at: offset for at, offset in read.items() if at[1] not in lost}
         set_positions(connection, self._group, kept)
 
     def _next(
