@@ -379,7 +379,7 @@ class Client:
 
 
 def _refuse_other(run: Run[Any]) -> None:
-    if run.seen.other is not None:
+    if run.seen.is_taken:
         raise InstanceConflict(
             f"the id '{run.id}' has got another instance, which was submitted with another input or template before "
             "this one; give id= another value"

@@ -19,12 +19,12 @@ B = TypeVar("B", covariant=True)
 class Seen:
     """The last state of an instance that was committed here, for all of its handles."""
 
-    __slots__ = ("__weakref__", "other", "state")
+    __slots__ = ("__weakref__", "is_taken", "state")
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.other: State | None = None
-        """The instance that has the id, if that is not the one which was submitted here."""
+        self.is_taken = False
+        """Whether the id has got another instance than was submitted here."""
 
     def show(self, state: State) -> None:
         """A state of the instance that has the id: two may have submitted different ones before it had begun."""
@@ -32,7 +32,7 @@ class Seen:
         if known.status == SUBMITTED and (
             known.input != state.input or known.template != state.template or known.version != state.version
         ):
-            self.other = state
+            self.is_taken = True
         else:
             self.state = state
 

@@ -41,7 +41,7 @@ class Watch:
         id = state.id
         found = self._seen.get(id)
         seen = None if found is None else found()
-        if seen is None or seen.other is not None:
+        if seen is None or seen.is_taken:
             seen = Seen(state)
             self._seen[id] = ref(seen)
             if len(self._seen) > self._sweep_at:
@@ -86,7 +86,7 @@ class Watch:
         ids = dict.fromkeys(self._waiters)
         for id, found in self._seen.items():
             seen = found()
-            if seen is not None and seen.other is None and seen.state.status in (EXECUTING, SUBMITTED):
+            if seen is not None and not seen.is_taken and seen.state.status in (EXECUTING, SUBMITTED):
                 ids[id] = None
         return list(ids)
 
@@ -110,10 +110,10 @@ class Watch:
             if id in accepted:
                 del accepted[id]
             found = self._seen.get(id)
-            is_other = False
+            is_taken = False
             if found is not None and (seen := found()) is not None:
                 seen.show(state)
-                is_other = seen.other is not None
-            if (state.status != EXECUTING or is_other) and id in waiters:
+                is_taken = seen.is_taken
+            if (state.status != EXECUTING or is_taken) and id in waiters:
                 for event in waiters.pop(id):
                     event.set()

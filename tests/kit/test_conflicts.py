@@ -34,11 +34,6 @@ others: Any = [template("Pricing", price, key=by_id, version=2), template("Other
 
 
 @pytest.fixture
-def memory() -> MemoryBackend:
-    return MemoryBackend()
-
-
-@pytest.fixture
 def engine(memory: MemoryBackend) -> TestEngine:
     found = TestEngine(backend=memory)
     found.register(pricing)

@@ -53,11 +53,6 @@ ALL = "A B END"
 
 
 @pytest.fixture
-def memory() -> MemoryBackend:
-    return MemoryBackend()
-
-
-@pytest.fixture
 def without(memory: MemoryBackend) -> TestEngine:
     """Knows another template, which takes messages of the same topic."""
     engine = TestEngine(backend=memory)

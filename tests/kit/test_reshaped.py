@@ -62,11 +62,6 @@ def of(body: Step[Order, Any], version: int = 1) -> Any:
 
 
 @pytest.fixture
-def memory() -> MemoryBackend:
-    return MemoryBackend()
-
-
-@pytest.fixture
 def before(memory: MemoryBackend) -> TestEngine:
     """The worker before the change."""
     return TestEngine(backend=memory)

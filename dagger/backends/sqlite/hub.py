@@ -148,15 +148,17 @@ class Hub:
         self.teams = {**self.teams, team.name: team}
         try:
             await self.clerk.change(self._share)
-        except BaseException:  # refused, or nobody waits any more: nobody would do the work
-            with anyio.CancelScope(shield=True):
-                await self.leave(team)
+        except BaseException:  # refused, or nobody waits any more: the next sign of life leaves
+            self._drop(team)
             raise
 
     async def leave(self, team: Team) -> None:
         """Be no member any more: others take over."""
-        self.teams = {name: other for name, other in self.teams.items() if other is not team}
+        self._drop(team)
         await self._say(team.leave)
+
+    def _drop(self, team: Team) -> None:
+        self.teams = {name: other for name, other in self.teams.items() if other is not team}
 
     async def regain(self) -> None:
         """Look at once what is owned."""
