@@ -24,6 +24,7 @@ from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError, shown
 from dagger.plan import ops
 from dagger.plan.keys import MissingKey, is_encodable, key_text, partition_key_of
+from dagger.plan.names import quoted, quoted_path
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape
 
@@ -35,7 +36,7 @@ _SEVERAL: Final = (list, tuple)
 def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
     """Build, encode and order the messages; the input passes on."""
     # Noted as done at once: should it fail, that is noted over it.
-    id = f"{turn.state.id}/{op.path}/{turn.complete(op.slot)}"
+    id = f"{quoted(turn.state.id)}/{op.path}/{turn.complete(op.slot)}"
     build = op.build
     built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
     if op.many and type(built) in _SEVERAL:
@@ -117,7 +118,7 @@ def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
 
 
 def _order(id: str, table: tuple[ops.Op, ...], frames: Any, number: int, frame: Running) -> RunTask:
-    key = f"{id}/{table[frame.op].path}{item_suffix(frames, frame.parent)}"
+    key = f"{quoted(id)}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
     return RunTask(number, frame.op, frame.attempt, key, frame.value)
 
 

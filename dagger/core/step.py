@@ -62,7 +62,7 @@ from dagger.core.state import (
 )
 from dagger.core.turn import StepFailed, Stored, Strand, Turn
 from dagger.plan import ops
-from dagger.plan.compile import signal_channel
+from dagger.plan.names import signal_channel
 from dagger.plan.plan import Plan
 
 Result = tuple[State, tuple[Effect, ...]]

@@ -50,6 +50,7 @@ from dagger.engine.records import (
 from dagger.engine.refusals import Passed, TooLarge, refusal
 from dagger.engine.registry import Registry
 from dagger.engine.router import Router
+from dagger.plan.names import topic_of
 
 logger: Final = logging.getLogger("dagger")
 
@@ -340,7 +341,7 @@ class Worker:
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
         self.counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
-        topic = effect.channel.partition("#")[0]
+        topic = topic_of(effect.channel)
         if self._unmatched_topic is None or self._unmatched_topic == topic:  # there it would come round for ever
             return []
         headers = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}

@@ -18,6 +18,7 @@ from dagger.dsl.values import Retry
 from dagger.errors import TemplateError, UnsupportedType
 from dagger.plan import ops
 from dagger.plan.layout import layout_of
+from dagger.plan.names import listener_channel, signal_channel, topic_channel
 from dagger.plan.plan import Channel, Limits, Plan
 from dagger.plan.shapes import Failed, Many, Mapped, Shape, Tagged, Together, Typed
 
@@ -143,7 +144,11 @@ def _publish(c: _Compiler, node: nodes.Command, prefix: str, shape: Shape) -> Sh
 
 def _listen(c: _Compiler, node: nodes.Listen, prefix: str, shape: Shape) -> Shape:
     path = joined(prefix, node.label)
-    channel = node.topic.name if node.by is None else f"{node.topic.name}#{c.template.name}:{path}"
+    topic, template = node.topic.name, c.template
+    if node.by is None:
+        channel = topic_channel(topic)
+    else:
+        channel = listener_channel(topic, template.name, template.version, path)
     c.channels[channel] = Channel(channel, node.topic, _call(node.by))
     wire = node.topic.wire
     return _wait(c, node.fold, node.topic.type, path, shape, "listener", {
@@ -357,11 +362,6 @@ _LAY: dict[type[nodes.Node], Callable[..., Shape]] = {
     nodes.ForEach: _for_each,
     nodes.Workflow: _child,
 }
-
-
-def signal_channel(name: str) -> str:
-    """The channel of a signal; no topic can have this name."""
-    return f"signal:{name}"
 
 
 def retry_rule(policy: Retry) -> ops.RetryRule:

@@ -26,6 +26,7 @@ from dagger.core.state import STATUSES, Frame, Running, Sleeping, State, Waiting
 from dagger.engine.clock import to_datetime
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, TopicRecord, Write
 from dagger.engine.records import decode_cell, decode_record
+from dagger.plan.names import quoted
 from dagger.plan.plan import Plan
 from dagger.testing.places import Accepted, Committed, How, Item, Place, Polled, Resumed, Struck, Trace, Written
 
@@ -217,9 +218,10 @@ class Narrator:
 
     def _published(self, message: Outgoing) -> str:
         path = message.headers.get("dagger-id", "").rpartition("/")[0]
-        for id in sorted(self._instances, key=len, reverse=True):
-            if path.startswith(f"{id}/"):
-                return f"{message.topic} of '{message.key}' ({path.removeprefix(f'{id}/')} of {id})"
+        for id in self._instances:
+            prefix = f"{quoted(id)}/"
+            if path.startswith(prefix):
+                return f"{message.topic} of '{message.key}' ({path.removeprefix(prefix)} of {id})"
         return self._message(message)
 
     def _path(self, id: str, frame: int) -> str:
