@@ -15,6 +15,8 @@ from zlib import crc32
 import anyio
 import anyio.lowlevel
 
+from dagger.backends.bell import Bell
+from dagger.backends.settings import settings_of
 from dagger.engine.ports import (
     Append,
     Batch,
@@ -36,29 +38,11 @@ PARTITIONS = 4
 
 
 def connect(broker: str, store: str | None) -> MemoryBackend:
-    """The backend for `memory://`."""
+    """The backend for `memory://`, which has no options."""
+    settings_of("memory://", broker.partition("?")[2], {})
     if store is not None:
         raise BackendError("memory:// keeps its records itself; leave store= out")
     return MemoryBackend()
-
-
-class Bell:
-    """Wakes whoever waits now; costs nothing while nobody does."""
-
-    def __init__(self) -> None:
-        self._event: anyio.Event | None = None
-
-    async def wait(self) -> None:
-        """Return at the next ring."""
-        if self._event is None:
-            self._event = anyio.Event()
-        await self._event.wait()
-
-    def ring(self) -> None:
-        """Wake them."""
-        if self._event is not None:
-            self._event.set()
-            self._event = None
 
 
 class MemoryReader:
@@ -209,9 +193,13 @@ class MemoryLog:
         return found
 
     def open_anew(self) -> None:
-        """Another begins to use it: is told what it owns, and reads on from what its groups have committed."""
+        """Another begins to use it, maybe in another event loop.
+
+        It is told what it owns, and reads on from what its groups have committed.
+        """
         self._told = False
         self._readers.clear()
+        self._news, self._published = Bell(), Bell()
 
     def after(self, topic: str, positions: list[int], limit: int) -> list[TopicRecord]:
         """The messages behind the positions, which are moved on."""

@@ -1,21 +1,121 @@
-"""What URLs of backends say behind their question mark, read with clear errors. No secret is ever in one of these."""
+"""What URLs of backends say, read in one way and with clear errors: where the servers are, who asks, and the options.
+
+An option that means the same on several backends has the same name and takes the same values on all of them. No secret
+is ever in an option, nor in an error.
+"""
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from typing_extensions import override
 
 from dagger.errors import BackendError
 
+DAYS_MAX: Final = 36_500
+"""The longest time that an option takes, in days, unless it says another."""
 _SPAN: Final = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
-_DAYS_MAX: Final = 36_500
+_SERVER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_SWITCH: Final = {
+    "yes": True,
+    "true": True,
+    "on": True,
+    "1": True,
+    "no": False,
+    "false": False,
+    "off": False,
+    "0": False,
+}
 
 Read = Callable[[str, str, str], Any]
 """Reads one setting: the URL as errors show it, the name, and the text."""
+
+
+class Secret(str):
+    """Text that is not shown."""
+
+    __slots__ = ()
+
+    @override
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Where a server is."""
+
+    name: str
+    """A host's name or address; one of IPv6 without brackets."""
+    port: int
+
+    @override
+    def __str__(self) -> str:
+        return f"[{self.name}]:{self.port}" if ":" in self.name else f"{self.name}:{self.port}"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """`scheme://user:password@host:port,host:port/name?options`, taken apart."""
+
+    shown: str
+    """The URL as errors show it: without what is secret, and without options."""
+    servers: tuple[Server, ...]
+    name: str
+    """What is behind the servers: empty where nothing is."""
+    query: str
+    user: str | None
+    password: Secret | None
+
+    @property
+    def place(self) -> str:
+        """The servers, each with its port."""
+        return ",".join(str(server) for server in self.servers)
+
+
+def address_of(url: str, scheme: str, port: int, example: str) -> Address:
+    """A URL that names servers. User and password are those of the URL, or else of the environment.
+
+    Raises BackendError, which says what is wrong with it and what to write; no secret is in it.
+    """
+    begin, variable = f"{scheme}://", f"DAGGER_{scheme.upper()}"
+    rest = url.removeprefix(begin)
+    if rest == url or "#" in url or min(url, default="") < " ":
+        raise BackendError(f"write a URL as {example}; in it a # is %23, and there are no line breaks and the like")
+    before, _, query = rest.partition("?")
+    who, _, where = before.rpartition("@")
+    if "@" in query.partition("=")[0]:  # what is before it may be a part of a password
+        raise BackendError(f"{begin}: in a user's name and password write %3F for a ?, and %40 for an @")
+    servers, _, name = where.partition("/")
+    shown = f"{begin}{servers}" + (f"/{name}" if name else "")
+    user, colon, password = who.partition(":")
+    if who and not (user and (password or not colon)):
+        raise BackendError(f"'{shown}': write user:password@ before the servers, or set {variable}_USER and _PASSWORD")
+    return Address(
+        shown=shown,
+        servers=_servers(shown, servers or f"localhost:{port}", port),
+        name=name,
+        query=query,
+        user=unquote(user) or os.environ.get(f"{variable}_USER") or None,
+        password=Secret(unquote(password) or os.environ.get(f"{variable}_PASSWORD", "")) or None,
+    )
+
+
+def _servers(shown: str, text: str, default: int) -> tuple[Server, ...]:
+    found = list[Server]()
+    for part in text.split(","):
+        match = _SERVER.fullmatch(part)
+        port = int(match[2] or default) if match else 0
+        if match is None or not 0 < port < 65_536:
+            raise BackendError(f"'{shown}': '{part}' is no server; write host:port, as localhost:{default}")
+        found.append(Server(match[1].strip("[]"), port))
+    return tuple(found)
 
 
 def settings_of(shown: str, query: str, known: Mapping[str, Read]) -> dict[str, Any]:
@@ -23,14 +123,26 @@ def settings_of(shown: str, query: str, known: Mapping[str, Read]) -> dict[str, 
     given: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in known:
-            raise BackendError(f"'{shown}': there is no option '{name}'; there are: {', '.join(known)}")
+            raise BackendError(f"'{shown}': there is no option '{name}'{_meant(name, known)}")
         if name in given:
             raise BackendError(f"'{shown}': {name} is given twice; give it once")
         given[name] = known[name](shown, name, text)
     return given
 
 
-def span(shown: str, name: str, text: str) -> float:
+def _meant(name: str, known: Iterable[str]) -> str:
+    """What to write instead: the nearest, and all that there are."""
+    if name in ("user", "password"):
+        return "; a user stands before the servers, as user:password@host, or in the environment"
+    names = list(known)
+    if not names:
+        return "; there are none"
+    near = difflib.get_close_matches(name.lower(), names, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return f"{hint} There are: {', '.join(names)}"
+
+
+def span(shown: str, name: str, text: str, days_max: int = DAYS_MAX) -> float:
     """A time in seconds, as `500ms`, `4s` or `7d`."""
     found = _SPAN.fullmatch(text)
     if found is None:
@@ -38,8 +150,8 @@ def span(shown: str, name: str, text: str) -> float:
             f"'{shown}': {name}={text} is no time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
         )
     seconds = float(found[1]) * _UNITS[found[2]]
-    if not 0 < seconds <= timedelta(days=_DAYS_MAX).total_seconds():
-        raise BackendError(f"'{shown}': {name}={text}; give a time of more than 0s and at most {_DAYS_MAX}d")
+    if not 0 < seconds <= timedelta(days=days_max).total_seconds():
+        raise BackendError(f"'{shown}': {name}={text}; give a time of more than 0s and at most {days_max}d")
     return seconds
 
 
@@ -66,8 +178,11 @@ def one_of(*words: str) -> Read:
 
 
 def switch(shown: str, name: str, text: str) -> bool:
-    """`yes` or `no`."""
-    return bool(one_of("no", "yes")(shown, name, text) == "yes")
+    """`yes` or `no`; also true or false, on or off, 1 or 0."""
+    found = _SWITCH.get(text.lower())
+    if found is None:
+        raise BackendError(f"'{shown}': {name}={text}; give yes or no")
+    return found
 
 
 def words(shown: str, name: str, text: str) -> str:

@@ -55,8 +55,8 @@ def about(seconds: int) -> Any:
     ("options", "ended", "tombstone"),
     [
         ("", 30 * DAY, 14 * DAY),
-        ("?finished=90d&retention=7d", 90 * DAY, 7 * DAY),
-        ("?finished=1d&retention=7d", 7 * DAY, 7 * DAY),
+        ("?finished=90d&deleted=7d", 90 * DAY, 7 * DAY),
+        ("?finished=1d&deleted=7d", 7 * DAY, 7 * DAY),
     ],
 )
 def test_what_lives_never_expires_and_what_ended_does(
@@ -175,7 +175,7 @@ def test_a_user_whom_the_server_does_not_want_is_told_without_the_password(aeros
         pytest.skip("only of a server without security is it known what it answers")
 
     async def run() -> None:
-        one = store(f"{aerospike_server.url}?user=me&password={SECRET}", PREFIX)
+        one = store(aerospike_server.url.replace("//", f"//me:{SECRET}@"), PREFIX)
         with pytest.raises(BackendError, match="has no security, and was given a user; leave the user out") as told:
             async with one.open():
                 pass
@@ -188,8 +188,8 @@ def test_a_file_for_tls_that_is_not_there_is_told() -> None:
     pytest.importorskip("aerospike", reason="no client: pip install aerospike")
 
     async def run() -> None:
-        with pytest.raises(BackendError, match=r"cafile=/nowhere/ca\.pem can't be read"):
-            async with store("aerospike://127.0.0.1:1/test?tls=true&cafile=/nowhere/ca.pem", PREFIX).open():
+        with pytest.raises(BackendError, match=r"ca=/nowhere/ca\.pem can't be read"):
+            async with store("aerospike://127.0.0.1:1/test?tls=yes&ca=/nowhere/ca.pem", PREFIX).open():
                 pass
 
     anyio.run(run)
@@ -200,7 +200,7 @@ def test_where_nobody_listens_it_is_unavailable_and_no_secret_is_told() -> None:
 
     async def run() -> None:
         (port,) = free_ports(1)
-        one = store(f"aerospike://127.0.0.1:{port}/test?user=me&password={SECRET}", PREFIX)
+        one = store(f"aerospike://me:{SECRET}@127.0.0.1:{port}/test", PREFIX)
         with pytest.raises(BackendUnavailable, match=f"127.0.0.1:{port}: it can't be reached") as told:
             async with one.open():
                 pass

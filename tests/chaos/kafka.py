@@ -57,7 +57,7 @@ class KafkaSite:
 
     def urls(self, worker: int | None = None) -> list[str]:
         servers = self._cluster.detoured_bootstrap if worker == DETOURED else self._cluster.bootstrap
-        return [f"kafka://{servers}/{APPLICATION}?partitions={self.lanes}&session={self.session_s:g}s", self._store]
+        return [f"kafka://{servers}/{APPLICATION}?partitions={self.lanes}&lease={self.session_s:g}s", self._store]
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:

@@ -49,7 +49,7 @@ class OnKafka(Storage):
     def wipe(self) -> None:
         self._wipe()
         self.prefix = f"t{uuid4().hex[:10]}."
-        more = self._more if "session=" in self._more else f"&session=6s{self._more}"
+        more = self._more if "lease=" in self._more else f"&lease=6s{self._more}"
         self.url = f"kafka://{self._bootstrap}/contract?prefix={self.prefix}&partitions=4{more}"
         if self.store_url is not None:
             self.urls = (self.url, self.store_url)

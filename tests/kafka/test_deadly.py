@@ -36,7 +36,7 @@ HERE = ("log", 0, 5)
 
 @pytest.fixture
 def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
-    return beside_sqlite(kafka.bootstrap, tmp_path, "&session=2s")
+    return beside_sqlite(kafka.bootstrap, tmp_path, "&lease=2s")
 
 
 @asynccontextmanager

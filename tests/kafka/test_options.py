@@ -12,12 +12,13 @@ from dagger.errors import BackendError
 def test_a_url_names_brokers_and_an_application() -> None:
     assert options_of("kafka://a:1,b/orders") == Options(servers="a:1,b:9092", application="orders")
     assert options_of("kafka://") == Options(servers="localhost:9092", application="dagger")
+    assert options_of("kafka://a/o?session=6s") == options_of("kafka://a/o?lease=6s")
     assert options_of("kafka://[::1]:9093").servers == "[::1]:9093"
 
 
 def test_settings_are_read_with_their_units() -> None:
-    options = options_of("kafka://a/o?partitions=24&replication=3&session=500ms&create=no&prefix=stage.&skew=2s")
-    assert (options.partitions, options.replication, options.session) == (24, 3, 0.5)
+    options = options_of("kafka://a/o?partitions=24&replication=3&lease=500ms&create=no&prefix=stage.&skew=2s")
+    assert (options.partitions, options.replication, options.lease) == (24, 3, 0.5)
     assert (options.create, options.skew) == (False, 2.0)
     assert (options.log, options.dead_letters) == ("stage.o.log", "stage.o.dead-letter")
 
@@ -25,19 +26,21 @@ def test_settings_are_read_with_their_units() -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("kafka://a/o#x", "without # and the like"),
-        ("kafka://a b/o", "'a b' is no broker; write host:port"),
-        ("kafka://a:99999/o", "'a:99999' is no broker"),
+        ("kafka://a/o#x", "a # is %23"),
+        ("kafka://a b/o", "'a b' is no server; write host:port"),
+        ("kafka://a:99999/o", "'a:99999' is no server"),
         ("kafka://a/o p", "letters, digits, dots"),
-        ("kafka://a/o?partitons=3", "no option 'partitons'; there are: partitions, "),
+        ("kafka://a/o?partitons=3", "no option 'partitons'; did you mean 'partitions'? There are: partitions, "),
         ("kafka://a/o?partitions=0", "partitions=0; give a whole number from 1 to 1024"),
-        ("kafka://a/o?session=3", "session=3 is no time; write a number and its unit"),
-        ("kafka://a/o?session=3s&session=4s", "session is given twice"),
-        ("kafka://a/o?create=maybe", "create=maybe; give one of no, yes"),
+        ("kafka://a/o?lease=3", "lease=3 is no time; write a number and its unit"),
+        ("kafka://a/o?lease=3s&lease=4s", "lease is given twice"),
+        ("kafka://a/o?create=maybe", "create=maybe; give yes or no"),
         ("kafka://a/o?security=sasl_ssl", "needs DAGGER_KAFKA_USER and DAGGER_KAFKA_PASSWORD to be set"),
         ("kafka://a/o?ca=x.pem", "ca, cert and key are for security=ssl and sasl_ssl"),
-        ("kafka://a/o?session=90s", "transaction must not be shorter than session"),
-        ("kafka://ann@a/o", "write user:password@ before the brokers"),
+        ("kafka://a/o?lease=3s&session=4s", "session is Kafka's name for lease; give one of them"),
+        ("kafka://a/o?lease=90s", "transaction must not be shorter than lease"),
+        ("kafka://ann:x@a/o", "a password is sent only with security=sasl_ssl"),
+        ("kafka://ann@a/o", "write user:password@ before the servers"),
     ],
 )
 def test_what_is_wrong_is_told(url: str, words: str) -> None:
@@ -50,6 +53,7 @@ def test_what_is_wrong_is_told(url: str, words: str) -> None:
     "url",
     [
         "kafka://ann:hush-hush@a/o",
+        "kafka://ann:x?hush-hush@a/o?security=sasl_ssl",
         "kafka://ann:hush-hush@a b/o?security=sasl_ssl",
         "kafka://ann:hush-hush@a/o?security=sasl_ssl&x=1",
         "kafka://ann:hush-hush@a/o?security=sasl_ssl&ca=nowhere.pem",

@@ -100,7 +100,7 @@ def test_an_order_runs_on_its_servers(tmp_path: Path) -> None:
         anyio.run(
             ordered,
             f"kafka://localhost:{kafka.port}/orders",
-            f"aerospike://localhost:{aerospike.port}/test?alternate=true",
+            f"aerospike://localhost:{aerospike.port}/test?alternate=yes",
         )
 
 

@@ -64,7 +64,7 @@ async def test_it_is_found_by_its_url(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["partitions=3", "retention=1d", "lease=2s", "nothing=1"])
 def test_options_that_mean_nothing_here_are_refused(tmp_path: Path, option: str) -> None:
-    with pytest.raises(BackendError, match=r"there is no option .*; there are: patience, finished, deleted$"):
+    with pytest.raises(BackendError, match=r"there is no option .*\. There are: patience, finished, deleted$"):
         store(url_of(tmp_path, f"?{option}"), "shop")
     with pytest.raises(BackendError, match="there is no option 'deleted'"):
         options_of(url_of(tmp_path, "?deleted=1d"))

@@ -379,7 +379,10 @@ RANGE = "give a time of more than 0s and at most 36500d"
         ("sqlite:///:memory:", "write memory:// instead"),
         ("sqlite:///a#b.db", "write a # of a path as %23"),
         ("sqlite:///orders.db\n", "leave out line breaks"),
-        ("sqlite:///o.db?leese=4s", "no option 'leese'; there are: lease, patience, finished, retention, partitions"),
+        (
+            "sqlite:///o.db?leese=4s",
+            "no option 'leese'; did you mean 'lease'? There are: lease, patience, finished, retention, partitions",
+        ),
         ("sqlite:///o.db?path=x", "no option 'path'"),
         ("sqlite:///o.db?lease=4s&lease=5s", "lease is given twice; give it once"),
         ("sqlite:///o.db?lease", NO_TIME),

@@ -185,7 +185,7 @@ class OfficialCluster:
 
     def _check_files(self) -> None:
         """The client would only say that there is no connection."""
-        for name in ("cafile", "certfile", "keyfile"):
+        for name in ("ca", "cert", "key"):
             path: str | None = getattr(self._options, name)
             if path is not None and not os.access(path, os.R_OK):
                 raise BackendError(f"aerospike://: {name}={path} can't be read; give a file that this user may read")
@@ -206,7 +206,7 @@ class OfficialCluster:
         if options.user is not None:
             config |= {"user": options.user, "password": str(options.password or "")}
         if options.tls:
-            given = {"cafile": options.cafile, "certfile": options.certfile, "keyfile": options.keyfile}
+            given = {"cafile": options.ca, "certfile": options.cert, "keyfile": options.key}
             config["tls"] = {"enable": True, **{name: path for name, path in given.items() if path}}
         return config
 

@@ -59,7 +59,7 @@ class Lifetimes(msgspec.Struct, frozen=True):
 
 def lifetimes_of(options: Options) -> Lifetimes:
     """One record can't shrink by itself: what ended stays as it is for as long as its version must be remembered."""
-    tombstone = math.ceil(options.retention)
+    tombstone = math.ceil(options.deleted)
     return Lifetimes(max(math.ceil(options.finished), tombstone), tombstone)
 
 

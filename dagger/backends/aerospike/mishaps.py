@@ -17,7 +17,7 @@ _NOW_BUSY: Final = {
     152: "its queues of batches are full; send it less, or set more batch-index-threads",
 }
 _STUCK: Final = {
-    -9: "there is no TLS with it; are cafile, certfile, keyfile and tls_name right, and is that its port for TLS?",
+    -9: "there is no TLS with it; are ca, cert, key and tls_name right, and is that its port for TLS?",
     7: "it is changing its nodes",
     8: "it has no room left (out of space, or stop-writes); give it more, or let less be kept by finished=",
     11: "the node that has this record is not there (partition unavailable); bring it back",

@@ -62,7 +62,7 @@ class Member(ConsumerRebalanceListener):
         self._done = asyncio.Event()
         self._done.set()
         options = cluster.options
-        session_ms = int(options.session * 1000)
+        session_ms = int(options.lease * 1000)
         self._consumer = AIOKafkaConsumer(
             **cluster.settings,
             group_id=options.prefix + options.application,
@@ -106,7 +106,7 @@ class Member(ConsumerRebalanceListener):
         """Others may get them: let what was polled be committed first, for a time."""
         self.is_between = True
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._cluster.options.session * 0.6):
+            async with asyncio.timeout(self._cluster.options.lease * 0.6):
                 await self._done.wait()
                 await self._released()
         self._forget()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import ssl
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
 import msgspec
 from typing_extensions import override
 
-from dagger.backends.settings import Read, one_of, settings_of, span, switch, whole, words
+from dagger.backends.settings import Address, Read, Secret, address_of, one_of, settings_of, span, switch, whole, words
 from dagger.errors import BackendError
 
 PORT: Final = 9092
@@ -21,7 +19,6 @@ PORT: Final = 9092
 PARTITIONS_MAX: Final = 1024
 USER, PASSWORD = "DAGGER_KAFKA_USER", "DAGGER_KAFKA_PASSWORD"
 """Environment variables for what should stand in no URL."""
-_SERVER: Final = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _APPLICATION: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
@@ -36,7 +33,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Into how many partitions a new log is divided: at most so many workers share the work."""
     replication: int | None = None
     """How many copies a topic that is created has; None for what the cluster is set to."""
-    session: float = 10.0
+    lease: float = 10.0
     """After how long without a sign of life a worker's partitions go to others."""
     transaction: float = 60.0
     """After how long the cluster gives up a transaction of a worker that is gone, where nobody takes over."""
@@ -58,7 +55,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """A file with this client's certificate, and its key unless `key` names another."""
     key: str | None = None
     user: str | None = None
-    password: str | None = None
+    password: Secret | None = None
 
     @override
     def __repr__(self) -> str:
@@ -89,7 +86,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             secured |= {
                 "sasl_mechanism": self.sasl.upper(),
                 "sasl_plain_username": self.user,
-                "sasl_plain_password": self.password,
+                "sasl_plain_password": str(self.password or ""),
             }
         return secured
 
@@ -113,6 +110,7 @@ def _tells_no_password(record: logging.LogRecord) -> bool:
 _READ: Final[Mapping[str, Read]] = {
     "partitions": whole(PARTITIONS_MAX),
     "replication": whole(32),
+    "lease": span,
     "session": span,
     "transaction": span,
     "retention": span,
@@ -130,56 +128,33 @@ _READ: Final[Mapping[str, Read]] = {
 
 def options_of(url: str) -> Options:
     """What a URL says. Raises BackendError, which says what is wrong with it and what to write; no secret is in it."""
-    rest = url.removeprefix("kafka://")
-    before, _, query = rest.partition("?")
-    who, at, where = before.rpartition("@")
-    servers, _, application = where.partition("/")
-    shown = f"kafka://{servers}" + (f"/{application}" if application else "")
-    if rest == url or "#" in url or min(url, default="") < " ":
-        raise BackendError("write a broker's URL as kafka://host:9092[,host:9092]/application, without # and the like")
-    if application and not _APPLICATION.fullmatch(application):
-        raise BackendError(f"'{shown}': an application's name has letters, digits, dots, dashes and underscores only")
-    given = settings_of(shown, query, _READ)
-    if application:
-        given["application"] = application
-    given |= _secrets(shown, who if at else "")
-    options = Options(servers=_servers(shown, servers), **given)
-    _checked(shown, options)
+    at = address_of(url, "kafka", PORT, "kafka://host:9092[,host:9092]/application")
+    if at.name and not _APPLICATION.fullmatch(at.name):
+        raise BackendError(
+            f"'{at.shown}': an application's name has letters, digits, dots, dashes and underscores only"
+        )
+    given = settings_of(at.shown, at.query, _READ)
+    if "session" in given:
+        if "lease" in given:
+            raise BackendError(f"'{at.shown}': session is Kafka's name for lease; give one of them")
+        given["lease"] = given.pop("session")
+    if at.name:
+        given["application"] = at.name
+    options = Options(servers=at.place, user=at.user, password=at.password, **given)
+    _checked(at, options, "@" in url.partition("?")[0])
     return options
 
 
-def _servers(shown: str, text: str) -> str:
-    """The brokers, each with its port."""
-    found = list[str]()
-    for server in text.split(",") if text else ["localhost"]:
-        match = _SERVER.fullmatch(server)
-        port = int(match[2] or PORT) if match else 0
-        if match is None or not 0 < port < 65_536:
-            raise BackendError(f"'{shown}': '{server}' is no broker; write host:port, as localhost:{PORT}")
-        found.append(f"{match[1]}:{port}")
-    return ",".join(found)
-
-
-def _secrets(shown: str, who: str) -> dict[str, str]:
-    """The user and the password, of the URL or of the environment."""
-    user, colon, password = who.partition(":")
-    if who and not (user and colon and password):
-        raise BackendError(f"'{shown}': write user:password@ before the brokers, or set {USER} and {PASSWORD}")
-    found = {
-        "user": unquote(user) or os.environ.get(USER, ""),
-        "password": unquote(password) or os.environ.get(PASSWORD, ""),
-    }
-    return {name: text for name, text in found.items() if text}
-
-
-def _checked(shown: str, options: Options) -> None:
-    """Refuse what does not go together."""
+def _checked(at: Address, options: Options, named: bool) -> None:
+    """Refuse what does not go together; `named` tells whether the URL itself names a user."""
     has_name = options.user is not None and options.password is not None
     if options.security.startswith("sasl") and not has_name:
-        raise BackendError(f"'{shown}': security={options.security} needs {USER} and {PASSWORD} to be set")
-    if not options.security.startswith("sasl") and "@" not in shown and has_name and USER not in os.environ:
-        raise BackendError(f"'{shown}': a password is sent only with security=sasl_ssl or sasl_plaintext; add one")
+        raise BackendError(f"'{at.shown}': security={options.security} needs {USER} and {PASSWORD} to be set")
+    if named and not has_name:
+        raise BackendError(f"'{at.shown}': write user:password@ before the servers, or set {USER} and {PASSWORD}")
+    if named and not options.security.startswith("sasl"):
+        raise BackendError(f"'{at.shown}': a password is sent only with security=sasl_ssl or sasl_plaintext; add one")
     if not options.security.endswith("ssl") and (options.ca or options.cert or options.key):
-        raise BackendError(f"'{shown}': ca, cert and key are for security=ssl and sasl_ssl; add one of them")
-    if options.transaction < options.session:
-        raise BackendError(f"'{shown}': transaction must not be shorter than session ({options.session:g} s)")
+        raise BackendError(f"'{at.shown}': ca, cert and key are for security=ssl and sasl_ssl; add one of them")
+    if options.transaction < options.lease:
+        raise BackendError(f"'{at.shown}': transaction must not be shorter than lease ({options.lease:g} s)")

@@ -68,8 +68,8 @@ class KafkaReader:
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
-            session_timeout_ms=int(options.session * 1000),
-            heartbeat_interval_ms=max(int(options.session * 200), 50),
+            session_timeout_ms=int(options.lease * 1000),
+            heartbeat_interval_ms=max(int(options.lease * 200), 50),
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
