@@ -151,7 +151,7 @@ def _plan(find: FindPlan, template: str, version: int) -> Plan:
 def _plan_of(find: FindPlan, state: State) -> Plan:
     """The plan of an instance: while it goes on, that with which it began."""
     plan = _plan(find, state.template, state.version)
-    if not state.fits(plan.layout):
+    if state.is_live and state.layout != plan.layout:
         raise PlanMissing(other_steps(state))
     return plan
 

@@ -176,16 +176,12 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     result: bytes | None = None
     error: Error | None = None
     layout: int = 0
-    """That of the plan with which it began; 0 of what was written before it was noted."""
+    """That of the plan with which it began: what the numbers of operations and rows in here mean."""
 
     @property
     def is_live(self) -> bool:
         """Whether it goes on."""
         return self.status == EXECUTING
-
-    def fits(self, layout: int) -> bool:
-        """Whether a plan of this layout is one that it can go on with, or be told of its end by."""
-        return layout == self.layout or not self.layout or self.status != EXECUTING
 
     def agenda(self) -> tuple[int | None, bool]:
         """When the next timer is due, in microseconds (None if no timer runs), and whether a task runs."""

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from dagger.core.home import other_steps
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
 from dagger.core.table import rows_of
 from dagger.engine.clock import to_datetime
-from dagger.errors import UnknownStep, in_line
+from dagger.errors import TemplateConflict, UnknownStep, in_line
 from dagger.plan.ops import Listen
 from dagger.plan.plan import Plan
 
@@ -46,7 +47,11 @@ class StepState:
 
 
 class Instance:
-    """A snapshot of an instance, and of every step of its template; values are loaded when they are asked for."""
+    """A snapshot of an instance, and of every step of its template; values are loaded when they are asked for.
+
+    An instance that has ended may have begun when its template had other steps than it has here. It is shown without
+    steps then, and its input and result raise TemplateConflict.
+    """
 
     __slots__ = ("_plan", "_state")
 
@@ -82,12 +87,14 @@ class Instance:
     @property
     def input(self) -> Any:
         """What it was started with."""
-        return self._plan.takes.decode(self._state.input)
+        return own_plan(self._plan, self._state).takes.decode(self._state.input)
 
     @property
     def result(self) -> Any:
         """What it ended with; None unless it is COMPLETED."""
-        return None if self._state.result is None else self._plan.gives.revive(self._state.result)
+        return (
+            None if self._state.result is None else own_plan(self._plan, self._state).gives.revive(self._state.result)
+        )
 
     @property
     def error(self) -> Error | None:
@@ -112,15 +119,16 @@ class Instance:
     @property
     def steps(self) -> tuple[StepState, ...]:
         """Every step of its template, in the order written."""
-        return tuple(step_states(self._plan, self._state))
+        return tuple(step_states(self._plan, self._state)) if is_own_plan(self._plan, self._state) else ()
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
         """The steps that wait for a message or a signal, each with the topic or signal."""
-        return tuple(_waits(self._plan, self._state))
+        return tuple(_waits(self._plan, self._state)) if is_own_plan(self._plan, self._state) else ()
 
     def step(self, path: str) -> StepState:
-        """The step of a path. Raises UnknownStep where the template has none."""
+        """The step of a path. Raises UnknownStep where the template has none, or TemplateConflict."""
+        own_plan(self._plan, self._state)
         for found in self.steps:
             if found.path == path:
                 return found
@@ -129,7 +137,7 @@ class Instance:
 
     def tree(self) -> str:
         """The instance as a tree of its steps, with marks, statuses and times."""
-        return "\n".join(_tree(self))
+        return "\n".join(_tree(self, is_own_plan(self._plan, self._state)))
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -146,6 +154,18 @@ class Instance:
     @override
     def __str__(self) -> str:
         return self.tree()
+
+
+def is_own_plan(plan: Plan, state: State) -> bool:
+    """Whether an instance began with this plan, so that what is stored of it can be read."""
+    return plan.layout == state.layout
+
+
+def own_plan(plan: Plan, state: State) -> Plan:
+    """The plan, if the instance began with it. Raises TemplateConflict if it began with another."""
+    if not is_own_plan(plan, state):
+        raise TemplateConflict(other_steps(state))
+    return plan
 
 
 def step_states(plan: Plan, state: State) -> Iterator[StepState]:
@@ -177,11 +197,13 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
             yield f"{op.path} ({op.channel})"
 
 
-def _tree(instance: Instance) -> Iterator[str]:
+def _tree(instance: Instance, has_steps: bool) -> Iterator[str]:
     head = f"{_MARKS[instance.status]} {instance.template} {in_line(instance.id)}  {instance.status}"
     # An error that no step has as its own, as that of a timeout, is told on the first line.
     error = "" if any(step.error for step in instance.steps) else f"  {in_line(str(instance.error or ''))}"
     yield f"{head}  {_span(instance.created, instance.ended)}{error}".rstrip()
+    if not has_steps:
+        yield "  its steps are not known: the template has other steps here than it had when the instance began"
     rows = list(_branches(_by_parent(instance.steps), "", ""))
     name_width = max((len(name) for name, _ in rows), default=0)
     status_width = max((len(step.status) for _, step in rows), default=0)

@@ -55,7 +55,7 @@ class Registry:
                 f"template '{template.name}' version {template.version} is registered with another shape; "
                 "give the new one the next version=, so that instances of the old one can go on"
             )
-        topics = _topics(template)
+        topics = _topics(template, plan)
         for topic in topics:
             self.check(topic, f"template '{template.name}'")
         self.topics.update({topic.name: self.topics.get(topic.name, topic) for topic in topics})
@@ -120,7 +120,7 @@ class Registry:
     def plan_of(self, state: State) -> Plan | None:
         """The plan of an instance, if it is registered as it was when the instance began."""
         plan = self._plans.get((state.template, state.version))
-        return plan if plan is not None and state.fits(plan.layout) else None
+        return plan if plan is not None and (state.layout == plan.layout or not state.is_live) else None
 
     def expect(self, plan: Plan) -> None:
         """Refuse a plan of a template that is not registered here, or not with this shape."""
@@ -146,6 +146,6 @@ class Registry:
         return found
 
 
-def _topics(template: Template[Any, Any]) -> list[Topic[Any]]:
+def _topics(template: Template[Any, Any], plan: Plan) -> list[Topic[Any]]:
     commands = [node.topic for _, node in walk(template.body) if isinstance(node, Command)]
-    return [*commands, *(channel.topic for channel in compile(template).channels.values())]
+    return [*commands, *(channel.topic for channel in plan.channels.values())]

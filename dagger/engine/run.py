@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
-from dagger.engine.instance import Instance, StepState
+from dagger.engine.instance import Instance, StepState, own_plan
 from dagger.errors import WorkflowFailed
 from dagger.plan.plan import Plan
 
@@ -58,12 +58,12 @@ class Run(Generic[B]):
 
     @property
     def result(self) -> B:
-        """The result; raises WorkflowFailed where there is none."""
+        """The result. Raises WorkflowFailed where there is none, or TemplateConflict as `Instance` does."""
         state = self.seen.state
         if state.result is None:
             why = f": {self.error}" if self.error else ""
             raise WorkflowFailed(f"instance '{self.id}' has no result, it is {self.status}{why}")
-        result: B = self.plan.gives.revive(state.result)
+        result: B = own_plan(self.plan, state).gives.revive(state.result)
         return result
 
     @property
@@ -105,7 +105,7 @@ class Prepared(Generic[B]):
     def submitted(self, now: int) -> State:
         """What is known of it once it is accepted, and until a worker begins it."""
         plan = self.plan
-        return State(self.id, plan.template, plan.version, self.key, self.raw, now, now, SUBMITTED)
+        return State(self.id, plan.template, plan.version, self.key, self.raw, now, now, SUBMITTED, layout=plan.layout)
 
 
 class Registered(Generic[B]):

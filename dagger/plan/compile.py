@@ -17,10 +17,10 @@ from dagger.dsl.template import Template
 from dagger.dsl.values import Retry
 from dagger.errors import TemplateError, UnsupportedType
 from dagger.plan import ops
-from dagger.plan.layout import layout_of
 from dagger.plan.names import listener_channel, signal_channel, topic_channel
 from dagger.plan.plan import Channel, Limits, Plan
 from dagger.plan.shapes import Failed, Many, Mapped, Shape, Tagged, Together, Typed
+from dagger.plan.signature import signature_of
 
 P = TypeVar("P", bound=ops.Op)
 
@@ -60,7 +60,7 @@ class _Compiler:
             template=template.name,
             version=template.version,
             fingerprint=template.fingerprint(),
-            layout=layout_of(self.ops),
+            layout=signature_of(self.ops, list(zip(self.paths, self.kinds, self.owners, strict=True))),
             ops=tuple(self.ops),
             paths=tuple(self.paths),
             kinds=tuple(self.kinds),

@@ -41,7 +41,7 @@ class Plan(msgspec.Struct, frozen=True):
     version: int
     fingerprint: str
     layout: int
-    """Another one where operations or rows stand elsewhere: an instance under way means them by their numbers."""
+    """What stored states mean by the numbers of operations and rows: a state can be read by plans of its own one."""
     ops: tuple[Op, ...]
     paths: tuple[str, ...]
     """The path of each row of the outcome table, in the order written."""

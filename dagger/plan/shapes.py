@@ -26,15 +26,19 @@ _FAILED: Final = msgspec.msgpack.Decoder(tuple[msgspec.Raw, str, str])
 class Shape:
     """How the values of one edge are stored and loaded.
 
-    `name` is the type as people read it; `frozen` says that no function can change a value in place. `guarded` says
-    that a function may, and that its bytes would tell. `revive` gives the value that bytes stand for; it raises
-    DecodeError, or what a `.then` function raises.
+    `name` is the type as people read it. `stored` says what the bytes are made of: shapes that store alike have the
+    same. `frozen` says that no function can change a value in place. `guarded` says that a function may, and that its
+    bytes would tell. `revive` gives the value that bytes stand for; it raises DecodeError, or what a `.then` function
+    raises.
     """
 
-    __slots__ = ("frozen", "guarded", "name", "revive")
+    __slots__ = ("frozen", "guarded", "name", "revive", "stored")
 
-    def __init__(self, name: str, frozen: bool, revive: Callable[[bytes], Any], *, guarded: bool = False) -> None:
+    def __init__(
+        self, name: str, stored: str, frozen: bool, revive: Callable[[bytes], Any], *, guarded: bool = False
+    ) -> None:
         self.name = name
+        self.stored = stored
         self.frozen = frozen
         self.revive = revive
         self.guarded = guarded
@@ -46,7 +50,7 @@ class Typed(Shape):
     __slots__ = ("codec",)
 
     def __init__(self, codec: TypeCodec[Any]) -> None:
-        super().__init__(codec.name, codec.frozen, codec.decode, guarded=not codec.frozen)
+        super().__init__(codec.name, codec.name, codec.frozen, codec.decode, guarded=not codec.frozen)
         self.codec = codec
 
 
@@ -56,7 +60,7 @@ class Mapped(Shape):
     __slots__ = ("fn", "inner")
 
     def __init__(self, inner: Shape, fn: Callable[[Any], Any], name: str, frozen: bool) -> None:
-        super().__init__(name, frozen, self._revive)
+        super().__init__(name, inner.stored, frozen, self._revive)
         self.inner = inner
         self.fn = fn
 
@@ -72,7 +76,8 @@ class Tagged(Shape):
     def __init__(self, options: Iterable[Shape]) -> None:
         self.options = tuple(options)
         name = " | ".join(dict.fromkeys(option.name for option in self.options))
-        super().__init__(name, all(option.frozen for option in self.options), self._revive)
+        stored = f"({' | '.join(option.stored for option in self.options)})"
+        super().__init__(name, stored, all(option.frozen for option in self.options), self._revive)
 
     def _revive(self, raw: bytes) -> Any:
         tag, inner = _TAGGED.decode(raw)
@@ -87,7 +92,8 @@ class Together(Shape):
     def __init__(self, items: Iterable[Shape]) -> None:
         self.items = tuple(items)
         name = f"tuple[{', '.join(item.name for item in self.items)}]"
-        super().__init__(name, all(item.frozen for item in self.items), self._revive)
+        stored = f"({' & '.join(item.stored for item in self.items)})"
+        super().__init__(name, stored, all(item.frozen for item in self.items), self._revive)
 
     def _revive(self, raw: bytes) -> Any:
         return tuple(shape.revive(bytes(part)) for shape, part in zip(self.items, _ROW.decode(raw), strict=True))
@@ -99,7 +105,7 @@ class Many(Shape):
     __slots__ = ("item",)
 
     def __init__(self, item: Shape) -> None:
-        super().__init__(f"list[{item.name}]", False, self._revive)
+        super().__init__(f"list[{item.name}]", f"[{item.stored}]", False, self._revive)
         self.item = item
 
     def _revive(self, raw: bytes) -> Any:
@@ -112,7 +118,7 @@ class Failed(Shape):
     __slots__ = ("inner",)
 
     def __init__(self, inner: Shape) -> None:
-        super().__init__(f"Failure[{inner.name}]", inner.frozen, self._revive)
+        super().__init__(f"Failure[{inner.name}]", f"failure({inner.stored})", inner.frozen, self._revive)
         self.inner = inner
 
     def _revive(self, raw: bytes) -> Any:

@@ -10,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from dagger import Dagger, Status, Step, TemplateConflict, process, signal, sleep, task, template
+from dagger import (
+    Dagger,
+    Retry,
+    Status,
+    Step,
+    TemplateConflict,
+    all_of,
+    any_of,
+    process,
+    signal,
+    sleep,
+    task,
+    template,
+)
 from dagger.backends.memory import MemoryBackend
 from dagger.testing import TestEngine
 
@@ -55,6 +68,11 @@ async def ship(order: Order) -> Order:
 
 
 go = signal("go", str)
+
+
+@task
+async def shout(id: str) -> str:
+    return id.upper()
 
 
 def of(body: Step[Order, Any], version: int = 1) -> Any:
@@ -197,3 +215,45 @@ def test_it_is_noticed_in_a_file_too(tmp_path: Path, caplog: pytest.LogCaptureFi
 
     asyncio.run(run())
     assert "template 'Shop'" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("begun", "changed"),
+    [
+        pytest.param(any_of(check, charge), all_of(check, charge), id="any became all"),
+        pytest.param(check >> charge >> ship, ship, id="it was shortened"),
+        pytest.param(check >> ship, check >> ship.then(by_id) >> shout, id="its result has another type"),
+    ],
+)
+async def test_what_has_ended_is_shown_without_what_it_would_mean_now(
+    memory: MemoryBackend, before: TestEngine, begun: Any, changed: Any
+) -> None:
+    ended = await before.start(of(begun), Order("o-1"))
+    assert ended.status is Status.COMPLETED
+    after = engine_of(memory, of(changed))
+    await after.crash()
+    found = await after.get_instance("o-1")
+    assert (found.id, found.template, found.status, found.steps) == ("o-1", "Shop", Status.COMPLETED, ())
+    assert "o-1" in found.tree()
+    assert "other steps" in found.tree()
+    assert [one.id for one in await after.instances()] == ["o-1"]
+    again = await after.start(of(changed), Order("o-1"))
+    for read in (lambda: found.result, lambda: found.input, lambda: found.step("ship"), lambda: again.result):
+        with pytest.raises(TemplateConflict, match="next version="):
+            read()
+
+
+async def test_a_bound_that_became_another_one_does_not_begin_its_body_again(
+    memory: MemoryBackend, before: TestEngine
+) -> None:
+    body = check >> go
+    await before.start(of(body.timeout(HOUR)), Order("o-1"))
+    after = engine_of(memory, of(body.retry(Retry(attempts=5))))
+    await after.crash()
+    await after.advance(2 * HOUR)
+    assert done == ["check"]
+    back = engine_of(memory, of(body.timeout(HOUR)))
+    back.clock.move_to(after.clock.now())
+    await back.crash()
+    await back.advance(HOUR)
+    assert str((await back.get_instance("o-1")).error).startswith("check..go: TimeoutError")

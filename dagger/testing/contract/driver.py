@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Self
 
 import anyio
-from anyio.abc import TaskGroup
-from typing_extensions import override
 
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
@@ -28,7 +26,6 @@ class Driver(Dagger):
     def __init__(self, backend: Backend, clock: VirtualClock, **settings: Any) -> None:
         super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
         self.time = clock
-        self._group: TaskGroup | None = None
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[Self]:
@@ -45,8 +42,7 @@ class Driver(Dagger):
         try:
             async with self.connected(), anyio.create_task_group() as group:
                 await self._begin()
-                self._begin_anew()
-                self._group = group
+                self._group, self._tasks.leaving = group, False
                 try:
                     async with self.backend.log.join():
                         yield self
@@ -57,13 +53,6 @@ class Driver(Dagger):
             if len(found.exceptions) == 1:  # what failed in the block is told as it is
                 raise found.exceptions[0] from None
             raise
-
-    @override
-    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
-        if self._group is None:
-            return False
-        self._group.start_soon(fn)
-        return True
 
     @property
     def owned(self) -> set[int]:
