@@ -15,7 +15,7 @@ IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-walls check-format check-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz chaos bench bench-kafka clean $(CHECKS)
+.PHONY: help demo test check newest lock fuzz chaos bench bench-kafka clean $(CHECKS)
 
 help:  ## tell the verbs
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -30,6 +30,13 @@ check: .venv/.dev  ## format, lint, types, walls and the fast tests: what to run
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 $(IN_ONE_PIECE) $(CHECKS)
 	@echo "All checks passed."
 
+newest:  ## run every test with the newest releases that pyproject.toml allows, in an environment of its own
+	./tools/venv.sh newest
+	HYPOTHESIS_PROFILE=ci .venv-newest/bin/python -m pytest
+
+lock: .venv/.dev  ## lock the newest releases that pyproject.toml allows (requirements.txt)
+	$(PY) tools/lock.py
+
 fuzz: .venv/.dev  ## run the properties marked `fuzz` with 20,000 new examples each
 	HYPOTHESIS_PROFILE=fuzz $(PYTEST) -m fuzz
 
@@ -42,9 +49,9 @@ bench: .venv/.dev  ## measure
 bench-kafka: .venv/.dev  ## measure on a Kafka broker and an Aerospike server of its own
 	$(PYTEST) benchmarks/bench_kafka*.py --benchmark-enable --benchmark-only
 
-clean:  ## remove what the tools left, except .venv and .cache
+clean:  ## remove what the tools left, except the environments and .cache
 	rm -rf build dist htmlcov .coverage .benchmarks .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find . -name .venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name '.venv*' -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---------------------------------------------------------------------------------------- the parts of `check`
 
@@ -71,11 +78,11 @@ check-lint: .venv/.dev
 
 # ---------------------------------------------------------------------------------------------------- .venv
 
-# Two stamps: the demo waits for the runtime dependencies only. Either is renewed when pyproject.toml changes.
-.venv/.runtime: pyproject.toml
-	./tools/venv.sh
+# Two stamps: the demo waits for the runtime dependencies only. Either is renewed when the ranges or the lock change.
+.venv/.runtime: pyproject.toml requirements.txt
+	./tools/venv.sh runtime
 	@touch $@
 
-.venv/.dev: pyproject.toml
+.venv/.dev: pyproject.toml requirements.txt
 	./tools/venv.sh dev
 	@touch .venv/.runtime $@

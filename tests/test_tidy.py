@@ -3,14 +3,19 @@
 import ast
 import importlib
 import io
+import itertools
 import re
 import subprocess
 import tokenize
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -202,3 +207,53 @@ def test_every_relative_link_resolves() -> None:
 
 def test_the_changelog_is_there() -> None:
     assert (ROOT / "CHANGELOG.md").read_text().startswith("# Changelog")
+
+
+# ---------------------------------------------------------------------------------------------------- the lock
+
+
+def pins() -> dict[str, list[tuple[Version, int]]]:
+    """The versions of each package that requirements.txt names, each with the number of its hashes."""
+    found: dict[str, list[tuple[Version, int]]] = {}
+    for block in re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text()):
+        if pin := re.match(r"([a-z0-9-]+)==(\S+)", block):
+            found.setdefault(pin[1], []).append((Version(pin[2]), block.count("--hash=sha256:")))
+    return found
+
+
+def wanted() -> list[Requirement]:
+    """What pyproject.toml asks for: to run, to test, to develop and to build."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"]["optional-dependencies"].values()
+    build = [*project["build-system"]["requires"], *project["dependency-groups"]["build"]]
+    lines = [*project["project"]["dependencies"], *itertools.chain(*extras), *build]
+    return [one for one in map(Requirement, lines) if one.name != project["project"]["name"]]
+
+
+def test_the_lock_holds_what_is_asked_for() -> None:
+    locked = pins()
+    asked = {canonicalize_name(one.name): one for one in wanted()}
+    none_of(f"{name}: run `make lock`" for name in asked if name not in locked)
+    none_of(
+        f"{name} {version} is locked, and {one.specifier} asked for: run `make lock`"
+        for name, one in asked.items()
+        for version, _ in locked[name]
+        if version not in one.specifier
+    )
+
+
+def test_what_is_locked_has_its_hashes_and_names_no_host() -> None:
+    none_of(f"{name} has no hash" for name, versions in pins().items() if not all(hashes for _, hashes in versions))
+    assert "://" not in (ROOT / "requirements.txt").read_text()
+
+
+def test_nothing_is_locked_before_its_release() -> None:
+    none_of(
+        f"{name} {version}" for name, versions in pins().items() for version, _ in versions if version.is_prerelease
+    )
+
+
+def test_the_runtime_is_the_first_part_of_the_lock() -> None:
+    first, _, rest = (ROOT / "requirements.txt").read_text().partition("\n# ---- what develops and tests\n")
+    assert all(f"\n{name}==" in first for name in ("anyio", "hatchling", "msgspec", "typing-extensions"))
+    assert "\npytest==" in rest

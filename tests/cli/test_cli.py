@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 import io
 import os
@@ -315,7 +316,7 @@ def test_an_output_that_takes_nothing_is_told(engine: Dagger, tmp_path: Path) ->
             program("instances", ENGINE), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
         )
     assert done.returncode == 1
-    assert done.stderr == "dagger: the output cannot be written: No space left on device; send it elsewhere\n"
+    assert done.stderr == f"dagger: the output cannot be written: {os.strerror(errno.ENOSPC)}; send it elsewhere\n"
 
 
 def test_the_package_is_the_command() -> None:

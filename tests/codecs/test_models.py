@@ -81,7 +81,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (
         s.Person,
         s.Person.model_construct(name=1, born=ADA.born, salary=Decimal(1)),
-        "Person can't be stored by pydantic: Input should be a valid string - at `$.name`",
+        "Person can't be stored by pydantic: ",
     ),
     (s.Secret, s.Secret(word=pydantic.SecretStr("x")), "Secret can't be stored by pydantic: it would be loaded as"),
     (
@@ -90,7 +90,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
         "Paid can't be stored by pydantic: it would be loaded as Paid(how=Card(number='1'))",
     ),
     (Dropping, Dropping(kept=1, dropped=2), "Dropping can't be stored by pydantic: it would be loaded as"),
-    (Floating, Floating(x=float("nan")), "Floating can't be stored by pydantic: Input should be a valid number"),
+    (Floating, Floating(x=float("nan")), "Floating can't be stored by pydantic: "),
     (list[s.Team], [s.Team.model_construct(lead=1)], "list[Team][0]: Team can't be stored by pydantic"),
 ]
 
@@ -120,4 +120,11 @@ def test_json_of_a_model_is_within_the_json_around_it() -> None:
 def test_what_pydantic_complains_of_is_told_with_its_path() -> None:
     with pytest.raises(DecodeError) as raised:
         json.bind(list[s.Team]).decode(b'[{"lead": {"name": "a", "born": "2000-01-01"}, "members": [{"name": 1}]}]')
-    assert str(raised.value) == "list[Team]: Input should be a valid string - at `$[0].members[0].name`"
+    assert str(raised.value).startswith("list[Team]: ")
+    assert str(raised.value).endswith(" - at `$[0].members[0].name`")
+
+
+def test_what_pydantic_refuses_to_load_again_is_told_with_its_path() -> None:
+    person: Any = s.Person.model_construct(name=1, born=ADA.born, salary=Decimal(1))
+    with pytest.raises(EncodeError, match=r"^Person can't be stored by pydantic: .+ - at `\$\.name`$"):
+        codec_of(s.Person).settle(person)

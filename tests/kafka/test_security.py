@@ -75,7 +75,7 @@ def test_who_is_known_works_as_without(url: str, tmp_path: Path, caplog: pytest.
 
 
 NO_SUCH_USER = "does not know this user, or not with this password; check both"
-NOT_TRUSTED = "has a certificate that is not trusted (unable to get local issuer certificate); check ca="
+NOT_TRUSTED = "has a certificate that is not trusted ("  # and then in the words of OpenSSL
 NO_ANSWER = "takes the connection and does not answer; "
 
 MISTAKES = {

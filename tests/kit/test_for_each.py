@@ -192,4 +192,5 @@ async def test_items_that_are_none_fail_their_step(dagger_engine: TestEngine) ->
         return none  # type: ignore[no-any-return]  # as above
 
     run = await dagger_engine.start(template("W", for_each(nothing, upper), key=by_id), Order("o-1"))
-    assert str(run.error) == "nothing: TypeError: 'NoneType' object is not iterable"
+    assert run.error is not None
+    assert (run.error.path, run.error.type) == ("nothing", "TypeError")

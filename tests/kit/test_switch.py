@@ -114,7 +114,8 @@ async def test_a_value_that_cannot_be_a_case_fails_its_step(dagger_engine: TestE
 
     workflow = template("W", switch(odd).case("a", pack).otherwise(in_cash), key=by_id)
     run = await dagger_engine.start(workflow, Order("o-1"))
-    assert str(run.error) == "odd: TypeError: unhashable type: 'list'"
+    assert run.error is not None
+    assert (run.error.path, run.error.type) == ("odd", "TypeError")
 
 
 async def test_a_branch_may_hold_any_step(dagger_engine: TestEngine) -> None:

@@ -124,8 +124,9 @@ async def test_it_goes_just_before_it_is_opened_once_more(tmp_path: Path, change
 
 def test_tables_are_made_by_the_first_connection_only(tmp_path: Path) -> None:
     options = options_of(f"sqlite:///{tmp_path}/orders.db")
-    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+    with pytest.raises(sqlite3.OperationalError) as found:
         open_file(options, make=False)
+    assert found.value.sqlite_errorname == "SQLITE_CANTOPEN"
     (tmp_path / "orders.db").touch()
     with pytest.raises(BackendError, match="was emptied while it was open"):
         open_file(options, make=False)
