@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeAlias, get_args
+from typing import Any, Literal, Self, TypeAlias, get_args
 
 import anyio
-import anyio.abc
-import anyio.lowlevel
 from typing_extensions import override
 
 from dagger.core.effects import StopTask
@@ -22,23 +19,16 @@ from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
 from dagger.engine.clock import MICROSECOND, Clock, SystemClock
 from dagger.engine.connect import connect
-from dagger.engine.garbage import seldom_collected
-from dagger.engine.patience import Pauses, insist
+from dagger.engine.loop import WorkLoop
+from dagger.engine.patience import insist
 from dagger.engine.ports import Backend
 from dagger.engine.prepare import checked_choice, checked_outside, checked_settings
 from dagger.engine.records import partition_of
+from dagger.engine.service import serve
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import BackendUnavailable, DaggerError, Fenced, RequestError
+from dagger.errors import RequestError
 from dagger.plan.plan import Limits
-
-logger: Final = logging.getLogger("dagger")
-
-APPLY_S: Final = 1.0
-"""How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
-
-EARLY_S: Final = 0.1
-"""How long timers wait at a time while this machine's clock is ahead, in seconds."""
 
 Unmatched: TypeAlias = Literal["drop", "hold"]
 """What becomes of a message that its instance does not take any more."""
@@ -91,9 +81,9 @@ class Dagger(Client):
         self._grace_s = grace.total_seconds()
         self._threads = threads
         self._unmatched_topic = unmatched_topic
-        self._tasks = self._new_tasks()
-        self._worker = self._new_worker()
-        self._group: anyio.abc.TaskGroup | None = None
+        self._counts = Counter[str]()
+        self._loop: WorkLoop | None = None
+        self._begin_anew()
         self._stack: AsyncExitStack | None = None
         """What is connected."""
         self._at_work: AsyncExitStack | None = None
@@ -103,7 +93,11 @@ class Dagger(Client):
         self._opened = False
         self._is_connected = False
         self._connected = anyio.Event()
-        self._leaving = anyio.Event()
+
+    def _begin_anew(self) -> None:
+        """Know nothing of what was worked on before: what is worked on next may be another log."""
+        self._tasks = self._new_tasks()
+        self._worker = self._new_worker()
 
     def _new_tasks(self) -> Tasks:
         return Tasks(self._report, lambda: self._resources, self._threads, self._task_changed)
@@ -113,6 +107,7 @@ class Dagger(Client):
             self._backend,
             self._registry,
             self._clock,
+            counts=self._counts,
             unmatched_topic=self._unmatched_topic,
             committed=self._committed,
             lost=self._lost,
@@ -121,7 +116,7 @@ class Dagger(Client):
     @property
     def counts(self) -> dict[str, int]:
         """How many messages were put aside, by reason, since this engine was made."""
-        return dict(self._worker.counts)
+        return dict(self._counts)
 
     @property
     def backend(self) -> Backend:
@@ -169,38 +164,7 @@ class Dagger(Client):
         """
         if _is_in_loop():
             raise RequestError("main() runs an event loop, and here is one already; use `async with engine:` instead")
-        anyio.run(self._main)
-
-    async def _main(self) -> None:
-        starting, begun, told = anyio.CancelScope(), anyio.Event(), anyio.Event()
-        failure: Exception | None = None
-
-        async def listen() -> None:
-            received = await anext(signals)
-            logger.info("received %s: leaving", received.name)
-            told.set()
-            if not begun.is_set():  # nothing is in flight, and what it waits for may be away
-                starting.cancel()
-
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            async with anyio.create_task_group() as group:
-                group.start_soon(listen)
-                try:
-                    with starting:
-                        await self._until(begun, told)
-                except Exception as error:
-                    failure = error  # as it is, and not in a group
-                group.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
-
-    async def _until(self, begun: anyio.Event, told: anyio.Event) -> None:
-        """Be a worker until it is told to leave."""
-        async with self:
-            with seldom_collected():
-                begun.set()
-                logger.info("working on %s", ", ".join(self._registry.names) or "no template")
-                await told.wait()
+        anyio.run(serve, self, lambda: ", ".join(self._registry.names) or "no template")
 
     @override
     async def _open(self) -> None:
@@ -268,81 +232,13 @@ class Dagger(Client):
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
-        self._leaving, self._rested, self._nap = anyio.Event(), anyio.Event(), anyio.CancelScope()
-        self._tasks.leaving = False
-        self._worker.forget()
+        self._begin_anew()
+        self._loop = loop = WorkLoop(self._backend.log, self._clock, self._worker, self._tasks, self._grace_s)
         try:
-            async with self._backend.log.join(), anyio.create_task_group() as group:
-                self._group = group
-                try:
-                    group.start_soon(self._work)
-                    yield
-                    await self._drain()
-                finally:
-                    self._group = None
-                    group.cancel_scope.cancel()
-            return
-        except BaseExceptionGroup as several:
-            failed = several.exceptions[0]
-            if len(several.exceptions) > 1 or not isinstance(failed, DaggerError):
-                raise
-        raise failed  # what the backend said, as it has said it; without the group as its context
-
-    async def _work(self) -> None:
-        try:
-            await self._work_on()
+            async with loop.running():
+                yield
         finally:
-            self._rested.set()
-
-    async def _work_on(self) -> None:
-        pauses, is_sound = Pauses(), True
-        while not self._leaving.is_set():
-            try:
-                if not is_sound:
-                    await self._worker.rewind()  # which may fail for as long as what is to be repeated
-                    is_sound = True
-                await self._worker.ring()
-                if await self._worker.run_once():
-                    # A backend in this process never suspends: code beside the engine would not get its turn.
-                    await anyio.lowlevel.checkpoint()
-                else:
-                    await self._idle()
-                pauses = Pauses()
-            except Fenced as error:
-                logger.warning("%s: going on with what is owned", error)
-                is_sound = False
-            except BackendUnavailable as error:
-                logger.error("%s: trying again in %g s", error, pauses.next_s)  # what it says is enough
-                is_sound = False
-                await pauses.rest()
-
-    async def _idle(self) -> None:
-        """Sleep until there is something to poll, or the next timer is due."""
-        due = self._worker.next_due
-        left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
-        least = EARLY_S if self._backend.log.is_early else 0.001
-        with anyio.move_on_after(None if left is None else max(left, least)) as self._nap:
-            if not self._leaving.is_set():
-                await self._backend.log.wait()
-
-    async def _drain(self) -> None:
-        """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""
-        self._leaving.set()
-        with anyio.move_on_after(self._grace_s):
-            await self._tasks.ended()
-        self._tasks.leaving = True
-        self._tasks.stop_all()
-        self._nap.cancel()
-        with anyio.move_on_after(self._grace_s):
-            await self._rested.wait()
-        if not self._rested.is_set():
-            return
-        try:
-            with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
-                while await self._worker.run_once():
-                    await anyio.lowlevel.checkpoint()
-        except (Fenced, BackendUnavailable) as error:
-            logger.warning("%s: the next owner goes on from there", error)
+            self._loop = None
 
     # What the worker calls.
 
@@ -366,10 +262,7 @@ class Dagger(Client):
                 self._tasks.start(self._spawn, change.id, plan, effect)
 
     def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
-        if self._group is None or self._leaving.is_set():
-            return False
-        self._group.start_soon(fn)
-        return True
+        return self._loop is not None and self._loop.spawn(fn)
 
     def _task_changed(self) -> None:
         """A task has ended, or says that it hangs."""

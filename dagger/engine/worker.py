@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -22,7 +23,7 @@ from dagger.core.effects import Effect, Ignored, Parked, Publish, RunTask, Send,
 from dagger.core.events import Event, Overgrown, Resumed, TimerDue
 from dagger.core.home import PlanMissing, receive
 from dagger.core.leaves import running
-from dagger.core.state import STATUSES, State
+from dagger.core.state import State
 from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
@@ -31,33 +32,29 @@ from dagger.engine.ports import (
     Backend,
     Batch,
     Entry,
-    Listing,
     LogRecord,
     Outgoing,
     Position,
-    Write,
 )
 from dagger.engine.records import (
     Cell,
     Outbox,
     Record,
-    decode_cell,
-    encode_cell,
     encode_record,
     partition_of,
     unfolded,
 )
-from dagger.engine.refusals import Passed, TooLarge, refusal
+from dagger.engine.refusals import Passed, TooLarge
 from dagger.engine.registry import Registry
 from dagger.engine.router import Router
+from dagger.engine.rows import Loaded, Rows
+from dagger.engine.timers import Timers
 from dagger.plan.names import topic_of
 
 logger: Final = logging.getLogger("dagger")
 
 BATCH: Final = 2048
 """How many records are polled at a time."""
-CACHE_MAX: Final = 100_000
-"""How many rows are kept in memory."""
 
 
 class Local(msgspec.Struct, frozen=True):
@@ -68,19 +65,8 @@ class Local(msgspec.Struct, frozen=True):
     effects: tuple[RunTask | StopTask, ...]
 
 
-class Loaded(msgspec.Struct, gc=False, eq=False):
-    """A row in memory."""
-
-    version: int
-    cell: Cell
-    partition: int = 0
-    listing: Listing | None = None
-    found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
-    """What the stored version is found by, where that is known."""
-
-
 class Worker:
-    """Applies the log's records to the homes of the partitions that it owns."""
+    """Applies the log's records to the homes of the partitions that it owns. Each stay at work has one of its own."""
 
     def __init__(
         self,
@@ -88,13 +74,13 @@ class Worker:
         registry: Registry,
         clock: Clock,
         *,
+        counts: Counter[str],
         unmatched_topic: str | None,
         committed: Callable[[Sequence[Local], Sequence[State]], None],
         lost: Callable[[Collection[int]], None],
     ) -> None:
         self._log = backend.log
         self._atomic = backend.atomic
-        self._backend = backend
         self._store = backend.store
         self._registry = registry
         self._plan = registry.plan
@@ -105,13 +91,11 @@ class Worker:
         self._committed = committed
         self._lost = lost
         self._owned: dict[int, int] = {}
-        self._rows: dict[str, Loaded] = {}
         self._done: dict[int, int] = {}
-        self._asked: dict[str, int] = {}
+        self._timers = Timers(backend.store)
+        self._rows = Rows(backend, self._timers.expect)
         self._known: frozenset[tuple[str, int]] = frozenset()
-        self.next_due: int | None = None
-        """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
-        self.counts: Counter[str] = Counter()
+        self._counts = counts
 
     async def run_once(self) -> bool:
         """Apply one batch; whether there was one."""
@@ -132,14 +116,14 @@ class Worker:
         if self._registry.count != len(self._known):
             await self._learn()
         now = self._clock.now()
-        if self.next_due is None or self.next_due > now or self._log.is_early:
+        if not self._timers.are_due(now) or self._log.is_early:
             return 0
-        found = await self._store.due(self._owned, now, BATCH)
-        due = [(key, at) for key, at in found if self._asked.get(key) != at]
-        await self._order([key for key, _ in due], TimerDue())
-        self._asked.update(due)
-        self.next_due = now if len(found) == BATCH else await self._store.next_due(self._owned, now)
-        return len(due)
+        return await self._timers.ring(self._owned, now, partial(self._order, event=TimerDue()))
+
+    @property
+    def next_due(self) -> int | None:
+        """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
+        return self._timers.next_due
 
     async def due_after(self, time: int) -> int | None:
         """When the first timer of the owned partitions is due that is later than a time."""
@@ -149,12 +133,6 @@ class Worker:
         """After a failure: know nothing, and begin again with what is committed."""
         self._rows.clear()
         await self._log.rewind()
-
-    def forget(self) -> None:
-        """Know nothing: what is opened next may be another log."""
-        self._owned, self._done, self.next_due = {}, {}, None
-        self._rows.clear()
-        self._asked.clear()
 
     async def _own(self, owned: Mapping[int, int]) -> None:
         """Take over what is owned now and was not before, and let go what no longer is."""
@@ -171,8 +149,7 @@ class Worker:
     async def _learn(self) -> None:
         """Go on with all that waits here for a worker that knows its template."""
         known, self._known = self._known, self._registry.places
-        self._asked.clear()
-        self.next_due = await self._store.next_due(self._owned, -1)
+        await self._timers.begin(self._owned)
         self._committed(await self.recover(self._owned, known), [])
 
     async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
@@ -181,7 +158,7 @@ class Worker:
         Nothing is done again for templates that were known.
         """
         keys = await self._store.busy(partitions)
-        await self._load(keys)
+        await self._rows.load(keys)
         found, parked = list[Local](), list[str]()
         for key in keys:
             home = self._rows[key].cell.home
@@ -221,11 +198,11 @@ class Worker:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
         if batch.deadly:
-            orders, records = unread(batch, offsets, self.counts)
+            orders, records = unread(batch, offsets, self._counts)
         else:
-            orders = self._router.route(batch.messages, offsets, self.counts)
-            records = decoded(batch.records, orders, self.counts)
-        await self._load([record.to for record in records])
+            orders = self._router.route(batch.messages, offsets, self._counts)
+            records = decoded(batch.records, orders, self._counts)
+        await self._rows.load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
         now = self._clock.now()
@@ -235,13 +212,13 @@ class Worker:
                 entries = self._step(source, record, now, dirty, local)
                 if entries:
                     orders.setdefault(("", source.partition), []).extend(entries)
-        await self._write(dirty)
+        await self._rows.write(dirty, self._overgrown)
         for partition, offset in done.items():
             offsets["", partition] = offset
         await self._log.commit(orders, offsets)
         for partition, offset in done.items():
             self._done[partition] = max(offset, self._done.get(partition, -1))
-        self._trim()
+        self._rows.trim()
         states = list[State]()
         for key, loaded in dirty.items():
             state = loaded.cell.home.state
@@ -250,13 +227,6 @@ class Worker:
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
         self._committed(local, states)
-
-    async def _load(self, keys: Iterable[str]) -> None:
-        missing = [key for key in dict.fromkeys(keys) if key not in self._rows]
-        if not missing:
-            return
-        for key, row in zip(missing, await self._store.read(missing), strict=True):
-            self._rows[key] = Loaded(0, Cell()) if row is None else Loaded(row.version, decode_cell(row.data))
 
     def _step(
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
@@ -279,7 +249,7 @@ class Worker:
         except Exception as error:  # whatever it is, the next record is applied
             return self._put_aside(record, error)
         if type(event) is TimerDue:
-            self._asked.pop(to, None)
+            self._timers.fired(to)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
         entries = self._sorted(effects, to, home.state, local) if effects else []
         if is_told:  # read again, for the store has lost it: what it ordered is out
@@ -294,7 +264,7 @@ class Worker:
     def _put_aside(self, record: Record, error: Exception) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         missing = isinstance(error, PlanMissing)
-        self.counts["plan_missing" if missing else "poison"] += 1
+        self._counts["plan_missing" if missing else "poison"] += 1
         logger.error("%s: a record is put aside: %s", record.to, error, exc_info=None if missing else error)
         if type(record.event) is TimerDue:
             return []
@@ -328,10 +298,10 @@ class Worker:
                 case Unmatched():
                     entries += self._unmatched(effect)
                 case Parked():
-                    self.counts["plan_missing"] += 1
+                    self._counts["plan_missing"] += 1
                     logger.error("%s: a record is kept until a worker has its template: %s", id, effect.reason)
                 case Ignored():
-                    self.counts["ignored"] += 1
+                    self._counts["ignored"] += 1
                     logger.debug("ignored: %s", effect.reason)
                 case RunTask() | StopTask():
                     tasks.append(effect)
@@ -340,7 +310,7 @@ class Worker:
         return entries
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
-        self.counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
+        self._counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
         topic = topic_of(effect.channel)
         if self._unmatched_topic is None or self._unmatched_topic == topic:  # there it would come round for ever
             return []
@@ -348,47 +318,3 @@ class Worker:
         if effect.id:
             headers["dagger-id"] = effect.id.removeprefix(f"{topic}/")
         return [Outgoing(self._unmatched_topic, effect.key, effect.payload, headers)]
-
-    async def _write(self, dirty: Mapping[str, Loaded]) -> None:
-        if not dirty:
-            return
-        writes = [self._row(key, loaded) for key, loaded in dirty.items()]
-        size_max = self._backend.size_max  # a store tells it once it is open
-        for write in writes:
-            if write.data is not None and len(write.data) > size_max and write.key not in self._overgrown:
-                size = len(write.data)
-                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {size_max:,}")
-        answers = await self._store.write(writes)
-        if not all(answers):
-            refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]
-            raise await refusal(self._store, refused)
-        for write in writes:
-            dirty[write.key].version = 0 if write.data is None else write.next
-
-    def _row(self, key: str, loaded: Loaded) -> Write:
-        home = loaded.cell.home
-        state = home.state
-        after = loaded.cell.offset + 1
-        due, busy = home.agenda()
-        if due is not None and (self.next_due is None or due < self.next_due):
-            self.next_due = due
-        if state is None:
-            data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
-            loaded.found_by = None
-            return Write(key, loaded.partition, loaded.version, after, data, due, busy)
-        listing, status = loaded.listing, STATUSES[state.status]
-        if listing is None or listing.status is not status:
-            listing = loaded.listing = Listing(state.template, status, state.key, state.created)
-        left = home.held or home.subscribers or home.parked
-        ended = state.ended if state.ended and not left else None
-        found_by = (due, busy, listing, ended)
-        moved = loaded.found_by != found_by
-        loaded.found_by = found_by
-        data = encode_cell(loaded.cell)
-        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
-
-    def _trim(self) -> None:
-        """Forget the rows that were loaded first, once there are too many."""
-        rows = self._rows
-        while len(rows) > CACHE_MAX:
-            del rows[next(iter(rows))]

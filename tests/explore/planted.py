@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from typing_extensions import override
 
-from dagger.engine.ports import Batch, Entry, LogRecord, Write
+from dagger.engine.ports import Backend, Batch, Entry, LogRecord, Write
 from dagger.engine.records import Cell, Outbox, Record, decode_cell, encode_cell
-from dagger.engine.worker import Loaded, Local, Worker
+from dagger.engine.rows import Loaded, Rows
+from dagger.engine.worker import Local, Worker
 from dagger.testing import TestEngine
 from dagger.testing.explorer import MakeEngine
+
+
+class Later(Rows):
+    """Writes when it is told to."""
+
+    _later: Mapping[str, Loaded] = {}
+
+    @override
+    async def write(self, dirty: Mapping[str, Loaded], grown: Collection[str]) -> None:
+        self._later = dirty
+
+    async def write_now(self) -> None:
+        await super().write(self._later, ())
 
 
 class Hasty(Worker):
     """Publishes and commits first, writes afterwards."""
 
-    _later: Mapping[str, Loaded] = {}
-
-    @override
-    async def _write(self, dirty: Mapping[str, Loaded]) -> None:
-        self._later = dirty
+    def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
+        super().__init__(backend, *others, **settings)
+        self._rows: Later = Later(backend, self._timers.expect)
 
     @override
     async def _apply(self, batch: Batch) -> None:
         await super()._apply(batch)
-        await super()._write(self._later)
+        await self._rows.write_now()
 
 
 class Idle(Worker):
@@ -37,19 +50,30 @@ class Idle(Worker):
         return []
 
 
+class Torn(Rows):
+    """Writes rows that lack something."""
+
+    lacking: Callable[[Cell], Cell]
+
+    @override
+    def _write(self, key: str, loaded: Loaded) -> Write:
+        write = super()._write(key, loaded)
+        if write.data is None:
+            return write
+        return msgspec.structs.replace(write, data=encode_cell(self.lacking(decode_cell(write.data))))
+
+
 class Careless(Worker):
     """Writes rows that lack something."""
+
+    def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
+        super().__init__(backend, *others, **settings)
+        self._rows: Torn = Torn(backend, self._timers.expect)
+        self._rows.lacking = self.lacking
 
     @staticmethod
     def lacking(cell: Cell) -> Cell:
         return cell
-
-    @override
-    def _row(self, key: str, loaded: Loaded) -> Write:
-        write = super()._row(key, loaded)
-        if write.data is None:
-            return write
-        return msgspec.structs.replace(write, data=encode_cell(self.lacking(decode_cell(write.data))))
 
 
 class Forgetful(Careless):
@@ -106,6 +130,7 @@ def engine_with(worker: type[Worker]) -> MakeEngine:
                 self._backend,
                 self._registry,
                 self._clock,
+                counts=self._counts,
                 unmatched_topic=self._unmatched_topic,
                 committed=self._committed,
                 lost=self._lost,

@@ -23,7 +23,7 @@ from dagger.backends.memory import MemoryBackend
 from dagger.core.events import Event, SignalReceived, Submitted, TimerDue
 from dagger.core.home import EMPTY, receive
 from dagger.core.turn import Turn
-from dagger.engine.dagger import EARLY_S
+from dagger.engine.loop import EARLY_S
 from dagger.plan.compile import compile
 from dagger.plan.plan import Limits
 from dagger.testing.clock import VirtualClock
@@ -109,7 +109,7 @@ def test_a_worker_that_is_early_does_not_spin(monkeypatch: pytest.MonkeyPatch) -
                 await anyio.lowlevel.checkpoint()
             backend.log.is_early = True
             clock.move_to(engine._worker.next_due)
-            monkeypatch.setattr("dagger.engine.dagger.anyio.move_on_after", noted)
+            monkeypatch.setattr("dagger.engine.loop.anyio.move_on_after", noted)
             backend.log.nudge()
             while len(rests) < 10:
                 await anyio.lowlevel.checkpoint()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Self
 
 import anyio
+from anyio.abc import TaskGroup
+from typing_extensions import override
 
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
@@ -26,6 +28,7 @@ class Driver(Dagger):
     def __init__(self, backend: Backend, clock: VirtualClock, **settings: Any) -> None:
         super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
         self.time = clock
+        self._group: TaskGroup | None = None
 
     @asynccontextmanager
     async def connected(self) -> AsyncGenerator[Self]:
@@ -42,7 +45,8 @@ class Driver(Dagger):
         try:
             async with self.connected(), anyio.create_task_group() as group:
                 await self._begin()
-                self._group, self._tasks.leaving = group, False
+                self._begin_anew()
+                self._group = group
                 try:
                     async with self.backend.log.join():
                         yield self
@@ -53,6 +57,13 @@ class Driver(Dagger):
             if len(found.exceptions) == 1:  # what failed in the block is told as it is
                 raise found.exceptions[0] from None
             raise
+
+    @override
+    def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
+        if self._group is None:
+            return False
+        self._group.start_soon(fn)
+        return True
 
     @property
     def owned(self) -> set[int]:

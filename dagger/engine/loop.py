@@ -1,0 +1,124 @@
+"""The background loop of a worker, from the moment it joins its log to the moment it leaves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from dagger.engine.clock import Clock
+from dagger.engine.patience import Pauses
+from dagger.engine.ports import Log
+from dagger.engine.tasks import Tasks
+from dagger.engine.worker import Worker
+from dagger.errors import BackendUnavailable, DaggerError, Fenced
+
+logger: Final = logging.getLogger("dagger")
+
+APPLY_S: Final = 1.0
+"""How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
+
+EARLY_S: Final = 0.1
+"""How long timers wait at a time while this machine's clock is ahead, in seconds."""
+
+
+class WorkLoop:
+    """Applies batches and lets timers fire, beside the tasks that these order. It runs once."""
+
+    def __init__(self, log: Log, clock: Clock, worker: Worker, tasks: Tasks, grace_s: float) -> None:
+        self._log = log
+        self._clock = clock
+        self._worker = worker
+        self._tasks = tasks
+        self._grace_s = grace_s
+        self._group: anyio.abc.TaskGroup | None = None
+        self._leaving, self._rested = anyio.Event(), anyio.Event()
+        self._nap = anyio.CancelScope()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
+        try:
+            async with self._log.join(), anyio.create_task_group() as group:
+                self._group = group
+                try:
+                    group.start_soon(self._work)
+                    yield
+                    await self._drain()
+                finally:
+                    self._group = None
+                    group.cancel_scope.cancel()
+            return
+        except BaseExceptionGroup as several:
+            failed = several.exceptions[0]
+            if len(several.exceptions) > 1 or not isinstance(failed, DaggerError):
+                raise
+        raise failed  # what the backend said, as it has said it; without the group as its context
+
+    def spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
+        """Run a task beside the loop; False where nothing more is begun."""
+        if self._group is None or self._leaving.is_set():
+            return False
+        self._group.start_soon(fn)
+        return True
+
+    async def _work(self) -> None:
+        try:
+            await self._work_on()
+        finally:
+            self._rested.set()
+
+    async def _work_on(self) -> None:
+        pauses, is_sound = Pauses(), True
+        while not self._leaving.is_set():
+            try:
+                if not is_sound:
+                    await self._worker.rewind()  # which may fail for as long as what is to be repeated
+                    is_sound = True
+                await self._worker.ring()
+                if await self._worker.run_once():
+                    # A backend in this process never suspends: code beside the engine would not get its turn.
+                    await anyio.lowlevel.checkpoint()
+                else:
+                    await self._idle()
+                pauses = Pauses()
+            except Fenced as error:
+                logger.warning("%s: going on with what is owned", error)
+                is_sound = False
+            except BackendUnavailable as error:
+                logger.error("%s: trying again in %g s", error, pauses.next_s)  # what it says is enough
+                is_sound = False
+                await pauses.rest()
+
+    async def _idle(self) -> None:
+        """Sleep until there is something to poll, or the next timer is due."""
+        due = self._worker.next_due
+        left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
+        least = EARLY_S if self._log.is_early else 0.001
+        with anyio.move_on_after(None if left is None else max(left, least)) as self._nap:
+            if not self._leaving.is_set():
+                await self._log.wait()
+
+    async def _drain(self) -> None:
+        """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""
+        self._leaving.set()
+        with anyio.move_on_after(self._grace_s):
+            await self._tasks.ended()
+        self._tasks.leaving = True
+        self._tasks.stop_all()
+        self._nap.cancel()
+        with anyio.move_on_after(self._grace_s):
+            await self._rested.wait()
+        if not self._rested.is_set():
+            return
+        try:
+            with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
+                while await self._worker.run_once():
+                    await anyio.lowlevel.checkpoint()
+        except (Fenced, BackendUnavailable) as error:
+            logger.warning("%s: the next owner goes on from there", error)

@@ -1,0 +1,85 @@
+"""Messages of external topics, as code outside any workflow sends and reads them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from functools import partial
+from typing import TypeVar
+
+from dagger.dsl.topics import Topic
+from dagger.engine.patience import insist
+from dagger.engine.ports import Backend
+from dagger.engine.prepare import checked_group, checked_message, checked_several, checked_topic
+from dagger.engine.router import decoded
+from dagger.errors import WrongInput
+
+M = TypeVar("M")
+
+
+class Messenger:
+    """Publishes messages, and reads them."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    async def _open(self) -> None:
+        """Connect, once."""
+        raise NotImplementedError
+
+    async def publish(
+        self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
+    ) -> None:
+        """Put a message on a topic. `id` names it, so that a repetition of it is recognised.
+
+        Raises WrongInput for a message that the topic does not carry, or that has no key.
+        """
+        entry = checked_message(topic, message, headers, id)
+        self._fits("a message for topic", topic.name, entry.payload)
+        await self._open()
+        await self._backend.log.append([entry])
+
+    async def publish_all(
+        self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
+    ) -> None:
+        """Put messages on a topic, in their order and in one go: all of them, or none.
+
+        On Kafka some may have been published where it raises; give each an `id`, and publish all of them again.
+
+        `id` names each, so that a repetition of it is recognised. Raises as `publish` does.
+        """
+        checked_several(messages)
+        entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
+        for entry in entries:
+            self._fits("a message for topic", topic.name, entry.payload)
+        await self._open()
+        await self._backend.log.append(entries)
+
+    async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
+        """The messages of a topic, for code outside any workflow; each at least once for a group.
+
+        One that cannot be decoded goes to the topic's dead letters, with the reason. While the backend is not
+        available, it is tried again.
+        """
+        async for messages in self.subscribe_batches(topic, group=group):
+            for message in messages:
+                yield message
+
+    async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncIterator[list[M]]:
+        """The same, as lists of at most `limit` messages: those that are there by now."""
+        checked_topic(topic, "subscribe")
+        name = checked_group(group)
+        await self._open()
+        reader = self._backend.log.reader(topic.name, name)
+        reader.rewind()  # a subscription before this one may have been left amid a batch
+        while True:
+            found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
+            messages, others = decoded(topic, found)
+            if others:
+                letters = partial(self._backend.log.append, others)
+                await insist(f"dead letters of '{topic.name}' are kept", letters)
+            if messages:
+                yield messages
+
+    def _fits(self, what: str, name: str, data: bytes) -> None:
+        if len(data) > self._backend.size_max:
+            raise WrongInput(f"{what} '{name}' has {len(data):,} bytes, and may have {self._backend.size_max:,}")

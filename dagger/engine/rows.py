@@ -1,0 +1,90 @@
+"""The rows in memory: read once, and written back by compare-and-swap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from dagger.core.state import STATUSES
+from dagger.engine.ports import Backend, Listing, Write
+from dagger.engine.records import Cell, decode_cell, encode_cell
+from dagger.engine.refusals import TooLarge, refusal
+
+CACHE_MAX: Final = 100_000
+"""How many rows are kept in memory."""
+
+
+class Loaded(msgspec.Struct, gc=False, eq=False):
+    """A row in memory."""
+
+    version: int
+    cell: Cell
+    partition: int = 0
+    listing: Listing | None = None
+    found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
+    """What the stored version is found by, where that is known."""
+
+
+class Rows(dict[str, Loaded]):
+    """The rows that were loaded, by key; those that do not exist are empty ones."""
+
+    def __init__(self, backend: Backend, due: Callable[[int], None]) -> None:
+        """`due` is called with the time of each timer that is written."""
+        super().__init__()
+        self._backend = backend
+        self._store = backend.store
+        self._due = due
+
+    async def load(self, keys: Iterable[str]) -> None:
+        """Read the rows that are not in memory."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self]
+        if not missing:
+            return
+        for key, row in zip(missing, await self._store.read(missing), strict=True):
+            self[key] = Loaded(0, Cell()) if row is None else Loaded(row.version, decode_cell(row.data))
+
+    async def write(self, dirty: Mapping[str, Loaded], grown: Collection[str]) -> None:
+        """Write rows. Raises TooLarge for one that is not among those that have `grown`, and what a refusal means."""
+        if not dirty:
+            return
+        writes = [self._write(key, loaded) for key, loaded in dirty.items()]
+        size_max = self._backend.size_max  # a store tells it once it is open
+        for write in writes:
+            if write.data is not None and len(write.data) > size_max and write.key not in grown:
+                size = len(write.data)
+                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {size_max:,}")
+        answers = await self._store.write(writes)
+        if not all(answers):
+            refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]
+            raise await refusal(self._store, refused)
+        for write in writes:
+            dirty[write.key].version = 0 if write.data is None else write.next
+
+    def _write(self, key: str, loaded: Loaded) -> Write:
+        home = loaded.cell.home
+        state = home.state
+        after = loaded.cell.offset + 1
+        due, busy = home.agenda()
+        if due is not None:
+            self._due(due)
+        if state is None:
+            data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
+            loaded.found_by = None
+            return Write(key, loaded.partition, loaded.version, after, data, due, busy)
+        listing, status = loaded.listing, STATUSES[state.status]
+        if listing is None or listing.status is not status:
+            listing = loaded.listing = Listing(state.template, status, state.key, state.created)
+        left = home.held or home.subscribers or home.parked
+        ended = state.ended if state.ended and not left else None
+        found_by = (due, busy, listing, ended)
+        moved = loaded.found_by != found_by
+        loaded.found_by = found_by
+        data = encode_cell(loaded.cell)
+        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
+
+    def trim(self) -> None:
+        """Forget the rows that were loaded first, once there are too many."""
+        while len(self) > CACHE_MAX:
+            del self[next(iter(self))]
