@@ -16,6 +16,7 @@ from benchmarks.kafka_record import Step
 from dagger.backends.aerospike.layout import change_of, lifetimes_of
 from dagger.backends.aerospike.options import options_of
 from dagger.core.events import Submitted
+from dagger.engine.headers import text_of
 from dagger.engine.ports import Append, Entry, Outgoing, Write
 from dagger.engine.records import decode_record
 
@@ -97,13 +98,13 @@ class Script:
                 if isinstance(entry, Append):
                     routed[decode_record(entry.data).to].append(self._item(entry))
                 else:
-                    commands[entry.key].append(self._item(entry))
+                    commands[text_of(entry.key or b"")].append(self._item(entry))
         for record in step.batch.records:
             to = decode_record(record.data).to
             yield (self._place.log, record.data), Deed(to if to in reads else None, puts[to], commands[to])
         for message in step.batch.messages:
             topic = self._place.prefix + message.topic
-            yield (topic, message.payload), Deed(None, None, routed[message.key or ""])
+            yield (topic, message.payload or b""), Deed(None, None, routed[text_of(message.key or b"")])
 
     def _at(self, topic: str, partition: int) -> TopicPartition:
         return TopicPartition(self._place.prefix + topic if topic else self._place.log, partition)
@@ -112,9 +113,9 @@ class Script:
         if isinstance(entry, Append):
             return self._at(LOG, entry.partition), Item(None, entry.data, [])
         assert isinstance(entry, Outgoing)
-        key = entry.key.encode()
-        headers = [(name, text.encode()) for name, text in entry.headers.items()]
-        return self._at(entry.topic, partition_for(key)), Item(key, entry.payload, headers)
+        key = entry.key or b""
+        headers = [(name, value or b"") for name, value in entry.headers]
+        return self._at(entry.topic, partition_for(key)), Item(key, entry.payload or b"", headers)
 
     def _put(self, write: Write) -> Put:
         change = change_of(write, self._lifetimes)

@@ -24,6 +24,7 @@ import anyio.abc
 
 from dagger import BackendError, Dagger, DecodeError, Instance, Status, Topic, json
 from dagger.backends.sqlite import connect
+from dagger.engine.headers import ID, header_text, text_of
 from examples.data.make_orders import ORDERS
 from examples.orders import (
     PAYMENT_COMMAND,
@@ -228,8 +229,8 @@ async def _audit(url: str, report: Report) -> None:
                 more = False
                 with anyio.move_on_after(QUIET_S):
                     for message in await reader.read(1_000):
-                        found.add(message.key or "")
-                        ids[message.headers["dagger-id"]] += 1
+                        found.add(text_of(message.key or b""))
+                        ids[header_text(message.headers, ID) or ""] += 1
                     more = True
 
 

@@ -17,6 +17,7 @@ import anyio.lowlevel
 
 from dagger.backends.bell import Bell
 from dagger.backends.settings import settings_of
+from dagger.engine.headers import check_names
 from dagger.engine.ports import (
     Append,
     Batch,
@@ -214,12 +215,12 @@ class MemoryLog:
     def _put(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        published = False
         for entry in entries:  # all or none has a place
             if type(entry) is not Append:
-                entry.key.encode()
+                check_names(entry.headers)
             elif not 0 <= entry.partition < PARTITIONS:
                 raise BackendError(f"there is no partition {entry.partition}; there are {PARTITIONS}")
+        published = False
         for entry in entries:
             if type(entry) is Append:
                 partition = entry.partition
@@ -234,11 +235,10 @@ class MemoryLog:
 
     def _publish(self, message: Outgoing) -> None:
         topic = message.topic
-        partition = crc32(message.key.encode()) % PARTITIONS
-        logs = self.topics.get(topic)
-        if logs is None:
-            logs = self.topics[topic] = [[] for _ in range(PARTITIONS)]
-        log = logs[partition]
+        partition = crc32(message.key or b"") % PARTITIONS
+        if topic not in self.topics:
+            self.topics[topic] = [[] for _ in range(PARTITIONS)]
+        log = self.topics[topic][partition]
         record = TopicRecord(topic, partition, len(log), message.key, message.payload, message.headers)
         log.append(record)
         self.history.append(record)

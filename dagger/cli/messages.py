@@ -10,6 +10,7 @@ from dagger.cli.targets import UsageError, checked_shared, engine_of, is_url
 from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine import Dagger
 from dagger.engine.connect import connect
+from dagger.engine.headers import ID, headers_of
 from dagger.engine.ports import Backend, Outgoing
 from dagger.engine.prepare import checked_headers, checked_message
 from dagger.errors import DecodeError, TemplateError, WrongInput
@@ -40,7 +41,7 @@ async def publish(arguments: argparse.Namespace) -> int:
         entries = [_checked(topic, headers, where, data) for where, data in texts]
     checked_shared(backend, arguments.target)
     for (where, _), entry in zip(texts, entries, strict=True):
-        size = len(entry.payload)
+        size = len(entry.payload or b"")
         if size > backend.size_max:
             raise WrongInput(f"{where} has {size:,} bytes, and may have {backend.size_max:,}; nothing was published")
     await _append(backend, entries)
@@ -72,7 +73,7 @@ def _headers(arguments: argparse.Namespace) -> dict[str, str]:
             raise UsageError(f"--header '{text}': write NAME=VALUE")
         headers[name] = value
     if arguments.id is not None:
-        headers["dagger-id"] = arguments.id
+        headers[ID] = arguments.id
     return checked_headers(arguments.topic, headers)
 
 
@@ -83,7 +84,7 @@ def _as_it_is(arguments: argparse.Namespace, headers: dict[str, str], data: byte
         name = checked_topic_name(arguments.topic)
     except TemplateError as error:
         raise UsageError(str(error)) from None
-    return Outgoing(name, arguments.key, data, headers)
+    return Outgoing(name, arguments.key.encode(), data, headers_of(headers))
 
 
 def _topic(engine: Dagger, name: str) -> Topic[Any]:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from dagger.core.events import TimerDue
+from dagger.engine.headers import headers_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, Position
 from dagger.engine.records import Record, decode_record
 from dagger.engine.router import dead_letter
@@ -58,5 +59,5 @@ def unread(batch: Batch, offsets: dict[Position, int], counts: Counter[str]) -> 
 
 
 def _put_aside(source: LogRecord, reason: str, orders: Ordered) -> None:
-    letter = Outgoing(DEAD_LETTERS, "", source.data, {"dagger-reason": reason})
+    letter = Outgoing(DEAD_LETTERS, None, source.data, headers_of({"dagger-reason": reason}))
     orders.setdefault(("", source.partition), []).append(letter)

@@ -34,7 +34,7 @@ class Messenger:
         Raises WrongInput for a message that the topic does not carry, or that has no key.
         """
         entry = checked_message(topic, message, headers, id)
-        self._fits("a message for topic", topic.name, entry.payload)
+        self._fits("a message for topic", topic.name, entry.payload or b"")
         await self._open()
         await self._backend.log.append([entry])
 
@@ -50,7 +50,7 @@ class Messenger:
         checked_several(messages)
         entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
         for entry in entries:
-            self._fits("a message for topic", topic.name, entry.payload)
+            self._fits("a message for topic", topic.name, entry.payload or b"")
         await self._open()
         await self._backend.log.append(entries)
 

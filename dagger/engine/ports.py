@@ -42,14 +42,18 @@ class Append(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     data: bytes
 
 
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+"""The headers of a message in their order. A name may come several times, and a value may be null."""
+
+
 @final
-class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
-    """A message for an external topic."""
+class Outgoing(msgspec.Struct, frozen=True, array_like=True, tag=4, gc=False):
+    """A message for an external topic: key, value and headers as they are written, each as bytes or null."""
 
     topic: str
-    key: str
-    payload: bytes
-    headers: dict[str, str] = {}
+    key: bytes | None
+    payload: bytes | None
+    headers: Headers = ()
 
 
 Entry: TypeAlias = Append | Outgoing
@@ -64,14 +68,14 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class TopicRecord(msgspec.Struct, frozen=True, gc=False):
-    """A message of an external topic, as polled."""
+    """A message of an external topic, as polled: byte for byte as it was published. No payload: a tombstone."""
 
     topic: str
     partition: int
     offset: int
-    key: str | None
-    payload: bytes
-    headers: Mapping[str, str]
+    key: bytes | None
+    payload: bytes | None
+    headers: Headers = ()
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

@@ -13,6 +13,7 @@ from typing_extensions import TypeIs
 from dagger.core.state import Status
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic, checked_topic_name
+from dagger.engine.headers import ID, headers_of
 from dagger.engine.ports import Outgoing, Query
 from dagger.engine.run import Prepared, Run
 from dagger.errors import EncodeError, RequestError, TemplateError, WrongInput, words_of
@@ -145,9 +146,10 @@ def checked_message(
             f"topic '{topic.name}': its key function raised {type(error).__name__}: {words_of(error)}"
         ) from error
     if id is None and not headers:
-        return Outgoing(topic.name, key, payload)
-    named = {} if id is None else {"dagger-id": id}
-    return Outgoing(topic.name, key, payload, checked_headers(topic.name, {**(headers or {}), **named}))
+        return Outgoing(topic.name, key.encode(), payload)
+    named = {} if id is None else {ID: id}
+    given = checked_headers(topic.name, {**(headers or {}), **named})
+    return Outgoing(topic.name, key.encode(), payload, headers_of(given))
 
 
 def _check_name(topic: str, id: object) -> None:

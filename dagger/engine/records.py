@@ -10,7 +10,8 @@ import msgspec
 from dagger.core.events import Event
 from dagger.core.home import EMPTY, Home
 from dagger.engine.fans import Fan, Kept
-from dagger.engine.ports import Append, Entry
+from dagger.engine.headers import headers_of
+from dagger.engine.ports import Append, Entry, Outgoing
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -20,7 +21,16 @@ class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
     event: Event
 
 
-Outbox: TypeAlias = tuple[tuple[int, Kept], ...]
+class TextMessage(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """A message as rows held it in which keys and headers were text: it is read, and never written."""
+
+    topic: str
+    key: str
+    payload: bytes
+    headers: dict[str, str] = {}
+
+
+Outbox: TypeAlias = tuple[tuple[int, Kept | TextMessage], ...]
 """What steps ordered, each with the offset of the record that it was a step of."""
 
 
@@ -45,8 +55,10 @@ def partition_of(key: str, partitions: int) -> int:
     return zlib.crc32(key.encode()) % partitions
 
 
-def unfolded(kept: Kept, partitions: int) -> list[Entry]:
+def unfolded(kept: Kept | TextMessage, partitions: int) -> list[Entry]:
     """The entries of what is in an outbox."""
+    if isinstance(kept, TextMessage):
+        return [Outgoing(kept.topic, kept.key.encode(), kept.payload, headers_of(kept.headers))]
     if type(kept) is not Fan:
         return [kept]
     return [Append(partition_of(to, partitions), encode_record(Record(to, kept.event))) for to in kept.to]

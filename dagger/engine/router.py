@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from dagger.core.events import MessageReceived, Submitted
 from dagger.dsl.topics import Topic
+from dagger.engine.headers import ID, header, headers_of
 from dagger.engine.ports import Append, Entry, Log, Outgoing, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
@@ -51,26 +52,27 @@ class Router:
         topic, one_way, takers = self._registry.takers[message.topic]
         for taker in takers:
             try:
-                value = topic.wire.decode(message.payload)  # for each anew: a function may change what it is given
+                payload = _payload_of(message)
+                value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
                 if isinstance(taker, Starter):
                     entries.append(self._submitted(taker, value))
                 else:
-                    entries += self._received(taker, message, keys_of(topic, value, taker.by), one_way)
+                    entries += self._received(taker, message, payload, keys_of(topic, value, taker.by), one_way)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
                 reasons[f"{type(error).__name__}: {words_of(error)}"] = None
         return reasons
 
-    def _received(self, channel: Channel, message: TopicRecord, keys: tuple[str, ...], one_way: bool) -> list[Entry]:
+    def _received(
+        self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], one_way: bool
+    ) -> list[Entry]:
         """A message for the home of each key, with what it is recognised by when it comes again, or another way."""
-        id = message.headers.get("dagger-id")
-        if id is not None:
-            id = f"{message.topic}/{id}"
-        else:
-            id = "" if one_way and len(keys) == 1 else _position(message)
+        id = _id_of(message)
+        if not id and not (one_way and len(keys) == 1):
+            id = f"/{_position(message)}"
         partitions, name = self._log.partitions, channel.name
-        return [_to(partitions, key, MessageReceived(name, key, message.payload, id)) for key in keys]
+        return [_to(partitions, key, MessageReceived(name, key, payload, id)) for key in keys]
 
     def _submitted(self, starter: Starter, value: Any) -> Entry:
         plan = starter.plan
@@ -89,23 +91,46 @@ def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any
     messages, others = list[Any](), list[Entry]()
     for record in records:
         try:
-            messages.append(topic.wire.decode(record.payload))
-        except DecodeError as error:
-            logger.warning("%s: a message is put aside: %s", _position(record), error)
-            others.append(dead_letter(record, f"DecodeError: {words_of(error)}"))
+            messages.append(topic.wire.decode(_payload_of(record)))
+        except Exception as error:  # whatever a user's codec raises
+            reason = f"{type(error).__name__}: {words_of(error)}"
+            logger.warning("%s: a message is put aside: %s", _position(record), reason)
+            others.append(dead_letter(record, reason))
     return messages, others
 
 
+def _payload_of(message: TopicRecord) -> bytes:
+    """The bytes of a message. Raises DecodeError for a tombstone."""
+    if message.payload is None:
+        raise DecodeError("the message has no value (null, a tombstone)")
+    return message.payload
+
+
+def _id_of(message: TopicRecord) -> str:
+    """The id that the sender gave, with the topic; empty where none was given, or null, or empty.
+
+    No two ids give the same text, and none gives that of a position, which begins with a slash as this does for an id
+    that is not UTF-8: the name of a topic holds none.
+    """
+    given = header(message.headers, ID)
+    if not given:
+        return ""
+    try:
+        return f"{message.topic}/{given.decode()}"
+    except UnicodeDecodeError:
+        return f"/{message.topic}/0x{given.hex()}"
+
+
 def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
-    """A message as it came, for the dead letters of its topic, with the reason and where it stood."""
-    headers = {
-        **message.headers,
+    """A message as it came, for the dead letters of its topic; behind its headers, the reason and where it stood."""
+    added = {
         "dagger-reason": reason,
         "dagger-topic": message.topic,
         "dagger-partition": str(message.partition),
         "dagger-offset": str(message.offset),
     }
-    return Outgoing(dead_letter_topic(message.topic), message.key or "", message.payload, headers)
+    headers = (*message.headers, *headers_of(added))
+    return Outgoing(dead_letter_topic(message.topic), message.key, message.payload, headers)
 
 
 def dead_letter_topic(topic: str) -> str:

@@ -26,12 +26,14 @@ from dagger.core.leaves import running
 from dagger.core.state import State
 from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
+from dagger.engine.headers import ID, headers_of
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
 from dagger.engine.ports import (
     Append,
     Backend,
     Batch,
     Entry,
+    Headers,
     LogRecord,
     Outgoing,
     Position,
@@ -269,7 +271,7 @@ class Worker:
         if type(record.event) is TimerDue:
             return []
         headers = {"dagger-reason": f"{type(error).__name__.strip('_')}: {error}", "dagger-to": record.to}
-        return [Outgoing(DEAD_LETTERS, record.to, encode_record(record), headers)]
+        return [Outgoing(DEAD_LETTERS, record.to.encode(), encode_record(record), headers_of(headers))]
 
     def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:
         """What the step of a record has ordered."""
@@ -288,10 +290,10 @@ class Worker:
         for effect in effects:
             match effect:
                 case Publish():
-                    headers = {"dagger-id": effect.id}
+                    headers: Headers = ((ID, effect.id.encode()),)
                     if effect.headers:
-                        headers = {**effect.headers, **headers}
-                    entries.append(Outgoing(effect.topic, effect.key, effect.payload, headers))
+                        headers = headers_of({**effect.headers, ID: effect.id})
+                    entries.append(Outgoing(effect.topic, effect.key.encode(), effect.payload, headers))
                 case Send():
                     partition = partition_of(effect.to, self._log.partitions)
                     entries.append(Append(partition, encode_record(Record(effect.to, effect.event))))
@@ -316,5 +318,5 @@ class Worker:
             return []
         headers = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
         if effect.id:
-            headers["dagger-id"] = effect.id.removeprefix(f"{topic}/")
-        return [Outgoing(self._unmatched_topic, effect.key, effect.payload, headers)]
+            headers[ID] = effect.id.removeprefix(f"{topic}/")
+        return [Outgoing(self._unmatched_topic, effect.key.encode(), effect.payload, headers_of(headers))]

@@ -17,6 +17,7 @@ from dagger.core.events import (
     TaskSucceeded,
     TimerDue,
 )
+from dagger.engine.headers import ID, header, text_of
 from dagger.engine.ports import Batch, Entry, Orders, Outgoing, Position, Write, flat
 from dagger.engine.records import decode_record
 from dagger.errors import DaggerError, Fenced
@@ -71,9 +72,9 @@ class FaultyLog(MemoryLog):
     async def deliver(self, message: Outgoing) -> None:
         """A message from outside; one without an id gets one, so that its repetition is known for what it is."""
         self._deliveries += 1
-        headers = {"dagger-id": f"delivery-{self._deliveries}", **message.headers}
+        headers = ((ID, f"delivery-{self._deliveries}".encode()), *message.headers)
         named = msgspec.structs.replace(message, headers=headers)
-        self._arrive(named, "message", (message.topic, message.key))
+        self._arrive(named, "message", (message.topic, text_of(message.key or b"")))
 
     @override
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -152,7 +153,7 @@ class FaultyLog(MemoryLog):
 
     def _is_recognised(self, entry: Entry) -> bool:
         if isinstance(entry, Outgoing):
-            return entry.topic in self._polled_topics and "dagger-id" in entry.headers
+            return entry.topic in self._polled_topics and bool(header(entry.headers, ID))
         return not isinstance(decode_record(entry.data).event, SignalReceived)
 
     # What goes out.

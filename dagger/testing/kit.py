@@ -17,6 +17,7 @@ from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.context import context
 from dagger.engine.dagger import Dagger, Lifespan, Unmatched
+from dagger.engine.headers import headers_of, texts_of
 from dagger.engine.instance import Instance
 from dagger.engine.ports import Outgoing
 from dagger.engine.prepare import checked_message
@@ -110,7 +111,7 @@ class TestEngine(Dagger):
     ) -> None:
         """Put bytes on a topic as they are, whether or not they can be decoded."""
         await self._open()
-        await self.memory.log.deliver(Outgoing(topic.name, key, payload, headers or {}))
+        await self.memory.log.deliver(Outgoing(topic.name, key.encode(), payload, headers_of(headers or {})))
         await self.settle()
 
     @override
@@ -181,7 +182,7 @@ class TestEngine(Dagger):
     def sent(self, topic: Topic[M]) -> list[M]:
         """The messages that were published on a topic, in order, without those that the test delivered."""
         return [
-            topic.wire.decode(record.payload)
+            topic.wire.decode(record.payload or b"")
             for number, record in enumerate(self.memory.log.history)
             if record.topic == topic.name and number not in self.memory.log.delivered
         ]
@@ -190,10 +191,13 @@ class TestEngine(Dagger):
         """The plan of a registered template."""
         return self._registry.plan(name, version)
 
-    def dead_letters(self, topic: Topic[Any]) -> list[tuple[bytes, dict[str, str]]]:
-        """The payloads of a topic that were put aside, each with its headers (`dagger-reason`, ...)."""
+    def dead_letters(self, topic: Topic[Any]) -> list[tuple[bytes | None, dict[str, str]]]:
+        """The payloads of a topic that were put aside, each with its headers as text (`dagger-reason`, ...).
+
+        Of a header that is repeated the last is given.
+        """
         name = dead_letter_topic(topic.name)
-        return [(r.payload, dict(r.headers)) for r in self.memory.log.history if r.topic == name]
+        return [(r.payload, texts_of(r.headers)) for r in self.memory.log.history if r.topic == name]
 
     # Running to idle.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dagger.core.state import Status
+from dagger.engine.headers import ID, header, header_text, text_of
 from dagger.engine.instance import Instance
 from dagger.engine.ports import TopicRecord
 from dagger.testing.kit import TestEngine
@@ -63,7 +64,7 @@ async def outcome_of(engine: TestEngine) -> Outcome:
     instances = {one.id: _ending(one) for one in await engine.instances(limit=ALL)}
     log = engine.memory.log
     records = [record for number, record in enumerate(log.history) if number not in log.delivered]
-    published, broken = _as_consumed([record for record in records if "dagger-channel" not in record.headers])
+    published, broken = _as_consumed([record for record in records if header(record.headers, "dagger-channel") is None])
     return Outcome(instances, tuple(sorted(published)), tuple(broken))
 
 
@@ -79,8 +80,8 @@ def _as_consumed(records: Sequence[TopicRecord]) -> tuple[list[Published], list[
     unnamed = set[Published]()
     broken = list[str]()
     for record in records:
-        message = Published(record.topic, record.key or "", record.payload)
-        id = record.headers.get("dagger-id")
+        message = Published(record.topic, text_of(record.key or b""), record.payload or b"")
+        id = header_text(record.headers, ID)
         if id is None:
             unnamed.add(message)
         elif known.setdefault(f"{record.topic} {id}", message) != message:

@@ -24,6 +24,7 @@ from dagger.core.events import (
 from dagger.core.home import Home
 from dagger.core.state import STATUSES, Frame, Running, Sleeping, State, Waiting
 from dagger.engine.clock import to_datetime
+from dagger.engine.headers import ID, header_text, text_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, TopicRecord, Write
 from dagger.engine.records import decode_cell, decode_record
 from dagger.plan.names import quoted
@@ -201,8 +202,8 @@ class Narrator:
         return self._event(found.to, found.event)
 
     def _message(self, message: TopicRecord | Outgoing) -> str:
-        id = message.headers.get("dagger-id")
-        return f"message {message.topic} of '{message.key}'" + (f" ({id})" if id else "")
+        id = header_text(message.headers, ID)
+        return f"message {message.topic} of '{text_of(message.key or b'')}'" + (f" ({id})" if id else "")
 
     def _entry(self, entry: Entry) -> str:
         if isinstance(entry, Outgoing):
@@ -217,11 +218,11 @@ class Narrator:
         return " and ".join([*verbs, *([f"sends on {_several(own)}"] if own else [])])
 
     def _published(self, message: Outgoing) -> str:
-        path = message.headers.get("dagger-id", "").rpartition("/")[0]
+        path = (header_text(message.headers, ID) or "").rpartition("/")[0]
         for id in self._instances:
             prefix = f"{quoted(id)}/"
             if path.startswith(prefix):
-                return f"{message.topic} of '{message.key}' ({path.removeprefix(prefix)} of {id})"
+                return f"{message.topic} of '{text_of(message.key or b'')}' ({path.removeprefix(prefix)} of {id})"
         return self._message(message)
 
     def _path(self, id: str, frame: int) -> str:

@@ -93,20 +93,6 @@ class OnKafka(Storage):
         await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
         return True
 
-    @override
-    async def publish_keyless(self, backend: Backend, topic: str, payload: bytes) -> bool:
-        from aiokafka import AIOKafkaProducer
-
-        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, acks="all")
-        await producer.start()
-        try:
-            batch = producer.create_batch()
-            batch.append(timestamp=None, key=None, value=payload)
-            await (await producer.send_batch(batch, self.prefix + topic, partition=0))
-        finally:
-            await producer.stop()
-        return True
-
 
 def kafka_of(backend: Backend) -> KafkaBackend:
     """A backend, as what it is."""

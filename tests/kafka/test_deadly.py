@@ -15,6 +15,7 @@ import pytest
 from dagger import Dagger, Status
 from dagger.backends.kafka.suspects import PATIENCE, Suspect
 from dagger.dsl import Template
+from dagger.engine.headers import texts_of
 from dagger.engine.intake import DEAD_LETTERS, DEADLY
 from dagger.engine.ports import StandaloneStore
 from dagger.testing.contract import shop
@@ -58,8 +59,8 @@ async def found(engine: Dagger, storage: OnKafka) -> None:
             while process.exit is None and "hangs" not in process.log.read_text():
                 if await engine.count(status=Status.COMPLETED) == len(ORDERS) - 1 and deaths > PATIENCE:
                     (letter,) = await engine.backend.log.reader(DEAD_LETTERS, "test").read(10)
-                    assert letter.headers["dagger-reason"] == DEADLY
-                    assert b"deadly" in letter.payload
+                    assert texts_of(letter.headers)["dagger-reason"] == DEADLY
+                    assert b"deadly" in (letter.payload or b"")
                     assert (await engine.get_instance(DEADLY_ONE)).status is Status.EXECUTING
                     return
                 await anyio.sleep(0.05)

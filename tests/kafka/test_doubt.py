@@ -86,10 +86,10 @@ async def done_once(storage: OnKafka, patch: pytest.MonkeyPatch, fault: Act) -> 
             while not (once.struck and await kafka_of(hands.backend).caught_up()):
                 await work(hands)
             keys = {str(partition) for partition in range(PARTITIONS)}
-            found = defaultdict[str, list[bytes]](list)
+            found = defaultdict[bytes | None, list[bytes | None]](list)
             for message in await messages_of(hands.backend, TOPIC, keys):
-                found[message.key or ""].append(message.payload)
-            assert found == {key: [b"%d" % number for number in range(EACH)] for key in keys}
+                found[message.key].append(message.payload)
+            assert found == {key.encode(): [b"%d" % number for number in range(EACH)] for key in keys}
 
 
 async def work(hands: Hands) -> None:

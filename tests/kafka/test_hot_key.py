@@ -183,7 +183,7 @@ class TestFolded:
         other = Unsubscribed("me", ("C",))
         sends = [Send(f"w-{number}", one) for number in range(FEW * 4)] + [Send("last", other)]
         effects: tuple[Effect, ...] = (*sends, Ignored("no"))
-        message = Outgoing("T", "k", b"m")
+        message = Outgoing("T", b"k", b"m")
         entries: list[Entry] = [Append(partition_of(s.to, 4), encode_record(Record(s.to, s.event))) for s in sends]
         entries.append(message)
         kept = folded(entries, effects)

@@ -165,7 +165,7 @@ class TestReplaced:
                 await admin.create_partitions({storage.prefix + TOPIC: NewPartitions(6)})
             await put(kafka, storage.prefix + TOPIC, 5, b"after")
             consumer = consumer_of(kafka_of(hands.backend))
-            found, batch = list[bytes](), Batch((), ())
+            found, batch = list[bytes | None](), Batch((), ())
             while not found:
                 await consumer._client.force_metadata_update()  # as happens every half minute
                 batch = await hands.poll()

@@ -6,7 +6,6 @@ What is done twice has the same id; a message may so be seen twice, and nothing 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from dagger import Status, command, listener, template
 from dagger.backends.kafka.ownership import Ownership
 from dagger.dsl import Topic
+from dagger.engine.headers import text_of, texts_of
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import Driver, messages_of
@@ -107,10 +107,10 @@ async def lost_and_done_again(storage: OnKafka) -> None:
         assert await engine.count(status=Status.COMPLETED) == len(ORDERS)
 
 
-async def seen_once_by_id(engine: Driver, topic: Topic[Any]) -> set[str | None]:
+async def seen_once_by_id(engine: Driver, topic: Topic[Any]) -> set[str]:
     """The keys of a topic, each with one id only."""
-    found: Sequence[Any] = await messages_of(engine.backend, topic.name, IDS)
-    ids = {message.headers["dagger-id"]: message.key for message in found}
+    found = await messages_of(engine.backend, topic.name, IDS)
+    ids = {texts_of(message.headers)["dagger-id"]: text_of(message.key or b"") for message in found}
     assert len(ids) == len(set(ids.values())), "an order has messages of two ids"
     return set(ids.values())
 

@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from dagger.backends.kafka import log as log_module
 from dagger.backends.kafka import parcels
+from dagger.engine.headers import headers_of, texts_of
 from dagger.engine.ports import Append, Entry, Outgoing, TopicRecord
 from dagger.errors import BackendError
 from dagger.testing.contract.driver import messages_of
@@ -40,7 +41,7 @@ async def make(kafka: KafkaCluster, topic: str, **configs: str) -> None:
         await admin.close()
 
 
-async def payloads(hands: Hands, topic: str, *keys: str) -> list[bytes]:
+async def payloads(hands: Hands, topic: str, *keys: str) -> list[bytes | None]:
     return [message.payload for message in await messages_of(hands.backend, topic, set(keys), f"read {topic}")]
 
 
@@ -58,17 +59,18 @@ async def ordered(hands: Hands, entries: Sequence[Entry]) -> None:
 async def too_large(kafka: KafkaCluster, storage: OnKafka) -> None:
     await make(kafka, f"{storage.prefix}small", max_message_bytes=str(ROOM))
     some = [note("small", "k", b"%d" % number + bytes(ROOM // 4), id=str(number)) for number in range(6)]
-    large = Outgoing("small", "k", b"large" + bytes(3 * ROOM), {"dagger-id": "x"})
+    value = b"large" + bytes(3 * ROOM)
+    large = Outgoing("small", b"k", value, headers_of({"dagger-id": "x"}))
     async with alone(storage) as hands:
         await ordered(hands, [*some[:3], large, note("other", "k", b"other"), *some[3:]])
         assert await payloads(hands, "small", "k") == [entry.payload for entry in some]
         assert await payloads(hands, "other", "k") == [b"other"]
         (letter,) = await letters(hands, "k")
-        assert letter.payload == large.payload[: parcels.ROOM]
-        assert letter.headers["dagger-topic"] == "small"
-        assert letter.headers["dagger-id"] == "x"
-        assert letter.headers["dagger-size"] == str(len(large.payload))
-        assert "MessageSizeTooLarge" in letter.headers["dagger-reason"]
+        assert letter.payload == value[: parcels.ROOM]
+        assert texts_of(letter.headers)["dagger-topic"] == "small"
+        assert texts_of(letter.headers)["dagger-id"] == "x"
+        assert texts_of(letter.headers)["dagger-size"] == str(len(value))
+        assert "MessageSizeTooLarge" in texts_of(letter.headers)["dagger-reason"]
 
 
 async def no_such_topic(storage: OnKafka) -> None:
@@ -78,7 +80,7 @@ async def no_such_topic(storage: OnKafka) -> None:
         assert await payloads(hands, "other", "k") == [b"other"]
         first, second = await letters(hands, "k")
         assert (first.payload, second.payload) == (b"no", b"neither")
-        assert "does not take that name" in first.headers["dagger-reason"]
+        assert "does not take that name" in texts_of(first.headers)["dagger-reason"]
 
 
 class TestNeverTaken:
@@ -102,7 +104,7 @@ class TestNeverTaken:
             assert datas(await hands.records(2)) == [b"a", b"b"]
             (letter,) = await letters(hands, "")
             assert letter.payload == huge[: parcels.ROOM]
-            assert letter.headers["dagger-partition"] == "1"
+            assert texts_of(letter.headers)["dagger-partition"] == "1"
 
     @in_loop
     async def test_one_that_is_appended_is_refused_and_others_are_not(self, storage: OnKafka) -> None:
@@ -137,4 +139,4 @@ class TestNeverTaken:
             assert await payloads(hands, "other", "k") == [b"other"]
             (letter,) = await letters(hands, "k")
             assert letter.payload == b"no"
-            assert "has no topic" in letter.headers["dagger-reason"]
+            assert "has no topic" in texts_of(letter.headers)["dagger-reason"]

@@ -74,10 +74,10 @@ async def moved_amid_work(storage: OnKafka) -> None:
                 await work(other)
         while not (len(one.owned) == PARTITIONS and await kafka_of(one.backend).caught_up()):
             await work(one)
-        found = defaultdict[str | None, list[bytes]](list)
+        found = defaultdict[bytes | None, list[bytes | None]](list)
         for message in await messages_of(one.backend, OUT, set(KEYS)):
             found[message.key].append(message.payload)
-        assert found == {key: [b"%d" % number for number in range(EACH)] for key in KEYS}
+        assert found == {key.encode(): [b"%d" % number for number in range(EACH)] for key in KEYS}
 
 
 async def sought_while_a_record_was_on_its_way(storage: OnKafka) -> None:
@@ -117,7 +117,7 @@ async def reading(storage: OnKafka) -> AsyncGenerator[tuple[Hands, KafkaReader]]
 
 async def read_by_two(storage: OnKafka) -> None:
     """The second comes while the first has read everything, and committed nothing of it."""
-    seen = Counter[bytes]()
+    seen = Counter[bytes | None]()
 
     async def read(reader: KafkaReader) -> None:
         seen.update(message.payload for message in await reader.read(100))

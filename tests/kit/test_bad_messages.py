@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dagger import RequestError, Status, Topic, WrongInput, listener, template
+from dagger.engine.headers import texts_of
 from dagger.testing import TestEngine
 
 
@@ -83,8 +84,8 @@ async def test_a_dead_letter_tells_where_it_stood(dagger_engine: TestEngine) -> 
     await dagger_engine.deliver_raw(payments, b"?", key="o-1")
     [record] = [r for r in dagger_engine.memory.log.history if r.topic == "PAYMENTS.dead-letter"]
     bad = [r for r in dagger_engine.memory.log.history if r.topic == "PAYMENTS"][1]
-    assert record.key == "o-1"
-    assert {name: value for name, value in record.headers.items() if name != "dagger-reason"} == {
+    assert record.key == b"o-1"
+    assert {name: value for name, value in texts_of(record.headers).items() if name != "dagger-reason"} == {
         "dagger-topic": "PAYMENTS",
         "dagger-partition": str(bad.partition),
         "dagger-offset": "1",

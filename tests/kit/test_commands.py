@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from dagger import Message, Status, Topic, command, task, template
+from dagger.engine.headers import texts_of
 from dagger.testing import TestEngine
 
 
@@ -100,7 +101,7 @@ async def test_a_message_with_an_envelope_carries_its_headers_and_key(dagger_eng
     await dagger_engine.start(template("W", pick, key=by_id), Order("o-1"))
     [record] = dagger_engine.memory.log.history
     assert dagger_engine.sent(picks) == [Pick("o-1")]
-    assert (record.key, record.headers["tenant"]) == ("north-1", "north")
+    assert (record.key, texts_of(record.headers)["tenant"]) == (b"north-1", "north")
 
 
 async def test_envelopes_and_bare_messages_mix_in_a_list(dagger_engine: TestEngine) -> None:
@@ -110,7 +111,7 @@ async def test_envelopes_and_bare_messages_mix_in_a_list(dagger_engine: TestEngi
 
     await dagger_engine.start(template("W", pick, key=by_id), Order("o-1"))
     assert dagger_engine.sent(picks) == [Pick("o-1", "a"), Pick("o-1", "b")]
-    assert [record.key for record in dagger_engine.memory.log.history] == ["o-1", "k"]
+    assert [record.key for record in dagger_engine.memory.log.history] == [b"o-1", b"k"]
 
 
 async def test_each_message_has_an_id_of_its_own_and_always_the_same(dagger_engine: TestEngine) -> None:
@@ -120,10 +121,10 @@ async def test_each_message_has_an_id_of_its_own_and_always_the_same(dagger_engi
 
     workflow = template("W", pick >> command(orders), key=by_id)
     await dagger_engine.start(workflow, Order("o-1", ("a", "b")))
-    ids = [record.headers["dagger-id"] for record in dagger_engine.memory.log.history]
+    ids = [texts_of(record.headers)["dagger-id"] for record in dagger_engine.memory.log.history]
     async with TestEngine() as other:
         await other.start(workflow, Order("o-1", ("a", "b")))
-        again = [record.headers["dagger-id"] for record in other.memory.log.history]
+        again = [texts_of(record.headers)["dagger-id"] for record in other.memory.log.history]
     assert len(set(ids)) == 3
     assert ids == again
 
@@ -133,7 +134,7 @@ async def test_a_topic_may_be_partitioned_by_another_key(dagger_engine: TestEngi
     workflow = template("W", command(parted), key=lambda m: m.order_id)
     await dagger_engine.start(workflow, Pick("o-1", "a"))
     [record] = dagger_engine.memory.log.history
-    assert record.key == "a"
+    assert record.key == b"a"
 
 
 async def test_two_commands_go_out_in_the_order_written(dagger_engine: TestEngine) -> None:

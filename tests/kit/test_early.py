@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from dagger import Again, RequestError, Status, Topic, any_of, listener, sleep, template
+from dagger.engine.headers import texts_of
 from dagger.testing import TestEngine
 
 HOUR = timedelta(hours=1)
@@ -310,10 +311,10 @@ async def test_what_nobody_takes_goes_to_the_topic_for_it(engine_that_keeps_two:
     await engine.advance(timedelta(minutes=10))
     assert engine.sent(unmatched) == [Note("o-1", "2"), Note("o-1", "0"), Note("o-1", "1")]
     records = [record for record in engine.memory.log.history if record.topic == "UNMATCHED"]
-    assert [record.headers["dagger-reason"] for record in records] == ["overflow", "expired", "expired"]
-    assert [record.headers["dagger-id"] for record in records] == ["m-2", "m-0", "m-1"]
-    assert {record.headers["dagger-channel"] for record in records} == {"NOTES"}
-    assert {record.key for record in records} == {"o-1"}
+    assert [texts_of(record.headers)["dagger-reason"] for record in records] == ["overflow", "expired", "expired"]
+    assert [texts_of(record.headers)["dagger-id"] for record in records] == ["m-2", "m-0", "m-1"]
+    assert {texts_of(record.headers)["dagger-channel"] for record in records} == {"NOTES"}
+    assert {record.key for record in records} == {b"o-1"}
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from dagger import (
     task,
     template,
 )
+from dagger.engine.headers import texts_of
 from dagger.plan.names import (
     listener_channel,
     name_of,
@@ -115,7 +116,7 @@ async def test_ids_and_paths_with_slashes_make_no_name_twice(dagger_engine: Test
     two = await dagger_engine.start(flat, Box("shop/eu"))
     assert (one.result, two.result) == ("shop/eu/key_of_the_call", "shop%2Feu/key_of_the_call")
     assert box.result == "shop, shop/eu"
-    ids = [message.headers["dagger-id"] for message in dagger_engine.memory.log.history]
+    ids = [texts_of(message.headers)["dagger-id"] for message in dagger_engine.memory.log.history]
     assert ids == ["shop/eu/tell/1", "shop%2Feu/tell/1"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dagger import Retry, Status, Step, Topic, command, context, listener, process, sleep, task, template
+from dagger.engine.headers import texts_of
 from dagger.testing import TestEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -186,7 +187,7 @@ async def test_each_try_of_a_command_is_a_message_of_its_own(dagger_engine: Test
     body = (command(tried) >> task(charge)).retry(Retry())
     await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
     await dagger_engine.advance(timedelta(days=1))
-    ids = [record.headers["dagger-id"] for record in dagger_engine.memory.log.history]
+    ids = [texts_of(record.headers)["dagger-id"] for record in dagger_engine.memory.log.history]
     assert len(set(ids)) == 2
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from dagger import Status, Topic, WrongInput, for_each, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
+from dagger.engine.headers import texts_of
 from dagger.engine.intake import DEAD_LETTERS
 from dagger.engine.ports import Append
 from dagger.testing import TestEngine
@@ -76,7 +77,7 @@ async def test_messages_that_are_held_and_too_large_together_go_to_the_dead_lett
         await small_engine.deliver(words, Word("nobody", "x" * 900), id=f"m-{number}")
     letters = [record for record in small_engine.memory.log.history if record.topic == DEAD_LETTERS]
     assert len(letters) == 5
-    assert "TooLarge" in letters[0].headers["dagger-reason"]
+    assert "TooLarge" in texts_of(letters[0].headers)["dagger-reason"]
     run = await small_engine.start(template("Waits", listener(words), key=key_of, takes=Word), Word("nobody"))
     assert run.status is Status.COMPLETED
 

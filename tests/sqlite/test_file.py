@@ -60,7 +60,7 @@ def test_a_question_that_fails_does_no_harm_to_a_change_that_waits_for_the_lock(
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 async with anyio.create_task_group() as group:
-                    group.start_soon(clerk.append, [Outgoing(TOPIC.name, "a", b'"a"')])
+                    group.start_soon(clerk.append, [Outgoing(TOPIC.name, b"a", b'"a"')])
                     await anyio.sleep(0.02)
                     with pytest.raises(BackendUnavailable):
                         await clerk.ask(ask_in_vain)
@@ -135,7 +135,7 @@ def test_a_reader_that_gives_up_waiting_misses_nothing(tmp_path: Path, turns: in
             async with backend.open():
                 reader = backend.log.reader(TOPIC.name, "group")
                 assert await read_for(reader, turns=100) == []  # it is a member of its group by now
-                await backend.log.append([Outgoing(TOPIC.name, "a", b"x")])
+                await backend.log.append([Outgoing(TOPIC.name, b"a", b"x")])
                 fault.arm(0)  # so that the question is put again, in a queue
                 found = await read_for(reader, turns) or await read_for(reader, turns=100)
         assert found == [b"x"]
@@ -154,7 +154,7 @@ async def read_for(reader: Reader, turns: int) -> list[bytes]:
 
     async with anyio.create_task_group() as group:
         group.start_soon(give_up)
-        found += [one.payload for one in await reader.read(10)]
+        found += [one.payload or b"" for one in await reader.read(10)]
         group.cancel_scope.cancel()
     return found
 

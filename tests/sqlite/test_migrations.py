@@ -21,7 +21,7 @@ from tests.sqlite.shop import Shop, ended, fails, in_loop, orders, pay
 
 IDS = [f"o-{number}" for number in range(30)]
 
-HASHES = {WHOLE: ["4d8289843c8fe68c"], BESIDE: ["be602323d61e87cb"]}
+HASHES = {WHOLE: ["4d8289843c8fe68c", "ed597a2cc6e0e7a3"], BESIDE: ["be602323d61e87cb"]}
 STEPS = WHOLE.steps
 
 FURTHER = """
@@ -118,8 +118,8 @@ async def test_the_older_release_refuses_the_file_and_leaves_it(tmp_path: Path) 
     async with fails(BackendError) as said:
         await shop.engine().count()
     assert said[0] == (
-        f"the file '{shop.path}' is of version 2, written by a newer release of dagger; this one knows versions up "
-        "to 1: upgrade it, or give another path. Nothing was changed"
+        f"the file '{shop.path}' is of version {len(STEPS) + 1}, written by a newer release of dagger; this one knows "
+        f"versions up to {len(STEPS)}: upgrade it, or give another path. Nothing was changed"
     )
     assert dump(shop.path) == before
 
@@ -168,3 +168,28 @@ def test_many_open_it_at_once(tmp_path: Path, makes_it: bool) -> None:
     connection = open_file(options, whole(*steps))
     assert connection.execute("SELECT count(*) FROM meta").fetchone() == (1,)
     connection.close()
+
+
+@in_loop
+async def test_messages_of_a_file_of_the_first_version_are_what_they_were(tmp_path: Path) -> None:
+    options = options_of(f"sqlite:///{tmp_path}/old.db")
+    connection = open_file(options, whole(STEPS[0]))
+    rows = [
+        (0, "k", '{"dagger-id":"a/1","größe":"ä\\"\\u0001","empty":""}', b"\xff"),
+        (1, None, None, b""),
+        (2, "", "{}", b"x"),
+    ]
+    for offset, key, headers, payload in rows:
+        connection.execute("INSERT INTO message VALUES ('T', 0, ?, 7, ?, ?, ?)", (offset, key, headers, payload))
+    connection.execute("INSERT INTO head VALUES ('T', 0, 3)")
+    connection.close()
+    backend = SqliteBackend(options)
+    async with backend.open():
+        found = await backend.log.reader("T", "group").read(10)
+    assert [(one.key, one.payload, one.headers) for one in found] == [
+        (b"k", b"\xff", (("dagger-id", b"a/1"), ("größe", 'ä"\x01'.encode()), ("empty", b""))),
+        (None, b"", ()),
+        (b"", b"x", ()),
+    ]
+    (time,) = open_file(options).execute("SELECT DISTINCT time FROM message").fetchone()
+    assert time == 7

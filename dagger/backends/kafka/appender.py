@@ -68,7 +68,7 @@ class Appender:
         place = TopicPartition(self._cluster.options.log, lane)
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda one: one.cancelled() or one.exception())
-        self._waiting.append(_Asked({place: [Item(b"clock", None, [], Append(lane, b""))]}, done))
+        self._waiting.append(_Asked({place: [Item(b"clock", None, (), Append(lane, b""))]}, done))
         self._news.set()
 
     async def _run(self) -> None:

@@ -11,7 +11,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from dagger.backends.kafka.cluster import Cluster
-from dagger.engine.ports import Append, Entry, Outgoing
+from dagger.engine.headers import check_names, headers_of
+from dagger.engine.ports import Append, Entry, Headers, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
 
 BATCH_BYTES: Final = 512 * 1024
@@ -36,7 +37,7 @@ class Item(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: Headers
     entry: Entry
 
 
@@ -62,13 +63,13 @@ def parcels_of(cluster: Cluster, entries: Iterable[Entry]) -> Parcels:
         if type(entry) is Append:
             if not 0 <= entry.partition < count:
                 raise BackendError(f"there is no partition {entry.partition} of '{log}'; there are {count}")
-            place, item = TopicPartition(log, entry.partition), Item(None, entry.data, [], entry)
+            place, item = TopicPartition(log, entry.partition), Item(None, entry.data, (), entry)
         else:
             assert type(entry) is Outgoing
-            key, topic = entry.key.encode(), prefix + entry.topic
-            place = TopicPartition(topic, cluster.partition_for(topic, key))
-            headers = [(name, text.encode()) for name, text in entry.headers.items()]
-            item = Item(key, entry.payload, headers, entry)
+            check_names(entry.headers)
+            topic = prefix + entry.topic
+            place = TopicPartition(topic, cluster.partition_for(topic, entry.key or b""))
+            item = Item(entry.key, entry.payload, entry.headers, entry)
         parcels.setdefault(place, []).append(item)
     return parcels
 
@@ -95,7 +96,7 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
         if number > first and size + weight > most:
             sent.append((await _ship(producer, builder, place), items[first:number]))
             first, size, builder = number, 0, producer.create_batch()
-        builder.append(timestamp=None, key=item.key, value=item.value, headers=item.headers)
+        builder.append(timestamp=None, key=item.key, value=item.value, headers=list(item.headers))
         size += weight
     sent.append((await _ship(producer, builder, place), items[first:]))
     for future, some in sent:
@@ -149,10 +150,12 @@ def dead_letter(cluster: Cluster, entry: Entry, reason: str) -> Outgoing:
     """An entry that cannot be sent, for the dead letters of the application; of a large one, the beginning."""
     dead = cluster.options.dead_letters.removeprefix(cluster.options.prefix)
     if type(entry) is Append:
-        headers = {"dagger-reason": reason, "dagger-partition": str(entry.partition)}
-        return Outgoing(dead, "", entry.data[:ROOM], {**headers, "dagger-size": str(len(entry.data))})
+        added = {"dagger-reason": reason, "dagger-partition": str(entry.partition), "dagger-size": str(len(entry.data))}
+        return Outgoing(dead, None, entry.data[:ROOM], headers_of(added))
     assert type(entry) is Outgoing
-    headers = {**entry.headers, "dagger-reason": reason, "dagger-topic": entry.topic}
-    if len(entry.payload) > ROOM:
-        headers["dagger-size"] = str(len(entry.payload))
-    return Outgoing(dead, entry.key, entry.payload[:ROOM], headers)
+    added = {"dagger-reason": reason, "dagger-topic": entry.topic}
+    payload = entry.payload
+    if payload is not None and len(payload) > ROOM:
+        added["dagger-size"] = str(len(payload))
+        payload = payload[:ROOM]
+    return Outgoing(dead, entry.key, payload, (*entry.headers, *headers_of(added)))

@@ -114,8 +114,5 @@ class KafkaReader:
 
 def message_of(record: ConsumerRecord, prefix: str) -> TopicRecord:
     """A message as the engine takes it."""
-    key = None if record.key is None else record.key.decode(errors="backslashreplace")
-    headers = {name: (value or b"").decode(errors="backslashreplace") for name, value in record.headers}
-    return TopicRecord(
-        record.topic.removeprefix(prefix), record.partition, record.offset, key, record.value or b"", headers
-    )
+    topic = record.topic.removeprefix(prefix)
+    return TopicRecord(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))

@@ -108,6 +108,29 @@ CREATE TABLE pin (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
+_BYTES: Final = """
+-- Messages as they are: a value may be null, and headers are a list of pairs, since a name may come several times.
+CREATE TABLE message_as_it_is (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    key TEXT,
+    headers TEXT,
+    payload BLOB,
+    PRIMARY KEY (topic, partition, offset)
+) WITHOUT ROWID;
+INSERT INTO message_as_it_is
+SELECT topic, partition, offset, time, key,
+    CASE WHEN headers IS NULL THEN NULL
+    ELSE (SELECT json_group_array(json_array(each.key, each.value)) FROM json_each(message.headers) AS each) END,
+    payload
+FROM message;
+DROP TABLE message;
+ALTER TABLE message_as_it_is RENAME TO message;
+"""
+
+
 class Kind(msgspec.Struct, frozen=True):
     """What a file is for."""
 
@@ -122,7 +145,7 @@ class Kind(msgspec.Struct, frozen=True):
 WHOLE: Final = Kind(
     0x64616767,  # `dagg`
     "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
-    (_RECORDS + _LOG + _PEERS,),
+    (_RECORDS + _LOG + _PEERS, _BYTES),
 )
 """A file in which everything is."""
 BESIDE: Final = Kind(

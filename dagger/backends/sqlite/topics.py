@@ -6,15 +6,17 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 from zlib import crc32
 
 import msgspec
 
-from dagger.engine.ports import Append, Entry, LogRecord, Outgoing, TopicRecord
+from dagger.engine.ports import Append, Entry, Headers, LogRecord, Outgoing, TopicRecord
 
+_Text: TypeAlias = str | dict[str, str] | None
+"""Bytes as they are read: what is UTF-8 as text, anything else as `{"hex": ...}`."""
 _ENCODE: Final = msgspec.json.Encoder().encode
-_DECODE: Final = msgspec.json.Decoder(dict[str, str]).decode
+_DECODE: Final = msgspec.json.Decoder(list[tuple[str, _Text]]).decode
 
 
 def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions: int) -> None:
@@ -25,7 +27,7 @@ def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions:
         if type(entry) is Append:
             records[entry.partition].append(entry.data)
         else:
-            messages[entry.topic, crc32(entry.key.encode()) % partitions].append(entry)
+            messages[entry.topic, crc32(entry.key or b"") % partitions].append(entry)
     for partition, datas in records.items():
         first = _allot(connection, "", partition, len(datas))
         connection.executemany(
@@ -43,8 +45,8 @@ def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions:
                     partition,
                     offset,
                     now,
-                    one.key,
-                    _ENCODE(one.headers).decode() if one.headers else None,
+                    _as_text(one.key),
+                    _packed(one.headers) if one.headers else None,
                     one.payload,
                 )
                 for offset, one in enumerate(found, first)
@@ -80,9 +82,37 @@ def messages_after(
         (topic, partition, offset, limit),
     )
     return [
-        TopicRecord(topic, partition, at, key, payload, _DECODE(headers) if headers else {})
+        TopicRecord(topic, partition, at, _as_bytes(key), payload, _unpacked(headers) if headers else ())
         for at, key, payload, headers in rows
     ]
+
+
+def _as_text(value: bytes | None) -> str | bytes | None:
+    """A key as its column holds it: as text wherever it is, so that people can read it, and ask for it."""
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _as_bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _packed(headers: Headers) -> str:
+    return _ENCODE([(name, _hexed(_as_text(value))) for name, value in headers]).decode()
+
+
+def _hexed(value: str | bytes | None) -> _Text:
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+def _unpacked(text: str) -> Headers:
+    return tuple([(name, _unhexed(value)) for name, value in _DECODE(text)])
+
+
+def _unhexed(value: _Text) -> bytes | None:
+    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else _as_bytes(value)
 
 
 def heads(connection: sqlite3.Connection, topics: Sequence[str]) -> dict[tuple[str, int], int]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
+from dagger.engine.headers import ID, header_text, text_of
 from dagger.engine.instance import Instance
 from dagger.engine.ports import Backend, TopicRecord
 from dagger.testing.clock import VirtualClock
@@ -145,4 +146,6 @@ def _told(instance: Instance) -> tuple[object, ...]:
 
 
 def _shown(records: Sequence[TopicRecord]) -> list[tuple[str, str, bytes, str]]:
-    return sorted((one.topic, one.key or "", one.payload, one.headers["dagger-id"]) for one in records)
+    return sorted(
+        (one.topic, text_of(one.key or b""), one.payload or b"", header_text(one.headers, ID) or "") for one in records
+    )

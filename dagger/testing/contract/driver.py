@@ -14,6 +14,7 @@ from typing_extensions import override
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.dagger import Dagger
+from dagger.engine.headers import header_text, headers_of, text_of
 from dagger.engine.ports import Backend, Outgoing, TopicRecord
 from dagger.engine.run import Run
 from dagger.errors import BackendUnavailable, Fenced
@@ -129,20 +130,21 @@ class Driver(Dagger):
     async def put(self, topic: Topic[Any], payload: bytes, *, key: str = "") -> None:
         """Put bytes on a topic as they are, whether or not they can be decoded."""
         await self._open()
-        await self.backend.log.append([Outgoing(topic.name, key, payload)])
+        await self.backend.log.append([Outgoing(topic.name, key.encode(), payload)])
 
 
 async def messages_of(backend: Backend, topic: str, keys: set[str], group: str = "contract") -> list[TopicRecord]:
     """All messages of these keys that are on a topic, by an open backend: a marker behind each key shows its end."""
     marker = "contract-end"
-    await backend.log.append([Outgoing(topic, key, b"", {marker: group}) for key in sorted(keys)])
+    await backend.log.append([Outgoing(topic, key.encode(), b"", headers_of({marker: group})) for key in sorted(keys)])
     found = list[TopicRecord]()
     missing = set(keys)
     reader = backend.log.reader(topic, group)
     while missing:
         for record in await reader.read(100):
-            if record.headers.get(marker) == group:
-                missing.discard(record.key or "")
-            elif marker not in record.headers and record.key in keys:
+            key, end = text_of(record.key or b""), header_text(record.headers, marker)
+            if end == group:
+                missing.discard(key)
+            elif end is None and key in keys:
                 found.append(record)
     return found

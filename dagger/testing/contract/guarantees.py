@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import anyio
+from msgspec.structs import replace
 
 from dagger.core.state import Status
 from dagger.dsl import listener, task, template
+from dagger.engine.headers import header
+from dagger.engine.ports import Outgoing, TopicRecord
 from dagger.engine.router import dead_letter_topic
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
@@ -20,8 +24,21 @@ from dagger.testing.contract.driver import Driver, messages_of
 from dagger.testing.contract.hands import in_loop
 from dagger.testing.contract.mishaps import Mishap, MishapBackend
 from dagger.testing.contract.storage import Storage
+from dagger.testing.contract.topics import as_written
 
 MOMENT = timedelta(microseconds=1)
+UNREADABLE = [
+    Outgoing(
+        shop.NOTES.name,
+        b"\x00\x00\x00\x00\x00\x00\x01\xf4",
+        b"?",
+        (("trace", b"\x80\xff"), ("via", b"a"), ("via", b"b"), ("null", None), ("dagger-id", b"")),
+    ),
+    Outgoing(shop.NOTES.name, b"\xff", None, (("null", None),)),
+    Outgoing(shop.NOTES.name, b"", b"\xff"),
+    Outgoing(shop.NOTES.name, None, b"", (("dagger-reason", b"another"), ("dagger-offset", b"7"))),
+]
+"""Messages that the topic does not carry, as other programs may write them."""
 
 
 class GuaranteeContract(Case):
@@ -223,7 +240,27 @@ class GuaranteeContract(Case):
             for topic in (shop.NOTES, shop.ORDERS):
                 letters = await messages_of(engine.backend, dead_letter_topic(topic.name), {"h-1"})
                 assert [one.payload for one in letters] == [b"", b"\xff", b"{", b'{"id": 1}', b"null"]
-                assert all(one.headers["dagger-reason"] for one in letters)
+                assert all(header(one.headers, "dagger-reason") for one in letters)
+
+    @in_loop
+    async def test_7_a_dead_letter_is_the_message_as_it_came(self, storage: Storage) -> None:
+        async with process(storage, VirtualClock()) as engine:
+            engine.register(shop.hears)
+            await engine.settle()
+            await engine.backend.log.append(UNREADABLE)
+            await engine.settle()
+            await expect_letters(engine)
+
+    @in_loop
+    async def test_7_a_dead_letter_of_a_reader_is_the_message_as_it_came(self, storage: Storage) -> None:
+        async with process(storage, VirtualClock()) as engine:
+            await engine.backend.log.append(UNREADABLE)
+            reading = asyncio.ensure_future(anext(engine.subscribe(shop.NOTES, group="reads")))
+            try:
+                await expect_letters(engine)
+            finally:
+                reading.cancel()
+                await asyncio.wait([reading])
 
     @in_loop
     async def test_7_a_message_whose_key_cannot_be_computed_goes_to_the_dead_letters(self, storage: Storage) -> None:
@@ -282,3 +319,16 @@ async def hear_all(storage: Storage, mishap: Mishap) -> tuple[str, ...]:
             await engine.step()
         await engine.finish(run)
         return run.result.texts
+
+
+async def expect_letters(engine: Driver) -> None:
+    """What cannot be read is among the dead letters as it came; behind its own headers, why and where it stood."""
+    found = list[TopicRecord]()
+    reader = engine.backend.log.reader(dead_letter_topic(shop.NOTES.name), "audit")
+    while len(found) < len(UNREADABLE):
+        found += await reader.read(100)
+    added = [name for name, _ in found[0].headers[-4:]]
+    assert added == ["dagger-reason", "dagger-topic", "dagger-partition", "dagger-offset"]
+    assert as_written([replace(one, headers=one.headers[:-4]) for one in found]) == as_written(UNREADABLE)
+    assert all(header(one.headers, "dagger-reason") != b"another" for one in found)
+    assert all(header(one.headers, "dagger-topic") == shop.NOTES.name.encode() for one in found)

@@ -10,6 +10,7 @@ from typing import Concatenate, Final, ParamSpec, TypeVar
 import anyio
 import pytest
 
+from dagger.engine.headers import headers_of
 from dagger.engine.ports import (
     Append,
     Backend,
@@ -177,7 +178,7 @@ def datas(records: Sequence[LogRecord]) -> list[bytes]:
 
 def note(topic: str, key: str, payload: bytes = b"", **headers: str) -> Outgoing:
     """A message."""
-    return Outgoing(topic, key, payload, headers)
+    return Outgoing(topic, key.encode(), payload, headers_of(headers))
 
 
 def needs_sharing(backend: Backend) -> None:

@@ -41,7 +41,3 @@ class Storage(Protocol):
     async def purge(self, backend: Backend, before: int) -> bool:
         """Let an open backend delete all that ended before a time, in microseconds. False where it never does."""
         return False
-
-    async def publish_keyless(self, backend: Backend, topic: str, payload: bytes) -> bool:
-        """Put a message without a key on a topic, as other programs may. False where there is always one."""
-        return False

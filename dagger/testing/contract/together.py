@@ -16,6 +16,7 @@ from dagger.core.state import Status
 from dagger.dsl import listener, task, template
 from dagger.engine.context import context
 from dagger.engine.dagger import Dagger
+from dagger.engine.headers import text_of
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop, victim
 from dagger.testing.contract.case import Case
@@ -98,7 +99,7 @@ class TogetherContract(Case):
             assert {run.status for run in runs} == {Status.COMPLETED}
             for topic in (shop.CHARGES, shop.SHIPMENTS):
                 found = await messages_of(engine.backend, topic.name, set(victim.IDS))
-                assert sorted(one.key or "" for one in found) == sorted(victim.IDS)
+                assert sorted(text_of(one.key or b"") for one in found) == sorted(victim.IDS)
 
 
 @asynccontextmanager

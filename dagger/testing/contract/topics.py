@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import anyio
 import pytest
 
-from dagger.engine.ports import Append, Reader
+from dagger.engine.ports import Append, Outgoing, Reader, TopicRecord
 from dagger.testing.contract.case import Case
 from dagger.testing.contract.hands import (
     Hands,
@@ -20,6 +22,7 @@ from dagger.testing.contract.storage import Storage
 
 TOPIC = "CONTRACT"
 OTHER = "CONTRACT.other"
+TRACE = "trace"
 
 
 class TopicContract(Case):
@@ -33,12 +36,12 @@ class TopicContract(Case):
             note(TOPIC, "schlüssel 🗝", bytes(range(256)), **{"dagger-id": "ä", "empty": ""}),
             note(TOPIC, "no payload", b""),
             note(TOPIC, "long", b"x" * 300_000),
+            *AS_OTHERS_WRITE,
         ]
         async with alone(storage, TOPIC) as hands:
             await hands.log.append(given)
             found = await hands.messages(len(given))
-        told = sorted((one.topic, one.key or "", one.payload, sorted(one.headers.items())) for one in found)
-        assert told == sorted((one.topic, one.key, one.payload, sorted(one.headers.items())) for one in given)
+        assert as_written(found) == as_written(given)
 
     @in_loop
     async def test_messages_of_one_key_are_polled_in_their_order(self, storage: Storage) -> None:
@@ -48,18 +51,28 @@ class TopicContract(Case):
                 await hands.log.append([note(TOPIC, key, b"%d" % number) for key in keys])
             found = await hands.messages(30, limit=7)
         for key in keys:
-            own = [one for one in found if one.key == key]
+            own = [one for one in found if one.key == key.encode()]
             assert [one.payload for one in own] == [b"0", b"1", b"2"]
             assert len({one.partition for one in own}) == 1
             assert [one.offset for one in own] == sorted({one.offset for one in own})
 
     @in_loop
-    async def test_a_message_without_a_key_is_polled(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            if not await storage.publish_keyless(hands.backend, TOPIC, b"payload"):
-                pytest.skip("every message of this backend has a key")
-            (found,) = await hands.messages(1)
-            assert (found.key, found.payload) == (None, b"payload")
+    async def test_a_message_is_read_as_it_was_published(self, storage: Storage) -> None:
+        async with alone(storage) as hands:
+            await hands.log.append(AS_OTHERS_WRITE)
+            found, reader = list[TopicRecord](), hands.log.reader(TOPIC, "group")
+            while len(found) < len(AS_OTHERS_WRITE):
+                found += await reader.read(100)
+        assert as_written(found) == as_written(AS_OTHERS_WRITE)
+
+    @in_loop
+    async def test_a_message_is_committed_as_it_was_polled(self, storage: Storage) -> None:
+        async with alone(storage, TOPIC, OTHER) as hands:
+            await hands.log.append(AS_OTHERS_WRITE)
+            found = await hands.messages(len(AS_OTHERS_WRITE))
+            await hands.commit(found, [Outgoing(OTHER, one.key, one.payload, one.headers) for one in found])
+            again = await hands.messages(len(found))
+        assert as_written(again) == as_written(found)
 
     @in_loop
     async def test_only_the_topics_that_are_consumed_are_polled(self, storage: Storage) -> None:
@@ -225,6 +238,23 @@ class ReaderContract(Case):
                 await publish(hands, 1)
 
 
+AS_OTHERS_WRITE = [
+    Outgoing(TOPIC, None, b"no key"),
+    Outgoing(TOPIC, b"", b"an empty key"),
+    Outgoing(TOPIC, b"\x00\x00\x00\x00\x00\x00\x01\xf4", b"a number", ((TRACE, b"\x80\xff"), (TRACE, b"\x00"))),
+    Outgoing(TOPIC, b"\\xff", b"no escape"),
+    Outgoing(TOPIC, b"\xff", b"", (("via", b"a"), ("via", b"b"), ("null", None), ("", b""), ("via", b"a"))),
+    Outgoing(TOPIC, b"k", None, (("null", None),)),
+    Outgoing(TOPIC, None, None),
+]
+"""Messages as no engine writes them, but other programs do."""
+
+
+def as_written(messages: Iterable[TopicRecord | Outgoing]) -> list[str]:
+    """Key, value and headers, whatever they are, in an order of their own."""
+    return sorted(repr((one.key, one.payload, one.headers)) for one in messages)
+
+
 async def publish(hands: Hands, count: int) -> None:
     """Messages of one key, numbered."""
     await hands.log.append([note(TOPIC, "key", b"%d" % number) for number in range(count)])
@@ -236,5 +266,5 @@ async def read(reader: Reader, count: int, limit: int = 100) -> list[bytes]:
     while len(found) < count:
         batch = await reader.read(limit)
         assert 0 < len(batch) <= limit
-        found += [message.payload for message in batch]
+        found += [message.payload or b"" for message in batch]
     return found

@@ -7,6 +7,6 @@ class BatchBuilder:
         timestamp: int | None,
         key: bytes | None,
         value: bytes | None,
-        headers: Sequence[tuple[str, bytes]] = ...,
+        headers: Sequence[tuple[str, bytes | None]] = ...,
     ) -> object | None: ...
     def record_count(self) -> int: ...

@@ -1,0 +1,47 @@
+"""Headers of messages: text where this library writes them, bytes, null and repeated where others do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dagger.engine.ports import Headers
+
+ID: Final = "dagger-id"
+"""Names a message: another with the same value is a repetition of it. Null or empty names nothing."""
+
+
+def headers_of(texts: Mapping[str, str]) -> Headers:
+    """Headers as they are written."""
+    return tuple([(name, text.encode()) for name, text in texts.items()])
+
+
+def check_names(headers: Headers) -> None:
+    """Raises UnicodeEncodeError for a name that cannot be written."""
+    for name, _ in headers:
+        if not name.isascii():
+            name.encode()
+
+
+def header(headers: Headers, name: str) -> bytes | None:
+    """The value of a header, of one that is repeated the last; None where it is absent or null."""
+    for found, value in reversed(headers):
+        if found == name:
+            return value
+    return None
+
+
+def header_text(headers: Headers, name: str) -> str | None:
+    """The same, as people read it."""
+    value = header(headers, name)
+    return None if value is None else text_of(value)
+
+
+def texts_of(headers: Headers) -> dict[str, str]:
+    """Headers as people read them: the last of a name that is repeated, null as empty text."""
+    return {name: text_of(value or b"") for name, value in headers}
+
+
+def text_of(value: bytes) -> str:
+    """Bytes as people read them."""
+    return value.decode(errors="backslashreplace")
