@@ -28,6 +28,7 @@ DAGGER = [
     "RequestError",
     "Retry",
     "Run",
+    "Signal",
     "Status",
     "Step",
     "StepState",

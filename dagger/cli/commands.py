@@ -101,7 +101,7 @@ async def _instances(engine: Dagger, arguments: Arguments) -> None:
         _say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _row(one: Instance) -> tuple[str, ...]:
+def _row(one: Instance[object]) -> tuple[str, ...]:
     created = one.created.isoformat(sep=" ", timespec="seconds")
     return in_line(one.id), one.template, one.status.value, created, ", ".join(one.waiting_for)
 

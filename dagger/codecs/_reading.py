@@ -23,12 +23,13 @@ from ._names import type_name
 from ._refusals import refused, refused_class, refused_open, refused_style
 from ._shapes import Atom, Bounded, Choice, Field, Items, Model, OneOf, Record, Row, Shape, Table
 
-_ATOMS: frozenset[type] = frozenset(
+PLAIN: frozenset[type] = frozenset(
     {
         *(str, int, float, bool, bytes, types.NoneType, msgspec.UnsetType),
         *(dt.datetime, dt.date, dt.time, dt.timedelta, decimal.Decimal, uuid.UUID),
     }
 )
+"""The classes of values without parts."""
 _ITEMS: dict[Any, type] = {
     **{kind: kind for kind in (list, set, frozenset)},
     collections.abc.Sequence: list,
@@ -58,7 +59,7 @@ class _Reader:
 
     def read(self, declared: Any, where: str) -> Shape:
         plain = _unwrapped(declared, where)
-        if plain is None or (isinstance(plain, type) and plain in _ATOMS):
+        if plain is None or (isinstance(plain, type) and plain in PLAIN):
             cls = plain or types.NoneType
             return Atom(cls, type_name(cls), cls)
         return self._reader_of(plain)(plain, where)

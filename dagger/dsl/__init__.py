@@ -4,6 +4,7 @@ from dagger.dsl.groups import Switch as Switch
 from dagger.dsl.groups import for_each as for_each
 from dagger.dsl.groups import process as process
 from dagger.dsl.groups import switch as switch
+from dagger.dsl.leaves import Signal as Signal
 from dagger.dsl.leaves import command as command
 from dagger.dsl.leaves import listener as listener
 from dagger.dsl.leaves import signal as signal

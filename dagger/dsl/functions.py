@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from dagger.errors import TemplateError
 
-__all__ = ["MISSING", "Fn", "fn_of", "members_of"]
+__all__ = ["MISSING", "Fn", "fn_of", "may_take", "members_of"]
 
 MISSING: Final = inspect.Parameter.empty
 """Stands for an annotation that is not there."""
@@ -139,6 +139,38 @@ def members_of(hint: Any) -> tuple[Any, ...]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return typing.get_args(hint)
     return (hint,)
+
+
+def may_take(declared: Any, given: Any) -> bool:
+    """Whether a parameter of a declared type may take all values of a given type; False only where it cannot.
+
+    As a checker would say, for classes; what is not compared here, such as a protocol, may be taken.
+    """
+    taken = [_bare(member) for member in members_of(_bare(declared))]
+    return all(any(_may_take(one, each) for one in taken) for each in map(_bare, members_of(_bare(given))))
+
+
+def _may_take(declared: Any, given: Any) -> bool:
+    wide, narrow = typing.get_origin(declared) or declared, typing.get_origin(given) or given
+    if not isinstance(wide, type) or not isinstance(narrow, type) or _is_structural(wide):
+        return True
+    if not issubclass(narrow, wide):
+        return wide is float and narrow is int
+    pairs = zip(typing.get_args(declared), typing.get_args(given), strict=False)
+    return wide is not narrow or all(may_take(one, other) for one, other in pairs)
+
+
+def _is_structural(cls: type) -> bool:
+    """Whether a class takes values that are none of its subclasses."""
+    return getattr(cls, "_is_protocol", False) or hasattr(cls, "__required_keys__")
+
+
+def _bare(hint: Any) -> Any:
+    if hint is None:
+        return types.NoneType
+    if typing.get_origin(hint) is typing.Annotated:
+        return _bare(hint.__origin__)
+    return _bare(hint.__supertype__) if isinstance(hint, typing.NewType) else hint
 
 
 def _unwrapped(call: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Never, TypeAlias, overload
+from typing import Any, Generic, Never, Protocol, TypeAlias, overload
 
 from typing_extensions import TypeVar
 
@@ -25,12 +25,14 @@ Result = TypeVar("Result", bound=Settled | None)
 # The result of a task that always raises: pyright does not know what a Never would be awaited for.
 Nothing = TypeVar("Nothing", bound=Never)
 I = TypeVar("I", contravariant=True)  # as in Step
+O = TypeVar("O", covariant=True)
 M = TypeVar("M")
+T = TypeVar("T", contravariant=True)
 
 Built: TypeAlias = M | Message[M] | Sequence[M | Message[M]]
 """What the function of a command may answer."""
 
-__all__ = ["command", "listener", "signal", "sleep", "task", "wait_until"]
+__all__ = ["Signal", "SignalOf", "command", "listener", "signal", "sleep", "task", "wait_until"]
 
 
 class CommandOn(Step[M, M]):
@@ -82,6 +84,44 @@ class ListenerFor(Step[I, M]):
         return step_of(_folding(self.node, fold))
 
 
+class SignalOf(Protocol[T]):
+    """A signal as its sender sees it: whatever takes a `T`, raw or folded."""
+
+    def _signals(self, value: T, /) -> None: ...
+
+
+class Signal(Step[I, O], Generic[I, O, T]):
+    """A wait for a signal that carries a `T`: what `@signal(name, T)` makes of a function.
+
+    It is sent with `engine.signal(run, this, value)`.
+    """
+
+    __slots__ = ()
+
+    def _signals(self, value: T, /) -> None:
+        """For checkers, and never called: see `SignalOf`."""
+        raise NotImplementedError
+
+
+class SignalOn(Step[object, M]):
+    """A raw signal: from anything to its value. As a decorator it takes the function that folds it in."""
+
+    __slots__ = ()
+
+    def _signals(self, value: M, /) -> None:
+        """For checkers, and never called: see `SignalOf`."""
+        raise NotImplementedError
+
+    @overload
+    def __call__(self, fold: Callable[[A, M], Result], /) -> Signal[A, Result, M]: ...
+    @overload
+    def __call__(self, fold: Callable[[A, M], Result | Again[A]], /) -> Signal[A | Nil, Result, M]: ...
+    def __call__(self, fold: Any, /) -> Any:
+        """Fold the value into the input; `Again(a)` keeps waiting with `a`."""
+        made: Signal[Any, Any, Any] = Signal(_folding(self.node, fold))
+        return made
+
+
 def _folding(node: Any, fold: Callable[..., Any]) -> Any:
     fn = fn_of(fold, "listener", arguments=2, depth=3)
     return replace(node, fold=fn)
@@ -117,14 +157,17 @@ def listener(topic: Any, *, on: Any = None, by: Any = None) -> Any:
     return step
 
 
-def signal(name: str, type: type[M]) -> ListenerOn[M]:
-    """Wait for a signal addressed to this instance; used as a listener is."""
+def signal(name: str, type: type[M]) -> SignalOn[M]:
+    """Wait for a signal addressed to this instance; used as a listener is.
+
+    What it gives, raw or as a decorator, is also what `engine.signal(run, it, value)` sends the signal by.
+    """
     checked_name(name, "signal")
     try:
         codecs.codec_of(type)
     except UnsupportedType as error:
         raise UnsupportedType(f"signal '{name}': {error}") from None
-    return ListenerOn(Await(signal=name, type=type))
+    return SignalOn(Await(signal=name, type=type))
 
 
 class _TaskWith:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, overload
 from dagger.codecs import json
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
 from dagger.core.state import State
+from dagger.dsl.leaves import SignalOf
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import Clock
@@ -17,13 +18,13 @@ from dagger.engine.ports import Append, Backend, Row
 from dagger.engine.prepare import (
     checked_prepared,
     checked_signal,
-    checked_starter,
     checked_template,
     id_of,
     prepare,
 )
 from dagger.engine.records import Record, decode_cell, encode_record, partition_of
 from dagger.engine.run import Prepared, Registered, Run
+from dagger.engine.starters import check_starter, checked_starter
 from dagger.errors import InstanceConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
 
@@ -58,18 +59,33 @@ class Client(Inspector):
         """The same as `register`, by the name that users of wf-dagger know."""
         return self.register(template)
 
-    def get_template(self, name: str, version: int | None = None) -> Registered[Any]:
-        """A registered template, the latest version by default. Raises UnknownTemplate."""
-        return Registered(self._registry.template(name, version), self._prepare)
+    @overload
+    def get_template(self, name: Template[A, B], /) -> Registered[A, B]: ...
+    @overload
+    def get_template(self, name: str, version: int | None = None) -> Registered[Any, Any]: ...
+    def get_template(self, name: Any, version: int | None = None) -> Any:
+        """A registered template: of a name, the latest version by default. A template itself is registered.
 
-    def start_on(self, topic: Topic[M], template: Template[A, Any], *, build: Callable[[M], A] | None = None) -> None:
+        Raises UnknownTemplate for a name or a version that is not registered.
+        """
+        if isinstance(name, str):
+            return Registered(self._registry.template(name, version), self._prepare)
+        return Registered(self.register(checked_template(name, "get_template")), self._prepare)
+
+    @overload
+    def start_on(self, topic: Topic[M], template: Template[M, Any], *, build: None = None) -> None: ...
+    @overload
+    def start_on(self, topic: Topic[M], template: Template[A, Any], *, build: Callable[[M], A]) -> None: ...
+    def start_on(self, topic: Any, template: Any, *, build: Any = None) -> None:
         """Let each message of a topic start an instance, once; `build` makes the input from the message.
 
-        The instance's id is its business key.
+        Without `build` the message is the input. The instance's id is its business key. Raises TemplateError where
+        the topic carries what the template does not take, as far as the types are declared.
         """
-        checked_starter(topic, build)
-        self.register(template)
-        plan = self._plan(template)
+        fn = checked_starter(topic, build)
+        found = checked_template(template, "start_on")
+        check_starter(topic, found, fn)
+        plan = self._plan(found)
         self._registry.start_on(topic, plan, build)
         self._backend.log.consume(self._registry.consumed, self._registry.topics)
 
@@ -155,11 +171,18 @@ class Client(Inspector):
                 f"instance '{instance.id}' was started with another input; give id= another value, or the same input"
             )
 
-    async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
-        """Send a signal to an instance. Raises UnknownInstance, or WrongInput for a value of another type."""
+    @overload
+    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
+    @overload
+    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: str, value: object) -> None: ...
+    async def signal(self, instance: Any, signal: Any, value: object) -> None:
+        """Send a signal to an instance: by what `signal(name, type)` or `@signal(name, type)` gave, or by its name.
+
+        Raises UnknownInstance, or WrongInput for a value of another type.
+        """
         await self._open()
         id, plan = await self._target(instance)
-        payload = checked_signal(plan, name, value)
+        name, payload = checked_signal(plan, signal, value)
         self._fits("the signal", name, payload)
         await self._append(id, SignalReceived(name, payload))
 

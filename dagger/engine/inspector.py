@@ -6,7 +6,7 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar, overload
 
 from dagger.core.home import other_steps
 from dagger.core.state import State, Status
@@ -22,6 +22,8 @@ from dagger.engine.watch import Watch
 from dagger.errors import InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
 
+B = TypeVar("B")
+
 logger: Final = logging.getLogger("dagger")
 
 
@@ -34,7 +36,11 @@ class Inspector(Messenger):
         self._watch = Watch()
         self._follower = Follower(backend, lambda: self._watch.open_ids, self._look)
 
-    async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance:
+    @overload
+    async def get_instance(self, id: Run[B]) -> Instance[B]: ...
+    @overload
+    async def get_instance(self, id: str | uuid.UUID) -> Instance[Any]: ...
+    async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance[Any]:
         """A snapshot of an instance. Raises UnknownInstance, or InstanceConflict as `wait` does."""
         await self._open()
         state = await self._state(id_of(id))
@@ -55,7 +61,7 @@ class Inspector(Messenger):
         key: str | None = None,
         limit: int = 100,
         after: str | None = None,
-    ) -> Sequence[Instance]:
+    ) -> Sequence[Instance[Any]]:
         """Instances that match all that is given, ordered by id; `after` is the id where the last page ended."""
         query = checked_query(template, status, key, limit, after)
         await self._open()
@@ -81,7 +87,11 @@ class Inspector(Messenger):
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
         return self._registry.plan_of(state) is not None
 
-    async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
+    @overload
+    async def wait(self, instance: Run[B]) -> Instance[B]: ...
+    @overload
+    async def wait(self, instance: str | uuid.UUID) -> Instance[Any]: ...
+    async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance[Any]:
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance.
 
         Raises InstanceConflict for a run whose id another instance has got: both were submitted before one had begun.
@@ -100,7 +110,7 @@ class Inspector(Messenger):
             finally:
                 self._watch.forget(id, event)
 
-    async def _ended(self, instance: str | uuid.UUID | Run[Any]) -> Instance | None:
+    async def _ended(self, instance: str | uuid.UUID | Run[Any]) -> Instance[Any] | None:
         """The snapshot of an instance that has ended; None of one that has not. Raises UnknownInstance."""
         if isinstance(instance, Run):
             if instance.status.is_end:
@@ -136,7 +146,7 @@ class Inspector(Messenger):
             raise TemplateConflict(other_steps(state))
         return plan
 
-    def _snapshot(self, state: State) -> Instance:
+    def _snapshot(self, state: State) -> Instance[Any]:
         return Instance(self._plan_of(state), state)
 
 

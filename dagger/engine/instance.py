@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Generic
 
-from typing_extensions import override
+from typing_extensions import TypeVar, override
 
 from dagger.core.home import other_steps
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
@@ -16,6 +16,8 @@ from dagger.engine.clock import to_datetime
 from dagger.errors import TemplateConflict, UnknownStep, in_line
 from dagger.plan.ops import Listen
 from dagger.plan.plan import Plan
+
+B = TypeVar("B", covariant=True, default=Any)
 
 _MARKS: Final[Mapping[Status, str]] = {
     Status.COMPLETED: "✔",
@@ -46,8 +48,10 @@ class StepState:
         return None if self.started is None or self.ended is None else self.ended - self.started
 
 
-class Instance:
-    """A snapshot of an instance, and of every step of its template; values are loaded when they are asked for.
+class Instance(Generic[B]):
+    """A snapshot of an instance that ends with a `B`, and of every step of its template.
+
+    Values are loaded when they are asked for. One that was asked for by id is an `Instance[Any]`.
 
     An instance that has ended may have begun when its template had other steps than it has here. It is shown without
     steps then, and its input and result raise TemplateConflict.
@@ -90,11 +94,11 @@ class Instance:
         return own_plan(self._plan, self._state).takes.decode(self._state.input)
 
     @property
-    def result(self) -> Any:
-        """What it ended with; None unless it is COMPLETED."""
-        return (
-            None if self._state.result is None else own_plan(self._plan, self._state).gives.revive(self._state.result)
-        )
+    def result(self) -> B:
+        """What it ended with; None, whatever `B` is, unless its status is COMPLETED. `run.result` raises instead."""
+        stored = self._state.result
+        result: Any = None if stored is None else own_plan(self._plan, self._state).gives.revive(stored)
+        return result  # type: ignore[no-any-return]  # of the type of the run, or unknown
 
     @property
     def error(self) -> Error | None:
@@ -197,7 +201,7 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
             yield f"{op.path} ({op.channel})"
 
 
-def _tree(instance: Instance, has_steps: bool) -> Iterator[str]:
+def _tree(instance: Instance[Any], has_steps: bool) -> Iterator[str]:
     head = f"{_MARKS[instance.status]} {instance.template} {in_line(instance.id)}  {instance.status}"
     # An error that no step has as its own, as that of a timeout, is told on the first line.
     error = "" if any(step.error for step in instance.steps) else f"  {in_line(str(instance.error or ''))}"

@@ -10,7 +10,10 @@ from typing import Any, Final, TypeVar
 
 from typing_extensions import TypeIs
 
+from dagger.codecs import type_name
 from dagger.core.state import Status
+from dagger.dsl.nodes import Await
+from dagger.dsl.step import Step
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine.headers import ID, headers_of
@@ -109,13 +112,6 @@ def checked_topic(topic: object, place: str) -> None:
         raise RequestError(f"{place}: wants a Topic(name, type, key=...), got {topic!r}")
 
 
-def checked_starter(topic: object, build: object) -> None:
-    """Raises RequestError for what cannot start instances."""
-    checked_topic(topic, "start_on")
-    if build is not None and (not callable(build) or inspect.iscoroutinefunction(build)):
-        raise RequestError(f"start_on: build= wants a function that is not async, got {build!r}")
-
-
 def id_of(instance: object) -> str:
     """The id of an instance, which is given by its run or by its id."""
     return instance.id if isinstance(instance, Run) else checked_id(instance)
@@ -183,13 +179,30 @@ def _is_text(value: object) -> TypeIs[str]:
     return isinstance(value, str) and is_encodable(value)
 
 
-def checked_signal(plan: Plan, name: str, value: object) -> bytes:
-    """The stored form of a signal's value. Raises WrongInput."""
+def checked_signal(plan: Plan, signal: object, value: object) -> tuple[str, bytes]:
+    """The name of a signal, and the stored form of its value. Raises WrongInput."""
+    name, declared = _signal(signal)
     codec = plan.signals.get(name)
     if codec is None:
         known = ", ".join(sorted(plan.signals))
         raise WrongInput(f"template '{plan.template}' waits for no signal '{name}'; it waits for: {known or 'none'}")
+    if declared is not None and declared != codec.type:
+        raise WrongInput(
+            f"template '{plan.template}' waits for a signal '{name}' that carries {codec.name}, and the one that is "
+            f"sent carries {type_name(declared)}; send the one that is in the template"
+        )
     try:
-        return codec.settle(value)[0]
+        return name, codec.settle(value)[0]
     except EncodeError as error:
         raise WrongInput(f"signal '{name}' of template '{plan.template}': {error}") from None
+
+
+def _signal(given: object) -> tuple[str, Any]:
+    """The name of a signal and, unless only that was given, the type that it carries. Raises RequestError."""
+    if isinstance(given, str):
+        return given, None
+    if isinstance(given, Step) and isinstance(given.node, Await):
+        return given.node.signal, given.node.type
+    raise RequestError(
+        f"signal: wants the name of a signal, or what signal(name, type) or @signal(name, type) gave, got {given!r}"
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
-from typing_extensions import override
+from typing_extensions import TypeVar, override
 
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
@@ -13,7 +14,8 @@ from dagger.engine.instance import Instance, StepState, own_plan
 from dagger.errors import WorkflowFailed
 from dagger.plan.plan import Plan
 
-B = TypeVar("B", covariant=True)
+A = TypeVar("A", contravariant=True, default=Any)
+B = TypeVar("B", covariant=True, default=Any)
 
 
 class Seen:
@@ -76,7 +78,7 @@ class Run(Generic[B]):
         return self.instance.step(path)
 
     @property
-    def instance(self) -> Instance:
+    def instance(self) -> Instance[B]:
         """A snapshot of all of it."""
         return Instance(self.plan, self.seen.state)
 
@@ -108,12 +110,12 @@ class Prepared(Generic[B]):
         return State(self.id, plan.template, plan.version, self.key, self.raw, now, now, SUBMITTED, layout=plan.layout)
 
 
-class Registered(Generic[B]):
-    """A template as an engine knows it: makes instances."""
+class Registered(Generic[A, B]):
+    """A template as an engine knows it, from an `A` to a `B`: makes instances."""
 
     __slots__ = ("_prepare", "template")
 
-    def __init__(self, template: Template[Any, B], prepare: Callable[[Any, Any, Any], Prepared[B]]) -> None:
+    def __init__(self, template: Template[A, B], prepare: Callable[[Any, Any, Any], Prepared[B]]) -> None:
         self.template = template
         self._prepare = prepare
 
@@ -121,6 +123,6 @@ class Registered(Generic[B]):
     def __repr__(self) -> str:
         return f"<registered {self.template!r}>"
 
-    async def create_instance(self, id: object, input: Any) -> Prepared[B]:
-        """An instance with this id (text or UUID; None is the business key) and input, not yet submitted."""
+    async def create_instance(self, id: str | uuid.UUID | None, input: A) -> Prepared[B]:
+        """An instance with this id (None is the business key) and input, not yet submitted. Raises as `start`."""
         return self._prepare(self.template, input, id)

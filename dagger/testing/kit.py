@@ -6,13 +6,14 @@ import asyncio
 import uuid
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, overload
 
 import anyio
 from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend
 from dagger.core.state import Status
+from dagger.dsl.leaves import SignalOf
 from dagger.dsl.topics import Topic
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.context import context
@@ -130,9 +131,13 @@ class TestEngine(Dagger):
         if _outside_tasks():
             await self.settle()
 
+    @overload
+    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
+    @overload
+    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: str, value: object) -> None: ...
     @override
-    async def signal(self, instance: str | uuid.UUID | Run[Any], name: str, value: object) -> None:
-        await super().signal(instance, name, value)
+    async def signal(self, instance: Any, signal: Any, value: Any) -> None:
+        await super().signal(instance, signal, value)
         if _outside_tasks():
             await self.settle()
 
@@ -142,8 +147,12 @@ class TestEngine(Dagger):
         if _outside_tasks():
             await self.settle()
 
+    @overload
+    async def wait(self, instance: Run[B]) -> Instance[B]: ...
+    @overload
+    async def wait(self, instance: str | uuid.UUID) -> Instance[Any]: ...
     @override
-    async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance:
+    async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance[Any]:
         """As of Dagger; but what has not ended after `patience` of real time raises RequestError: the clock stands
         still, and no message comes by itself."""
         with anyio.move_on_after(self._patience_s):

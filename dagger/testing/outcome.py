@@ -68,7 +68,7 @@ async def outcome_of(engine: TestEngine) -> Outcome:
     return Outcome(instances, tuple(sorted(published)), tuple(broken))
 
 
-def _ending(instance: Instance) -> Ending:
+def _ending(instance: Instance[Any]) -> Ending:
     error = None if instance.error is None else str(instance.error)
     waits = tuple(sorted(instance.waiting_for))
     return Ending(instance.template, instance.status, instance.result, error, waits)

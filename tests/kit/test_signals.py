@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dagger import Again, Status, WrongInput, all_of, signal, sleep, template
+from dagger import Again, RequestError, Status, WrongInput, all_of, signal, sleep, template
 from dagger.testing import TestEngine
 
 
@@ -126,3 +126,46 @@ async def test_a_signal_after_the_end_is_counted(dagger_engine: TestEngine) -> N
     await dagger_engine.signal(run, "decide", Decision(False, "bob"))
     assert run.result == "r-1 granted by ann"
     assert dagger_engine.counts == {"ignored": 1}
+
+
+async def test_a_signal_by_its_own_value(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Request("r-1"))
+    await dagger_engine.signal(run, decided, Decision(True, "ann"))
+    assert run.result == "r-1 granted by ann"
+
+
+async def test_a_raw_signal_by_its_own_value(dagger_engine: TestEngine) -> None:
+    level = signal("level", int)
+    run = await dagger_engine.start(template("W", level, key=by_id, takes=Request), Request("r-1"))
+    await dagger_engine.signal("r-1", level, 3)
+    assert run.result == 3
+
+
+async def test_a_signal_keeps_its_name_where_the_step_is_renamed(dagger_engine: TestEngine) -> None:
+    renamed = decided.named("the-decision")
+    run = await dagger_engine.start(template("W", renamed, key=by_id), Request("r-1"))
+    await dagger_engine.signal(run, renamed, Decision(True, "ann"))
+    assert run.step("the-decision").status is Status.COMPLETED
+
+
+async def test_a_signal_of_the_same_name_and_another_type_is_refused(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Request("r-1"))
+    with pytest.raises(WrongInput, match="'decide' that carries Decision, and the one that is sent carries int"):
+        await dagger_engine.signal(run, signal("decide", int), 3)
+    assert run.status is Status.EXECUTING
+
+
+async def test_what_is_no_signal_is_refused(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(workflow, Request("r-1"))
+    for given in (sleep(timedelta(hours=1)), decided.timeout(timedelta(hours=1)), 3, None):
+        wrong: Any = given
+        with pytest.raises(RequestError, match="signal: wants the name of a signal, or what signal"):
+            await dagger_engine.signal(run, wrong, Decision(True, "ann"))
+
+
+def test_a_signal_is_a_frozen_value() -> None:
+    assert decided == signal("decide", Decision)(decided.node.fold.call)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # the node of a signal
+    assert decided != signal("decide", Decision)
+    assert len({decided, decided.named("x").named("decided")}) == 2
+    with pytest.raises(AttributeError, match="is a value and cannot be changed"):
+        decided.node = workflow.node

@@ -15,11 +15,15 @@ from uuid import UUID
 from typing_extensions import TypeVar
 
 import dagger
+import dagger.testing
 from dagger import (
     Again,
     Failure,
+    Instance,
     Message,
     Retry,
+    Run,
+    Signal,
     Step,
     Switch,
     Template,
@@ -334,8 +338,9 @@ def amended(order: Order, line: Line) -> PaidOrder:
     return PaidOrder(order, line.sku)
 
 
-assert_type(approved, Step[Order, Order])
-assert_type(amended, Step[Order, PaidOrder])
+assert_type(approved, Signal[Order, Order, bool])
+assert_type(amended, Signal[Order, PaidOrder, Line])
+assert_type(amended.named("x"), Signal[Order, PaidOrder, Line])
 
 
 @task
@@ -481,6 +486,7 @@ assert_type(probe(raw_on), tuple[Order, Paid])
 assert_type(probe(raw_by), tuple[object, Paid])
 assert_type(probe(raw_on_by), tuple[Order, Paid | Refused])
 assert_type(probe(raw_signal), tuple[object, bool])
+assert_type(probe(approved), tuple[Order, Order])
 
 as_step_1: Step[Charge, Charge] = raw_charge
 as_step_2: Step[Order, Paid] = raw_paid
@@ -1435,7 +1441,7 @@ def sig2(order: Order, who: Method) -> Method:
     raise NotImplementedError
 
 
-assert_type(sig2, Step[Order, Method])
+assert_type(sig2, Signal[Order, Method, Method])
 s3 = signal("d", dict[str, int])
 assert_type(charge >> s3, Step[Order, dict[str, int]])
 s4 = signal("l", list[Line])
@@ -2262,6 +2268,91 @@ declared_42: Step[Order, Order | Paid] = command(order_events) | listener(paymen
 declared_43: Step[Order, Order | Invoice] = command(order_events) | invoice
 declared_44: Step[Order, Order | Invoice] = any_of(command(order_events), invoice)
 declared_45: Step[Order, Order | Invoice] = any_of(invoice, command(order_events))
+
+
+# --- engines ---
+
+any_total = template("Totals", record, key=event_key)
+answered_by = template("Answered", outcome, key=answer_key)
+amend_event = signal("amend", Event)
+
+
+def order_of(message: Charge) -> Order:
+    return Order(message.order_id, message.total)
+
+
+async def used(engine: dagger.Dagger, id: UUID) -> None:
+    run = await engine.start(order_workflow, Order("o", 1))
+    assert_type(run, Run[Shipped])
+    assert_type(run.instance, Instance[Shipped])
+    assert_type(await engine.wait(run), Instance[Shipped])
+    assert_type((await engine.wait(run)).result, Shipped)
+    assert_type(await engine.get_instance(run), Instance[Shipped])
+    assert_type(await engine.wait("o"), Instance[Any])
+    assert_type(await engine.wait(id), Instance[Any])
+    assert_type(await engine.get_instance("o"), Instance[Any])
+    assert_type(await engine.get_instance(id), Instance[Any])
+    assert_type(await engine.instances(), Sequence[Instance[Any]])
+    assert_type(await engine.start_all(order_workflow, [Order("o", 1)]), list[Run[Shipped]])
+    for_any: Instance[object] = await engine.wait(run)
+    assert_type(for_any.id, str)
+    made = await engine.get_template(order_workflow).create_instance(None, Order("o", 1))
+    assert_type(await engine.submit(made), Run[Shipped])
+    by_name = await engine.get_template("OrderWorkflow", 1).create_instance("o", Order("o", 1))
+    assert_type(await engine.submit(by_name), Run[Any])
+
+
+async def signalled(engine: dagger.Dagger, run: Run[Shipped], id: UUID) -> None:
+    await engine.signal(run, approved, True)
+    await engine.signal("o", amended, Line("l"))
+    await engine.signal(id, amended.named("other"), Line("l"))
+    await engine.signal(run, raw_signal, False)
+    await engine.signal(run, raw_signal.named("other"), False)
+    await engine.signal(run, raw_signal(fold_yes), False)
+    await engine.signal(run, amend_event, Order("o", 1))
+    await engine.signal(run, "approve", True)
+    await engine.signal("o", "whatever", object())
+
+
+def fold_yes(order: Order, yes: bool) -> Invoice:
+    return Invoice(order.total if yes else 0)
+
+
+def starters(engine: dagger.Dagger) -> None:
+    engine.start_on(order_events, order_workflow)
+    engine.start_on(events, any_total)
+    engine.start_on(order_events, any_total)  # of a wider type; refused at registration, where fields would be lost
+    engine.start_on(answers, answered_by)
+    engine.start_on(payments, answered_by)
+    engine.start_on(charges, order_workflow, build=order_of)
+    engine.start_on(charges, any_total, build=order_of)
+    engine.start_on(charges, order_workflow, build=lambda charge: Order(charge.order_id, charge.total))
+
+
+async def in_tests(engine: dagger.testing.TestEngine, run: Run[Shipped]) -> None:
+    engine.start_on(charges, order_workflow, build=order_of)
+    await engine.signal(run, amended, Line("l"))
+    await engine.signal(run, "amend", Line("l"))
+    assert_type(await engine.wait(run), Instance[Shipped])
+    assert_type(await engine.wait("o"), Instance[Any])
+    assert_type(engine.sent(answers), list[Paid | Refused])
+    await engine.deliver(answers, Paid("o", "r"))
+
+
+async def outside(engine: dagger.Dagger, several: list[Paid | Refused]) -> None:
+    await engine.publish(answers, Paid("o", "r"))
+    await engine.publish_all(answers, several, id=lambda message: message.order_id)
+    async for message in engine.subscribe(answers, group="g"):
+        assert_type(message, Paid | Refused)
+    async for messages in engine.subscribe_batches(payments, group="g"):
+        assert_type(messages, list[Paid])
+
+
+def sent_by(step: Signal[A, B, T]) -> T:
+    raise NotImplementedError
+
+
+assert_type(sent_by(amended), Line)
 
 
 # --- values ---

@@ -13,11 +13,15 @@ from typing import Any, Literal
 
 from typing_extensions import TypeVar
 
+import dagger
+import dagger.testing
 from dagger import (
     Again,
     Failure,
+    Instance,
     Message,
     Retry,
+    Run,
     Step,
     Template,
     Topic,
@@ -890,3 +894,76 @@ audited(paid | reserve) >> ship  # type: ignore[operator]  # pyright: ignore[rep
 any_step(build_charge)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 any_step(payments)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 charge >> audited(raw_paid) >> reserve  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+
+
+# --- engines ---
+
+order_topic = Topic("ORDERS", Order, key=order_key)
+event_topic = Topic("EVENTS", Event, key=lambda m: m.id)
+part_template = template("PART", ship, key=paid_key)
+
+
+@signal("decide", Line)
+def decided(order: Order, line: Line) -> Paid:
+    return Paid(order.id)
+
+
+def order_of(charge: Charge) -> Order:
+    return Order(charge.order_id, 1)
+
+
+async def order_later(charge: Charge) -> Order:
+    return Order(charge.order_id, 1)
+
+
+def perhaps_order(charge: Charge) -> Order | None:
+    return None
+
+
+def starters(engine: dagger.Dagger, kit: dagger.testing.TestEngine) -> None:
+    engine.start_on(charges, order_template)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    engine.start_on(event_topic, order_template)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    engine.start_on(answers, part_template)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    engine.start_on(order_topic, charge)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    engine.start_on(order_topic, build_charge)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    engine.start_on(order_template, order_topic)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    engine.start_on("ORDERS", order_template)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    engine.start_on(payments, order_template, build=order_of)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    engine.start_on(charges, part_template, build=order_of)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    engine.start_on(charges, order_template, build=order_later)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    engine.start_on(charges, order_template, build=perhaps_order)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    engine.start_on(charges, order_template, build=lambda message: Paid(message.order_id))  # type: ignore[arg-type, return-value]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    kit.start_on(charges, order_template)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    kit.start_on(charges, part_template, build=order_of)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def signals(engine: dagger.Dagger, kit: dagger.testing.TestEngine, run: Run[Shipped]) -> None:
+    await engine.signal(run, decided, True)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", decided, None)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", decided, Order("o", 1))  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", decided.named("other"), True)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", raw_signal, "yes")  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", charge, True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", order_topic, Order("o", 1))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.signal("o", decided)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await kit.signal(run, decided, True)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await kit.signal(run, raw_signal, "yes")  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+async def results(engine: dagger.Dagger, kit: dagger.testing.TestEngine, run: Run[Shipped]) -> None:
+    _waited: Instance[Paid] = await engine.wait(run)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    _found: Instance[Paid] = await engine.get_instance(run)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    _result: Paid = (await engine.wait(run)).result  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+    _in_test: Instance[Paid] = await kit.wait(run)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    await engine.wait(1)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await engine.get_template(order_template).create_instance(None, Line("l"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    _started: Run[Line] = await engine.start(order_template, Order("o", 1))  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+
+
+async def messages(engine: dagger.Dagger, kit: dagger.testing.TestEngine) -> None:
+    await engine.publish(charges, Order("o", 1))  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    await engine.publish_all(charges, [Order("o", 1)])  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    await kit.deliver(charges, Order("o", 1))  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
+    _sent: list[Order] = kit.sent(charges)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
+    async for message in engine.subscribe(charges, group="g"):
+        _wrong: Order = message  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]

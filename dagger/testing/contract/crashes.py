@@ -139,7 +139,7 @@ async def look(storage: Storage, clock: VirtualClock) -> Outcome:
     return Outcome(tuple(_told(one) for one in found), tuple(_shown(published)))
 
 
-def _told(instance: Instance) -> tuple[object, ...]:
+def _told(instance: Instance[Any]) -> tuple[object, ...]:
     result: Any = instance.result
     steps = [(step.path, step.status, step.attempts) for step in instance.steps]
     return (instance.id, instance.status, result, str(instance.error), *steps)
