@@ -80,6 +80,7 @@ TESTING = [
 CONTRACT = [
     "AgendaContract",
     "BackendContract",
+    "BacklogContract",
     "CrashContract",
     "GuaranteeContract",
     "ListingContract",

@@ -11,6 +11,8 @@ Contract of a log:
   appended, and all their offsets are committed, or nothing is. Where it raises, some partitions may be done and some
   not, and an answer may have been lost; who calls it finds out by a `rewind`.
 * A commit of offsets of a partition that somebody else has owned since it was polled raises Fenced.
+* `backlog` gives every record that was accepted before the call and is not committed, to anybody, and changes nothing
+  of what is polled. It may give what a commit under way appends; it gives no record of a commit that has failed.
 
 Contract of a store:
 
@@ -94,6 +96,20 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
 
     def __bool__(self) -> bool:
         return bool(self.records or self.messages)
+
+
+class Backlog(msgspec.Struct, frozen=True, gc=False):
+    """Records that are accepted and not committed, or a part of them."""
+
+    records: Sequence[LogRecord]
+    """Those of one partition in the order of their offsets."""
+    settled: Mapping[int, int]
+    """By partition, an offset up to which nothing will be found any more that was not given by now. Records behind it
+    may be of a commit that is still under way: they are given again."""
+    committed: Mapping[int, int]
+    """By partition, the last offset that is committed."""
+    more: bool
+    """Whether there may be more behind what is settled, since no more were asked for."""
 
 
 Position: TypeAlias = tuple[str, int]
@@ -201,6 +217,13 @@ class Log(Protocol):
         """Append entries, by what has ordered them, and commit, for each position, all offsets up to the given one.
 
         Raises Fenced where a partition is no longer owned, and BackendUnavailable where it may do later.
+        """
+        ...
+
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        """At most `limit` records of these partitions that are accepted and not committed, behind the given offsets.
+
+        -1 is before the first record of a partition.
         """
         ...
 

@@ -9,7 +9,20 @@ import msgspec
 from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryReader, MemoryStore
-from dagger.engine.ports import Append, Batch, Entry, Orders, Outgoing, Position, Query, Row, TopicRecord, Write, flat
+from dagger.engine.ports import (
+    Append,
+    Backlog,
+    Batch,
+    Entry,
+    Orders,
+    Outgoing,
+    Position,
+    Query,
+    Row,
+    TopicRecord,
+    Write,
+    flat,
+)
 
 
 class Torn(MemoryLog):
@@ -288,3 +301,51 @@ class Republishing(MemoryLog):
         await super().commit(
             {at: [*them, *[one for one in them if isinstance(one, Outgoing)]] for at, them in entries.items()}, offsets
         )
+
+
+class Secretive(MemoryLog):
+    """Keeps from the backlog what was polled."""
+
+    @override
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        later = {partition: max(offset, self._polled[partition] - 1) for partition, offset in after.items()}
+        return await super().backlog(later, limit)
+
+
+class Clinging(MemoryLog):
+    """Gives what is committed as part of the backlog, until it is forgotten."""
+
+    @override
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        committed, self.committed = self.committed, {}
+        try:
+            return await super().backlog(after, limit)
+        finally:
+            self.committed = committed
+
+
+class Short(MemoryLog):
+    """Says that nothing is left behind a part of the backlog."""
+
+    @override
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        return msgspec.structs.replace(await super().backlog(after, limit), more=False)
+
+
+class Starting(MemoryLog):
+    """Gives the backlog from its beginning each time."""
+
+    @override
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        return await super().backlog(dict.fromkeys(after, -1), limit)
+
+
+class Consuming(MemoryLog):
+    """Takes for polled what it gave as the backlog."""
+
+    @override
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        found = await super().backlog(after, limit)
+        for partition, offset in found.settled.items():
+            self._polled[partition] = max(self._polled[partition], offset + 1)
+        return found

@@ -22,7 +22,8 @@ from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.ownership import Ownership, side_by_side
 from dagger.backends.kafka.parcels import Parcels, addressed, parcels_of
 from dagger.backends.kafka.reader import KafkaReader, message_of
-from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, StandaloneStore
+from dagger.backends.kafka.tail import Tail
+from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position, StandaloneStore
 from dagger.errors import BackendError, Fenced
 
 logger: Final = logging.getLogger("dagger")
@@ -59,6 +60,7 @@ class KafkaLog:
         self._looked = 0.0
         self._incarnation = ""
         self._readers: dict[tuple[str, str], KafkaReader] = {}
+        self._tail = Tail(cluster)
 
     @property
     def partitions(self) -> int:
@@ -93,6 +95,7 @@ class KafkaLog:
                 try:
                     yield
                 finally:
+                    self._tail.drop()
                     for reader in self._readers.values():
                         await end(reader.close)
                     self._readers.clear()
@@ -252,6 +255,9 @@ class KafkaLog:
         if member is None:
             return True
         return not (member.is_between or self._must_take_over(member)) and await member.at_end()
+
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        return await self._tail.read(after, limit)
 
     async def rewind(self) -> None:
         self._is_behind = True

@@ -15,13 +15,14 @@ from dagger.backends.sqlite.rows import SqliteStore
 from dagger.backends.sqlite.team import Team
 from dagger.backends.sqlite.topics import (
     append,
+    backlog,
     heads,
     messages_after,
     positions,
     records_after,
     set_positions,
 )
-from dagger.engine.ports import Batch, Entry, LogRecord, Orders, Position, TopicRecord, Write, flat
+from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position, TopicRecord, Write, flat
 
 NOTHING = Batch((), ())
 
@@ -160,6 +161,9 @@ class SqliteLog:
             "DELETE FROM log WHERE partition = ? AND offset <= ?",
             [(partition, offset) for (topic, partition), offset in offsets.items() if not topic],
         )
+
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        return await self._hub.clerk.ponder(partial(backlog, after=after, limit=limit))
 
     async def rewind(self) -> None:
         self._store.take()

@@ -11,7 +11,7 @@ from zlib import crc32
 
 import msgspec
 
-from dagger.engine.ports import Append, Entry, Headers, LogRecord, Outgoing, TopicRecord
+from dagger.engine.ports import Append, Backlog, Entry, Headers, LogRecord, Outgoing, TopicRecord
 
 _Text: TypeAlias = str | dict[str, str] | None
 """Bytes as they are read: what is UTF-8 as text, anything else as `{"hex": ...}`."""
@@ -70,6 +70,21 @@ def records_after(connection: sqlite3.Connection, partition: int, offset: int, l
         (partition, offset, limit),
     )
     return [LogRecord(partition, at, data) for at, data in rows]
+
+
+def backlog(connection: sqlite3.Connection, after: Mapping[int, int], limit: int) -> Backlog:
+    """Records of the internal log behind offsets; what is committed is gone from the table."""
+    records, settled, committed = list[LogRecord](), dict[int, int](), dict[int, int]()
+    ends = heads(connection, [""])
+    for partition, offset in after.items():
+        last = ends.get(("", partition), -1)
+        (first,) = connection.execute("SELECT min(offset) FROM log WHERE partition = ?", (partition,)).fetchone()
+        committed[partition] = last if first is None else first - 1
+        start = max(offset, committed[partition])
+        found = records_after(connection, partition, start, limit - len(records))
+        records += found
+        settled[partition] = found[-1].offset if found else start
+    return Backlog(records, settled, committed, len(records) == limit)
 
 
 def messages_after(

@@ -5,6 +5,7 @@ import pytest
 # The suite's own assertions say what they compared, as those of a test file do.
 pytest.register_assert_rewrite("dagger.testing.contract")
 
+from dagger.testing.contract.backlog import BacklogContract as BacklogContract  # noqa: E402  # to be rewritten first
 from dagger.testing.contract.beside import StoreStorage as StoreStorage  # noqa: E402  # to be rewritten first
 from dagger.testing.contract.beside import beside_memory_log as beside_memory_log  # noqa: E402  # as above
 from dagger.testing.contract.crashes import CrashContract as CrashContract  # noqa: E402  # as above
@@ -23,6 +24,7 @@ from dagger.testing.contract.topics import TopicContract as TopicContract  # noq
 
 class BackendContract(
     LogContract,
+    BacklogContract,
     TopicContract,
     ReaderContract,
     OwnerContract,
@@ -39,6 +41,7 @@ class BackendContract(
 __all__ = [
     "AgendaContract",
     "BackendContract",
+    "BacklogContract",
     "CrashContract",
     "GuaranteeContract",
     "ListingContract",

@@ -8,7 +8,19 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 import anyio
 
-from dagger.engine.ports import Backend, Batch, Entry, Orders, Position, Query, Reader, Row, TopicRecord, Write
+from dagger.engine.ports import (
+    Backend,
+    Backlog,
+    Batch,
+    Entry,
+    Orders,
+    Position,
+    Query,
+    Reader,
+    Row,
+    TopicRecord,
+    Write,
+)
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.contract.storage import Late
 
@@ -130,6 +142,10 @@ class MishapLog:
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         """As the port says."""
         await self._mishap.call("commit", lambda: self._inner.commit(entries, offsets))
+
+    async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
+        """As the port says."""
+        return await self._inner.backlog(after, limit)
 
     async def rewind(self) -> None:
         """As the port says."""
