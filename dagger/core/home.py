@@ -9,8 +9,9 @@ to every subscriber. If nobody takes it, it is kept: `Limits.early_count` of a c
 `Limits.hold` one that its only taker does not take any more is kept too.
 
 An event whose template this worker has not registered is parked, and all that come behind it: they are applied in
-their order before the next event that comes where the template is known (`Resumed`, if no other). Only a timer is not
-parked: it stays due.
+their order before the next event that comes where the template is known (`Resumed`, if no other). A timer is parked
+like any other event, once. While something is parked, no timer of the instance counts as due: so timers that nobody
+here can serve do not stand before those of others.
 """
 
 from __future__ import annotations
@@ -77,9 +78,11 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return needs.template, needs.version
 
     def agenda(self) -> tuple[int | None, bool]:
-        """When the next timer is due, or something kept expires, in microseconds, and whether a worker is wanted, for
+        """When the next timer can fire, or something kept expires, in microseconds, and whether a worker is wanted, for
         a task or for what is parked."""
         due, busy = (None, False) if self.state is None else self.state.agenda()
+        if self.parked:
+            due = None
         if self.held or self.given:
             expires = min([*(held.expires for held in self.held), *(given.until for given in self.given)])
             due = expires if due is None else min(due, expires)
@@ -95,7 +98,7 @@ class PlanMissing(Exception):
 
 
 def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
-    """What an event makes of a home. Raises PlanMissing for a timer, and nothing else; changes nothing in place."""
+    """What an event makes of a home. Changes nothing in place."""
     try:
         if home.parked:
             return _behind(find, limits, home, event, now)
@@ -104,7 +107,7 @@ def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) 
         return _apply(find, limits, home, event, now)
     except PlanMissing as missing:
         if isinstance(event, TimerDue):
-            raise
+            return _timer_parked(home, event, str(missing), now)
         if isinstance(event, Resumed):
             return home, (Ignored(str(missing)),)
         return msgspec.structs.replace(home, parked=(*home.parked, event)), (Parked(str(missing)),)
@@ -332,14 +335,30 @@ def _unsubscribed(home: Home, event: Unsubscribed) -> Result:
 
 def _timer(find: FindPlan, limits: Limits, home: Home, event: TimerDue, now: int) -> Result:
     """The instance's timers, and what is kept or remembered here and whose time is over."""
-    _, left, expired = _split(home.held, frozenset(), now)
-    given = tuple(one for one in home.given if one.until > now)
-    over = bool(expired) or len(given) < len(home.given)
-    if over:
-        home = msgspec.structs.replace(home, held=left, given=given)
+    kept = home
+    home, expired = _without_old(home, now)
+    over = home is not kept
     if home.state is None or (over and not home.state.is_live):
         return home, expired
     after, effects = _forward(find, limits, home, event, now)
     if over and after is home:  # the timer was that of the messages
         return home, expired
     return after, expired + effects
+
+
+def _timer_parked(home: Home, event: TimerDue, why: str, now: int) -> Result:
+    """What is kept here and whose time is over goes; the instance's timer waits, if it has one that is due."""
+    home, expired = _without_old(home, now)
+    due = None if home.state is None else home.state.agenda()[0]
+    if home.parked or due is None or due > now:
+        return home, expired or (Ignored(why),)
+    return msgspec.structs.replace(home, parked=(event,)), (*expired, Parked(why))
+
+
+def _without_old(home: Home, now: int) -> Result:
+    """A home without what is kept or remembered there and whose time is over."""
+    _, left, expired = _split(home.held, frozenset(), now)
+    given = tuple(one for one in home.given if one.until > now)
+    if not expired and len(given) == len(home.given):
+        return home, ()
+    return msgspec.structs.replace(home, held=left, given=given), expired

@@ -17,12 +17,15 @@ class Timers:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._asked: dict[str, int] = {}
+        self._stuck: set[str] = set()
+        """Those that cannot be applied: they stay due, and are passed over."""
         self.next_due: int | None = None
         """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
 
     async def begin(self, partitions: Collection[int]) -> None:
         """Know nothing but when the first is due: these partitions are owned from here on, or may be served anew."""
         self._asked.clear()
+        self._stuck.clear()
         self.next_due = await self._store.next_due(partitions, -1)
 
     def expect(self, due: int) -> None:
@@ -38,13 +41,19 @@ class Timers:
         self, partitions: Collection[int], now: int, order: Callable[[Sequence[str]], Awaitable[None]]
     ) -> int:
         """Order the timers that are due now to fire, the earliest first; gives how many were ordered."""
-        found = await self._store.due(partitions, now, DUE_MAX)
+        limit = DUE_MAX + len(self._stuck)
+        found = await self._store.due(partitions, now, limit)
         due = [(key, at) for key, at in found if self._asked.get(key) != at]
         await order([key for key, _ in due])
         self._asked.update(due)
-        self.next_due = now if len(found) == DUE_MAX else await self._store.next_due(partitions, now)
+        self.next_due = now if len(found) == limit else await self._store.next_due(partitions, now)
         return len(due)
 
     def fired(self, key: str) -> None:
         """What was due of a key was applied to it."""
         self._asked.pop(key, None)
+        self._stuck.discard(key)
+
+    def failed(self, key: str) -> None:
+        """What was due of a key cannot be applied to it. It is not ordered again while it stays as it is."""
+        self._stuck.add(key)

@@ -21,7 +21,7 @@ import msgspec
 
 from dagger.core.effects import Effect, Ignored, Parked, Publish, RunTask, Send, StopTask, Unmatched
 from dagger.core.events import Event, Overgrown, Resumed, TimerDue
-from dagger.core.home import PlanMissing, receive
+from dagger.core.home import receive
 from dagger.core.leaves import running
 from dagger.core.state import State
 from dagger.engine.clock import Clock
@@ -98,6 +98,8 @@ class Worker:
         self._rows = Rows(backend, self._timers.expect)
         self._known: frozenset[tuple[str, int]] = frozenset()
         self._counts = counts
+        self._parked: dict[str, list[str]] = {}
+        """The keys of which the batch has parked something, by the reason."""
 
     async def run_once(self) -> bool:
         """Apply one batch; whether there was one."""
@@ -207,6 +209,7 @@ class Worker:
         await self._rows.load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
+        self._parked.clear()
         now = self._clock.now()
         for source, record in zip(batch.records, records, strict=True):
             done[source.partition] = source.offset
@@ -229,6 +232,14 @@ class Worker:
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
         self._committed(local, states)
+        self._tell_parked()
+
+    def _tell_parked(self) -> None:
+        """Log what a batch has parked: a line for each reason, however many there are."""
+        for reason, ids in self._parked.items():
+            first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
+            logger.error("%s: a record is kept until a worker has its template: %s", first, reason)
+        self._parked.clear()
 
     def _step(
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
@@ -265,10 +276,10 @@ class Worker:
 
     def _put_aside(self, record: Record, error: Exception) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
-        missing = isinstance(error, PlanMissing)
-        self._counts["plan_missing" if missing else "poison"] += 1
-        logger.error("%s: a record is put aside: %s", record.to, error, exc_info=None if missing else error)
+        self._counts["poison"] += 1
+        logger.error("%s: a record is put aside: %s", record.to, error, exc_info=error)
         if type(record.event) is TimerDue:
+            self._timers.failed(record.to)
             return []
         headers = {"dagger-reason": f"{type(error).__name__.strip('_')}: {error}", "dagger-to": record.to}
         return [Outgoing(DEAD_LETTERS, record.to.encode(), encode_record(record), headers_of(headers))]
@@ -301,7 +312,7 @@ class Worker:
                     entries += self._unmatched(effect)
                 case Parked():
                     self._counts["plan_missing"] += 1
-                    logger.error("%s: a record is kept until a worker has its template: %s", id, effect.reason)
+                    self._parked.setdefault(effect.reason, []).append(id)
                 case Ignored():
                     self._counts["ignored"] += 1
                     logger.debug("ignored: %s", effect.reason)

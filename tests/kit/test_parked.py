@@ -9,7 +9,11 @@ import pytest
 
 from dagger import Again, Dagger, Status, Topic, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
+from dagger.core import home as home_module
+from dagger.core.events import Event, TimerDue
+from dagger.core.home import FindPlan, Home, Result
 from dagger.engine.intake import DEAD_LETTERS
+from dagger.plan.plan import Limits
 from dagger.testing import TestEngine
 
 HOUR = timedelta(hours=1)
@@ -152,7 +156,7 @@ async def test_stops_and_signals_wait_as_well(memory: MemoryBackend, without: Te
     assert runs[0].step("go").status is Status.COMPLETED
 
 
-async def test_a_timer_stays_due(memory: MemoryBackend, without: TestEngine) -> None:
+async def test_a_timer_waits(memory: MemoryBackend, without: TestEngine) -> None:
     engine = TestEngine(backend=memory)
     nap = template("Nap", sleep(HOUR), key=by_id, takes=Order)
     run = await engine.start(nap, Order("o-1"))
@@ -209,3 +213,40 @@ def test_a_worker_that_sleeps_is_woken_by_what_is_registered(
                     await asyncio.sleep(0.01)
 
     asyncio.run(run())
+
+
+async def test_what_waits_is_logged_once_for_a_batch(
+    memory: MemoryBackend, without: TestEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = TestEngine(backend=memory)
+    await engine.start_all(template("Nap", sleep(HOUR), key=by_id, takes=Order), [Order(f"o-{n}") for n in range(100)])
+    await without.crash()
+    await without.advance(HOUR)
+    (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert "and 99 others: a record is kept until a worker has its template" in line
+    assert without.counts == {"plan_missing": 100}
+
+
+async def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
+    memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays due, and would be found first each time."""
+
+    def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
+        if isinstance(event, TimerDue) and home.state is not None and home.state.id.startswith("bad"):
+            raise ZeroDivisionError
+        return home_module.receive(find, limits, home, event, now)
+
+    monkeypatch.setattr("dagger.engine.timers.DUE_MAX", 2)
+    monkeypatch.setattr("dagger.engine.worker.receive", receive)
+    engine = TestEngine(backend=memory)
+    nap = template("Nap", sleep(HOUR), key=by_id, takes=Order)
+    for id in ("bad-1", "bad-2", "bad-3", "good"):
+        await engine.start(nap, Order(id))
+        await engine.advance(timedelta(microseconds=1))
+    await engine.advance(2 * HOUR)
+    assert (await engine.get_instance("good")).status is Status.COMPLETED
+    assert engine.counts == {"poison": 3}
+    monkeypatch.undo()
+    await engine.crash()
+    assert await engine.count(status=Status.COMPLETED) == 4

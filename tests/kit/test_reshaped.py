@@ -146,7 +146,7 @@ async def test_no_step_is_left_out_for_a_task_that_was_cut_off(memory: MemoryBac
     assert done[-2:] == ["charge", "ship"]
 
 
-async def test_a_timer_of_what_has_begun_stays_due(memory: MemoryBackend, before: TestEngine) -> None:
+async def test_a_timer_of_what_has_begun_waits(memory: MemoryBackend, before: TestEngine) -> None:
     begun, changed = of(sleep(HOUR)), of(check >> sleep(HOUR))
     await before.start(begun, Order("o-1"))
     after = engine_of(memory, changed)

@@ -6,13 +6,12 @@ from functools import reduce
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import assume, given, note
 from hypothesis import strategies as st
 from typing_extensions import override
 
 from dagger import Status, Template, all_of, any_of, command, template
-from dagger.core import PlanMissing, step
+from dagger.core import step
 from dagger.core.effects import Effect, Ignored, Parked, Unmatched
 from dagger.core.events import (
     Event,
@@ -242,12 +241,28 @@ def test_what_is_parked_comes_to_the_same(case: Case, strange: list[Event], hold
     if later.parked:
         assert later.agenda()[1]
         assert later.lacks == (core.plan.template, core.plan.version)
-        with pytest.raises(PlanMissing):
-            outcome(core, later, TimerDue(), known=False)
+        assert outcome(core, later, TimerDue(), known=False)[0].parked == later.parked
         assert outcome(core, later, Resumed(), known=False)[0] == later
         later, effects = outcome(core, later, Resumed())
         ordered_later += effects
     assert (later, ordered_later) == (at_once, ordered)
+
+
+@given(cases())
+def test_a_timer_that_is_parked_is_not_due_and_comes_to_the_same(case: Case) -> None:
+    core = driven(case)
+    home = core.homes[case.id]
+    core.now = max(core.now, home.agenda()[0] or 0)
+    at_once, ordered = outcome(core, home, TimerDue())
+    parked, first = outcome(core, home, TimerDue(), known=False)
+    left, _ = parked.agenda()
+    assert left is None or left > core.now
+    assert outcome(core, parked, TimerDue(), known=False)[0] == parked
+    later, then = outcome(core, parked, Resumed()) if parked.parked else (parked, ())
+    assert later == at_once
+    assert [one for one in (*first, *then) if not isinstance(one, Parked | Ignored)] == [
+        one for one in ordered if not isinstance(one, Ignored)
+    ]
 
 
 @given(cases(), strange_events())

@@ -12,10 +12,11 @@ import anyio
 from msgspec.structs import replace
 
 from dagger.core.state import Status
-from dagger.dsl import listener, task, template
+from dagger.dsl import listener, sleep, task, template
 from dagger.engine.headers import header
 from dagger.engine.ports import Outgoing, TopicRecord
 from dagger.engine.router import dead_letter_topic
+from dagger.engine.timers import DUE_MAX
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.case import Case
@@ -39,6 +40,9 @@ UNREADABLE = [
     Outgoing(shop.NOTES.name, None, b"", (("dagger-reason", b"another"), ("dagger-offset", b"7"))),
 ]
 """Messages that the topic does not carry, as other programs may write them."""
+
+kept = template("ContractKept", sleep(shop.HOUR), key=shop.by_id, takes=shop.Order)
+"""Most workers of these tests lack it."""
 
 
 class GuaranteeContract(Case):
@@ -176,6 +180,31 @@ class GuaranteeContract(Case):
         async with process(storage, clock) as engine:
             await engine.settle()
             assert await statuses(engine, ids) == {Status.COMPLETED}
+
+    @in_loop
+    async def test_5_timers_that_nobody_can_serve_do_not_keep_others_from_firing(self, storage: Storage) -> None:
+        clock = VirtualClock()
+        many = [shop.Order(f"k-{number}") for number in range(DUE_MAX + 1)]
+        async with process(storage, clock) as engine:
+            await engine.start_all(kept, many)
+            await engine.settle()
+            engine.advance(MOMENT)  # theirs are the earliest
+            await engine.start(shop.naps, shop.Order("n-1"))
+            await engine.settle()
+        clock.move_to(clock.now() + 2 * shop.HOUR // MOMENT)
+        async with process(storage, clock) as engine:  # one that lacks their template
+
+            async def fired() -> bool:
+                return await statuses(engine, ["n-1"]) == {Status.COMPLETED}
+
+            await engine.until(fired)
+        async with process(storage, clock) as engine:
+            engine.register(kept)
+
+            async def all_fired() -> bool:
+                return await engine.count(template=kept.name, status=Status.COMPLETED) == len(many)
+
+            await engine.until(all_fired)
 
     # 6. A task runs at least once; its result is recorded once.
 
