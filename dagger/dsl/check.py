@@ -5,12 +5,15 @@ from __future__ import annotations
 import typing
 from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from dagger import codecs
 from dagger.dsl.functions import MISSING, Fn, members_of
 from dagger.dsl.nodes import (
+    AllOf,
+    AnyOf,
     Apply,
+    AtLeast,
     Await,
     Bounded,
     Chain,
@@ -19,6 +22,7 @@ from dagger.dsl.nodes import (
     Listen,
     Node,
     Process,
+    Recovered,
     Retried,
     Sleep,
     Switch,
@@ -74,14 +78,18 @@ def input_type(node: Node) -> Any:
             return node.fold.takes() if node.fold else MISSING
         case Task() | Apply():
             return node.fn.takes()
-        case Switch() if node.fn.takes() is not MISSING:
-            return node.fn.takes()
+        case Switch():
+            return _first(iter([node.fn.takes(), *map(input_type, node.children)]))
         case Until():
             return node.at.takes()
         case ForEach():
             return node.items.takes()
-        case _:
+        case Sleep():
+            return MISSING
+        case Process() | AllOf() | AnyOf() | AtLeast() | Retried() | Bounded() | Recovered() | Workflow():
             return _first(input_type(child) for child in node.children)
+        case _:
+            assert_never(node)
 
 
 def stored_type(fn: Fn, path: str) -> Any:
@@ -134,13 +142,22 @@ def _up_to_first_result(steps: tuple[Node, ...]) -> Iterator[Node]:
 
 
 def _passes(node: Node) -> bool:
-    if isinstance(node, Command | Sleep | Until):
-        return True
-    if isinstance(node, Chain):
-        return all(_passes(step) for step in node.steps)
-    if isinstance(node, Process | Bounded):
-        return node.otherwise is None and _passes(node.body)
-    return isinstance(node, Retried) and _passes(node.body)
+    """Whether a construct hands on the value that it takes."""
+    match node:
+        case Command() | Sleep() | Until():
+            return True
+        case Chain():
+            return all(_passes(step) for step in node.steps)
+        case Process() | Bounded():
+            return node.otherwise is None and _passes(node.body)
+        case Retried():
+            return _passes(node.body)
+        case Listen() | Await() | Task() | Apply() | Workflow():
+            return False
+        case AllOf() | AnyOf() | AtLeast() | Switch() | ForEach() | Recovered():
+            return False
+        case _:
+            assert_never(node)
 
 
 def _first(types: Iterator[Any]) -> Any:
@@ -196,13 +213,18 @@ def _check_types(node: Node, path: str) -> None:
     match node:
         case Task():
             _check_codec(stored_type(node.fn, path), f"{path}: the result of '{node.fn.name}'")
-        case Listen() | Await() if node.fold is not None:
-            _check_codec(stored_type(node.fold, path), f"{path}: the result of '{node.fold.name}'")
-            _check_again(node.fold, path)
+        case Listen() | Await():
+            if node.fold is not None:
+                _check_codec(stored_type(node.fold, path), f"{path}: the result of '{node.fold.name}'")
+                _check_again(node.fold, path)
         case ForEach():
             _check_items(node, path)
-        case _:
+        case Command() | Sleep() | Until() | Apply() | Switch() | Workflow():
             pass
+        case Chain() | Process() | AllOf() | AnyOf() | AtLeast() | Retried() | Bounded() | Recovered():
+            pass
+        case _:
+            assert_never(node)
 
 
 def _check_again(fold: Fn, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Generic, Never, Protocol, TypeAlias, overload
+from typing import Any, Generic, Never, Protocol, TypeAlias, cast, overload
 
 from typing_extensions import TypeVar
 
@@ -47,7 +47,7 @@ class CommandOn(Step[M, M]):
     def __call__(self, build: Callable[[A], Built[M]], /) -> Step[A, A]: ...
     def __call__(self, build: Any, /) -> Any:
         """Publish what `build` makes of the input: a message, a `Message` with its envelope, or a list."""
-        return step_of(replace(self.node, build=fn_of(build, "command")))  # type: ignore[call-arg]  # the node is a Command
+        return step_of(replace(cast("Command", self.node), build=fn_of(build, "command")))
 
 
 class ListenerOn(Step[object, M]):

@@ -1,8 +1,8 @@
 """The workflow as an immutable tree: what the typed `Step` wraps and what every interpreter walks.
 
-One frozen class a construct; no behaviour but its name. Trees are compared and hashed by structure, functions
-by identity. A chain is flat, so a template of 10,000 steps is walked without recursion; nesting is bounded
-(`DEPTH_MAX`), so recursion over nesting is safe.
+One frozen class a construct; no behaviour but its name. `Node` is the closed union of them. Trees are compared and
+hashed by structure, functions by identity. A chain is flat, so a template of 10,000 steps is walked without recursion;
+nesting is bounded (`DEPTH_MAX`), so recursion over nesting is safe.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ DEPTH_MAX: Final = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
-    """The root of all constructs. `name` is what `.named` gave, else None."""
+class Construct:
+    """What all constructs have. `name` is what `.named` gave, else None."""
 
     name: str | None = None
 
@@ -46,7 +46,7 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chain(Node):
+class Chain(Construct):
     """One after the other; flat."""
 
     steps: tuple[Node, ...]
@@ -58,7 +58,7 @@ class Chain(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command(Node):
+class Command(Construct):
     """Publish what `build` makes of the input (or the input itself), and pass the input on."""
 
     topic: Topic[Any]
@@ -71,7 +71,7 @@ class Command(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listen(Node):
+class Listen(Construct):
     """Wait for a message of a topic whose key matches, and fold it in."""
 
     topic: Topic[Any]
@@ -86,7 +86,7 @@ class Listen(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Await(Node):
+class Await(Construct):
     """Wait for a signal sent to this instance, and fold its value in."""
 
     signal: str
@@ -100,7 +100,7 @@ class Await(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(Node):
+class Task(Construct):
     """Run a function that may do anything."""
 
     fn: Fn
@@ -114,7 +114,7 @@ class Task(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sleep(Node):
+class Sleep(Construct):
     """Go on after a while."""
 
     pause: timedelta
@@ -126,7 +126,7 @@ class Sleep(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Until(Node):
+class Until(Construct):
     """Go on at the time that the function computes."""
 
     at: Fn
@@ -138,7 +138,7 @@ class Until(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Apply(Node):
+class Apply(Construct):
     """Apply a pure function to the value on its way; applied again whenever the value is loaded."""
 
     fn: Fn
@@ -150,7 +150,7 @@ class Apply(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Process(Node):
+class Process(Construct):
     """A named scope, which may have a longest duration and an answer for what exceeds it."""
 
     body: Node
@@ -164,7 +164,7 @@ class Process(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group(Node):
+class Group(Construct):
     """Branches side by side, of which `needed` must succeed."""
 
     branches: tuple[Node, ...]
@@ -193,7 +193,7 @@ class AtLeast(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switch(Node):
+class Switch(Construct):
     """One of several branches, chosen by a pure function of the input."""
 
     fn: Fn
@@ -213,7 +213,7 @@ class Switch(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ForEach(Node):
+class ForEach(Construct):
     """One parallel body for each item that the data names; the results as a list."""
 
     items: Fn
@@ -232,7 +232,7 @@ class ForEach(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retried(Node):
+class Retried(Construct):
     """A step tried again when it fails."""
 
     body: Node
@@ -245,7 +245,7 @@ class Retried(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounded(Node):
+class Bounded(Construct):
     """A step with a longest duration."""
 
     body: Node
@@ -259,7 +259,7 @@ class Bounded(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recovered(Node):
+class Recovered(Construct):
     """A step whose failure is answered by another."""
 
     body: Node
@@ -272,7 +272,7 @@ class Recovered(Node):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workflow(Node):
+class Workflow(Construct):
     """A template: a body with a name, a business key and a version."""
 
     body: Node
@@ -285,6 +285,12 @@ class Workflow(Node):
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
 
+
+Leaf: TypeAlias = Command | Listen | Await | Task | Sleep | Until | Apply | Workflow
+"""The constructs that are one step, or hold an instance of its own."""
+
+Node: TypeAlias = Leaf | Chain | Process | AllOf | AnyOf | AtLeast | Switch | ForEach | Retried | Bounded | Recovered
+"""Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""
 
 Wrapper: TypeAlias = Retried | Bounded | Recovered
 """Bounds on a step: they take the name of the step that they bind."""

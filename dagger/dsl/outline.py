@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never
 
 from dagger import codecs
 from dagger.dsl.functions import MISSING, Fn, members_of
 from dagger.dsl.nodes import (
+    AllOf,
+    AnyOf,
     Apply,
     AtLeast,
     Await,
+    Bounded,
+    Chain,
     Command,
+    ForEach,
     Listen,
     Node,
+    Process,
+    Recovered,
+    Retried,
+    Sleep,
     Switch,
     Task,
+    Until,
     Workflow,
     case_label,
 )
@@ -47,8 +57,21 @@ def _details(node: Node) -> Iterator[str]:
             yield f"k={node.k}"
         case Switch():
             yield "cases=" + ",".join(case_label(value) for value, _ in node.cases)
-        case _:
+        case (
+            Chain()
+            | Sleep()
+            | Until()
+            | Process()
+            | AllOf()
+            | AnyOf()
+            | ForEach()
+            | Retried()
+            | Bounded()
+            | Recovered()
+        ):
             pass
+        case _:
+            assert_never(node)
 
 
 def _topic(node: Command | Listen) -> str:

@@ -12,14 +12,14 @@ from typing_extensions import TypeVar, override
 
 from dagger.dsl.build import checked_name, node_of
 from dagger.dsl.check import check_workflow, input_type
-from dagger.dsl.dot import dot
+from dagger.dsl.drawing.dot import dot
+from dagger.dsl.drawing.mermaid import mermaid
+from dagger.dsl.drawing.svg import svg
+from dagger.dsl.drawing.tree import tree
 from dagger.dsl.functions import MISSING, Fn, fn_of
-from dagger.dsl.mermaid import mermaid
 from dagger.dsl.nodes import Node, Workflow
 from dagger.dsl.outline import outline
 from dagger.dsl.step import Pass, Runs, Step
-from dagger.dsl.svg import svg
-from dagger.dsl.tree import tree
 from dagger.errors import TemplateError
 
 A = TypeVar("A")

@@ -267,7 +267,7 @@ def _recovered(c: _Compiler, node: nodes.Recovered, prefix: str, shape: Shape) -
     return _alternative(c, opener, result, node.handler, prefix, Failed(shape))
 
 
-def _group(c: _Compiler, node: nodes.Group, prefix: str, shape: Shape) -> Shape:
+def _group(c: _Compiler, node: nodes.AllOf | nodes.AnyOf | nodes.AtLeast, prefix: str, shape: Shape) -> Shape:
     kind, needed = _group_kind(node)
     path = place_of(node, prefix)
     slot = c.slot(path, kind) if node.name else -1
@@ -291,7 +291,7 @@ def _branch(c: _Compiler, fork: ops.Fork, number: int, node: nodes.Node, prefix:
     return result
 
 
-def _group_kind(node: nodes.Group) -> tuple[str, int]:
+def _group_kind(node: nodes.AllOf | nodes.AnyOf | nodes.AtLeast) -> tuple[str, int]:
     if isinstance(node, nodes.AtLeast):
         return "at_least", node.k
     return ("all", len(node.branches)) if isinstance(node, nodes.AllOf) else ("any", 1)
@@ -343,7 +343,7 @@ def _child(c: _Compiler, node: nodes.Workflow, prefix: str, shape: Shape) -> Sha
     )
 
 
-_LAY: dict[type[nodes.Node], Callable[..., Shape]] = {
+_LAY: dict[type[nodes.Construct], Callable[..., Shape]] = {
     nodes.Command: _publish,
     nodes.Listen: _listen,
     nodes.Await: _await,

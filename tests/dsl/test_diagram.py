@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from dagger import Template, process
-from dagger.dsl.diagram import Cluster, Diagram, Edge, Vertex, clusters, diagram_of, vertices
-from dagger.dsl.mermaid import ids
+from dagger.dsl.drawing.diagram import Cluster, Diagram, Edge, Vertex, clusters, diagram_of, vertices
+from dagger.dsl.drawing.mermaid import ids
 from dagger.dsl.paths import walk
 from tests.dsl import drawn
 from tests.dsl.drawn import Order

@@ -8,12 +8,12 @@ from enum import StrEnum
 import pytest
 
 from dagger import Template
-from dagger.dsl.blocks import Block, Card, Diamond, Panel
-from dagger.dsl.figure import figure_of
-from dagger.dsl.layout import layout
+from dagger.dsl.drawing.figure import figure_of
+from dagger.dsl.drawing.geometry import Block, Card, Diamond, Panel
+from dagger.dsl.drawing.layout import layout
+from dagger.dsl.drawing.textwidth import fitted, width_of
+from dagger.dsl.drawing.theme import STATUSES
 from dagger.dsl.paths import walk
-from dagger.dsl.textwidth import fitted, width_of
-from dagger.dsl.theme import STATUSES
 from dagger.errors import DaggerError
 from tests.dsl import drawn
 from tests.dsl.drawn import Order

@@ -1,12 +1,8 @@
 """`str(template)`: whole texts, so that every change of a drawing is seen."""
 
-from dataclasses import dataclass
-
 import pytest
-from typing_extensions import override
 
-from dagger import Step, Template
-from dagger.dsl.nodes import Node
+from dagger import Template
 from tests.dsl import drawn
 from tests.dsl.drawn import Order
 
@@ -198,26 +194,6 @@ def test_names_stay_on_their_line() -> None:
     assert lines[0] == 'T "x" <y> #1, version 1, from Order'
     assert lines[1 : len(drawn.NASTY) + 1] == [f"├─ task {name}" for name in drawn.NASTY]
     assert lines[-1] == '└─ command T"<&>; → T"<&>;'
-
-
-@dataclass(frozen=True, kw_only=True)
-class Novel(Node):
-    """A construct that no drawing knows yet."""
-
-    inside: tuple[Node, ...] = ()
-
-    @property
-    @override
-    def children(self) -> tuple[Node, ...]:
-        return self.inside
-
-
-def test_a_construct_without_a_drawing_of_its_own_is_drawn_plainly() -> None:
-    novel = Novel(name="odd", inside=(drawn.step("a").node, Novel(name="bare")))
-    template = drawn.named("Novelties", Step[Order, Order](novel))
-    assert str(template).splitlines()[1:] == ["└─ novel odd", "   ├─ task a", "   └─ novel bare"]
-    assert 'data-path="bare"' in template.to_svg()
-    assert 'subgraph s_odd["novel odd"]' in template.to_mermaid()
 
 
 def test_equal_templates_have_equal_texts() -> None:

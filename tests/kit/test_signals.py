@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dagger import Again, RequestError, Status, WrongInput, all_of, signal, sleep, template
+from dagger.dsl.nodes import Await
 from dagger.testing import TestEngine
 
 
@@ -164,7 +165,10 @@ async def test_what_is_no_signal_is_refused(dagger_engine: TestEngine) -> None:
 
 
 def test_a_signal_is_a_frozen_value() -> None:
-    assert decided == signal("decide", Decision)(decided.node.fold.call)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # the node of a signal
+    node = decided.node
+    assert isinstance(node, Await)
+    assert node.fold is not None
+    assert decided == signal("decide", Decision)(node.fold.call)
     assert decided != signal("decide", Decision)
     assert len({decided, decided.named("x").named("decided")}) == 2
     with pytest.raises(AttributeError, match="is a value and cannot be changed"):

@@ -595,7 +595,7 @@ class EachPiece(Piece):
             self.begin_next()
 
 
-PIECES: dict[type[nodes.Node], type[Piece]] = {
+PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.Chain: ChainPiece,
     nodes.Command: CommandPiece,
     nodes.Listen: WaitPiece,

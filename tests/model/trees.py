@@ -55,7 +55,7 @@ def portrait(value: Any) -> Any:
 def rebuilt(value: Any) -> Any:
     """The same tree again, of other objects."""
     match value:
-        case nodes.Node():
+        case nodes.Construct():
             parts = {field.name: rebuilt(getattr(value, field.name)) for field in fields(value)}
             return type(value)(**parts)
         case Fn():
@@ -90,7 +90,7 @@ def everywhere(node: Any, change: Change) -> Iterator[tuple[str, Any]]:
 
 
 def inside(part: Any, change: Change) -> Iterator[tuple[str, Any]]:
-    if isinstance(part, nodes.Node):
+    if isinstance(part, nodes.Construct):
         yield from everywhere(part, change)
     elif isinstance(part, tuple):
         for at, one in enumerate(part):

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from dagger.dsl.figure import figure_of
+from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Sided, Way, words
+from dagger.dsl.drawing.figure import figure_of
 from dagger.dsl.nodes import Workflow
-from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Run, Shape, Sided, Way, words
 
-Entry: TypeAlias = Shape | Way
+Entry: TypeAlias = Element | Way
 """What has a line of its own."""
 
 
@@ -60,6 +60,6 @@ def _inside(entry: Entry) -> tuple[Entry, ...]:
             return (*_inside(main), side)
 
 
-def _branch(run: Run) -> Entry:
+def _branch(run: Elements) -> Entry:
     """A branch: its one step, or its steps below a line that holds them together."""
     return run[0] if len(run) == 1 else Frame("steps", "", None, run)

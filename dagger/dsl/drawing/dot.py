@@ -6,10 +6,11 @@ makes of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from dagger.dsl.diagram import Diagram, Edge, Member, Vertex, diagram_of
+from dagger.dsl.drawing.diagram import Diagram, Edge, Member, Vertex, diagram_of
+from dagger.dsl.drawing.kinds import KINDS
 from dagger.dsl.nodes import Workflow
 
 _HEAD: Final = (
@@ -22,22 +23,6 @@ _HEAD: Final = (
 )
 
 _CLUSTER: Final = 'style="rounded"; color="#94a3b8"'
-
-_LOOKS: Final[Mapping[str, str]] = {
-    "start": 'shape=box, style="rounded,filled"',
-    "end": 'shape=box, style="rounded,filled"',
-    "command": 'shape=box, fillcolor="#e0e7ff", color="#4f46e5"',
-    "listener": 'shape=box, fillcolor="#ccfbf1", color="#0d9488"',
-    "signal": 'shape=note, style=filled, fillcolor="#fef3c7", color="#d97706"',
-    "task": 'shape=box, fillcolor="#dbeafe", color="#2563eb"',
-    "sleep": 'shape=ellipse, style=filled, fillcolor="#ede9fe", color="#7c3aed"',
-    "wait until": 'shape=ellipse, style=filled, fillcolor="#ede9fe", color="#7c3aed"',
-    "then": "shape=plaintext, style=solid",
-    "workflow": 'shape=box3d, style=filled, fillcolor="#fce7f3", color="#db2777"',
-    "switch": 'shape=diamond, style=filled, fillcolor="#ffedd5", color="#ea580c"',
-    "fork": "shape=box, style=filled, height=0.1",
-    "join": "shape=box, style=filled, height=0.1",
-}
 
 
 def dot(node: Workflow) -> str:
@@ -67,8 +52,13 @@ def _members(members: tuple[Member, ...], indent: str) -> Iterator[str]:
 
 def _vertex(vertex: Vertex) -> str:
     label = _text(*vertex.lines)
-    look = _LOOKS.get(vertex.kind, "")
-    return f"{_quoted(vertex.id)} [id={_text(vertex.id)}, label={label}" + (f", {look}]" if look else "]")
+    return f"{_quoted(vertex.id)} [id={_text(vertex.id)}, label={label}, {_look(vertex.kind)}]"
+
+
+def _look(kind: str) -> str:
+    found = KINDS[kind]
+    colours = f', fillcolor="{found.hue.fill}", color="{found.hue.stroke}"' if found.hue else ""
+    return found.dot + colours
 
 
 def _edge(edge: Edge) -> str:

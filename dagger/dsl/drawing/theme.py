@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from dagger.dsl.drawing.kinds import HUES, KINDS
+
 STATUSES: Final = (
     "NOT_STARTED",
     "SUBMITTED",
@@ -19,20 +21,11 @@ STATUSES: Final = (
 )
 """What a step may be coloured by."""
 
-ICONS: Final[Mapping[str, str]] = {
-    "command": "M14.2 1.8 1.8 6.6l5.2 2.4 2.4 5.2zM14.2 1.8 7 9",
-    "listener": "M8 1.5v7.2M4.9 5.8 8 8.9l3.1-3.1M1.8 9.5v4.7h12.4V9.5",
-    "signal": "M8 8h.01M5.6 10.4a3.4 3.4 0 0 1 0-4.8M10.4 5.6a3.4 3.4 0 0 1 0 4.8"
-    "M3.2 12.8a6.8 6.8 0 0 1 0-9.6M12.8 3.2a6.8 6.8 0 0 1 0 9.6",
-    "task": "M4.8 4.2 1.2 8l3.6 3.8M11.2 4.2 14.8 8l-3.6 3.8M9.4 2.6 6.6 13.4",
-    "sleep": "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M8 4.2V8l2.6 1.6",
-    "wait until": "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M8 4.2V8l2.6 1.6",
-    "then": "M11.8 2.6c-2.2-.9-3.2.2-3.6 2.2L6.7 11.6c-.4 1.8-1.4 2.6-3 1.9M4.6 6.8h6",
-    "workflow": "M1.8 1.8h8.4v8.4H1.8zM13 5.8h1.2v8.4H5.8V13",
+NOTE_ICONS: Final[Mapping[str, str]] = {
     "timeout": "M8 3a5.5 5.5 0 1 0 0 11A5.5 5.5 0 0 0 8 3M8 5.6v3l1.9 1.1M6.2.9h3.6",
     "retry": "M13.4 8.6A5.5 5.5 0 1 1 11.6 4M11.9 1.2V4.3H8.8",
 }
-"""What is stroked, on a square of 16."""
+"""What is stroked beside a bound, on a square of 16."""
 
 BADGES: Final[Mapping[str, str]] = {
     "SUBMITTED": "M4.6 8h.01M8 8h.01M11.4 8h.01",
@@ -52,13 +45,6 @@ _LIGHT: Final = {
     "wire": "#94a3b8",
     "ink": "#0f172a",
     "soft": "#64748b",
-    "command": "#4f46e5",
-    "listener": "#0d9488",
-    "signal": "#b45309",
-    "task": "#2563eb",
-    "timer": "#7c3aed",
-    "switch": "#c2410c",
-    "workflow": "#be185d",
     "completed": "#15803d",
     "executing": "#1d4ed8",
     "failure": "#dc2626",
@@ -75,13 +61,6 @@ _DARK: Final = {
     "wire": "#64748b",
     "ink": "#e2e8f0",
     "soft": "#94a3b8",
-    "command": "#a5b4fc",
-    "listener": "#5eead4",
-    "signal": "#fcd34d",
-    "task": "#93c5fd",
-    "timer": "#c4b5fd",
-    "switch": "#fdba74",
-    "workflow": "#f9a8d4",
     "completed": "#4ade80",
     "executing": "#60a5fa",
     "failure": "#f87171",
@@ -115,13 +94,6 @@ _RULES: Final = """\
 .dagger .wire { fill: none; stroke: var(--dagger-wire); stroke-width: 1.5 }
 .dagger .dashed { stroke-dasharray: 5 4 }
 .dagger .tip { fill: var(--dagger-wire) }
-.dagger .command { --hue: var(--dagger-command) }
-.dagger .listener { --hue: var(--dagger-listener) }
-.dagger .signal { --hue: var(--dagger-signal) }
-.dagger .task { --hue: var(--dagger-task) }
-.dagger .sleep, .dagger .wait-until { --hue: var(--dagger-timer) }
-.dagger .switch { --hue: var(--dagger-switch) }
-.dagger .workflow { --hue: var(--dagger-workflow) }
 .dagger .COMPLETED { --state: var(--dagger-completed) }
 .dagger .EXECUTING { --state: var(--dagger-executing) }
 .dagger .FAILURE { --state: var(--dagger-failure) }
@@ -143,7 +115,11 @@ _RULES: Final = """\
 
 def css() -> str:
     """The style sheet; each rule is bound to the class of the drawing, for a page may hold other things."""
-    return "\n".join([*_colours(_LIGHT, ""), _RULES, "@media (prefers-color-scheme: dark) {", *_colours(_DARK, "}")])
+    light = {**_LIGHT, **{hue.name: hue.light for hue in HUES}}
+    dark = {**_DARK, **{hue.name: hue.dark for hue in HUES}}
+    hues = [f".dagger .{name} {{ --hue: var(--dagger-{kind.hue.name}) }}" for name, kind in KINDS.items() if kind.hue]
+    night = ["@media (prefers-color-scheme: dark) {", *_colours(dark, "}")]
+    return "\n".join([*_colours(light, ""), *hues, _RULES, *night])
 
 
 def _colours(colours: Mapping[str, str], end: str) -> Iterator[str]:

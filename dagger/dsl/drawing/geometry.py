@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import ceil, sqrt
 from typing import Final, TypeAlias
 
-from dagger.dsl.shapes import Box, Choice, Frame
+from dagger.dsl.drawing.elements import Box, Choice, Frame
 
 GAP: Final = 30
 """Between a step and the next."""

@@ -1,7 +1,7 @@
-"""What there is to draw of a template: a few shapes with their texts and paths.
+"""What there is to draw of a template: a few elements with their texts and paths.
 
 The drawings (text, graph, SVG) interpret this value and know no construct, so a construct is drawn everywhere
-by one case of `shape_of`. Two rules keep a drawing exact and short:
+by one case of `element_of`. Two rules keep a drawing exact and short:
 
 * A bound (retry, timeout) is written on its step. Where the step has a side branch already, or is a chain or
   a group, it is written on a frame around it: `a.recover(h).retry(r)` differs from `a.retry(r).recover(h)`.
@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from typing import assert_never
 
 from dagger import codecs
+from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Note, Sided, Way, printable
 from dagger.dsl.functions import Fn
 from dagger.dsl.nodes import (
     AllOf,
@@ -26,7 +28,7 @@ from dagger.dsl.nodes import (
     Chain,
     Command,
     ForEach,
-    Group,
+    Leaf,
     Listen,
     Node,
     Process,
@@ -40,8 +42,7 @@ from dagger.dsl.nodes import (
     case_label,
     short,
 )
-from dagger.dsl.paths import branches_of_switch, inside, joined, parts
-from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Note, Run, Shape, Sided, Way, printable
+from dagger.dsl.paths import branches_of_switch, inside, joined
 from dagger.dsl.values import Retry
 
 
@@ -51,20 +52,20 @@ def figure_of(node: Workflow) -> Figure:
     return Figure(printable(node.name or ""), node.version, printable(codecs.type_name(node.takes)), body)
 
 
-def run_of(node: Node, prefix: str) -> Run:
-    """The shapes of a construct, one after the other; `prefix` is the path that it stands in."""
-    return tuple([shape_of(step, prefix) for step in (node.steps if isinstance(node, Chain) else (node,))])
+def run_of(node: Node, prefix: str) -> Elements:
+    """The elements of a construct, one after the other; `prefix` is the path that it stands in."""
+    return tuple([element_of(step, prefix) for step in (node.steps if isinstance(node, Chain) else (node,))])
 
 
-def shape_of(node: Node, prefix: str) -> Shape:
-    """The shape of one construct."""
+def element_of(node: Node, prefix: str) -> Element:
+    """The element of one construct."""
     match node:
         case Process(body=body, timeout=timeout, otherwise=otherwise):
             scope = Frame("process", *_named(node, prefix), run_of(body, inside(node, prefix)), _limits(timeout))
             return _answered(scope, "otherwise", otherwise, inside(node, prefix))
         case ForEach(body=body, limit=limit):
             notes = (Note("limit", str(limit)),) if limit else ()
-            return Frame("for each", *_named(node, prefix), run_of(body, inside(node, prefix)), notes)
+            return Frame("for_each", *_named(node, prefix), run_of(body, inside(node, prefix)), notes)
         case Retried(body=body, policy=policy):
             return _noted(run_of(body, prefix), _retry(policy))
         case Bounded(body=body, after=after, otherwise=otherwise):
@@ -74,14 +75,16 @@ def shape_of(node: Node, prefix: str) -> Shape:
             return _answered(_held(run_of(body, prefix)), "on failure", handler, prefix)
         case Switch():
             return Choice(*_named(node, prefix), _ways(node, prefix))
-        case Group(branches=branches):
-            runs = [run_of(branch, inside(node, prefix)) for branch in branches]
+        case AllOf() | AnyOf() | AtLeast():
+            runs = [run_of(branch, inside(node, prefix)) for branch in node.branches]
             return Fork(_rule(node), *_named(node, prefix), tuple(runs))
+        case Chain():
+            return _held(run_of(node, prefix))
         case _:
             return _leaf(node, prefix)
 
 
-def _leaf(node: Node, prefix: str) -> Shape:
+def _leaf(node: Leaf, prefix: str) -> Element:
     name, path = _named(node, prefix)
     match node:
         case Command(topic=topic):
@@ -95,21 +98,13 @@ def _leaf(node: Node, prefix: str) -> Shape:
         case Sleep(pause=pause):
             return Box("sleep", name, path, short(pause))
         case Until():
-            return Box("wait until", name, path)
+            return Box("wait_until", name, path)
         case Apply(fn=fn):
             return Box("then", printable(fn.name), None)
         case Workflow(version=version):
             return Box("workflow", name, path, str(version))
         case _:
-            return _unknown(node, prefix)
-
-
-def _unknown(node: Node, prefix: str) -> Shape:
-    """A construct without a drawing of its own: a box, or a frame around what is in it."""
-    name, path = _named(node, prefix)
-    kind = type(node).__name__.lower()
-    body = [shape for within, child in parts(node, prefix) for shape in run_of(child, within)]
-    return Frame(kind, name, path, tuple(body)) if body else Box(kind, name, path)
+            assert_never(node)
 
 
 def _named(node: Node, prefix: str) -> tuple[str, str | None]:
@@ -118,17 +113,17 @@ def _named(node: Node, prefix: str) -> tuple[str, str | None]:
     return label, printable(joined(prefix, label)) if label else None
 
 
-def _held(run: Run) -> Box | Frame:
-    """A run as one shape that can carry a note or a side branch."""
+def _held(run: Elements) -> Box | Frame:
+    """A run as one element that can carry a note or a side branch."""
     return run[0] if len(run) == 1 and isinstance(run[0], Box | Frame) else Frame("steps", "", None, run)
 
 
-def _noted(run: Run, *notes: Note) -> Box | Frame:
+def _noted(run: Elements, *notes: Note) -> Box | Frame:
     held = _held(run)
     return replace(held, notes=(*held.notes, *notes))
 
 
-def _answered(main: Box | Frame, kind: str, answer: Node | None, prefix: str) -> Shape:
+def _answered(main: Box | Frame, kind: str, answer: Node | None, prefix: str) -> Element:
     return main if answer is None else Sided(main, Way(kind, "", run_of(answer, prefix)))
 
 
@@ -139,7 +134,7 @@ def _ways(node: Switch, prefix: str) -> tuple[Way, ...]:
     return tuple([Way(*head, body) for head, body in zip(heads, branches, strict=True)])
 
 
-def _rule(node: Group) -> str:
+def _rule(node: AllOf | AnyOf | AtLeast) -> str:
     match node:
         case AllOf():
             return "all"
@@ -147,8 +142,6 @@ def _rule(node: Group) -> str:
             return "any"
         case AtLeast(k=k):
             return f"at least {k}"
-        case _:
-            return type(node).__name__.lower()
 
 
 def _limits(timeout: timedelta | None) -> tuple[Note, ...]:

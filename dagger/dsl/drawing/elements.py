@@ -1,6 +1,7 @@
-"""What drawings are made of: a few shapes with their texts and paths, and their words.
+"""What drawings are made of: a few elements with their texts and paths, and their words.
 
-`figure.py` makes them of a template; the text tree, the graph and the SVG are interpreters of them.
+`figure.py` makes them of a template; the text tree, the graph and the SVG are interpreters of them. The `kind` of an
+element is a name of `kinds.KINDS`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ import re
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+from dagger.dsl.drawing.kinds import KINDS
 
-_LINKS: Final = {"command": "→", "listener": "←", "signal": "←", "sleep": "for", "workflow": "version"}
-"""The word between the name of a step and its topic, signal, pause or version."""
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Frame:
     kind: str
     name: str
     path: str | None
-    body: Run
+    body: Elements
     notes: tuple[Note, ...] = ()
 
 
@@ -53,7 +53,7 @@ class Fork:
     rule: str
     name: str
     path: str | None
-    branches: tuple[Run, ...]
+    branches: tuple[Elements, ...]
 
     @property
     def label(self) -> str:
@@ -67,7 +67,7 @@ class Way:
 
     kind: str
     value: str
-    body: Run
+    body: Elements
 
     @property
     def label(self) -> str:
@@ -92,8 +92,8 @@ class Sided:
     side: Way
 
 
-Shape: TypeAlias = Box | Frame | Fork | Choice | Sided
-Run: TypeAlias = tuple[Shape, ...]
+Element: TypeAlias = Box | Frame | Fork | Choice | Sided
+Elements: TypeAlias = tuple[Element, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Figure:
     name: str
     version: int
     takes: str
-    body: Run
+    body: Elements
 
     @property
     def title(self) -> str:
@@ -125,16 +125,18 @@ def noted(notes: tuple[Note, ...], *, brief: bool = False) -> str:
 
 def linked(box: Box) -> str:
     """The topic, signal, pause or version of a step, with the word before it; empty where there is none."""
-    return f"{_LINKS.get(box.kind, '')} {box.detail}".strip()
+    return f"{KINDS[box.kind].link} {box.detail}".strip()
 
 
-def words(shape: Box | Frame | Fork | Choice) -> str:
-    """A shape as one line: `command charge → PAYMENT_COMMAND`."""
-    match shape:
+def words(element: Box | Frame | Fork | Choice) -> str:
+    """A element as one line: `command charge → PAYMENT_COMMAND`."""
+    match element:
         case Box(kind=kind, name=name, notes=notes):
-            return ", ".join(filter(None, [" ".join(filter(None, [kind, name, linked(shape)])), noted(notes)]))
+            return ", ".join(
+                filter(None, [" ".join(filter(None, [KINDS[kind].title, name, linked(element)])), noted(notes)])
+            )
         case Frame(kind=kind, name=name, notes=notes):
-            return ", ".join(filter(None, [f"{kind} {name}".strip(), noted(notes)]))
+            return ", ".join(filter(None, [f"{KINDS[kind].title} {name}".strip(), noted(notes)]))
         case Fork(rule=rule, name=name):
             return f"{rule} of {name}".strip()
         case Choice(name=name):

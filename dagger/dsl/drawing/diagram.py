@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dagger.dsl.figure import figure_of
+from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Sided, Way, linked, noted
+from dagger.dsl.drawing.figure import figure_of
+from dagger.dsl.drawing.kinds import KINDS
 from dagger.dsl.nodes import Workflow
-from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Run, Shape, Sided, Way, linked, noted
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def vertices(members: tuple[Member, ...]) -> Iterator[Vertex]:
 
 
 class _Pen:
-    """Draws shapes: takes the tails that lead to one, and gives its members and the tails that leave it."""
+    """Draws elements: takes the tails that lead to one, and gives its members and the tails that leave it."""
 
     def __init__(self) -> None:
         self._edges = list[Edge]()
@@ -118,35 +119,37 @@ class _Pen:
         self._join(tails, end.id)
         return Diagram(figure.title, (start, *members, end), tuple(self._edges))
 
-    def _run(self, run: Run, tails: _Tails) -> _Drawn:
+    def _run(self, run: Elements, tails: _Tails) -> _Drawn:
         members = list[Member]()
-        for shape in run:
-            drawn, tails = self._shape(shape, tails)
+        for element in run:
+            drawn, tails = self._shape(element, tails)
             members += drawn
         return members, tails
 
-    def _shape(self, shape: Shape, tails: _Tails) -> _Drawn:
-        match shape:
+    def _shape(self, element: Element, tails: _Tails) -> _Drawn:
+        match element:
             case Box():
-                return self._box(shape, tails)
+                return self._box(element, tails)
             case Frame():
-                return self._frame(shape, tails)
+                return self._frame(element, tails)
             case Fork():
-                return self._fork(shape, tails)
+                return self._fork(element, tails)
             case Choice():
-                return self._choice(shape, tails)
+                return self._choice(element, tails)
             case Sided():
-                return self._sided(shape, tails)
+                return self._sided(element, tails)
 
     def _box(self, box: Box, tails: _Tails) -> _Drawn:
-        detail = f"{box.kind} {linked(box)}".strip()
+        detail = f"{KINDS[box.kind].title} {linked(box)}".strip()
         notes = noted(box.notes, brief=True)
         return self._vertex(Vertex(self._id(box.path), box.kind, box.name, detail, notes, box.path), tails)
 
     def _frame(self, frame: Frame, tails: _Tails) -> _Drawn:
         own = self._id(frame.path)
         members, tails = self._run(frame.body, tails)
-        title = ", ".join(filter(None, [f"{frame.kind} {frame.name}".strip(), noted(frame.notes, brief=True)]))
+        title = ", ".join(
+            filter(None, [f"{KINDS[frame.kind].title} {frame.name}".strip(), noted(frame.notes, brief=True)])
+        )
         return [Cluster(own, frame.kind, title, tuple(members), frame.path)], tails
 
     def _fork(self, fork: Fork, tails: _Tails) -> _Drawn:

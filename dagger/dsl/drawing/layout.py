@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dagger.dsl.blocks import (
+from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Note, Sided, linked
+from dagger.dsl.drawing.geometry import (
     GAP,
     LANE,
     Bar,
@@ -27,8 +28,9 @@ from dagger.dsl.blocks import (
     single,
     stacked,
 )
-from dagger.dsl.shapes import Box, Choice, Figure, Fork, Frame, Note, Run, Shape, Sided, linked
-from dagger.dsl.textwidth import width_of
+from dagger.dsl.drawing.kinds import KINDS
+from dagger.dsl.drawing.textwidth import width_of
+from dagger.dsl.drawing.theme import NOTE_ICONS
 
 NAME_SIZE: Final = 13
 DETAIL_SIZE: Final = 11
@@ -53,17 +55,17 @@ def layout(figure: Figure) -> Block:
 
 def detail_of(box: Box) -> str:
     """The second line of a step: its topic, signal or pause, else what it is."""
-    return linked(box) or {"then": "pure function"}.get(box.kind, box.kind)
+    return linked(box) or KINDS[box.kind].about or KINDS[box.kind].title
 
 
 def note_text(note: Note) -> str:
     """A note beside its icon; one that has no icon says what it is."""
-    return note.text if note.kind in ("timeout", "retry") else f"{note.kind} {note.text}"
+    return note.text if note.kind in NOTE_ICONS else f"{note.kind} {note.text}"
 
 
 def note_width(note: Note) -> float:
     """How wide a note is, with its icon."""
-    icon = NOTE_ICON if note.kind in ("timeout", "retry") else 0
+    icon = NOTE_ICON if note.kind in NOTE_ICONS else 0
     return min(width_of(note_text(note), DETAIL_SIZE), TEXT_MAX) + icon
 
 
@@ -75,14 +77,14 @@ def tag_width(text: str) -> float:
 def title_width(frame: Frame) -> float:
     """How wide the name of a frame and its kind are; its notes follow."""
     name = min(width_of(frame.name, NAME_SIZE, bold=True), TEXT_MAX)
-    return name + (10 if name else 0) + width_of(frame.kind, DETAIL_SIZE)
+    return name + (10 if name else 0) + width_of(KINDS[frame.kind].title, DETAIL_SIZE)
 
 
-def _run(run: Run) -> Block:
+def _run(run: Elements) -> Block:
     return flowing([_shape(shape) for shape in run])
 
 
-def _shape(shape: Shape) -> Block:
+def _shape(shape: Element) -> Block:
     match shape:
         case Box():
             return _box(shape)
@@ -120,7 +122,7 @@ def _frame(frame: Frame) -> Block:
     return Block(width, height, axis, axis, height, (Panel(width, height, frame), *out), (inner,))
 
 
-def _merges(shape: Shape) -> bool:
+def _merges(shape: Element) -> bool:
     return isinstance(shape, Choice | Sided)
 
 

@@ -1,6 +1,6 @@
 """A template as a drawing that stands alone: `template.to_svg()`.
 
-Blocks are walked, and each mark is written where it stands (`ink.py`).
+Blocks are walked, and each mark is written where it stands (`svg_marks.py`).
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 from xml.sax.saxutils import escape
 
-from dagger.dsl import ink
-from dagger.dsl.blocks import Block
-from dagger.dsl.figure import figure_of
-from dagger.dsl.layout import DETAIL_SIZE, TEXT_MAX, layout
+from dagger.dsl.drawing import svg_marks
+from dagger.dsl.drawing.figure import figure_of
+from dagger.dsl.drawing.geometry import Block
+from dagger.dsl.drawing.layout import DETAIL_SIZE, TEXT_MAX, layout
+from dagger.dsl.drawing.textwidth import fitted, width_of
+from dagger.dsl.drawing.theme import STATUSES, css
 from dagger.dsl.nodes import Workflow
-from dagger.dsl.textwidth import fitted, width_of
-from dagger.dsl.theme import STATUSES, css
 from dagger.errors import WrongInput
 
 _MARGIN: Final = 28
@@ -35,8 +35,8 @@ def svg(node: Workflow, status: Mapping[str, str] | None = None) -> str:
         f"<title>{escape(figure.title)}</title>",
         f"<style>\n{css()}\n</style>",
         '<rect class="page" width="100%" height="100%" rx="12"/>',
-        ink.text("head", _MARGIN, 34, name),
-        ink.text("soft", _MARGIN, 51, about),
+        svg_marks.text("head", _MARGIN, 34, name),
+        svg_marks.text("soft", _MARGIN, 51, about),
         *_block(block, _MARGIN, _HEAD, _checked(status or {})),
         "</svg>\n",
     ]
@@ -44,7 +44,7 @@ def svg(node: Workflow, status: Mapping[str, str] | None = None) -> str:
 
 
 def _opening(width: float, height: float) -> str:
-    wide, high = ink.number(width), ink.number(height)
+    wide, high = svg_marks.number(width), svg_marks.number(height)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="dagger" role="graphics-document" '
         f'width="{wide}" height="{high}" viewBox="0 0 {wide} {high}">'
@@ -53,7 +53,7 @@ def _opening(width: float, height: float) -> str:
 
 def _block(block: Block, x: float, y: float, status: Mapping[str, str]) -> Iterator[str]:
     for mark in block.marks:
-        yield ink.drawn(mark, x, y, status)
+        yield svg_marks.drawn(mark, x, y, status)
     for inner in block.inner:
         yield from _block(inner.block, x + inner.x, y + inner.y, status)
 

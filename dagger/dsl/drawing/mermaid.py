@@ -11,34 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dagger.dsl.diagram import Cluster, Diagram, Edge, Member, Vertex, clusters, diagram_of, vertices
+from dagger.dsl.drawing.diagram import Cluster, Diagram, Edge, Member, Vertex, clusters, diagram_of, vertices
+from dagger.dsl.drawing.kinds import KINDS
 from dagger.dsl.nodes import Workflow
-
-_SHAPES: Final = {
-    "start": ("([", "])"),
-    "end": ("((", "))"),
-    "command": ("[/", "/]"),
-    "listener": ("[\\", "\\]"),
-    "signal": (">", "]"),
-    "sleep": ("([", "])"),
-    "wait until": ("([", "])"),
-    "then": ("(", ")"),
-    "workflow": ("[[", "]]"),
-    "switch": ("{", "}"),
-    "fork": ("{{", "}}"),
-    "join": ("{{", "}}"),
-}
-
-_COLOURS: Final = {
-    "command": "fill:#e0e7ff,stroke:#4f46e5,color:#1e1b4b",
-    "listener": "fill:#ccfbf1,stroke:#0d9488,color:#042f2e",
-    "signal": "fill:#fef3c7,stroke:#d97706,color:#451a03",
-    "task": "fill:#dbeafe,stroke:#2563eb,color:#172554",
-    "sleep": "fill:#ede9fe,stroke:#7c3aed,color:#2e1065",
-    "wait_until": "fill:#ede9fe,stroke:#7c3aed,color:#2e1065",
-    "workflow": "fill:#fce7f3,stroke:#db2777,color:#500724",
-    "switch": "fill:#ffedd5,stroke:#ea580c,color:#431407",
-}
 
 _SIGN: Final = re.compile(r"[!-+/:-@\[-^`{-~]")
 
@@ -86,8 +61,10 @@ def _lines(diagram: Diagram) -> Iterator[str]:
 
 def _classes(diagram: Diagram, names: Mapping[str, str]) -> Iterator[str]:
     """The colours of the kinds in use; a frame has no fill, so that it suits a light and a dark page."""
-    used = {vertex.kind.replace(" ", "_") for vertex in vertices(diagram.members)}
-    yield from (f"    classDef {kind} {style}" for kind, style in _COLOURS.items() if kind in used)
+    used = {vertex.kind for vertex in vertices(diagram.members)}
+    for name, kind in KINDS.items():
+        if kind.hue is not None and name in used:
+            yield f"    classDef {name} fill:{kind.hue.fill},stroke:{kind.hue.stroke},color:{kind.hue.ink}"
     frames = ",".join(names[cluster.id] for cluster in clusters(diagram.members))
     if frames:
         yield from ("    classDef frame fill:none,stroke:#94a3b8", f"    class {frames} frame")
@@ -104,10 +81,10 @@ def _members(members: tuple[Member, ...], names: Mapping[str, str], indent: str)
 
 
 def _vertex(vertex: Vertex, name: str) -> str:
-    opens, closes = _SHAPES.get(vertex.kind, ("[", "]"))
+    kind = KINDS[vertex.kind]
+    opens, closes = kind.mermaid
     lines = "<br/>".join(_text(line) for line in vertex.lines)
-    style = vertex.kind.replace(" ", "_")
-    return f'{name}{opens}"{lines}"{closes}' + (f":::{style}" if style in _COLOURS else "")
+    return f'{name}{opens}"{lines}"{closes}' + (f":::{vertex.kind}" if kind.hue else "")
 
 
 def _edge(edge: Edge, names: Mapping[str, str]) -> str:

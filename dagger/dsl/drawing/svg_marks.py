@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from dagger.dsl.blocks import Bar, Card, Diamond, Mark, Panel, Pill, Point, Tag, Wire
-from dagger.dsl.layout import (
+from dagger.dsl.drawing.elements import Box, Choice, Frame, Note, words
+from dagger.dsl.drawing.geometry import Bar, Card, Diamond, Mark, Panel, Pill, Point, Tag, Wire
+from dagger.dsl.drawing.kinds import KINDS
+from dagger.dsl.drawing.layout import (
     BAR,
     BAR_THICK,
     DETAIL_SIZE,
@@ -26,9 +28,8 @@ from dagger.dsl.layout import (
     tag_width,
     title_width,
 )
-from dagger.dsl.shapes import Box, Choice, Frame, Note, words
-from dagger.dsl.textwidth import fitted
-from dagger.dsl.theme import BADGES, ICONS
+from dagger.dsl.drawing.textwidth import fitted
+from dagger.dsl.drawing.theme import BADGES, NOTE_ICONS
 
 _CORNER: Final = 8
 
@@ -72,13 +73,13 @@ def _card(card: Card, x: float, y: float, status: Status) -> str:
     parts = [
         *_ground(x, y, card.width, card.height, _state(box.path, status)),
         f'<rect class="tile" x="{number(x + 8)}" y="{number(y + 9)}" width="30" height="30" rx="7"/>',
-        _icon(box.kind, x + 15, y + 16),
+        _icon(KINDS[box.kind].icon, x + 15, y + 16),
         text("name", x + ICON_ROOM, y + 21, name),
         text("detail", x + ICON_ROOM, y + 37, detail),
         *_notes(box.notes, x + ICON_ROOM, y + 55),
         *_badge(x + card.width - 20, y + 4, _state(box.path, status)),
     ]
-    return _group(f"card {_class(box.kind)}", box, status, parts)
+    return _group(f"card {box.kind}", box, status, parts)
 
 
 def _panel(panel: Panel, x: float, y: float, status: Status) -> str:
@@ -90,7 +91,7 @@ def _panel(panel: Panel, x: float, y: float, status: Status) -> str:
         *_notes(frame.notes, x + 16 + title_width(frame) + NOTE_GAP, y + 23),
         *_badge(x + panel.width - 20, y + 6, state),
     ]
-    return _group(f"panel {_class(frame.kind)}", frame, status, parts)
+    return _group(f"panel {frame.kind}", frame, status, parts)
 
 
 def _title(frame: Frame, x: float, y: float) -> Iterator[str]:
@@ -100,7 +101,7 @@ def _title(frame: Frame, x: float, y: float) -> Iterator[str]:
     name = fitted(frame.name, TEXT_MAX, NAME_SIZE, bold=True)
     shown = f'<tspan class="name">{escape(name)}</tspan>' if name else ""
     aside = ' dx="8"' if name else ""
-    kind = f'<tspan class="soft"{aside}>{escape(frame.kind)}</tspan>'
+    kind = f'<tspan class="soft"{aside}>{escape(KINDS[frame.kind].title)}</tspan>'
     yield f'<text x="{number(x)}" y="{number(y)}">{shown}{kind}</text>'
 
 
@@ -188,10 +189,6 @@ def _state(path: str | None, status: Status) -> str:
     return status.get(path, "") if path else ""
 
 
-def _class(kind: str) -> str:
-    return kind.replace(" ", "-")
-
-
 def _ground(x: float, y: float, width: float, height: float, state: str) -> Iterator[str]:
     place = f'x="{number(x)}" y="{number(y)}" width="{number(width)}" height="{number(height)}"'
     yield f'<rect class="shape" {place} rx="{_CORNER + 2}"/>'
@@ -201,15 +198,15 @@ def _ground(x: float, y: float, width: float, height: float, state: str) -> Iter
 
 def _sheet(panel: Panel, x: float, y: float) -> Iterator[str]:
     """Behind a parallel body, the next one."""
-    if panel.frame.kind == "for each":
+    if panel.frame.kind == "for_each":
         yield from _ground(x + 5, y + 5, panel.width, panel.height, "")
 
 
-def _icon(kind: str, x: float, y: float, size: float = 16) -> str:
+def _icon(strokes: str, x: float, y: float, size: float = 16) -> str:
     scale = "" if size == 16 else f" scale({size / 16:g})"
     style = "icon" if size == 16 else "icon small"
     place = f"translate({number(x)} {number(y)}){scale}"
-    return f'<path class="{style}" transform="{place}" d="{ICONS.get(kind, ICONS["task"])}"/>'
+    return f'<path class="{style}" transform="{place}" d="{strokes}"/>'
 
 
 def _badge(x: float, y: float, state: str) -> Iterator[str]:
@@ -220,9 +217,9 @@ def _badge(x: float, y: float, state: str) -> Iterator[str]:
 
 def _notes(notes: Sequence[Note], x: float, y: float) -> Iterator[str]:
     for note in notes:
-        icon = note.kind in ICONS
+        icon = NOTE_ICONS.get(note.kind)
         if icon:
-            yield _icon(note.kind, x, y - 10, 12)
+            yield _icon(icon, x, y - 10, 12)
         shown = fitted(note_text(note), TEXT_MAX, DETAIL_SIZE)
         yield text("soft", x + (NOTE_ICON if icon else 0), y, shown)
         x += note_width(note) + NOTE_GAP
