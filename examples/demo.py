@@ -223,15 +223,15 @@ async def _audit(url: str, report: Report) -> None:
         for topic in TOPICS:
             found, ids = report.orders.setdefault(topic.name, set()), Counter[str]()
             report.messages[topic.name] = ids
-            reader = backend.log.reader(topic.name, "audit")
             more = True
-            while more:
-                more = False
-                with anyio.move_on_after(QUIET_S):
-                    for message in await reader.read(1_000):
-                        found.add(text_of(message.key or b""))
-                        ids[header_text(message.headers, ID) or ""] += 1
-                    more = True
+            async with backend.log.reader(topic.name, "audit") as reader:
+                while more:
+                    more = False
+                    with anyio.move_on_after(QUIET_S):
+                        for message in await reader.read(1_000):
+                            found.add(text_of(message.key or b""))
+                            ids[header_text(message.headers, ID) or ""] += 1
+                        more = True
 
 
 # What the person sees.

@@ -5,14 +5,17 @@ It keeps to the same contract as the durable backends, and stores the same bytes
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from zlib import crc32
 
 import anyio
 import anyio.lowlevel
 
 from dagger.backends.bell import Bell
+from dagger.backends.memory_readers import PARTITIONS as PARTITIONS
+from dagger.backends.memory_readers import MemoryGroup as MemoryGroup
+from dagger.backends.memory_readers import MemoryReader as MemoryReader
 from dagger.backends.memory_store import MemoryStore as MemoryStore
 from dagger.backends.settings import settings_of
 from dagger.engine.headers import check_names
@@ -30,9 +33,6 @@ from dagger.engine.ports import (
 )
 from dagger.errors import BackendError
 
-PARTITIONS = 4
-"""Partitions of the internal log and of each topic."""
-
 
 def connect(broker: str, store: str | None) -> MemoryBackend:
     """The backend for `memory://`, which has no options."""
@@ -40,27 +40,6 @@ def connect(broker: str, store: str | None) -> MemoryBackend:
     if store is not None:
         raise BackendError("memory:// keeps its records itself; leave store= out")
     return MemoryBackend()
-
-
-class MemoryReader:
-    """A consumer of one topic; `committed` is where its group goes on."""
-
-    def __init__(self, log: MemoryLog, topic: str, committed: list[int]) -> None:
-        self._log = log
-        self._topic = topic
-        self._committed = committed
-        self._next = list(committed)
-
-    async def read(self, limit: int) -> Sequence[TopicRecord]:
-        self._committed[:] = self._next
-        while True:
-            found = self._log.after(self._topic, self._next, limit)
-            if found:
-                return found
-            await self._log.published()
-
-    def rewind(self) -> None:
-        self._next = list(self._committed)
 
 
 class MemoryLog:
@@ -82,8 +61,7 @@ class MemoryLog:
         self._first = 0
         """Whose turn it is to be polled first."""
         self.committed: dict[Position, int] = {}
-        self._groups: dict[tuple[str, str], list[int]] = {}
-        self._readers: dict[tuple[str, str], MemoryReader] = {}
+        self._groups: dict[tuple[str, str], MemoryGroup] = {}
         self._turns = 0
         self._told = False
         self._news = Bell()
@@ -193,12 +171,41 @@ class MemoryLog:
         self._begin()
         yield
 
-    def reader(self, topic: str, group: str) -> MemoryReader:
-        found = self._readers.get(at := (topic, group))
-        if found is None:
-            committed = self._groups.setdefault(at, [0] * PARTITIONS)
-            found = self._readers[at] = MemoryReader(self, topic, committed)
-        return found
+    @asynccontextmanager
+    async def reader(self, topic: str, group: str) -> AsyncGenerator[MemoryReader]:
+        crew = self._groups.get(at := (topic, group))
+        if crew is None:
+            crew = self._groups[at] = MemoryGroup(topic)
+        reader = self._reader_of(crew)
+        crew.readers.append(reader)
+        self._share(crew)
+        try:
+            yield reader
+        finally:
+            if reader in crew.readers:
+                crew.readers.remove(reader)
+                self._share(crew)
+
+    def _reader_of(self, group: MemoryGroup) -> MemoryReader:
+        return MemoryReader(self, group)
+
+    def _share(self, group: MemoryGroup) -> None:
+        group.share()
+        self._published.ring()
+
+    @contextmanager
+    def opened(self) -> Generator[None]:
+        """In use while the context is open."""
+        self.open_anew()
+        try:
+            yield
+        finally:
+            self._close_readers()
+
+    def _close_readers(self) -> None:
+        for group in self._groups.values():
+            group.readers.clear()
+        self._published.ring()
 
     def open_anew(self) -> None:
         """Another begins to use it, maybe in another event loop.
@@ -206,18 +213,22 @@ class MemoryLog:
         It is told what it owns, and reads on from what its groups have committed.
         """
         self._told = False
-        self._readers.clear()
+        self._close_readers()
         self._news, self._published = Bell(), Bell()
 
     def after(self, topic: str, positions: list[int], limit: int) -> list[TopicRecord]:
         """The messages behind the positions, which are moved on."""
         found = list[TopicRecord]()
-        for partition, log in enumerate(self.topics.get(topic, ())):
-            start = positions[partition]
-            part = log[start : start + limit - len(found)]
+        for partition, start in enumerate(positions):
+            part = self.part(topic, partition, start, limit - len(found))
             positions[partition] += len(part)
             found += part
         return found
+
+    def part(self, topic: str, partition: int, start: int, limit: int) -> list[TopicRecord]:
+        """The messages of one partition from a position on."""
+        logs = self.topics.get(topic)
+        return [] if logs is None else logs[partition][start : start + limit]
 
     def _put(self, entries: Sequence[Entry]) -> None:
         if not entries:
@@ -268,5 +279,5 @@ class MemoryBackend:
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        self.log.open_anew()
-        yield
+        with self.log.opened():
+            yield

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
@@ -54,31 +55,32 @@ class Messenger:
         await self._open()
         await self._backend.log.append(entries)
 
-    async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncIterator[M]:
+    async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncGenerator[M]:
         """The messages of a topic, for code outside any workflow; each at least once for a group.
 
         One that cannot be decoded goes to the topic's dead letters, with the reason. While the backend is not
-        available, it is tried again.
+        available, it is tried again. All subscriptions of a group share the messages. One that is left, by `break`,
+        `aclose()` or the end of its task, passes its share on; the batch that it was in is read again.
         """
-        async for messages in self.subscribe_batches(topic, group=group):
-            for message in messages:
-                yield message
+        async with aclosing(self.subscribe_batches(topic, group=group)) as batches:
+            async for messages in batches:
+                for message in messages:
+                    yield message
 
-    async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncIterator[list[M]]:
+    async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncGenerator[list[M]]:
         """The same, as lists of at most `limit` messages: those that are there by now."""
         checked_topic(topic, "subscribe")
         name = checked_group(group)
         await self._open()
-        reader = self._backend.log.reader(topic.name, name)
-        reader.rewind()  # a subscription before this one may have been left amid a batch
-        while True:
-            found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
-            messages, others = decoded(topic, found)
-            if others:
-                letters = partial(self._backend.log.append, others)
-                await insist(f"dead letters of '{topic.name}' are kept", letters)
-            if messages:
-                yield messages
+        async with self._backend.log.reader(topic.name, name) as reader:
+            while True:
+                found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
+                messages, others = decoded(topic, found)
+                if others:
+                    letters = partial(self._backend.log.append, others)
+                    await insist(f"dead letters of '{topic.name}' are kept", letters)
+                if messages:
+                    yield messages
 
     def _fits(self, what: str, name: str, data: bytes) -> None:
         if len(data) > self._backend.size_max:

@@ -172,17 +172,18 @@ class Query(msgspec.Struct, frozen=True, gc=False):
 
 
 class Reader(Protocol):
-    """A consumer of one external topic, outside any workflow."""
+    """A member of a group that reads one external topic, outside any workflow.
+
+    All readers of a group share the partitions, wherever they are: in one process, or in several. Each message comes to
+    at least one of them; to another once more where a partition passes on before what was read of it is committed.
+    """
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         """The next messages, from the first on that is kept; waits until there is one.
 
-        What was read before is committed: after a restart the group goes on behind it, with what was read last.
+        What was read before is committed: whoever owns the partition next goes on behind it, with what was read last. A
+        call that is cancelled has read nothing. Raises BackendError once the backend is closed.
         """
-        ...
-
-    def rewind(self) -> None:
-        """Read again what was read last, which is not committed."""
         ...
 
 
@@ -241,8 +242,11 @@ class Log(Protocol):
         must wait."""
         ...
 
-    def reader(self, topic: str, group: str) -> Reader:
-        """A consumer of an external topic for a group of its own."""
+    def reader(self, topic: str, group: str) -> AbstractAsyncContextManager[Reader]:
+        """Another member of a group that reads an external topic, while the context is open.
+
+        At its end, what it owns passes to the other members at once.
+        """
         ...
 
 

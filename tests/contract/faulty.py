@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from typing_extensions import override
 
-from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryReader, MemoryStore
+from dagger.backends.memory import MemoryBackend, MemoryGroup, MemoryLog, MemoryReader, MemoryStore
 from dagger.engine.ports import (
     Append,
     Backlog,
@@ -113,12 +113,12 @@ class Headless(MemoryLog):
 
 
 class Astray(MemoryReader):
-    """A reader that begins anew each time it is asked for."""
+    """A reader that commits nothing, and begins anew."""
 
     @override
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         found = await super().read(limit)
-        self._committed[:] = [0] * len(self._committed)
+        self._group.committed[:] = [0] * len(self._group.committed)
         return found
 
 
@@ -126,18 +126,37 @@ class Rereading(MemoryLog):
     """Gives readers that lose their position."""
 
     @override
-    def reader(self, topic: str, group: str) -> MemoryReader:
-        return self._readers.setdefault(
-            (topic, group), Astray(self, topic, self._groups.setdefault((topic, group), [0] * self.partitions))
-        )
+    def _reader_of(self, group: MemoryGroup) -> MemoryReader:
+        return Astray(self, group)
+
+
+class Alone(MemoryLog):
+    """Lets readers of a group share nothing: each has everything, and commits what others have read."""
+
+    @override
+    def _share(self, group: MemoryGroup) -> None:
+        for reader in group.readers:
+            for partition in range(self.partitions):
+                if partition not in reader.owned:
+                    reader.take(partition)
+        self._published.ring()
+
+
+class Keeping(MemoryLog):
+    """Never gives the share of a reader that has left to the others."""
+
+    @override
+    def _share(self, group: MemoryGroup) -> None:
+        if not any(reader.owned for reader in group.readers):
+            super()._share(group)
 
 
 class Careless(MemoryLog):
     """Gives readers that take for committed what they have read."""
 
     @override
-    def reader(self, topic: str, group: str) -> MemoryReader:
-        return Hasty(self, topic, self._groups.setdefault((topic, group), [0] * self.partitions))
+    def _reader_of(self, group: MemoryGroup) -> MemoryReader:
+        return Hasty(self, group)
 
 
 class Hasty(MemoryReader):
@@ -146,7 +165,8 @@ class Hasty(MemoryReader):
     @override
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         found = await super().read(limit)
-        self._committed[:] = self._next
+        for partition, position in self._given.items():
+            self._group.committed[partition] = position
         return found
 
 

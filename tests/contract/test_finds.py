@@ -28,6 +28,8 @@ FAULTS: dict[type[object], str] = {
     faulty.Headless: "test_a_message_is_polled_as_it_was_published",
     faulty.Rereading: "test_what_was_read_is_committed_by_the_next_read",
     faulty.Careless: "test_what_was_read_is_committed_by_the_next_read",
+    faulty.Alone: "test_two_of_a_group_share_what_is_published",
+    faulty.Keeping: "test_what_a_reader_has_left_comes_to_the_other",
     faulty.Silent: "test_what_is_owned_is_told_once_and_anew_after_a_rewind",
     faulty.Losing: "test_nobody_needs_to_work_for_records_to_be_accepted",
     faulty.Secretive: "test_the_backlog_is_what_is_accepted_and_not_committed",

@@ -58,7 +58,8 @@ async def found(engine: Dagger, storage: OnKafka) -> None:
         with program("worker", storage) as process:
             while process.exit is None and "hangs" not in process.log.read_text():
                 if await engine.count(status=Status.COMPLETED) == len(ORDERS) - 1 and deaths > PATIENCE:
-                    (letter,) = await engine.backend.log.reader(DEAD_LETTERS, "test").read(10)
+                    async with engine.backend.log.reader(DEAD_LETTERS, "test") as reader:
+                        (letter,) = await reader.read(10)
                     assert texts_of(letter.headers)["dagger-reason"] == DEADLY
                     assert b"deadly" in (letter.payload or b"")
                     assert (await engine.get_instance(DEADLY_ONE)).status is Status.EXECUTING

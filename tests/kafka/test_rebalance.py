@@ -111,8 +111,8 @@ async def dropped_at_once(storage: OnKafka) -> None:
 async def reading(storage: OnKafka) -> AsyncGenerator[tuple[Hands, KafkaReader]]:
     """Somebody who reads the topic, for a group of its own."""
     backend = storage.backend()
-    async with backend.open():
-        yield Hands(backend), backend.log.reader(OUT, f"{storage.prefix}readers")
+    async with backend.open(), backend.log.reader(OUT, f"{storage.prefix}readers") as reader:
+        yield Hands(backend), reader
 
 
 async def read_by_two(storage: OnKafka) -> None:
@@ -240,7 +240,6 @@ class TestReaders:
             if self._read:
                 await consumer.commit(self._read)
             self._read.clear()
-            self._again.clear()
 
         monkeypatch.setattr(KafkaReader, "_commit", commit)
         nothing_forgotten(monkeypatch)

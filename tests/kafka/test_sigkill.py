@@ -59,10 +59,10 @@ async def killed_amid_a_transaction(kafka: KafkaCluster, storage: OnKafka) -> No
             everything, committed = await readable(kafka, topic)
             assert everything == committed, "readers go on"
             await hands.commit(records, [note(OPEN, "k", b"once")])
-            reader = backend.log.reader(OPEN, "somebody")
             found = list[bytes | None]()
-            while len(found) < 2:
-                found += [message.payload for message in await reader.read(10)]
+            async with backend.log.reader(OPEN, "somebody") as reader:
+                while len(found) < 2:
+                    found += [message.payload for message in await reader.read(10)]
             assert found == [b"behind it", b"once"]
 
 

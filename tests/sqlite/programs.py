@@ -1,4 +1,4 @@
-"""The processes of the tests: `python -m tests.sqlite.programs worker URL`, `slow URL` and `idle URL`."""
+"""The processes of the tests: `python -m tests.sqlite.programs worker URL`; or `slow`, `idle`, `reader`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from dagger import Dagger
-from tests.sqlite.shop import orders
+from tests.sqlite.shop import orders, parcels
 
 ROOT = Path(__file__).resolve().parents[2]
 IDLE_S = 3.0
@@ -54,7 +54,19 @@ def idle(url: str) -> None:
     anyio.run(run)
 
 
-PROGRAMS: dict[str, Callable[[str], None]] = {"worker": worker, "slow": slow, "idle": idle}
+def reader(url: str) -> None:
+    """Reads a message, says so, and never finishes with it."""
+
+    async def run() -> None:
+        async for message in engine_at(url, "reader").subscribe(parcels, group="test"):
+            sys.stdout.write(f"{message.id}\n")
+            sys.stdout.flush()
+            await anyio.sleep_forever()
+
+    anyio.run(run)
+
+
+PROGRAMS: dict[str, Callable[[str], None]] = {"worker": worker, "slow": slow, "idle": idle, "reader": reader}
 
 
 @contextmanager

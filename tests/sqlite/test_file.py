@@ -132,8 +132,7 @@ def test_a_reader_that_gives_up_waiting_misses_nothing(tmp_path: Path, turns: in
     async def run() -> None:
         backend, fault = on_file(tmp_path / "file.db"), Fault("locked before")
         with fault.at_work():
-            async with backend.open():
-                reader = backend.log.reader(TOPIC.name, "group")
+            async with backend.open(), backend.log.reader(TOPIC.name, "group") as reader:
                 assert await read_for(reader, turns=100) == []  # it is a member of its group by now
                 await backend.log.append([Outgoing(TOPIC.name, b"a", b"x")])
                 fault.arm(0)  # so that the question is put again, in a queue

@@ -184,8 +184,8 @@ async def test_messages_of_a_file_of_the_first_version_are_what_they_were(tmp_pa
     connection.execute("INSERT INTO head VALUES ('T', 0, 3)")
     connection.close()
     backend = SqliteBackend(options)
-    async with backend.open():
-        found = await backend.log.reader("T", "group").read(10)
+    async with backend.open(), backend.log.reader("T", "group") as reader:
+        found = await reader.read(10)
     assert [(one.key, one.payload, one.headers) for one in found] == [
         (b"k", b"\xff", (("dagger-id", b"a/1"), ("größe", 'ä"\x01'.encode()), ("empty", b""))),
         (None, b"", ()),

@@ -59,7 +59,7 @@ class KafkaLog:
         self._is_fenced = False
         self._looked = 0.0
         self._incarnation = ""
-        self._readers: dict[tuple[str, str], KafkaReader] = {}
+        self._readers: set[KafkaReader] = set()
         self._tail = Tail(cluster)
 
     @property
@@ -96,7 +96,7 @@ class KafkaLog:
                     yield
                 finally:
                     self._tail.drop()
-                    for reader in self._readers.values():
+                    for reader in list(self._readers):
                         await end(reader.close)
                     self._readers.clear()
                     self._own = None
@@ -269,8 +269,12 @@ class KafkaLog:
                 self._is_fenced = False
                 member.subscribe(member.topics)
 
-    def reader(self, topic: str, group: str) -> KafkaReader:
-        found = self._readers.get((topic, group))
-        if found is None:
-            found = self._readers[topic, group] = KafkaReader(self._cluster, topic, group)
-        return found
+    @asynccontextmanager
+    async def reader(self, topic: str, group: str) -> AsyncGenerator[KafkaReader]:
+        reader = KafkaReader(self._cluster, topic, group)
+        self._readers.add(reader)
+        try:
+            yield reader
+        finally:
+            self._readers.discard(reader)
+            await end(reader.close)

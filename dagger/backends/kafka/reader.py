@@ -14,6 +14,7 @@ from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import TopicRecord
+from dagger.errors import BackendError
 
 
 class _Moves(ConsumerRebalanceListener):
@@ -42,22 +43,33 @@ class KafkaReader:
         self._consumer: AIOKafkaConsumer | None = None
         self._read: dict[TopicPartition, int] = {}
         """By partition, what is to be committed."""
-        self._again: dict[TopicPartition, int] = {}
-        """By partition, where what was read last begins."""
+        self._is_closed = False
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
-        with our_words(self._cluster.options.place):
-            consumer = self._consumer or await self._open()
-            await self._commit(consumer)
-            found: list[ConsumerRecord] = []
-            while not found:
-                several = await consumer.getmany(timeout_ms=SLICE_MS, max_records=limit)
-                found = [record for records in several.values() for record in records]
+        try:
+            self._check()
+            with our_words(self._cluster.options.place):
+                found = await self._next(limit)
+        except BackendError:
+            self._check()  # what a consumer says that was stopped meanwhile is not the reason
+            raise
         for record in found:
-            place = TopicPartition(record.topic, record.partition)
-            self._again.setdefault(place, record.offset)
-            self._read[place] = record.offset + 1
+            self._read[TopicPartition(record.topic, record.partition)] = record.offset + 1
         return [message_of(record, self._prefix) for record in found]
+
+    async def _next(self, limit: int) -> list[ConsumerRecord]:
+        consumer = self._consumer or await self._open()
+        await self._commit(consumer)
+        while True:
+            several = await consumer.getmany(timeout_ms=SLICE_MS, max_records=limit)
+            found = [record for records in several.values() for record in records]
+            if found:
+                return found
+
+    def _check(self) -> None:
+        """Raises BackendError once it is closed."""
+        if self._is_closed:
+            raise BackendError(f"the reader of '{self._topic}' is closed; subscribe again")
 
     async def _open(self) -> AIOKafkaConsumer:
         options = self._cluster.options
@@ -75,6 +87,9 @@ class KafkaReader:
         )
         consumer.subscribe([self._topic], listener=_Moves(self._forget))
         await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
+        if self._is_closed:
+            await end_consumer(consumer)
+            self._check()
         self._consumer = consumer
         return consumer
 
@@ -95,18 +110,10 @@ class KafkaReader:
     def _forget(self) -> None:
         """What was read is committed, or read again: by others, who may get further before it comes back."""
         self._read.clear()
-        self._again.clear()
-
-    def rewind(self) -> None:
-        consumer = self._consumer
-        if consumer is not None:
-            for place, offset in self._again.items():
-                if place in consumer.assignment():
-                    consumer.seek(place, offset)
-        self._forget()
 
     async def close(self) -> None:
         """Leave the group."""
+        self._is_closed = True
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await end_consumer(consumer)

@@ -28,8 +28,14 @@ class Bell:
             self._events[who] = anyio.Event()
             return
         await event.wait()
-        if self._events[who] is event:  # else another who waits by this name was first
+        if self._events.get(who) is event:  # else another who waits by this name was first
             self._events[who] = anyio.Event()
+
+    def forget(self, who: str) -> None:
+        """Wake who waits by this name, for the last time."""
+        event = self._events.pop(who, None)
+        if event is not None:
+            event.set()
 
     def ring(self) -> None:
         """Wake all; in the loop's thread."""

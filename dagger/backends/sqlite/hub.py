@@ -19,7 +19,7 @@ from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.peers import QUIET_S, Peers, forget
 from dagger.backends.sqlite.pulse import Chore, Pulse
 from dagger.backends.sqlite.schema import open_file
-from dagger.backends.sqlite.team import Team
+from dagger.backends.sqlite.team import Team, leave, members_of
 from dagger.errors import BackendError
 
 logger: Final = logging.getLogger("dagger")
@@ -42,6 +42,7 @@ class Hub:
         self.connect: Connect = connect or partial(open_file, options)
         """Tests put one here that fails at a chosen place."""
         self.clerk = Clerk(options, self._connect, lambda: self._anchor.check(), self._changed)
+        self._seats = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -54,6 +55,9 @@ class Hub:
         self.pulse = Pulse(self._connect_in_time)
         self._anchor = Anchor(self.options)
         self.teams: dict[str, Team] = {}
+        """By its seat, each membership of this process; replaced and never changed, since two threads read it."""
+        self._must_leave = False
+        """Whether the file may name this process in a group that it has left."""
         self._seen_version = 0
         self._ticking: Chore | None = None
         self._writing_back: Chore | None = None
@@ -102,6 +106,8 @@ class Hub:
             with anyio.CancelScope(shield=True):
                 await self.clerk.stop()
                 self.peers.close()
+            self.teams = {}
+            self._heard()  # whoever still reads is told that it is closed
 
     @asynccontextmanager
     async def _listening(self) -> AsyncGenerator[None]:
@@ -143,43 +149,63 @@ class Hub:
 
     # Groups.
 
+    def seat(self) -> str:
+        """A new one, for a reader."""
+        self._seats += 1
+        return str(self._seats)
+
     async def enter(self, team: Team) -> None:
         """Be a member of a group, and own a share of it at once."""
-        self.teams = {**self.teams, team.name: team}
+        self.teams = {**self.teams, team.seat: team}
         try:
-            await self.clerk.change(self._share)
+            await self.regain()
         except BaseException:  # refused, or nobody waits any more: the next sign of life leaves
             self._drop(team)
             raise
 
     async def leave(self, team: Team) -> None:
-        """Be no member any more: others take over."""
+        """Be no member any more: others take over at once."""
+        if self.teams.get(team.seat) is not team:  # the file was closed, which has ended all that it was in
+            return
         self._drop(team)
-        await self._say(team.leave)
+        try:
+            await self.regain()
+        except BackendError as error:
+            logger.warning("%s: the partitions of %s pass to others later", error, team.words)
 
     def _drop(self, team: Team) -> None:
-        self.teams = {name: other for name, other in self.teams.items() if other is not team}
+        self.teams = {seat: other for seat, other in self.teams.items() if other is not team}
+        self._must_leave = True
 
     async def regain(self) -> None:
-        """Look at once what is owned."""
-        await self.clerk.change(self._share)
+        """Share at once what is to be shared. It is done even where nobody waits for it any more."""
+        try:
+            await self.clerk.change(self._share)
+        except BaseException:
+            self._must_leave = True
+            raise
 
     def _share(self, connection: sqlite3.Connection) -> None:
         """Give a sign of life, and share what is to be shared; inside a transaction."""
-        self.peers.renew(connection, self.options.lease if self.teams else QUIET_S)
-        self._leave_others(connection)
-        changed = [team.name for team in self.teams.values() if team.share(connection)]
+        teams = self.teams.values()
+        self.peers.renew(connection, self.options.lease if teams else QUIET_S)
+        changed = self._leave_others(connection)
+        # Whoever comes last makes the others of this process give something away, and takes it in a second round.
+        while any(team.share(connection) for team in teams):
+            changed = True
         self.peers.look(connection)
         if changed:
             self.peers.greet()
             self._ring()
 
-    def _leave_others(self, connection: sqlite3.Connection) -> None:
-        """Let go what is owned in groups that were left, where that could not be said then."""
-        rows = connection.execute("SELECT team FROM member WHERE peer = ?", (self.peers.id,)).fetchall()
-        for (name,) in rows:
-            if name not in self.teams:
-                Team(name, self.peers.id, self.partitions).leave(connection)
+    def _leave_others(self, connection: sqlite3.Connection) -> bool:
+        """Let go what is owned in groups that were left; whether there was one."""
+        self._must_leave = False
+        live = {(team.name, team.member) for team in self.teams.values()}
+        left = [one for one in members_of(connection, self.peers.id) if one not in live]
+        for name, member in left:
+            leave(connection, name, member)
+        return bool(left)
 
     def _tick(self, connection: sqlite3.Connection) -> float:
         """A chore: see what others have done, and give a sign of life.
@@ -193,9 +219,13 @@ class Hub:
         if version != self._seen_version:
             self._seen_version = version
             self._ring()
-        if self.teams or self.peers.is_due():
+        if self.teams or self._must_leave or self.peers.is_due():
             connection.execute("PRAGMA synchronous = NORMAL")
-            transact(connection, self._share, self.options.patience)
+            try:
+                transact(connection, self._share, self.options.patience)
+            except BaseException:
+                self._must_leave = True
+                raise
         else:
             self.peers.look(connection)
         return self.options.tick

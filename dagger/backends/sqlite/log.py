@@ -46,7 +46,6 @@ class SqliteLog:
         """What is owned, as the last poll told; None if it is to be told anew."""
         self._polled: dict[Position, int] = {}
         self._rounds = 0
-        self._readers: dict[tuple[str, str], SqliteReader] = {}
 
     @property
     def partitions(self) -> int:
@@ -171,8 +170,10 @@ class SqliteLog:
         if self._team is not None:
             await self._hub.regain()
 
-    def reader(self, topic: str, group: str) -> SqliteReader:
-        found = self._readers.get((topic, group))
-        if found is None:
-            found = self._readers[topic, group] = SqliteReader(self._hub, topic, group)
-        return found
+    @asynccontextmanager
+    async def reader(self, topic: str, group: str) -> AsyncGenerator[SqliteReader]:
+        reader = SqliteReader(self._hub, topic, group)
+        try:
+            yield reader
+        finally:
+            await reader.close()

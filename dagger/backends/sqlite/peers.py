@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from dagger.backends.sqlite.bell import HELLO, WAKE
+from dagger.backends.sqlite.team import leave_all
 
 QUIET_S: Final = 60.0
 """How long an entry of a process that owns nothing is good for, in seconds: it is renewed in a third of it."""
@@ -92,8 +93,7 @@ class Peers:
 
 def forget(connection: sqlite3.Connection, id: str) -> None:
     """Delete the entry of a peer, and let go what it owned."""
-    connection.execute("UPDATE lease SET owner = NULL WHERE owner = ?", (id,))
-    connection.execute("DELETE FROM member WHERE peer = ?", (id,))
+    leave_all(connection, id)
     connection.execute("DELETE FROM peer WHERE id = ?", (id,))
 
 

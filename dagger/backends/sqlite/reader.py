@@ -10,16 +10,19 @@ from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.team import Team
 from dagger.backends.sqlite.topics import heads, messages_after, positions, set_positions
 from dagger.engine.ports import Position, TopicRecord
+from dagger.errors import BackendError
 
 
 class SqliteReader:
-    """Reads on where its group has come to; several processes of a group share the partitions."""
+    """Reads on where its group has come to; the readers of a group share the partitions."""
 
     def __init__(self, hub: Hub, topic: str, group: str) -> None:
         self._hub = hub
         self._topic = topic
         self._group = f"{len(group)}/{group}/{topic}"  # so that no two have one name
+        self._seat = hub.seat()
         self._team: Team | None = None
+        self._is_closed = False
         self._owned: dict[int, int] | None = None
         """What was owned when it was last read; None if it is to begin at what is committed."""
         self._at: dict[Position, int] = {}
@@ -27,31 +30,48 @@ class SqliteReader:
         """What was given out and is not committed."""
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
-        if self._team is None:
-            team = Team(self._group, self._hub.peers.id, self._hub.partitions)
-            await self._hub.enter(team)
-            self._team = team
+        team = await self._joined()
         while True:
             if self._read:
                 # As it is now: where nobody waits any more, this may be done after the next read.
-                await self._hub.clerk.change(partial(self._commit, read=self._read, owned=self._owned or {}))
+                work = partial(self._commit, team=team, read=self._read, owned=self._owned or {})
+                await self._hub.clerk.change(work)
                 self._read = {}
-            owned = self._team.owned
+            self._check()
+            owned = team.owned
             found, at = await self._hub.clerk.ask(partial(self._next, owned=owned, limit=limit))
             # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
             self._at, self._owned = at, owned
             if found:
                 self._read = {(self._topic, record.partition): record.offset for record in found}
                 return found
-            await self._hub.bell.wait(self._group)
+            await self._hub.bell.wait(f"{self._seat} reads")
 
-    def rewind(self) -> None:
-        self._read, self._owned = {}, None
+    async def _joined(self) -> Team:
+        self._check()
+        if self._team is None:
+            team = Team(self._group, self._hub.peers.id, self._hub.partitions, self._seat)
+            await self._hub.enter(team)
+            self._team = team
+        return self._team
 
-    def _commit(self, connection: sqlite3.Connection, read: dict[Position, int], owned: dict[int, int]) -> None:
+    def _check(self) -> None:
+        """Raises BackendError once it is closed."""
+        if self._is_closed or (self._team is not None and self._hub.teams.get(self._seat) is not self._team):
+            raise BackendError(f"the reader of '{self._topic}' is closed; subscribe again")
+
+    async def close(self) -> None:
+        """Let the others of the group read on."""
+        self._is_closed = True
+        self._hub.bell.forget(f"{self._seat} reads")
+        if self._team is not None:
+            await self._hub.leave(self._team)
+
+    def _commit(
+        self, connection: sqlite3.Connection, team: Team, read: dict[Position, int], owned: dict[int, int]
+    ) -> None:
         """What others own by now is theirs to read, again: each message comes at least once."""
-        assert self._team is not None
-        lost = self._team.lost(connection, owned)
+        lost = team.lost(connection, owned)
         kept = {at: offset for at, offset in read.items() if at[1] not in lost}
         set_positions(connection, self._group, kept)
 

@@ -14,11 +14,11 @@ from dagger.testing.contract.finding import ListingContract as ListingContract  
 from dagger.testing.contract.guarantees import GuaranteeContract as GuaranteeContract  # noqa: E402  # as above
 from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402  # as above
 from dagger.testing.contract.owners import OwnerContract as OwnerContract  # noqa: E402  # as above
+from dagger.testing.contract.readers import ReaderContract as ReaderContract  # noqa: E402  # as above
 from dagger.testing.contract.standalone import StandaloneContract as StandaloneContract  # noqa: E402  # as above
 from dagger.testing.contract.storage import Storage as Storage  # noqa: E402  # as above
 from dagger.testing.contract.store import StoreContract as StoreContract  # noqa: E402  # as above
 from dagger.testing.contract.together import TogetherContract as TogetherContract  # noqa: E402  # as above
-from dagger.testing.contract.topics import ReaderContract as ReaderContract  # noqa: E402  # as above
 from dagger.testing.contract.topics import TopicContract as TopicContract  # noqa: E402  # as above
 
 

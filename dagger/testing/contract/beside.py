@@ -39,9 +39,9 @@ class BesideMemoryLog:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """As the port says."""
-        self.log.open_anew()
-        async with self.store.open():
-            yield
+        with self.log.opened():
+            async with self.store.open():
+                yield
 
 
 class StoreStorage(Storage):

@@ -139,12 +139,12 @@ async def messages_of(backend: Backend, topic: str, keys: set[str], group: str =
     await backend.log.append([Outgoing(topic, key.encode(), b"", headers_of({marker: group})) for key in sorted(keys)])
     found = list[TopicRecord]()
     missing = set(keys)
-    reader = backend.log.reader(topic, group)
-    while missing:
-        for record in await reader.read(100):
-            key, end = text_of(record.key or b""), header_text(record.headers, marker)
-            if end == group:
-                missing.discard(key)
-            elif end is None and key in keys:
-                found.append(record)
+    async with backend.log.reader(topic, group) as reader:
+        while missing:
+            for record in await reader.read(100):
+                key, end = text_of(record.key or b""), header_text(record.headers, marker)
+                if end == group:
+                    missing.discard(key)
+                elif end is None and key in keys:
+                    found.append(record)
     return found

@@ -353,9 +353,9 @@ async def hear_all(storage: Storage, mishap: Mishap) -> tuple[str, ...]:
 async def expect_letters(engine: Driver) -> None:
     """What cannot be read is among the dead letters as it came; behind its own headers, why and where it stood."""
     found = list[TopicRecord]()
-    reader = engine.backend.log.reader(dead_letter_topic(shop.NOTES.name), "audit")
-    while len(found) < len(UNREADABLE):
-        found += await reader.read(100)
+    async with engine.backend.log.reader(dead_letter_topic(shop.NOTES.name), "audit") as reader:
+        while len(found) < len(UNREADABLE):
+            found += await reader.read(100)
     added = [name for name, _ in found[0].headers[-4:]]
     assert added == ["dagger-reason", "dagger-topic", "dagger-partition", "dagger-offset"]
     assert as_written([replace(one, headers=one.headers[:-4]) for one in found]) == as_written(UNREADABLE)

@@ -101,10 +101,6 @@ class MishapReader:
         """As the port says."""
         return await self._mishap.call("reader.read", lambda: self._inner.read(limit))
 
-    def rewind(self) -> None:
-        """As the port says."""
-        self._inner.rewind()
-
 
 class MishapLog:
     """A log, some call of which may go wrong."""
@@ -158,9 +154,11 @@ class MishapLog:
             await self._mishap.call("join", _nothing)
             yield
 
-    def reader(self, topic: str, group: str) -> Reader:
+    @asynccontextmanager
+    async def reader(self, topic: str, group: str) -> AsyncGenerator[Reader]:
         """As the port says."""
-        return MishapReader(self._inner.reader(topic, group), self._mishap)
+        async with self._inner.reader(topic, group) as reader:
+            yield MishapReader(reader, self._mishap)
 
 
 class MishapStore:

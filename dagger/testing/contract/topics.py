@@ -1,4 +1,4 @@
-"""External topics: what is published is consumed by workers and by readers, in the order of each key."""
+"""External topics: what is published is consumed by workers, in the order of each key."""
 
 from __future__ import annotations
 
@@ -7,17 +7,11 @@ from collections.abc import Iterable
 import anyio
 import pytest
 
-from dagger.engine.ports import Append, Outgoing, Reader, TopicRecord
+from dagger.engine.ports import Append, Outgoing, TopicRecord
 from dagger.testing.contract.case import Case
-from dagger.testing.contract.hands import (
-    Hands,
-    alone,
-    in_loop,
-    needs_sharing,
-    note,
-    working,
-)
+from dagger.testing.contract.hands import alone, in_loop, note, working
 from dagger.testing.contract.log import IMPOSSIBLE
+from dagger.testing.contract.readers import read
 from dagger.testing.contract.storage import Storage
 
 TOPIC = "CONTRACT"
@@ -60,9 +54,10 @@ class TopicContract(Case):
     async def test_a_message_is_read_as_it_was_published(self, storage: Storage) -> None:
         async with alone(storage) as hands:
             await hands.log.append(AS_OTHERS_WRITE)
-            found, reader = list[TopicRecord](), hands.log.reader(TOPIC, "group")
-            while len(found) < len(AS_OTHERS_WRITE):
-                found += await reader.read(100)
+            found = list[TopicRecord]()
+            async with hands.log.reader(TOPIC, "group") as reader:
+                while len(found) < len(AS_OTHERS_WRITE):
+                    found += await reader.read(100)
         assert as_written(found) == as_written(AS_OTHERS_WRITE)
 
     @in_loop
@@ -123,7 +118,7 @@ class TopicContract(Case):
             await hands.commit(again, [note(OTHER, "k", b"yes")])
             await hands.log.rewind()
             await hands.nothing_is_left()
-            assert await read(hands.log.reader(OTHER, "group"), 1) == [b"yes"]
+            assert await read(hands.log, 1, topic=OTHER) == [b"yes"]
 
     @in_loop
     async def test_wait_returns_when_something_is_published(self, storage: Storage) -> None:
@@ -154,90 +149,6 @@ class TopicContract(Case):
             hands.log.consume([OTHER])
 
 
-class ReaderContract(Case):
-    """The contract of readers: each group has every message at least once."""
-
-    @in_loop
-    async def test_a_group_reads_every_message_in_the_order_of_its_key(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await publish(hands, 6)
-            reader = hands.log.reader(TOPIC, "group")
-            assert await read(reader, 6, limit=4) == [b"0", b"1", b"2", b"3", b"4", b"5"]
-            await publish(hands, 1)
-            assert await read(reader, 1) == [b"0"]
-
-    @in_loop
-    async def test_groups_do_not_disturb_each_other(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await publish(hands, 3)
-            for group in ("one", "two"):
-                assert await read(hands.log.reader(TOPIC, group), 3) == [b"0", b"1", b"2"]
-            assert [one.payload for one in await hands.messages(3)] == [b"0", b"1", b"2"]
-
-    @in_loop
-    async def test_a_group_reads_each_of_its_topics(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await hands.log.append([note(TOPIC, "k", b"one"), note(OTHER, "k", b"two")])
-            assert await read(hands.log.reader(TOPIC, "group"), 1) == [b"one"]
-            assert await read(hands.log.reader(OTHER, "group"), 1) == [b"two"]
-
-    @in_loop
-    async def test_groups_whose_names_look_alike_are_two(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            needs_sharing(hands.backend)
-            await hands.log.append([note("CONTRACT.x", f"k-{n}", b"%d" % n) for n in range(20)])
-            await hands.log.append([note("x", f"k-{n}", b"%d" % n) for n in range(20)])
-            async with working(storage) as others, anyio.create_task_group() as group:
-                group.start_soon(read, hands.log.reader("CONTRACT.x", "a"), 20)
-                await read(others.log.reader("x", "a.CONTRACT"), 20)
-
-    @in_loop
-    async def test_what_was_read_is_committed_by_the_next_read(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await publish(hands, 4)
-            reader = hands.log.reader(TOPIC, "group")
-            assert await read(reader, 2, limit=2) == [b"0", b"1"]
-            assert await read(reader, 1, limit=1) == [b"2"]  # it commits the two, and is not committed
-        async with alone(storage) as hands:
-            assert await read(hands.log.reader(TOPIC, "group"), 2) == [b"2", b"3"]
-        async with alone(storage) as hands:
-            assert await read(hands.log.reader(TOPIC, "group"), 2) == [b"2", b"3"]
-
-    @in_loop
-    async def test_what_was_read_last_is_read_again_after_a_rewind(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await publish(hands, 4)
-            reader = hands.log.reader(TOPIC, "group")
-            assert await read(reader, 1, limit=1) == [b"0"]
-            assert await read(reader, 2, limit=2) == [b"1", b"2"]
-            reader.rewind()
-            assert await read(reader, 3, limit=3) == [b"1", b"2", b"3"]
-
-    @in_loop
-    async def test_a_reader_waits_until_there_is_something(self, storage: Storage) -> None:
-        async with alone(storage) as hands, anyio.create_task_group() as group:
-            found = list[bytes]()
-
-            async def wait() -> None:
-                found.extend(await read(hands.log.reader(TOPIC, "group"), 1))
-
-            group.start_soon(wait)
-            await anyio.wait_all_tasks_blocked()
-            assert found == []
-            await publish(hands, 1)
-
-    @in_loop
-    async def test_a_reader_sees_what_another_process_publishes(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            needs_sharing(hands.backend)
-            other = storage.backend()
-            async with other.open(), anyio.create_task_group() as group:
-                group.start_soon(read, other.log.reader(TOPIC, "group"), 2)
-                await anyio.wait_all_tasks_blocked()
-                await publish(hands, 1)
-                await publish(hands, 1)
-
-
 AS_OTHERS_WRITE = [
     Outgoing(TOPIC, None, b"no key"),
     Outgoing(TOPIC, b"", b"an empty key"),
@@ -253,18 +164,3 @@ AS_OTHERS_WRITE = [
 def as_written(messages: Iterable[TopicRecord | Outgoing]) -> list[str]:
     """Key, value and headers, whatever they are, in an order of their own."""
     return sorted(repr((one.key, one.payload, one.headers)) for one in messages)
-
-
-async def publish(hands: Hands, count: int) -> None:
-    """Messages of one key, numbered."""
-    await hands.log.append([note(TOPIC, "key", b"%d" % number) for number in range(count)])
-
-
-async def read(reader: Reader, count: int, limit: int = 100) -> list[bytes]:
-    """Read until there are so many payloads."""
-    found = list[bytes]()
-    while len(found) < count:
-        batch = await reader.read(limit)
-        assert 0 < len(batch) <= limit
-        found += [message.payload or b"" for message in batch]
-    return found
