@@ -227,7 +227,7 @@ async def test_what_waits_is_logged_once_for_a_batch(
     assert without.counts == {"plan_missing": 100}
 
 
-async def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
+def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
     memory: MemoryBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays due, and would be found first each time."""
@@ -239,7 +239,10 @@ async def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
 
     monkeypatch.setattr("dagger.engine.timers.DUE_MAX", 2)
     monkeypatch.setattr("dagger.engine.worker.receive", receive)
-    engine = TestEngine(backend=memory)
+    asyncio.run(passed_over(TestEngine(backend=memory), monkeypatch))
+
+
+async def passed_over(engine: TestEngine, patched: pytest.MonkeyPatch) -> None:
     nap = template("Nap", sleep(HOUR), key=by_id, takes=Order)
     for id in ("bad-1", "bad-2", "bad-3", "good"):
         await engine.start(nap, Order(id))
@@ -247,6 +250,7 @@ async def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
     await engine.advance(2 * HOUR)
     assert (await engine.get_instance("good")).status is Status.COMPLETED
     assert engine.counts == {"poison": 3}
-    monkeypatch.undo()
+    patched.undo()
     await engine.crash()
     assert await engine.count(status=Status.COMPLETED) == 4
+    await engine.close()
