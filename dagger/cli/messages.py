@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from dagger.cli.targets import UsageError, checked_shared, engine_of, is_url
+from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of, is_url
 from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine import Dagger
 from dagger.engine.connect import connect
@@ -40,6 +40,7 @@ async def publish(arguments: argparse.Namespace) -> int:
         topic = _topic(engine, arguments.topic)
         entries = [_checked(topic, headers, where, data) for where, data in texts]
     checked_shared(backend, arguments.target)
+    checked_there(backend)
     for (where, _), entry in zip(texts, entries, strict=True):
         size = len(entry.payload or b"")
         if size > backend.size_max:

@@ -10,8 +10,9 @@ from typing import Final
 
 import anyio
 
+from dagger.engine.patience import Pauses
 from dagger.engine.ports import Backend
-from dagger.errors import BackendError
+from dagger.errors import BackendUnavailable
 
 logger: Final = logging.getLogger("dagger")
 
@@ -25,6 +26,16 @@ rounds: so about a fifth of a processor goes into looking, however many are wait
 waits for the store."""
 
 
+class Waiter:
+    """Somebody who waits for an event, or for what ends the looking."""
+
+    __slots__ = ("event", "failure")
+
+    def __init__(self, event: anyio.Event) -> None:
+        self.event = event
+        self.failure: Exception | None = None
+
+
 class Follower:
     """Looks while somebody waits, so that everybody here sees what is committed."""
 
@@ -35,22 +46,28 @@ class Follower:
         self._backend = backend
         self._wanted = wanted
         self._look = look
-        self._waiting = 0
+        self._waiting = set[Waiter]()
         self._looking: asyncio.Task[None] | None = None
 
     async def until(self, event: anyio.Event) -> None:
-        """Return when the event is set, by a commit here or by a look at what others have committed."""
+        """Return when the event is set, by a commit here or by a look at what others have committed.
+
+        Raises what ends the looking: BackendError where the backend cannot be looked at any more.
+        """
         if not self._backend.shared:
             await event.wait()
             return
-        self._waiting += 1
+        waiter = Waiter(event)
+        self._waiting.add(waiter)
         if self._looking is None or self._looking.done():
             # A task of nobody's: whoever waits first may be gone first, and the others go on waiting.
             self._looking = asyncio.get_running_loop().create_task(self._look_for_all())
         try:
             await event.wait()
         finally:
-            self._waiting -= 1
+            self._waiting.discard(waiter)
+        if waiter.failure is not None:
+            raise waiter.failure
 
     def stop(self) -> None:
         """Look no more: the backend is closed."""
@@ -60,15 +77,25 @@ class Follower:
 
     async def _look_for_all(self) -> None:
         """Look at everything, and again after each change, until there is one while nobody waits."""
+        pauses = Pauses()
         while self._waiting:
             try:
                 await self._round()
-            except BackendError as error:
-                logger.warning("%s: looking again", error)
-                await asyncio.sleep(LOOK_S_MIN)
-            else:
+                pauses = Pauses()
                 await asyncio.sleep(LOOK_S_MIN)
                 await self._backend.changed()
+            except BackendUnavailable as error:
+                logger.warning("%s: looking again in %g s", error, pauses.next_s)
+                await pauses.rest()
+            except Exception as error:  # whatever it is, whoever waits would wait for ever
+                self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """Nobody who waits now will ever see more."""
+        for waiter in self._waiting:
+            waiter.failure = error
+            waiter.event.set()
+        self._waiting = set[Waiter]()
 
     async def _round(self) -> None:
         """Look at all, a few at a time. Where most of these had ended, others have too, and are waited for."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
+from typing_extensions import override
 
 from dagger.core.state import STATUSES
 from dagger.engine.ports import Backend, Listing, Write
@@ -14,6 +15,8 @@ from dagger.engine.refusals import TooLarge, refusal
 
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
+CACHE_BYTES_MAX: Final = 128 * 1024 * 1024
+"""How large they may be together, in bytes as they are stored; in memory a row takes several times as much."""
 
 
 class Loaded(msgspec.Struct, gc=False, eq=False):
@@ -25,6 +28,8 @@ class Loaded(msgspec.Struct, gc=False, eq=False):
     listing: Listing | None = None
     found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
     """What the stored version is found by, where that is known."""
+    size: int = 0
+    """How large the stored version is, in bytes."""
 
 
 class Rows(dict[str, Loaded]):
@@ -36,6 +41,18 @@ class Rows(dict[str, Loaded]):
         self._backend = backend
         self._store = backend.store
         self._due = due
+        self.size = 0
+        """How large they are together, in bytes as they are stored."""
+
+    @override
+    def __delitem__(self, key: str, /) -> None:
+        self.size -= self[key].size
+        super().__delitem__(key)
+
+    @override
+    def clear(self) -> None:
+        super().clear()
+        self.size = 0
 
     async def load(self, keys: Iterable[str]) -> None:
         """Read the rows that are not in memory."""
@@ -43,7 +60,11 @@ class Rows(dict[str, Loaded]):
         if not missing:
             return
         for key, row in zip(missing, await self._store.read(missing), strict=True):
-            self[key] = Loaded(0, Cell()) if row is None else Loaded(row.version, decode_cell(row.data))
+            if row is None:
+                self[key] = Loaded(0, Cell())
+            else:
+                self[key] = Loaded(row.version, decode_cell(row.data), size=len(row.data))
+                self.size += len(row.data)
 
     async def write(self, dirty: Mapping[str, Loaded], grown: Collection[str]) -> None:
         """Write rows. Raises TooLarge for one that is not among those that have `grown`, and what a refusal means."""
@@ -60,7 +81,11 @@ class Rows(dict[str, Loaded]):
             refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]
             raise await refusal(self._store, refused)
         for write in writes:
-            dirty[write.key].version = 0 if write.data is None else write.next
+            loaded = dirty[write.key]
+            loaded.version = 0 if write.data is None else write.next
+            size = 0 if write.data is None else len(write.data)
+            self.size += size - loaded.size
+            loaded.size = size
 
     def _write(self, key: str, loaded: Loaded) -> Write:
         home = loaded.cell.home
@@ -85,6 +110,6 @@ class Rows(dict[str, Loaded]):
         return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
 
     def trim(self) -> None:
-        """Forget the rows that were loaded first, once there are too many."""
-        while len(self) > CACHE_MAX:
+        """Forget the rows that were loaded first, once there are too many, or they are too large."""
+        while len(self) > CACHE_MAX or self.size > CACHE_BYTES_MAX:
             del self[next(iter(self))]

@@ -162,16 +162,19 @@ class Worker:
         Nothing is done again for templates that were known.
         """
         keys = await self._store.busy(partitions)
-        await self._rows.load(keys)
         found, parked = list[Local](), list[str]()
-        for key in keys:
-            home = self._rows[key].cell.home
-            if home.lacks in self._known:
-                parked.append(key)
-            state = home.state
-            plan = None if state is None else self._registry.plan_of(state)
-            if state is not None and plan is not None and (state.template, state.version) not in known:
-                found.append(Local(key, state, running(plan, state)))
+        for start in range(0, len(keys), BATCH):
+            some = keys[start : start + BATCH]
+            await self._rows.load(some)
+            for key in some:
+                home = self._rows[key].cell.home
+                if home.lacks in self._known:
+                    parked.append(key)
+                state = home.state
+                plan = None if state is None else self._registry.plan_of(state)
+                if state is not None and plan is not None and (state.template, state.version) not in known:
+                    found.append(Local(key, state, running(plan, state)))
+            self._rows.trim()
         if parked:
             await self._order(parked, Resumed())
         return found
@@ -223,7 +226,6 @@ class Worker:
         await self._log.commit(orders, offsets)
         for partition, offset in done.items():
             self._done[partition] = max(offset, self._done.get(partition, -1))
-        self._rows.trim()
         states = list[State]()
         for key, loaded in dirty.items():
             state = loaded.cell.home.state
@@ -231,6 +233,7 @@ class Worker:
                 states.append(state)
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
+        self._rows.trim()
         self._committed(local, states)
         self._tell_parked()
 

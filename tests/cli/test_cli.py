@@ -92,6 +92,7 @@ def test_messages_reach_their_instance_and_a_signal_ends_it(engine: Dagger, caps
 
 
 def test_messages_of_a_url_go_as_they_are(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
+    started(engine)
     given = ["publish", "sqlite:///cli.db", "ANY", "--key", "k", "--header", "a=b=c", "one", "two"]
     assert main(given) == 0
     assert capsys.readouterr().out == "2 messages published on ANY\n"
@@ -107,7 +108,16 @@ def test_messages_of_a_url_go_as_they_are(engine: Dagger, capsys: pytest.Capture
 @pytest.mark.kafka
 def test_messages_of_kafka(kafka: KafkaCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     url, store = f"kafka://{kafka.bootstrap}/cli?prefix={uuid4().hex}.", f"sqlite:///{tmp_path}/records.db"
-    assert main(["publish", url, "--store", store, "ANY", "--key", "k", "one", "two"]) == 0
+    given = ["publish", url, "--store", store, "ANY", "--key", "k", "one", "two"]
+    assert main(given) == 1
+    assert f"there is no file '{tmp_path}/records.db', and none was made" in capsys.readouterr().err
+
+    async def connect() -> None:
+        async with Dagger(url, store).client():
+            pass
+
+    anyio.run(connect)
+    assert main(given) == 0
     assert capsys.readouterr().out == "2 messages published on ANY\n"
 
     async def read() -> list[bytes | None]:
@@ -119,8 +129,9 @@ def test_messages_of_kafka(kafka: KafkaCluster, tmp_path: Path, capsys: pytest.C
 
 
 def test_messages_are_read_from_the_standard_input(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    engine: Dagger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    started(engine)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{PAID}\n\n{PAID}\n".encode())))
     assert main(["publish", ENGINE, "PAYMENTS", "-"]) == 0
     assert capsys.readouterr().out == "2 messages published on PAYMENTS\n"
@@ -258,6 +269,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 def test_what_is_too_large_is_refused(
     engine: Dagger, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    started(engine)
     monkeypatch.setattr(type(engine.backend), "size_max", 60)
     large = f'{{"order_id": "o-1", "receipt": "{"r" * 60}"}}'
     assert main(["publish", ENGINE, "PAYMENTS", PAID, large]) == 1
@@ -266,13 +278,17 @@ def test_what_is_too_large_is_refused(
     assert "message 1 has 94 bytes" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["instances", "show o-1", "stop o-1", "signal o-1 say 7"])
+@pytest.mark.parametrize(
+    "command", ["instances", "show o-1", "stop o-1", "signal o-1 say 7", f"publish PAYMENTS {PAID.replace(' ', '')}"]
+)
 @pytest.mark.parametrize("store", [None, "sqlite:///records.db"])
 def test_who_asks_makes_no_file(
     command: str, store: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if store is not None:
-        monkeypatch.setattr(shop, "engine", Dagger("kafka://localhost:1/orders", store))
+        beside = Dagger("kafka://localhost:1/orders", store)
+        beside.register(shop.order)
+        monkeypatch.setattr(shop, "engine", beside)
     name, *rest = command.split()
     assert main([name, ENGINE, *rest]) == 1
     path = tmp_path / ("cli.db" if store is None else "records.db")

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import anyio
+import pytest
 
 from dagger.engine.follow import AT_ONCE, Follower
-from dagger.errors import BackendUnavailable
+from dagger.errors import BackendError, BackendUnavailable
 
 MANY = 3 * AT_ONCE + 7
 
@@ -23,6 +24,7 @@ class Elsewhere:
         self.ended = set[str]()
         self.looks = list[Sequence[str]]()
         self.is_away = False
+        self.failure: Exception | None = None
         self.has_changed = anyio.Event()
         self.is_asked = anyio.Event()
 
@@ -39,6 +41,8 @@ class Elsewhere:
             self.is_away = False
             raise BackendUnavailable("it is away")
         self.looks.append(ids)
+        if self.failure is not None:
+            raise self.failure
         found = [id for id in ids if id in self.ended]
         for id in found:
             self.waiting[id].set()
@@ -80,6 +84,38 @@ def test_a_change_is_seen_by_all_whom_it_concerns() -> None:
             elsewhere.is_away = True  # for one look
             elsewhere.ended = set(elsewhere.waiting)
             elsewhere.has_changed.set()
+        follower.stop()
+
+    anyio.run(run)
+
+
+@pytest.mark.parametrize("failure", [BackendError("the file was deleted"), ZeroDivisionError("a fault of ours")])
+def test_what_ends_the_looking_is_told_to_all_who_wait(failure: Exception) -> None:
+    """What does not pass, and what nobody expects; who waits afterwards looks anew."""
+
+    async def run() -> None:
+        elsewhere = Elsewhere()
+        follower = follower_of(elsewhere)
+        told = list[Exception]()
+
+        async def wait(event: anyio.Event) -> None:
+            try:
+                await follower.until(event)
+            except Exception as error:
+                told.append(error)
+
+        async with anyio.create_task_group() as group:
+            for event in elsewhere.waiting.values():
+                group.start_soon(wait, event)
+            await elsewhere.is_asked.wait()
+            elsewhere.failure = failure
+            elsewhere.has_changed.set()
+        assert told == [failure] * MANY
+        assert len(elsewhere.looks) <= 2 * (MANY // AT_ONCE + 1)
+        elsewhere.failure = None
+        late = elsewhere.waiting["late"] = anyio.Event()
+        elsewhere.ended = {"late"}
+        await follower.until(late)
         follower.stop()
 
     anyio.run(run)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+import sys
 from pathlib import Path
+from threading import Barrier
 
 import anyio
 import pytest
@@ -139,11 +143,6 @@ async def test_what_keeps_a_copy_from_being_made(tmp_path: Path) -> None:
     async with fails(BackendError) as said:
         await backup(shop.url, nowhere)
     assert said[0].startswith(f"the file '{nowhere}' cannot be opened; its directory must exist and be writable")
-    (tmp_path / "copy.db.part").mkdir()
-    async with fails(BackendError) as said:
-        await backup(shop.url, tmp_path / "copy.db")
-    assert said[0].startswith(f"the copy cannot be written to '{tmp_path}/copy.db'")
-    (tmp_path / "copy.db.part").rmdir()
     assert names(tmp_path) == {"orders.db"}
     await shop.finish("o-1")
 
@@ -174,13 +173,54 @@ async def test_a_damaged_page_is_found_before_there_is_a_copy(tmp_path: Path, ta
 
 
 @in_loop
-async def test_what_was_left_of_a_copy_that_was_cut_off_is_written_over(tmp_path: Path) -> None:
+async def test_what_was_left_of_a_copy_that_was_cut_off_is_in_nobodys_way(tmp_path: Path) -> None:
+    """It may be that of another, which still goes on."""
     shop = Shop(tmp_path)
     await shop.fill("o-1")
     (tmp_path / "copy.db.part").write_bytes(b"half of it")
     await backup(shop.url, tmp_path / "copy.db")
     examine(tmp_path / "copy.db")
+    assert names(tmp_path) == {"orders.db", "copy.db", "copy.db.part"}
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["with links", "without links"])
+@in_loop
+async def test_of_several_copies_to_one_place_one_is_made(
+    tmp_path: Path, links: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, by whoever was first; the others are told so, and leave nothing."""
+    shop = Shop(tmp_path)
+    await shop.fill("o-1", "o-2")
+    together = Barrier(4)
+    backups = sys.modules[backup.__module__]
+    check = backups._damage
+
+    def all_at_once(copy: Path) -> object:
+        together.wait()
+        return check(copy)
+
+    monkeypatch.setattr(backups, "_damage", all_at_once)
+    if not links:
+        monkeypatch.setattr(os, "link", unsupported)
+    told = list[str]()
+
+    async def copy() -> None:
+        try:
+            await backup(shop.url, tmp_path / "copy.db")
+        except BackendError as error:
+            told.append(str(error))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(copy)
+    assert len(told) == 3
+    assert all("exists already; name another place" in one for one in told)
     assert names(tmp_path) == {"orders.db", "copy.db"}
+    examine(tmp_path / "copy.db")
+
+
+def unsupported(source: object, target: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
 
 
 @pytest.mark.parametrize("url", ["memory://", "orders.db"])

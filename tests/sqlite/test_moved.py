@@ -10,11 +10,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dagger import BackendError, Dagger
+from dagger import BackendError, Dagger, Run
 from dagger.backends.sqlite import backup
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import open_file
-from tests.sqlite.shop import Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until, waiting
+from tests.sqlite.shop import Note, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until, waiting
 
 IDS = [f"o-{number}" for number in range(10)]
 TOLD = "was deleted, moved or replaced while it was open; nothing was changed"
@@ -68,6 +68,33 @@ async def test_nothing_is_accepted_and_no_file_is_made(tmp_path: Path, change: C
             await engine.count()
     assert contents(tmp_path) == before
     await engine.aclose()
+
+
+@pytest.mark.parametrize("change", [delete, move, replace])
+@in_loop
+async def test_who_waits_for_an_end_is_told(
+    tmp_path: Path, change: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once, and not in the log again and again."""
+    shop = Shop(tmp_path, "lease=400ms")
+    async with shop.engine().client() as engine:
+        runs = await engine.start_all(orders, [Order(id) for id in IDS])
+        said = list[str]()
+
+        async def wait(id: Run[Note]) -> None:
+            try:
+                await engine.wait(id)
+            except BackendError as error:
+                said.append(str(error))
+
+        async with anyio.create_task_group() as group:
+            for run in runs:
+                group.start_soon(wait, run)
+            await anyio.sleep(0.1)
+            change(shop.path)
+        assert len(said) == len(IDS)
+        assert all(TOLD in one for one in said)
+        assert "looking again" not in caplog.text
 
 
 def noted(engine: Dagger) -> list[bool]:

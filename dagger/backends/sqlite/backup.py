@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -29,27 +30,45 @@ def _backup(url: str, target: Path) -> None:
     if not options.place.exists():
         raise BackendError(f"the file '{options.path}' does not exist")
     if target.exists():
-        raise BackendError(f"'{target}' exists already; name another place for the copy, or move it away")
-    part = target.with_name(f"{target.name}.part")
+        raise _exists(target)
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # others may copy to the same place
     try:
         source = open_file(options)
     except sqlite3.Error as error:
         raise told(error, options.path) from error
     try:
-        part.unlink(missing_ok=True)
         _copy(source, part)
         damage = _damage(part)
         if damage:
             raise BackendError(f"the file '{options.path}' {lasting('SQLITE_CORRUPT')}; no copy was made ({damage})")
-        part.rename(target)
+        _place(part, target)
     except sqlite3.Error as error:
         raise told(error, options.path if _is_of_source(error) else target) from error
     except OSError as error:
         raise BackendError(f"the copy cannot be written to '{target}': {error}") from error
     finally:
         source.close()
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            with suppress(OSError):
+                part.with_name(part.name + suffix).unlink(missing_ok=True)
+
+
+def _place(part: Path, target: Path) -> None:
+    """Give a copy its name, at once and whole. Raises BackendError where something has got it meanwhile."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:  # the file system has no links
+        try:
+            target.touch(exist_ok=False)
+        except FileExistsError:
+            raise _exists(target) from None
+        part.replace(target)
+
+
+def _exists(target: Path) -> BackendError:
+    return BackendError(f"'{target}' exists already; name another place for the copy, or move it away")
 
 
 def _damage(copy: Path) -> str:
