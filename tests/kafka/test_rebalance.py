@@ -57,7 +57,7 @@ async def stash(hands: Hands) -> None:
         await anyio.sleep(0.01)
         member._collect()
     while len({record.partition for record in member._stash}) < PARTITIONS:
-        member._keep(await member._consumer.getmany(timeout_ms=10, max_records=8))
+        member._keep(await member._fetching.take(8, 10))
 
 
 async def moved_amid_work(storage: OnKafka) -> None:
@@ -145,7 +145,7 @@ async def read_by_two(storage: OnKafka) -> None:
 
 
 def assigned(reader: KafkaReader) -> set[Any]:
-    return reader._consumer.assignment() if reader._consumer is not None else set()
+    return reader._open_one[0].assignment() if reader._open_one is not None else set()
 
 
 def nothing_dropped(patch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,7 @@ class AIOKafkaProducer:
         linger_ms: int = ...,
         max_batch_size: int = ...,
         max_request_size: int = ...,
+        compression_type: str | None = ...,
         request_timeout_ms: int = ...,
         retry_backoff_ms: int = ...,
         metadata_max_age_ms: int = ...,

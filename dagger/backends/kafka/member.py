@@ -21,6 +21,7 @@ from typing_extensions import override
 from dagger.backends.kafka.assignor import assignor
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_consumer
+from dagger.backends.kafka.fetching import Fetching
 from dagger.backends.kafka.words import our_words
 from dagger.errors import BackendError
 
@@ -57,7 +58,7 @@ class Member(ConsumerRebalanceListener):
         self._running = frozenset[TopicPartition]()
         self._stash = list[ConsumerRecord]()
         """What was given out by the consumer and not polled here."""
-        self._waiting: asyncio.Task[dict[TopicPartition, list[ConsumerRecord]]] | None = None
+        self._waiting: asyncio.Task[Sequence[ConsumerRecord]] | None = None
         self._bell = asyncio.Event()
         self._done = asyncio.Event()
         self._done.set()
@@ -77,6 +78,7 @@ class Member(ConsumerRebalanceListener):
             max_partition_fetch_bytes=FETCH_BYTES,
             metadata_max_age_ms=30_000,
         )
+        self._fetching = Fetching(self._consumer, self._place)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
@@ -139,11 +141,11 @@ class Member(ConsumerRebalanceListener):
             return await self._consumer.beginning_offsets(places)
 
     async def at_end(self) -> bool:
-        """Whether nothing is left to be polled by now."""
-        if self._stash or (self._waiting is not None and self._waiting.done()):
+        """Whether nothing is left by now that can be polled."""
+        if self._stash or self._fetching.has_more or (self._waiting is not None and self._waiting.done()):
             return False
         with our_words(self._place):
-            ends = await self._consumer.end_offsets(self._running)
+            ends = await self._consumer.end_offsets(self._running - self._fetching.stuck)
             for place, end in ends.items():
                 if await self._consumer.position(place) < end:
                     return False
@@ -155,6 +157,7 @@ class Member(ConsumerRebalanceListener):
         for place, offset in positions.items():
             self._consumer.seek(place, offset)
             self._consumer.resume(place)
+        self._fetching.begin(positions)
         self._running = frozenset(positions)
 
     def hold(self) -> None:
@@ -172,7 +175,7 @@ class Member(ConsumerRebalanceListener):
         self._collect()
         if len(self._stash) < limit:
             with self._errors():
-                found = await self._consumer.getmany(timeout_ms=0, max_records=limit - len(self._stash))
+                found = await self._fetching.take(limit - len(self._stash))
             self._keep(found)
         taken, self._stash = self._stash[:limit], self._stash[limit:]
         if taken:
@@ -195,7 +198,7 @@ class Member(ConsumerRebalanceListener):
             await asyncio.sleep(0)
             return
         if self._waiting is None:  # also while nothing is assigned: so errors of the group are heard of
-            self._waiting = asyncio.ensure_future(self._consumer.getmany(timeout_ms=SLICE_MS, max_records=1))
+            self._waiting = asyncio.ensure_future(self._fetching.take(1, SLICE_MS))
         ring = asyncio.ensure_future(self._bell.wait())
         try:
             await asyncio.wait({ring, self._waiting}, return_when="FIRST_COMPLETED")
@@ -210,10 +213,8 @@ class Member(ConsumerRebalanceListener):
             with self._errors():
                 self._keep(waited.result())
 
-    def _keep(self, found: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
-        for place, records in found.items():
-            if place in self._running:
-                self._stash += records
+    def _keep(self, found: Sequence[ConsumerRecord]) -> None:
+        self._stash += [one for one in found if (one.topic, one.partition) in self._running]
 
     @contextlib.contextmanager
     def _errors(self) -> Generator[None]:

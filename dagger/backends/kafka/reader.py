@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_consumer
+from dagger.backends.kafka.fetching import Fetching
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import TopicRecord
@@ -40,7 +41,7 @@ class KafkaReader:
         self._prefix = cluster.options.prefix
         self._topic = self._prefix + topic
         self._group = group
-        self._consumer: AIOKafkaConsumer | None = None
+        self._open_one: tuple[AIOKafkaConsumer, Fetching] | None = None
         self._read: dict[TopicPartition, int] = {}
         """By partition, what is to be committed."""
         self._is_closed = False
@@ -57,12 +58,12 @@ class KafkaReader:
             self._read[TopicPartition(record.topic, record.partition)] = record.offset + 1
         return [message_of(record, self._prefix) for record in found]
 
-    async def _next(self, limit: int) -> list[ConsumerRecord]:
-        consumer = self._consumer or await self._open()
+    async def _next(self, limit: int) -> Sequence[ConsumerRecord]:
+        consumer, fetching = self._open_one or await self._open()
         await self._commit(consumer)
         while True:
-            several = await consumer.getmany(timeout_ms=SLICE_MS, max_records=limit)
-            found = [record for records in several.values() for record in records]
+            await fetching.know()
+            found = await fetching.take(limit, SLICE_MS)
             if found:
                 return found
 
@@ -71,7 +72,7 @@ class KafkaReader:
         if self._is_closed:
             raise BackendError(f"the reader of '{self._topic}' is closed; subscribe again")
 
-    async def _open(self) -> AIOKafkaConsumer:
+    async def _open(self) -> tuple[AIOKafkaConsumer, Fetching]:
         options = self._cluster.options
         await self._cluster.need([self._topic])
         consumer = AIOKafkaConsumer(
@@ -90,8 +91,8 @@ class KafkaReader:
         if self._is_closed:
             await end_consumer(consumer)
             self._check()
-        self._consumer = consumer
-        return consumer
+        self._open_one = consumer, Fetching(consumer, options.place)
+        return self._open_one
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         """Commit what was read and is still assigned; what others own by now they read again."""
@@ -112,10 +113,10 @@ class KafkaReader:
         self._read.clear()
 
     async def close(self) -> None:
-        """Leave the group."""
+        """Leave the group. What was read last is not committed, and is read again."""
         self._is_closed = True
-        if self._consumer is not None:
-            consumer, self._consumer = self._consumer, None
+        if self._open_one is not None:
+            (consumer, _), self._open_one = self._open_one, None
             await end_consumer(consumer)
 
 
