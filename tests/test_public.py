@@ -78,6 +78,7 @@ TESTING = [
 ]
 
 CONTRACT = [
+    "AcceptedContract",
     "AgendaContract",
     "BackendContract",
     "BacklogContract",

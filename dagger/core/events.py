@@ -15,6 +15,8 @@ class Submitted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     id: str
     key: str
     input: bytes
+    at: int = 0
+    """When it was accepted, in microseconds; 0 where nobody has said."""
 
 
 class MessageReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):

@@ -70,11 +70,19 @@ class Home(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.state is None and not (self.subscribers or self.held or self.parked or self.given)
 
     @property
+    def submission(self) -> Submitted | None:
+        """The submission that has not been applied yet, if there is no instance."""
+        if self.state is not None:
+            return None
+        return next((event for event in self.parked if isinstance(event, Submitted)), None)
+
+    @property
     def lacks(self) -> tuple[str, int] | None:
         """The template and version that what is parked needs; None if nothing is parked."""
         if not self.parked:
             return None
-        needs = self.state or next(event for event in self.parked if isinstance(event, Submitted))
+        needs = self.state or self.submission
+        assert needs is not None, "of what is parked without an instance, the first is its submission"
         return needs.template, needs.version
 
     def agenda(self) -> tuple[int | None, bool]:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from dagger.codecs import json
-from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
+from dagger.core.events import Event, SignalReceived, StopRequested
 from dagger.core.state import State
 from dagger.dsl.leaves import SignalOf
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
-from dagger.engine.clock import Clock
 from dagger.engine.inspector import Inspector
-from dagger.engine.ports import Append, Backend, Row
+from dagger.engine.ports import Append, Row
 from dagger.engine.prepare import (
     checked_prepared,
     checked_signal,
@@ -22,11 +21,11 @@ from dagger.engine.prepare import (
     id_of,
     prepare,
 )
-from dagger.engine.records import Record, decode_cell, encode_record, partition_of
-from dagger.engine.run import Prepared, Registered, Run
+from dagger.engine.records import Record, encode_record, partition_of
+from dagger.engine.run import Prepared, Registered, Run, accepted
 from dagger.engine.starters import check_starter, checked_starter
 from dagger.errors import InstanceConflict, UnknownInstance
-from dagger.plan.plan import Limits, Plan
+from dagger.plan.plan import Plan
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -35,10 +34,6 @@ M = TypeVar("M")
 
 class Client(Inspector):
     """Registers templates, accepts instances and messages, and tells how instances stand."""
-
-    def __init__(self, backend: Backend, clock: Clock, limits: Limits) -> None:
-        super().__init__(backend, limits)
-        self._clock = clock
 
     # Templates.
 
@@ -126,8 +121,9 @@ class Client(Inspector):
         self._check(instance)
         await self._open()
         state = self._known(instance, (await self._backend.store.read([instance.id]))[0])
-        run = self._watch.handle(instance.plan, state or instance.submitted(self._clock.now()))
-        await self._backend.log.append([_submission(instance, self._backend.log.partitions)])
+        event = instance.submission(self._clock.now())
+        run = self._watch.handle(instance.plan, state or accepted(event, event.at, instance.plan.layout))
+        await self._append(event.id, event)
         return run
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
@@ -141,9 +137,12 @@ class Client(Inspector):
         await self._open()
         rows = await self._backend.store.read(list(first))
         known = {id: self._known(one, row) for (id, one), row in zip(first.items(), rows, strict=True)}
-        now, partitions = self._clock.now(), self._backend.log.partitions
-        runs = [self._watch.handle(one.plan, known[one.id] or one.submitted(now)) for one in instances]
-        await self._backend.log.append([_submission(one, partitions) for one in instances])
+        now, runs, entries = self._clock.now(), list[Run[B]](), list[Append]()
+        for one in instances:
+            event = one.submission(now)
+            runs.append(self._watch.handle(one.plan, known[one.id] or accepted(event, now, one.plan.layout)))
+            entries.append(self._record(one.id, event))
+        await self._backend.log.append(entries)
         return runs
 
     def _check(self, instance: Prepared[Any]) -> None:
@@ -153,9 +152,7 @@ class Client(Inspector):
 
     def _known(self, instance: Prepared[Any], row: Row | None) -> State | None:
         """The state of an instance that exists already. Raises InstanceConflict if it is another one."""
-        state = None if row is None else decode_cell(row.data).home.state
-        if state is None:
-            state = self._watch.seen(instance.id)
+        state = self._state_of(row) or self._watch.seen(instance.id)
         if state is not None:
             self._refuse_conflict(instance, state)
         return state
@@ -202,9 +199,10 @@ class Client(Inspector):
     # Small things.
 
     async def _append(self, to: str, event: Event) -> None:
-        log = self._backend.log
-        data = encode_record(Record(to, event))
-        await log.append([Append(partition_of(to, log.partitions), data)])
+        await self._backend.log.append([self._record(to, event)])
+
+    def _record(self, to: str, event: Event) -> Append:
+        return Append(partition_of(to, self._backend.log.partitions), encode_record(Record(to, event)))
 
     async def _target(self, instance: str | uuid.UUID | Run[Any]) -> tuple[str, Plan]:
         """Whom a request is for. A run may not have begun yet: what is sent to it comes after its submission."""
@@ -214,9 +212,3 @@ class Client(Inspector):
         if state is None:
             raise UnknownInstance(f"no instance has the id '{instance}'")
         return state.id, self._plan_of(state)
-
-
-def _submission(instance: Prepared[Any], partitions: int) -> Append:
-    id, plan = instance.id, instance.plan
-    event = Submitted(plan.template, plan.version, id, instance.key, instance.raw)
-    return Append(partition_of(id, partitions), encode_record(Record(id, event)))

@@ -220,6 +220,7 @@ class Dagger(Client):
         if stack is None:  # nothing is open, or it is being closed
             return
         self._follower.stop()
+        self._submissions.forget()
         self._is_connected = False
         if self._connected.is_set():  # whoever comes meanwhile waits, and connects anew
             self._connected = anyio.Event()

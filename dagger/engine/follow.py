@@ -18,6 +18,8 @@ logger: Final = logging.getLogger("dagger")
 
 LOOK_S_MIN: Final = 0.02
 """The least time between two rounds of looks, in seconds."""
+LOOK_S_MAX: Final = 2.0
+"""The longest time between two rounds of looks, in seconds."""
 AT_ONCE: Final = 512
 """How many instances are looked at at a time."""
 REST: Final = 4
@@ -83,7 +85,8 @@ class Follower:
                 await self._round()
                 pauses = Pauses()
                 await asyncio.sleep(LOOK_S_MIN)
-                await self._backend.changed()
+                with anyio.move_on_after(LOOK_S_MAX):  # what is deleted may be no change that is told
+                    await self._backend.changed()
             except BackendUnavailable as error:
                 logger.warning("%s: looking again in %g s", error, pauses.next_s)
                 await pauses.rest()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar, overload
 
+from dagger.core.events import Submitted
 from dagger.core.home import other_steps
-from dagger.core.state import State, Status
+from dagger.core.state import STATUSES, SUBMITTED, State, Status
+from dagger.engine.catalogue import CHUNK, Catalogue
+from dagger.engine.clock import Clock
 from dagger.engine.follow import Follower
 from dagger.engine.instance import Instance
 from dagger.engine.messages import Messenger
-from dagger.engine.ports import Backend
+from dagger.engine.ports import Backend, Row
 from dagger.engine.prepare import checked_query, id_of
 from dagger.engine.records import decode_cell
 from dagger.engine.registry import Registry
-from dagger.engine.run import Run
+from dagger.engine.run import Run, accepted
+from dagger.engine.submissions import Submissions
 from dagger.engine.watch import Watch
 from dagger.errors import InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
@@ -26,15 +30,25 @@ B = TypeVar("B")
 
 logger: Final = logging.getLogger("dagger")
 
+SEEK_S: Final = 1.0
+"""How often is looked, in seconds, whether instances that are waited for and have no row are there at all."""
+
 
 class Inspector(Messenger):
     """Tells how instances stand, and waits for their ends."""
 
-    def __init__(self, backend: Backend, limits: Limits) -> None:
+    def __init__(self, backend: Backend, clock: Clock, limits: Limits) -> None:
         super().__init__(backend)
+        self._clock = clock
         self._registry = Registry(limits)
         self._watch = Watch()
         self._follower = Follower(backend, lambda: self._watch.open_ids, self._look)
+        self._submissions = Submissions(backend.log)
+        self._missing = set[str]()
+        """Instances that are waited for and had no row when they were looked at."""
+        self._sought = 0.0
+        """When it was looked whether those are there at all."""
+        self._catalogue = Catalogue(backend, self._submissions, self._state_of, self._accepted)
 
     @overload
     async def get_instance(self, id: Run[B]) -> Instance[B]: ...
@@ -43,9 +57,10 @@ class Inspector(Messenger):
     async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance[Any]:
         """A snapshot of an instance. Raises UnknownInstance, or InstanceConflict as `wait` does."""
         await self._open()
-        state = await self._state(id_of(id))
+        state = await self._state(id_of(id), is_sought=not isinstance(id, Run))
         if state is not None:
-            self._watch.catch_up([state])
+            if state.status != SUBMITTED:
+                self._watch.catch_up([state])
             if isinstance(id, Run):
                 _refuse_other(id)
             return self._snapshot(state)
@@ -65,15 +80,13 @@ class Inspector(Messenger):
         """Instances that match all that is given, ordered by id; `after` is the id where the last page ended."""
         query = checked_query(template, status, key, limit, after)
         await self._open()
-        rows = await self._backend.store.find(query)
-        states = [state for row in rows if (state := decode_cell(row.data).home.state) is not None]
-        left_out = Counter((state.template, state.version) for state in states if not self._knows(state))
+        states, left_out = await self._catalogue.page(query, self._knows)
         for (name, version), count in left_out.items():
             what = "1 instance is" if count == 1 else f"{count} instances are"
             logger.warning(
                 "%s left out: template '%s' version %d is not registered here as it was", what, name, version
             )
-        return [self._snapshot(state) for state in states if self._knows(state)]
+        return [self._snapshot(state) for state in states]
 
     async def count(
         self, *, template: str | None = None, status: Status | str | None = None, key: str | None = None
@@ -81,7 +94,7 @@ class Inspector(Messenger):
         """How many instances match all that is given."""
         query = checked_query(template, status, key, 1, None)
         await self._open()
-        return await self._backend.store.count(query)
+        return await self._catalogue.count(query)
 
     def _knows(self, state: State) -> bool:
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
@@ -100,44 +113,91 @@ class Inspector(Messenger):
             return instance.instance
         id = id_of(instance)
         await self._open()
+        is_known = False
         while True:
             event = self._watch.end_of(id)
             try:
-                found = await self._ended(instance)
+                found = await self._ended(instance, is_known=is_known)
                 if found is not None:
                     return found
+                is_known = True
                 await self._follower.until(event)
             finally:
                 self._watch.forget(id, event)
 
-    async def _ended(self, instance: str | uuid.UUID | Run[Any]) -> Instance[Any] | None:
+    async def _ended(self, instance: str | uuid.UUID | Run[Any], *, is_known: bool) -> Instance[Any] | None:
         """The snapshot of an instance that has ended; None of one that has not. Raises UnknownInstance."""
         if isinstance(instance, Run):
             if instance.status.is_end:
                 return instance.instance
             _refuse_other(instance)
+            if instance.seen.is_gone:
+                raise _gone(instance.id, instance.status)
             if self._watch.shows(instance):  # whoever commits its end, it is seen here
                 return None
-        state = await self._state(id_of(instance))
-        if state is None and not isinstance(instance, Run):
-            raise UnknownInstance(f"no instance has the id '{instance}'")
-        if state is None or state.is_live:
+        id = id_of(instance)
+        state = await self._state(id)
+        if state is None:
+            if isinstance(instance, Run):
+                raise _gone(id, instance.status)
+            raise _gone(id) if is_known else UnknownInstance(f"no instance has the id '{id}'")
+        if not STATUSES[state.status].is_end:
             return None
         self._watch.catch_up([state])
         return self._snapshot(state)
 
     async def _look(self, ids: Sequence[str]) -> int:
         """Show what is committed now of some instances; gives how many of them have ended."""
-        rows = await self._backend.store.read(ids)
-        states = [state for row in rows if row is not None and (state := decode_cell(row.data).home.state) is not None]
+        found = await self._read(ids)
+        states = [state for state in found.values() if state.status != SUBMITTED]
         self._watch.catch_up(states)
+        self._missing.update(id for id in ids if id not in found)
+        if self._missing and time.monotonic() - self._sought >= SEEK_S:
+            missing, self._missing, self._sought = self._missing, set[str](), time.monotonic()
+            await self._seek(missing)
         return sum(not state.is_live for state in states)
+
+    async def _seek(self, missing: Collection[str]) -> None:
+        """Tell those who wait for instances that are not there: neither begun, nor accepted and to be begun."""
+        accepted = await self._submissions.among(missing)
+        rest = [id for id in missing if id not in accepted]
+        for start in range(0, len(rest), CHUNK):
+            some = rest[start : start + CHUNK]
+            begun = await self._read(some)
+            for id in some:
+                if id not in begun:
+                    self._watch.lose(id)
+
+    async def _read(self, ids: Sequence[str]) -> dict[str, State]:
+        """What the rows of instances say, of those that have one."""
+        rows = await self._backend.store.read(ids)
+        return {id: state for id, row in zip(ids, rows, strict=True) if (state := self._state_of(row)) is not None}
 
     # Small things.
 
-    async def _state(self, id: str) -> State | None:
-        (row,) = await self._backend.store.read([id])
-        return None if row is None else decode_cell(row.data).home.state
+    async def _state(self, id: str, *, is_sought: bool = True) -> State | None:
+        """How an instance stands. Unless it is `is_sought`, one that no worker has begun is not looked for."""
+        state = (await self._read([id])).get(id)
+        if state is not None or not is_sought:
+            return state
+        found = await self._submissions.among([id])
+        return self._accepted(found[id]) if id in found else (await self._read([id])).get(id)
+
+    def _state_of(self, row: Row | None) -> State | None:
+        """What a row says of its instance, also where its submission waits for a worker that knows the template."""
+        if row is None:
+            return None
+        home = decode_cell(row.data).home
+        if home.state is not None:
+            return home.state
+        event = home.submission
+        return None if event is None else self._accepted(event)
+
+    def _accepted(self, event: Submitted) -> State:
+        """What is known of an instance that was accepted and that no worker has begun."""
+        plan = self._registry.plan(event.template, event.version)
+        at = event.at or self._clock.now()
+        return accepted(event, at, 0 if plan is None else plan.layout)
 
     def _plan_of(self, state: State) -> Plan:
         self._registry.template(state.template, state.version)
@@ -156,3 +216,11 @@ def _refuse_other(run: Run[Any]) -> None:
             f"the id '{run.id}' has got another instance, which was submitted with another input or template before "
             "this one; give id= another value"
         )
+
+
+def _gone(id: str, status: Status | None = None) -> UnknownInstance:
+    seen = "" if status is None else f" (last seen: {status})"
+    return UnknownInstance(
+        f"instance '{id}' is not there any more{seen}: it ended and was deleted before its end was seen here, or its "
+        "submission went to the dead letters; keep ended instances longer, or look at the worker's log"
+    )

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from dagger.core.state import STATUSES
+from dagger.core.state import STATUSES, Status
 from dagger.engine.ports import Backend, Listing, Write
 from dagger.engine.records import Cell, decode_cell, encode_cell
 from dagger.engine.refusals import TooLarge, refusal
@@ -97,7 +97,9 @@ class Rows(dict[str, Loaded]):
         if state is None:
             data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
             loaded.found_by = None
-            return Write(key, loaded.partition, loaded.version, after, data, due, busy)
+            event = home.submission  # for whose template a worker is missing
+            listing = None if event is None else Listing(event.template, Status.SUBMITTED, event.key, event.at)
+            return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)

@@ -8,6 +8,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar, override
 
+from dagger.core.events import Submitted
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
 from dagger.engine.instance import Instance, StepState, own_plan
@@ -21,12 +22,19 @@ B = TypeVar("B", covariant=True, default=Any)
 class Seen:
     """The last state of an instance that was committed here, for all of its handles."""
 
-    __slots__ = ("__weakref__", "is_taken", "state")
+    __slots__ = ("__weakref__", "is_gone", "is_taken", "state")
 
     def __init__(self, state: State) -> None:
         self.state = state
         self.is_taken = False
         """Whether the id has got another instance than was submitted here."""
+        self.is_gone = False
+        """Whether the instance is not there any more, and its end was not seen here."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be seen of the instance."""
+        return self.is_taken or self.is_gone
 
     def show(self, state: State) -> None:
         """A state of the instance that has the id: two may have submitted different ones before it had begun."""
@@ -83,6 +91,11 @@ class Run(Generic[B]):
         return Instance(self.plan, self.seen.state)
 
 
+def accepted(event: Submitted, at: int, layout: int) -> State:
+    """What is known of an instance once it is accepted, and until a worker begins it."""
+    return State(event.id, event.template, event.version, event.key, event.input, at, at, SUBMITTED, layout=layout)
+
+
 class Prepared(Generic[B]):
     """An instance that is made but not submitted: NOT_STARTED. Give it to `engine.submit`."""
 
@@ -104,10 +117,9 @@ class Prepared(Generic[B]):
         """NOT_STARTED: nothing happens before it is submitted."""
         return Status.NOT_STARTED
 
-    def submitted(self, now: int) -> State:
-        """What is known of it once it is accepted, and until a worker begins it."""
-        plan = self.plan
-        return State(self.id, plan.template, plan.version, self.key, self.raw, now, now, SUBMITTED, layout=plan.layout)
+    def submission(self, now: int) -> Submitted:
+        """What is accepted."""
+        return Submitted(self.plan.template, self.plan.version, self.id, self.key, self.raw, now)
 
 
 class Registered(Generic[A, B]):

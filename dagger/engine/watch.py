@@ -41,7 +41,7 @@ class Watch:
         id = state.id
         found = self._seen.get(id)
         seen = None if found is None else found()
-        if seen is None or seen.is_taken:
+        if seen is None or seen.is_over:
             seen = Seen(state)
             self._seen[id] = ref(seen)
             if len(self._seen) > self._sweep_at:
@@ -86,9 +86,18 @@ class Watch:
         ids = dict.fromkeys(self._waiters)
         for id, found in self._seen.items():
             seen = found()
-            if seen is not None and not seen.is_taken and seen.state.status in (EXECUTING, SUBMITTED):
+            if seen is not None and not seen.is_over and seen.state.status in (EXECUTING, SUBMITTED):
                 ids[id] = None
         return list(ids)
+
+    def lose(self, id: str) -> None:
+        """The instance is not there any more: nobody will see its end."""
+        self._accepted.pop(id, None)
+        seen = self._get(id)
+        if seen is not None:
+            seen.is_gone = True
+        for event in self._waiters.pop(id, ()):
+            event.set()
 
     def catch_up(self, states: Iterable[State]) -> None:
         """These states were read; one that was read before a commit that is known here shows nothing."""

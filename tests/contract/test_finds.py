@@ -8,12 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from dagger.backends.memory import MemoryBackend, MemoryLog, MemoryStore
-from dagger.testing.contract import BackendContract, CrashContract, GuaranteeContract, TogetherContract, hands
+from dagger.testing.contract import (
+    AcceptedContract,
+    BackendContract,
+    CrashContract,
+    GuaranteeContract,
+    TogetherContract,
+    hands,
+)
 from tests.contract import faulty
 from tests.contract.faulty import with_log, with_store
 from tests.contract.storages import InMemory
 
-ENGINE = (CrashContract, GuaranteeContract, TogetherContract)
+ENGINE = (AcceptedContract, CrashContract, GuaranteeContract, TogetherContract)
 FAULTS: dict[type[object], str] = {
     faulty.Torn: "test_a_commit_that_raises_keeps_nothing",
     faulty.Restarting: "test_offsets_never_come_twice",

@@ -5,7 +5,8 @@ import pytest
 # The suite's own assertions say what they compared, as those of a test file do.
 pytest.register_assert_rewrite("dagger.testing.contract")
 
-from dagger.testing.contract.backlog import BacklogContract as BacklogContract  # noqa: E402  # to be rewritten first
+from dagger.testing.contract.accepted import AcceptedContract as AcceptedContract  # noqa: E402  # to be rewritten first
+from dagger.testing.contract.backlog import BacklogContract as BacklogContract  # noqa: E402  # as above
 from dagger.testing.contract.beside import StoreStorage as StoreStorage  # noqa: E402  # to be rewritten first
 from dagger.testing.contract.beside import beside_memory_log as beside_memory_log  # noqa: E402  # as above
 from dagger.testing.contract.crashes import CrashContract as CrashContract  # noqa: E402  # as above
@@ -31,6 +32,7 @@ class BackendContract(
     StoreContract,
     AgendaContract,
     ListingContract,
+    AcceptedContract,
     GuaranteeContract,
     CrashContract,
     TogetherContract,
@@ -39,6 +41,7 @@ class BackendContract(
 
 
 __all__ = [
+    "AcceptedContract",
     "AgendaContract",
     "BackendContract",
     "BacklogContract",
