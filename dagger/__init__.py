@@ -5,6 +5,7 @@ from dagger.core import Error, Status
 from dagger.dsl import (
     Again,
     Failure,
+    Limit,
     Message,
     Retry,
     Signal,
@@ -63,6 +64,7 @@ __all__ = [
     "Fenced",
     "Instance",
     "InstanceConflict",
+    "Limit",
     "Message",
     "RequestError",
     "Retry",

@@ -22,6 +22,15 @@
 Each message says what is wrong, where, and what to do.
 """
 
+from __future__ import annotations
+
+import os.path
+import traceback
+from types import TracebackType
+from typing import Final
+
+_INSIDE: Final = os.path.join(os.path.dirname(__file__), "")  # text is compared with text
+
 
 class DaggerError(Exception):
     """The root of every error that Dagger raises."""
@@ -95,13 +104,54 @@ class TaskHangs(DaggerError):
     """A task still runs after the test kit's limit of real time; the message names its path."""
 
 
+WORDS_MAX: Final = 16_384
+"""How much of what an error says is kept, in characters."""
+
+
 def words_of(error: BaseException) -> str:
     """What an error says, as text that can be stored: users' errors may raise when asked, or hold half a character."""
     try:
         text = str(error)
-    except Exception as worse:
+    except BaseException as worse:
         return f"its text cannot be read: {type(worse).__name__}"
+    return writable(text if len(text) <= WORDS_MAX else f"{text[:WORDS_MAX]}... ({len(text):,} characters)")
+
+
+def writable(text: str) -> str:
+    """Text that can be stored: half characters are written out."""
     return text.encode(errors="backslashreplace").decode()
+
+
+FRAMES_MAX: Final = 32
+"""How many calls of a traceback are kept: the innermost ones."""
+TRACEBACK_MAX: Final = 4096
+"""How much of a traceback is kept, in bytes: the end, which has the innermost calls and the message."""
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of an error of a user's function, from that function on; the last part of it, if it is long."""
+    try:
+        found = _users_part(error.__traceback__)
+        text = "".join(traceback.format_exception(type(error), error, found, limit=-FRAMES_MAX))
+    except BaseException as worse:  # of what users' exceptions do when they are asked
+        text = f"its traceback cannot be read: {type(worse).__name__}"
+    data = text.rstrip().encode(errors="backslashreplace")
+    if len(data) > TRACEBACK_MAX:
+        last = data[-TRACEBACK_MAX:]
+        data = b"...\n" + (last.partition(b"\n")[2] or last)
+    return data.decode(errors="ignore")
+
+
+def _users_part(found: TracebackType | None) -> TracebackType | None:
+    """What comes after the frames of Dagger and its libraries that have called the function."""
+    part = found
+    while part is not None and _is_inside(part.tb_frame.f_code.co_filename):
+        part = part.tb_next
+    return part or found
+
+
+def _is_inside(filename: str) -> bool:
+    return filename.startswith(_INSIDE)
 
 
 def in_line(text: str) -> str:

@@ -24,6 +24,7 @@ DAGGER = [
     "Fenced",
     "Instance",
     "InstanceConflict",
+    "Limit",
     "Message",
     "RequestError",
     "Retry",

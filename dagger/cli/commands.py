@@ -107,7 +107,10 @@ def _row(one: Instance[object]) -> tuple[str, ...]:
 
 
 async def _show(engine: Dagger, arguments: Arguments) -> None:
-    _say((await engine.get_instance(arguments.id)).tree())
+    found = await engine.get_instance(arguments.id)
+    _say(found.tree())
+    if found.error is not None and found.error.traceback:
+        _say("\n".join(["", *map(in_line, found.error.traceback.splitlines())]))
 
 
 async def _stop(engine: Dagger, arguments: Arguments) -> None:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from dagger.core.events import Event
+from dagger.core.state import Error
 
 
 class Publish(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -63,10 +64,34 @@ class Parked(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class TryFailed(msgspec.Struct, frozen=True, gc=False):
+    """A try has failed; the next one begins at `due`, in microseconds."""
+
+    error: Error
+    attempt: int
+    attempts: int
+    due: int
+
+
+class Answered(msgspec.Struct, frozen=True, gc=False):
+    """A step has failed, and something in the instance answers it: a handler, or the other branches of a group."""
+
+    error: Error
+    by: str
+
+
+class Failed(msgspec.Struct, frozen=True, gc=False):
+    """The instance has failed."""
+
+    error: Error
+
+
 class Ignored(msgspec.Struct, frozen=True, gc=False):
     """Nothing was changed, for this reason."""
 
     reason: str
 
 
-Effect: TypeAlias = Publish | Send | RunTask | StopTask | Unmatched | Parked | Ignored
+Notice: TypeAlias = TryFailed | Answered | Failed
+"""What is worth a line in the log of the process, and nothing else."""
+Effect: TypeAlias = Publish | Send | RunTask | StopTask | Unmatched | Parked | Ignored | Notice

@@ -44,12 +44,16 @@ class TaskSucceeded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
-    """A task raised. `kinds` are the qualified names of the exception's classes."""
+    """A task raised, or took too long. `kinds` are the qualified names of the exception's classes."""
 
     frame: int
     kind: str
     message: str
     kinds: tuple[str, ...]
+    timed_out: bool = False
+    """Whether it exceeded the timeout of the task."""
+    traceback: str = ""
+    """Where it was raised, the last part of it."""
 
 
 class TimerDue(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):

@@ -19,7 +19,7 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, look, settle
+from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, kinds_of, look, settle
 from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError, shown
 from dagger.plan import ops
@@ -74,12 +74,12 @@ def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], st
     headers: dict[Any, Any] = dict(envelope.headers)
     for name, text in headers.items():
         if not isinstance(name, str) or not isinstance(text, str):
-            raise _wrong(op, "TypeError", f"header {name!r} is {shown(text)}; names and values of headers are text")
+            raise _wrong(op, TypeError, f"header {name!r} is {shown(text)}; names and values of headers are text")
         if not is_encodable(name) or not is_encodable(text):
-            raise _wrong(op, "ValueError", f"header {name!r} is {text!r}, which holds half a character; use another")
+            raise _wrong(op, ValueError, f"header {name!r} is {text!r}, which holds half a character; use another")
     key: Any = envelope.key
     if key is not None and not isinstance(key, str):
-        raise _wrong(op, "TypeError", f"the key of its message is {shown(key)}; a key is text")
+        raise _wrong(op, TypeError, f"the key of its message is {shown(key)}; a key is text")
     try:
         return headers, None if key is None else key_text(key), envelope.value
     except MissingKey as error:
@@ -147,11 +147,11 @@ def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | No
 
 def _time_of(op: ops.Pause, at: Any) -> int:
     if not isinstance(at, datetime):
-        raise _wrong(op, "TypeError", f"wants a datetime, got {shown(at)}")
+        raise _wrong(op, TypeError, f"wants a datetime, got {shown(at)}")
     try:
         if at.utcoffset() is None:
             raise _wrong(
-                op, "ValueError", f"{shown(at)} has no time zone; use datetime(..., tzinfo=...) or .astimezone()"
+                op, ValueError, f"{shown(at)} has no time zone; use datetime(..., tzinfo=...) or .astimezone()"
             )
         delta = at - EPOCH
     except StepFailed:
@@ -161,8 +161,8 @@ def _time_of(op: ops.Pause, at: Any) -> int:
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
-def _wrong(op: ops.Op, kind: str, text: str) -> StepFailed:
-    return StepFailed(Error(op.path, kind, text, pure=True))
+def _wrong(op: ops.Op, kind: type[Exception], text: str) -> StepFailed:
+    return StepFailed(Error(op.path, kind.__name__, text, kinds_of(kind), pure=True))
 
 
 def apply(turn: Turn, op: ops.Apply, stored: Stored, parent: int) -> Strand:
@@ -208,11 +208,13 @@ def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: byte
     try:
         message = op.decode(payload)
     except DecodeError as error:
-        raise _wrong(op, "DecodeError", str(error)) from None
+        raise _wrong(op, DecodeError, str(error)) from None
+    except BaseException as error:  # of a user's own type
+        raise StepFailed(error_of(error, op.path)) from None
     result = message if op.fold is None else call_pure(op, op.fold, stored, shape, message)
     if type(result) is Again:
         if op.again is None:
-            raise _wrong(op, "TypeError", "answers Again, which its return annotation does not name")
+            raise _wrong(op, TypeError, "answers Again, which its return annotation does not name")
         again: Again[Any] = result  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
         return False, settle(op, op.again.codec, again.value)
     settled = settle(op, op.out, result)
@@ -278,10 +280,13 @@ def _awaits(turn: Turn, channel: str, key: str) -> bool:
 
 
 def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:
-    """The pause after a failed attempt, in microseconds; the spread is the same whenever it is computed again."""
+    """The pause after a failed attempt, in microseconds: at most the longest of the rule, with its spread too.
+
+    The spread is the same whenever it is computed again.
+    """
     try:
         base = min(rule.first * rule.factor ** (attempt - 1), rule.longest)
     except OverflowError:
         base = rule.longest
     spread = zlib.crc32(f"{seed}/{attempt}".encode()) / 0x1_0000_0000
-    return round(base * (1 + rule.jitter * (2 * spread - 1)))
+    return min(round(base * (1 + rule.jitter * (2 * spread - 1))), rule.longest)

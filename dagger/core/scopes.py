@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dagger.core.effects import RunTask, StopTask
+from dagger.core.effects import Answered, RunTask, StopTask, TryFailed
 from dagger.core.leaves import item_suffix, retry_pause, unsubscribe
 from dagger.core.state import (
     COMPLETED,
@@ -27,7 +27,7 @@ from dagger.core.state import (
     Spreading,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of
+from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, kinds_of, took_longer
 from dagger.errors import CodecError, shown
 from dagger.plan import ops
 from dagger.plan.shapes import failed, row, tagged
@@ -97,7 +97,8 @@ def choose(turn: Turn, op: ops.Choose, stored: Stored, parent: int) -> Strand:
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
     if start < 0:
-        raise StepFailed(Error(op.path, "LookupError", f"no case for {shown(value)}, and no otherwise", pure=True))
+        text = f"no case for {shown(value)}, and no otherwise"
+        raise StepFailed(Error(op.path, "LookupError", text, kinds_of(LookupError), pure=True))
     return start, stored, parent
 
 
@@ -124,7 +125,8 @@ def _items(op: ops.Spread, found: Any) -> tuple[bytes, ...]:
     try:
         return tuple(op.item.settle(item)[0] for item in found)
     except CodecError as error:
-        raise StepFailed(Error(op.path, "TypeError", f"an item does not fit: {error}", pure=True)) from None
+        text = f"an item does not fit: {error}"
+        raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
 
@@ -204,8 +206,13 @@ Onward = tuple[int, int, Error]
 """Where a failure goes next: the operation and the frame around, and the error."""
 
 
+def _without_traceback(error: Error) -> Error:
+    """The error for the scopes around the step, which keeps the traceback itself."""
+    return replace(error, traceback="") if error.traceback else error
+
+
 def _through(turn: Turn, op: ops.Op, parent: int, error: Error) -> Onward:
-    turn.fail(op.slot, error)
+    turn.fail(op.slot, _without_traceback(error))
     return op.owner, parent, error
 
 
@@ -216,6 +223,7 @@ def _through_bound(turn: Turn, op: ops.Open, parent: int, error: Error) -> Onwar
         return None
     del turn.frames[parent]
     if op.recover:
+        turn.effects.append(Answered(error, turn.ops[op.other].path or "its handler"))
         answer = Stored(failed(scope.value, error.text, error.path))
         turn.stack.append((op.other, answer, scope.parent))
         return None
@@ -223,14 +231,21 @@ def _through_bound(turn: Turn, op: ops.Open, parent: int, error: Error) -> Onwar
 
 
 def _tries_again(turn: Turn, op: ops.Open, rule: ops.RetryRule, number: int, scope: Scope, error: Error) -> bool:
-    if error.pure or scope.attempt >= rule.attempts or not set(rule.on) & set(error.kinds):
+    if error.pure or scope.attempt >= rule.attempts or not _is_tried_again(op, rule, error):
         return False
     seed = f"{turn.state.id}/{op.path}{item_suffix(turn.frames, scope.parent)}"
     pause = retry_pause(rule, scope.attempt, seed)
-    turn.frames[number] = replace(scope, attempt=scope.attempt + 1, due=min(turn.now + pause, FOREVER) if pause else 0)
+    due = min(turn.now + pause, FOREVER)
+    turn.frames[number] = replace(scope, attempt=scope.attempt + 1, due=due if pause else 0)
+    turn.effects.append(TryFailed(error, scope.attempt, rule.attempts, due))
     if not pause:
         turn.stack.append((op.next, Stored(scope.value), number))
     return True
+
+
+def _is_tried_again(op: ops.Open, rule: ops.RetryRule, error: Error) -> bool:
+    """Whether an error is of the kinds that are; a task that exceeded its own timeout is, where its own tries end."""
+    return (error.timed_out and error.path == op.path) or not set(rule.on).isdisjoint(error.kinds)
 
 
 def _through_branch(turn: Turn, op: ops.Branch, parent: int, error: Error) -> Onward | None:
@@ -239,26 +254,27 @@ def _through_branch(turn: Turn, op: ops.Branch, parent: int, error: Error) -> On
     reasons = {**group.failed, op.number: str(error)}
     if len(spec.branches) - len(reasons) >= spec.needed:
         turn.frames[parent] = replace(group, failed=reasons)
+        turn.effects.append(Answered(error, "the other branches"))
         return None
     stop_inside(turn, parent)
     del turn.frames[parent]
     error = error if spec.kind == "all" else _all_failed(spec, reasons, error)
     if spec.slot >= 0:
-        turn.fail(spec.slot, error)
+        turn.fail(spec.slot, _without_traceback(error))
     return spec.owner, group.parent, error
 
 
 def _all_failed(spec: ops.Fork, reasons: dict[int, str], last: Error) -> Error:
     text = "; ".join(reasons[number] for number in sorted(reasons))
     need = "no branch succeeded" if spec.kind == "any" else f"fewer than {spec.needed} branches can succeed"
-    return Error(spec.path, "AllFailed", f"{need}: {text}", last.kinds, last.pure)
+    return Error(spec.path, "AllFailed", f"{need}: {text}", last.kinds, last.pure, traceback=last.traceback)
 
 
 def _through_item(turn: Turn, op: ops.Spread, parent: int, error: Error) -> Onward:
     each = turn.frames[parent].parent
     stop_inside(turn, each)
     outer = turn.frames.pop(each).parent
-    turn.fail(op.slot, error)
+    turn.fail(op.slot, _without_traceback(error))
     return op.owner, outer, error
 
 
@@ -287,19 +303,8 @@ def bound_due(turn: Turn, number: int, scope: Scope) -> None:
     if op.other >= 0:
         turn.stack.append((op.other, Stored(scope.value), scope.parent))
         return
-    error = Error(op.path, "TimeoutError", f"took longer than {_duration(op.after)}", _TIMEOUT)
+    error = Error(op.path, "TimeoutError", took_longer(op.after), kinds_of(TimeoutError))
     climb(turn, op.owner, scope.parent, error)
-
-
-_TIMEOUT = ("builtins.TimeoutError", "builtins.OSError", "builtins.Exception", "builtins.BaseException")
-
-
-def _duration(micros: int) -> str:
-    seconds = micros / 1_000_000
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:g} {unit}{'s' if seconds != size else ''}"
-    return f"{seconds:g} s"
 
 
 # Stopping.

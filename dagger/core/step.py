@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from dagger.core.effects import Effect, Ignored, Send, Unmatched
+from dagger.core.effects import Effect, Failed, Ignored, Send, Unmatched
 from dagger.core.events import (
     InstanceEvent,
     MessageForwarded,
@@ -35,6 +35,7 @@ from dagger.core.scopes import (
     bound_due,
     branch,
     choose,
+    climb,
     close_bound,
     end,
     fail,
@@ -60,7 +61,8 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn
+from dagger.core.turn import StepFailed, Stored, Strand, Turn, kinds_of
+from dagger.errors import DaggerError
 from dagger.plan import ops
 from dagger.plan.names import signal_channel
 from dagger.plan.plan import Plan
@@ -132,6 +134,8 @@ def _conclude(turn: Turn) -> None:
     """An instance ends: nothing executes any more, and nothing is kept for it."""
     if turn.frames:
         stop_inside(turn, 0)
+    if turn.error is not None:
+        turn.effects.append(Failed(turn.error))
     state = turn.state
     turn.effects += [_unmatched(held, "ended") for held in turn.held]
     turn.held = ()
@@ -269,7 +273,12 @@ def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Resul
     turn = Turn.of(plan, state, now)
     del turn.frames[event.frame]
     op = plan.ops[frame.op]
-    fail(turn, op, frame.parent, Error(op.path, event.kind, event.message, event.kinds))
+    error = Error(op.path, event.kind, event.message, event.kinds, timed_out=event.timed_out, traceback=event.traceback)
+    if event.timed_out:  # what exceeds its bound is stopped
+        turn.finish(op.slot, STOPPED)
+        climb(turn, op.owner, frame.parent, error)
+    else:
+        fail(turn, op, frame.parent, error)
     return _run(turn, None)
 
 
@@ -317,7 +326,7 @@ def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
 def _overgrown(plan: Plan, state: State, event: Overgrown, now: int) -> Result:
     turn = Turn.of(plan, state, now)
     turn.status = FAILURE
-    turn.error = Error("", "TooLarge", event.text)
+    turn.error = Error("", "TooLarge", event.text, kinds_of(DaggerError))
     return _run(turn, None)
 
 

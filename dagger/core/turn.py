@@ -23,7 +23,7 @@ from dagger.core.state import (
     State,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.errors import CodecError, words_of
+from dagger.errors import CodecError, DaggerError, traceback_of, words_of, writable
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape, Typed
@@ -260,6 +260,7 @@ def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *mor
                 op.path,
                 "MutatedInput",
                 f"'{name}' changed its input in place; return a changed copy instead",
+                kinds_of(DaggerError),
                 pure=True,
             )
         )
@@ -271,17 +272,28 @@ def settle(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
     try:
         raw, live = codec.settle(value)
     except CodecError as error:
-        raise StepFailed(Error(op.path, "TypeError", f"its result does not fit: {error}", pure=True)) from None
+        text = f"its result does not fit: {error}"
+        raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None
+    except BaseException as error:  # of a user's own type
+        raise StepFailed(error_of(error, op.path)) from None
     return Stored(raw, live if codec.frozen else UNSET)
 
 
 def error_of(error: BaseException, path: str) -> Error:
-    """The error of a pure function as data, SystemExit and the like too; only an interrupt goes on."""
-    if isinstance(error, KeyboardInterrupt):
-        raise error
-    return Error(path, type(error).__name__, words_of(error), kinds_of(type(error)), pure=True)
+    """The error of a pure function as data, whatever it raised: SystemExit and KeyboardInterrupt are errors too."""
+    kinds = kinds_of(type(error))
+    return Error(path, type(error).__name__, words_of(error), kinds, pure=True, traceback=traceback_of(error))
 
 
 def kinds_of(kind: type[BaseException]) -> tuple[str, ...]:
     """Qualified names of an exception class and its bases."""
-    return tuple(f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__[:-1])
+    return tuple(writable(f"{base.__module__}.{base.__qualname__}") for base in kind.__mro__[:-1])
+
+
+def took_longer(micros: int) -> str:
+    """What the error of a timeout says."""
+    seconds = micros / 1_000_000
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"took longer than {seconds / size:g} {unit}{'s' if seconds != size else ''}"
+    return f"took longer than {seconds:g} s"

@@ -20,5 +20,6 @@ from dagger.dsl.template import template as template
 from dagger.dsl.topics import Topic as Topic
 from dagger.dsl.values import Again as Again
 from dagger.dsl.values import Failure as Failure
+from dagger.dsl.values import Limit as Limit
 from dagger.dsl.values import Message as Message
 from dagger.dsl.values import Retry as Retry

@@ -15,7 +15,7 @@ from dagger.dsl.functions import fn_of
 from dagger.dsl.nodes import Await, Command, Listen, Sleep, Task, Until
 from dagger.dsl.step import Nil, Pass, Step, step_of
 from dagger.dsl.topics import Accepts, Carries, Topic
-from dagger.dsl.values import Again, Message, Retry, Settled
+from dagger.dsl.values import Again, Limit, Message, Retry, Settled
 from dagger.errors import TemplateError, UnsupportedType
 
 A = TypeVar("A")
@@ -171,9 +171,10 @@ def signal(name: str, type: type[M]) -> SignalOn[M]:
 
 
 class _TaskWith:
-    def __init__(self, retry: Retry | None, timeout: timedelta | None) -> None:
+    def __init__(self, retry: Retry | None, timeout: timedelta | None, limit: Limit | None) -> None:
         self._retry = retry
-        self._timeout = optional_duration(timeout, "task timeout")
+        self._timeout = _task_timeout(timeout)
+        self._limit = limit
 
     @overload
     def __call__(self, fn: Callable[[A], Nothing], /) -> Step[A, Nothing]: ...
@@ -182,7 +183,14 @@ class _TaskWith:
     @overload
     def __call__(self, fn: Callable[[A], B], /) -> Step[A, B]: ...
     def __call__(self, fn: Any, /) -> Any:
-        return step_of(Task(fn=fn_of(fn, "task"), retry=self._retry, timeout=self._timeout))
+        return step_of(Task(fn=fn_of(fn, "task"), retry=self._retry, timeout=self._timeout, limit=self._limit))
+
+
+def _task_timeout(timeout: timedelta | None) -> timedelta | None:
+    found = optional_duration(timeout, "task timeout")
+    if found is not None and not found:
+        raise TemplateError("task timeout: is zero, and no task ends in no time; give more, or leave it out for none")
+    return found
 
 
 @overload
@@ -192,17 +200,23 @@ def task(fn: Callable[[A], Awaitable[B]], /) -> Step[A, B]: ...
 @overload
 def task(fn: Callable[[A], B], /) -> Step[A, B]: ...
 @overload
-def task(*, retry: Retry | None = ..., timeout: timedelta | None = ...) -> _TaskWith: ...
-def task(fn: Any = None, /, *, retry: Retry | None = None, timeout: timedelta | None = None) -> Any:
+def task(*, retry: Retry | None = ..., timeout: timedelta | None = ..., limit: Limit | None = ...) -> _TaskWith: ...
+def task(
+    fn: Any = None, /, *, retry: Retry | None = None, timeout: timedelta | None = None, limit: Limit | None = None
+) -> Any:
     """Run a function, sync (in a worker thread) or async, at least once; its result is recorded once.
 
-    `retry` says how often it is tried (default: once); `timeout` bounds each try. Inside the function,
-    `dagger.context()` gives the instance's id, the step's path, the attempt and an idempotency key.
+    `retry` says how often it is tried (default: once). `timeout` bounds each try, from the call of the function: the
+    time that a try waits for its turn does not count. `limit` bounds how many tasks of one kind run in a worker, and
+    how many begin in a second. Inside the function, `dagger.context()` gives the instance's id, the step's path, the
+    attempt and an idempotency key.
     """
     if retry is not None and not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
         raise TemplateError(f"task: retry wants a Retry(...), got {retry!r}")
+    if limit is not None and not isinstance(limit, Limit):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
+        raise TemplateError(f"task: limit wants a Limit(...), got {limit!r}")
     if fn is None:
-        return _TaskWith(retry, timeout)
+        return _TaskWith(retry, timeout, limit)
     return step_of(Task(fn=fn_of(fn, "task")))
 
 

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from dagger.dsl.functions import Fn
 from dagger.dsl.topics import Topic
-from dagger.dsl.values import Retry
+from dagger.dsl.values import Limit, Retry
 
 DEPTH_MAX: Final = 64
 """How deep processes, groups and bounds may be nested in one template."""
@@ -106,6 +106,7 @@ class Task(Construct):
     fn: Fn
     retry: Retry | None = None
     timeout: timedelta | None = None
+    limit: Limit | None = None
 
     @property
     @override

@@ -1,4 +1,4 @@
-"""The small values that user functions receive and return: Again, Failure, Message, Retry."""
+"""The small values of the language: Again, Failure, Limit, Message, Retry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagger.errors import TemplateError
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
-__all__ = ["Again", "Failure", "Message", "Retry", "Settled"]
+__all__ = ["Again", "Failure", "Limit", "Message", "Retry", "Settled"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,11 @@ class Message(Generic[A_co]):
 class Retry:
     """How often and how fast a step is tried again.
 
-    `attempts` counts all tries. The n-th pause is `first * factor ** (n - 1)`, at most `longest`, spread by
-    `jitter` (a share of the pause, 0 to 1; deterministic for one instance and step). Only errors that are
-    instances of `on` are tried again.
+    `attempts` counts all tries. The n-th pause is `first * factor ** (n - 1)`, spread by `jitter` (a share of the
+    pause, 0 to 1; deterministic for one instance and step), and at most `longest`. Errors that are instances of `on`
+    are tried again, and a try of a task that has exceeded the `timeout=` of the task, whatever `on` says.
+
+    Raises TemplateError for values that make no sense, alone or together.
     """
 
     attempts: int = 3
@@ -99,8 +101,47 @@ class Retry:
             (not _is_pause(self.longest), f"longest is {self.longest}; give a pause of zero or more"),
             (not _is_number(self.jitter, 0, 1), f"jitter is {self.jitter!r}; give a share between 0 and 1"),
             (
+                _is_pause(self.first) and _is_pause(self.longest) and self.first > self.longest,
+                f"first is {self.first}, above longest, which is {self.longest}; give a longest of at least first",
+            ),
+            (
                 not kinds or not all(isinstance(k, type) and issubclass(k, BaseException) for k in kinds),
                 f"on is {self.on!r}; give an exception class, or several",
+            ),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many tasks of one kind a worker runs, and how many it begins in a second.
+
+    Tasks with limits of the same name share one: at most `concurrency` of them run at a time in a worker, and at most
+    `per_second` begin in a second (0.5 is one in two seconds). What is over a limit waits in order; its `timeout=`
+    does not run meanwhile.
+
+    Raises TemplateError for a limit without a number, or with one that makes no sense.
+    """
+
+    name: str
+    concurrency: int | None = None
+    per_second: float | None = None
+
+    def __post_init__(self) -> None:
+        name: Any = self.name  # users without a checker
+        if not isinstance(name, str) or not name.strip():
+            raise TemplateError(f"Limit: name is {name!r}; give text that is not empty")
+        for wrong, text in self._rules():
+            if wrong:
+                raise TemplateError(f"Limit '{name}': {text}")
+
+    def _rules(self) -> list[tuple[bool, str]]:
+        most, rate = self.concurrency, self.per_second
+        return [
+            (most is None and rate is None, "limits nothing; give concurrency=, per_second=, or both"),
+            (most is not None and not _is_count(most), f"concurrency is {most!r}; give a whole number from 1"),
+            (
+                rate is not None and not (_is_number(rate, 0) and rate > 0),
+                f"per_second is {rate!r}; give a number above 0 (0.5 is one in two seconds)",
             ),
         ]
 
@@ -114,4 +155,6 @@ def _is_pause(value: object) -> bool:
 
 
 def _is_number(value: object, least: float, most: float = math.inf) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and least <= value <= most
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and least <= value <= most

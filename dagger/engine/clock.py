@@ -1,8 +1,10 @@
-"""Time, as the engine is given it: whole microseconds since 1970-01-01 UTC."""
+"""Time as the engine uses it: whole microseconds since 1970-01-01 UTC; and what is to happen after a while."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
@@ -23,6 +25,28 @@ class SystemClock:
 
     def now(self) -> int:
         return time.time_ns() // 1_000
+
+
+class Alarms(Protocol):
+    """What calls functions later, in this process: nothing of it is kept."""
+
+    def now(self) -> int:
+        """Microseconds from some instant on."""
+        ...
+
+    def at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
+        """Call a function at an instant, in the event loop; gives a function that calls it off."""
+        ...
+
+
+class LoopAlarms:
+    """The timers of the event loop, which a change of the machine's clock does not touch."""
+
+    def now(self) -> int:
+        return int(asyncio.get_running_loop().time() * 1_000_000)
+
+    def at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
+        return asyncio.get_running_loop().call_at(due / 1_000_000, call).cancel
 
 
 def to_datetime(micros: int) -> datetime:

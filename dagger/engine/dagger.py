@@ -13,13 +13,14 @@ from typing import Any, Literal, Self, TypeAlias, get_args
 import anyio
 from typing_extensions import override
 
-from dagger.core.effects import StopTask
+from dagger.core.effects import RunTask, StopTask
 from dagger.core.state import FOREVER, State
 from dagger.dsl.topics import Topic
 from dagger.engine.client import Client
-from dagger.engine.clock import MICROSECOND, Clock, SystemClock
+from dagger.engine.clock import MICROSECOND, Alarms, Clock, SystemClock
 from dagger.engine.connect import connect
 from dagger.engine.loop import WorkLoop
+from dagger.engine.notices import tell
 from dagger.engine.patience import insist
 from dagger.engine.ports import Backend
 from dagger.engine.prepare import checked_choice, checked_outside, checked_settings
@@ -27,7 +28,7 @@ from dagger.engine.records import partition_of
 from dagger.engine.service import serve
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import RequestError
+from dagger.errors import DaggerError, RequestError
 from dagger.plan.plan import Limits
 
 Unmatched: TypeAlias = Literal["drop", "hold"]
@@ -38,14 +39,15 @@ Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
 class Dagger(Client):
     """An engine: registers templates, accepts instances, and, as a worker, runs them.
 
-    `broker` and `store` are URLs of a backend (`memory://`, the default); where a backend is both, `store` is
-    left out. `datadir` is the directory that files of these URLs are in. `lifespan` is called with the engine and
-    gives an async context manager; what that yields is `dagger.context().resources` in tasks. `threads` bounds how
-    many sync tasks run at once. `grace` is how long a leaving worker waits for running tasks; what is cut off runs
-    again elsewhere. `early_limit` and `early_for` bound how many early messages are kept for a listener, and for how
-    long. With `unmatched="hold"` a message that its instance does not take any more is kept within the same bounds,
-    for whoever comes next to its key. `unmatched_topic` names a topic for messages that nobody takes; by default they
-    are counted (`engine.counts`) and dropped.
+    `broker` and `store` are URLs of a backend (`memory://`, the default); where a backend is both, `store` is left
+    out. `datadir` is the directory that files of these URLs are in. `lifespan` is called with the engine and gives
+    an async context manager; what that yields is `dagger.context().resources` in tasks. `tasks` bounds how many
+    tasks run at once in this worker, and `threads` how many of them may be sync; what is over waits, in order and
+    fairly between instances, and its timeout does not run meanwhile. `grace` is how long a leaving worker waits for
+    running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for` bound how many early messages
+    are kept for a listener, and for how long. With `unmatched="hold"` a message that its instance does not take any
+    more is kept within the same bounds, for whoever comes next to its key. `unmatched_topic` names a topic for
+    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
 
     Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
     """
@@ -57,6 +59,7 @@ class Dagger(Client):
         *,
         datadir: str | Path | None = None,
         lifespan: Lifespan | None = None,
+        tasks: int = 100,
         threads: int = 32,
         grace: timedelta = timedelta(seconds=30),
         early_limit: int = 16,
@@ -67,7 +70,7 @@ class Dagger(Client):
         backend: Backend | None = None,
     ) -> None:
         checked_settings(
-            counts={"early_limit": (early_limit, 0), "threads": (threads, 1)},
+            counts={"early_limit": (early_limit, 0), "tasks": (tasks, 1), "threads": (threads, 1)},
             spans={"early_for": early_for, "grace": grace},
         )
         checked_choice("unmatched", unmatched, get_args(Unmatched))
@@ -79,7 +82,7 @@ class Dagger(Client):
         self._lifespan = lifespan
         self._resources: Any = None
         self._grace_s = grace.total_seconds()
-        self._threads = threads
+        self._most_tasks, self._threads = tasks, threads
         self._unmatched_topic = unmatched_topic
         self._counts = Counter[str]()
         self._loop: WorkLoop | None = None
@@ -100,7 +103,18 @@ class Dagger(Client):
         self._worker = self._new_worker()
 
     def _new_tasks(self) -> Tasks:
-        return Tasks(self._report, lambda: self._resources, self._threads, self._task_changed)
+        return self._tasks_of(Tasks)
+
+    def _tasks_of(self, kind: type[Tasks], alarms: Alarms | None = None) -> Tasks:
+        return kind(
+            self._report,
+            lambda: self._resources,
+            self._spawn,
+            most=self._most_tasks,
+            threads=self._threads,
+            alarms=alarms,
+            changed=self._task_changed,
+        )
 
     def _new_worker(self) -> Worker:
         return Worker(
@@ -164,7 +178,10 @@ class Dagger(Client):
         """
         if _is_in_loop():
             raise RequestError("main() runs an event loop, and here is one already; use `async with engine:` instead")
-        anyio.run(serve, self, lambda: ", ".join(self._registry.names) or "no template")
+        try:
+            anyio.run(serve, self, lambda: ", ".join(self._registry.names) or "no template")
+        except SystemExit as error:  # its status may be 0, and nobody has told the worker to end
+            raise DaggerError(f"code in the worker's event loop has called sys.exit({error.code})") from error
 
     @override
     async def _open(self) -> None:
@@ -259,8 +276,10 @@ class Dagger(Client):
         for effect in change.effects:
             if isinstance(effect, StopTask):
                 self._tasks.stop(change.id, effect.frame)
+            elif not isinstance(effect, RunTask):
+                tell(change.id, effect)
             elif plan is not None:
-                self._tasks.start(self._spawn, change.id, plan, effect)
+                self._tasks.start(change.id, plan, effect)
 
     def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
         return self._loop is not None and self._loop.spawn(fn)

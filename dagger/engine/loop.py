@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -37,6 +39,7 @@ class WorkLoop:
         self._tasks = tasks
         self._grace_s = grace_s
         self._group: anyio.abc.TaskGroup | None = None
+        self._host: asyncio.Task[Any] | None = None
         self._leaving, self._rested = anyio.Event(), anyio.Event()
         self._nap = anyio.CancelScope()
 
@@ -45,12 +48,13 @@ class WorkLoop:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
         try:
             async with self._log.join(), anyio.create_task_group() as group:
-                self._group = group
+                self._group, self._host = group, asyncio.current_task()
                 try:
                     group.start_soon(self._work)
                     yield
                     await self._drain()
                 finally:
+                    await self._tasks.end_all()
                     self._group = None
                     group.cancel_scope.cancel()
             return
@@ -70,8 +74,20 @@ class WorkLoop:
     async def _work(self) -> None:
         try:
             await self._work_on()
+        except anyio.get_cancelled_exc_class():
+            if self._is_leaving():
+                raise
+            text = "the engine's own work was cancelled by other code in its event loop; cancel only tasks of your own"
+            raise DaggerError(text) from None
         finally:
             self._rested.set()
+
+    def _is_leaving(self) -> bool:
+        """Whether a cancellation is one of the engine, or of the code around it."""
+        is_around = anyio.current_effective_deadline() == -math.inf or (
+            self._host is not None and self._host.cancelling()
+        )
+        return self._group is None or bool(is_around)
 
     async def _work_on(self) -> None:
         pauses, is_sound = Pauses(), True
@@ -107,10 +123,10 @@ class WorkLoop:
     async def _drain(self) -> None:
         """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""
         self._leaving.set()
+        self._tasks.leave()
         with anyio.move_on_after(self._grace_s):
             await self._tasks.ended()
-        self._tasks.leaving = True
-        self._tasks.stop_all()
+        await self._tasks.end_all()
         self._nap.cancel()
         with anyio.move_on_after(self._grace_s):
             await self._rested.wait()

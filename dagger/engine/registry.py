@@ -14,8 +14,10 @@ from dagger.dsl.nodes import Command
 from dagger.dsl.paths import walk
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
+from dagger.dsl.values import Limit
 from dagger.errors import TemplateConflict, TemplateError, UnknownTemplate
 from dagger.plan import Channel, Limits, Plan, compile
+from dagger.plan.ops import Run
 
 
 class Starter(msgspec.Struct, frozen=True):
@@ -39,6 +41,7 @@ class Registry:
         self._plans: dict[tuple[str, int], Plan] = {}
         self._templates: dict[tuple[str, int], Template[Any, Any]] = {}
         self._latest: dict[str, int] = {}
+        self._task_limits: dict[str, Limit] = {}
 
     def known(self, template: Template[Any, Any]) -> Plan | None:
         """The plan of a template, if this very value is registered."""
@@ -55,10 +58,12 @@ class Registry:
                 f"template '{template.name}' version {template.version} is registered with another shape; "
                 "give the new one the next version=, so that instances of the old one can go on"
             )
+        limits = self._with_limits(plan)
         topics = _topics(template, plan)
         for topic in topics:
             self.check(topic, f"template '{template.name}'")
         self.topics.update({topic.name: self.topics.get(topic.name, topic) for topic in topics})
+        self._task_limits = limits
         self._plans[place] = plan
         self._templates[place] = template
         self._latest[template.name] = max(template.version, self._latest.get(template.name, 0))
@@ -66,6 +71,17 @@ class Registry:
             self.channels.setdefault(channel.topic.name, {})[channel.name] = channel
             self._index(channel.topic.name)
         return plan
+
+    def _with_limits(self, plan: Plan) -> dict[str, Limit]:
+        """The limits of tasks by name, with those of a template: one name has one limit."""
+        found = dict(self._task_limits)
+        for op in plan.ops:
+            if isinstance(op, Run) and op.limit is not None and found.setdefault(op.limit.name, op.limit) != op.limit:
+                raise TemplateError(
+                    f"template '{plan.template}': {op.path} has {op.limit}, and another task {found[op.limit.name]}; "
+                    "tasks with limits of one name share it: use one Limit value for both, or another name"
+                )
+        return found
 
     def start_on(self, topic: Topic[Any], plan: Plan, build: Callable[[Any], Any] | None) -> None:
         """Start an instance for each message of a topic."""

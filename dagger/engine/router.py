@@ -58,8 +58,6 @@ class Router:
                     entries.append(self._submitted(taker, value))
                 else:
                     entries += self._received(taker, message, payload, keys_of(topic, value, taker.by), one_way)
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
                 reasons[f"{type(error).__name__}: {words_of(error)}"] = None
         return reasons

@@ -11,6 +11,7 @@ from typing import Any, Final
 import anyio
 
 from dagger.engine.garbage import seldom_collected
+from dagger.errors import DaggerError
 
 logger: Final = logging.getLogger("dagger")
 
@@ -45,3 +46,5 @@ async def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], 
             group.cancel_scope.cancel()
     if failure is not None:
         raise failure
+    if not told.is_set():
+        raise DaggerError("the worker has ended, and nobody has told it to")

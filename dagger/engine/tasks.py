@@ -1,9 +1,10 @@
-"""Running tasks: each once at a time, with its result appended to the log of the instance."""
+"""Running tasks: so many at a time, each once at a time, with its result appended to the log of the instance."""
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any, Final, Protocol
@@ -12,156 +13,283 @@ import anyio
 import anyio.to_thread
 
 from dagger.core.effects import RunTask
-from dagger.core.events import TaskFailed, TaskSucceeded
-from dagger.core.turn import kinds_of
-from dagger.engine.context import TaskContext, enter_context
-from dagger.errors import CodecError, in_line, words_of
+from dagger.engine.calls import Call as Call
+from dagger.engine.calls import Outcome as Outcome
+from dagger.engine.clock import Alarms, LoopAlarms
+from dagger.engine.context import TaskContext
+from dagger.engine.queue import Gate, Lane, Queue
+from dagger.errors import in_line
 from dagger.plan.ops import Run
 from dagger.plan.plan import Plan
 
 logger: Final = logging.getLogger("dagger")
 
-Outcome = TaskSucceeded | TaskFailed
+LINGER_S: Final = 1.0
+"""How long a task that was told to end keeps its place while it does not, in seconds."""
 
 
 class Spawn(Protocol):
-    """Starts a coroutine in the background."""
+    """Starts a coroutine in the background; gives whether it did."""
 
     def __call__(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool: ...
 
 
 class Tasks:
-    """The tasks that run in this worker, by instance and frame."""
+    """The tasks that run in this worker, at most `most` at a time and `threads` of them in threads, and those that
+    wait for their turn.
+
+    A timeout counts from the call. What is stopped or takes too long is cancelled, and what it gives is dropped. If it
+    does not end within `LINGER_S`, or is a thread, it gives its place to others, for up to as many as may run: so what
+    ignores its end stops nothing, and their number is bounded.
+    """
 
     def __init__(
         self,
         report: Callable[[str, Outcome], Awaitable[None]],
         resources: Callable[[], Any],
+        spawn: Spawn,
+        *,
+        most: int,
         threads: int,
+        alarms: Alarms | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._report = report
         self._resources = resources
-        self._limiter = anyio.CapacityLimiter(threads)
-        self._running: dict[tuple[str, int], tuple[anyio.CancelScope, str]] = {}
-        self._idle: anyio.Event | None = None
+        self._spawn = spawn
+        self._most = most
+        self._threads = threads
+        self._alarms = LoopAlarms() if alarms is None else alarms
         self._changed = changed
-        self._waiting: set[tuple[str, int]] = set()
+        self._limiter = anyio.CapacityLimiter(math.inf)  # the bound is kept here
+        self._queue = Queue[Call]()
+        self._gates: dict[str, Gate] = {}
+        self._calls: dict[tuple[str, int], Call] = {}
+        """What waits or runs, and was not told to end."""
+        self._running: set[Call] = set()
+        """What has a place."""
+        self._in_threads = 0
+        """How many of these need a thread."""
+        self._lingering: set[Call] = set()
+        """What was told to end, does not, and has lost its place."""
+        self._lingering_threads = 0
+        self._wake: Callable[[], None] | None = None
+        self._news: anyio.Event | None = None
+        """Set when a task has ended, if somebody waits for that."""
         self.leaving = False
+        """Whether nothing is begun any more."""
 
     @property
     def paths(self) -> list[str]:
         """The instance and path of every task that runs now and has not said that it hangs."""
-        return [path for key, (_, path) in self._running.items() if key not in self._waiting]
+        return [call.path for call in self._running if not call.hangs or call.is_ending]
 
-    def _hangs(self, id: str, frame: int) -> None:
-        """A task says of itself that it will not end."""
-        self._waiting.add((id, frame))
-        self._changed()
+    @property
+    def is_hanging(self) -> bool:
+        """Whether a task runs that has said that it hangs."""
+        return any(call.hangs for call in self._running)
 
-    def start(self, spawn: Spawn, id: str, plan: Plan, order: RunTask) -> None:
-        """Start a task, unless it runs already."""
+    def start(self, id: str, plan: Plan, order: RunTask) -> None:
+        """Start a task as soon as it is its turn, unless it runs or waits already."""
         key = (id, order.frame)
-        found = self._running.get(key)
-        if found is not None and not found[0].cancel_called:  # what is cancelled may take a while to end
+        if self.leaving or key in self._calls:
             return
         op = plan.ops[order.op]
-        scope = anyio.CancelScope()
-        self._running[key] = (scope, f"{id}: {op.path}")
-        if not spawn(partial(self._run, id, plan, order, scope)):
-            del self._running[key]
+        assert isinstance(op, Run)
+        self._calls[key] = call = Call(id, plan.template, op, order)
+        self._queue.add(call.lane, call)
+        self._fill()
 
     def stop(self, id: str, frame: int) -> None:
-        """Cancel a task; what it gives is dropped."""
-        found = self._running.get((id, frame))
-        if found is not None:
-            found[0].cancel()
+        """Stop a task; what it gives is dropped."""
+        call = self._calls.pop((id, frame), None)
+        if call is not None:
+            self._queue.remove(call.lane, call)
+            call.end()
 
     def stop_where(self, found: Callable[[str], bool]) -> None:
-        """Cancel every task of the instances whose ids are found."""
-        for (id, _), (scope, _) in list(self._running.items()):
+        """Stop every task of the instances whose ids are found."""
+        for id, frame in list(self._calls):
             if found(id):
-                scope.cancel()
+                self.stop(id, frame)
 
     def stop_all(self) -> None:
-        """Cancel every task."""
+        """Stop every task, and begin none."""
+        self.leave()
         self.stop_where(lambda id: True)
+
+    def leave(self) -> None:
+        """Begin nothing more; what waits is begun by another worker."""
+        self.leaving = True
+        for call in self._queue.clear():
+            del self._calls[call.id, call.frame]
+        self._call_off()
 
     async def ended(self) -> None:
         """Return when no task runs."""
-        while self._running:
-            self._idle = self._idle or anyio.Event()
-            await self._idle.wait()
+        await self._until(lambda: not self._running and not self._lingering)
 
-    async def _run(self, id: str, plan: Plan, order: RunTask, scope: anyio.CancelScope) -> None:
-        op = plan.ops[order.op]
-        assert isinstance(op, Run)
-        enter_context(
-            TaskContext(
-                id,
-                plan.template,
-                op.path,
-                order.attempt,
-                order.key,
-                self._resources(),
-                partial(self._hangs, id, order.frame),
-            )
-        )
+    async def obeyed(self) -> None:
+        """Return when no task has a place that was told to end."""
+        await self._until(lambda: not any(call.is_ending for call in self._running))
+
+    async def _until(self, is_so: Callable[[], bool]) -> None:
+        while not is_so():
+            self._news = self._news or anyio.Event()
+            await self._news.wait()
+
+    async def end_all(self) -> None:
+        """Stop every task, and let them end, for a while."""
+        self.stop_all()
+        for call in [call for call in self._running if call.is_lost]:
+            self._forget(call)
+        with anyio.move_on_after(2 * LINGER_S, shield=True):
+            await self.ended()
+
+    # Whose turn it is.
+
+    def _fill(self) -> None:
+        """Begin what may begin now."""
+        if not self.leaving:
+            while len(self._running) + max(0, len(self._lingering) - self._most) < self._most:
+                lane = self._next_lane()
+                if lane is None:
+                    return
+                self._begin(self._queue.pop(lane))
+
+    def _next_lane(self) -> Lane | None:
+        """The lane of which a call may begin now; if there is none, what waits only for time is woken in time."""
+        opens = list[int]()
+        for lane in self._queue.lanes:
+            at = self._opens(lane)
+            if at is not None and at <= self._alarms.now():
+                return lane
+            if at is not None:
+                opens.append(at)
+        self._call_off()
+        if opens:
+            self._wake = self._alarms.at(min(opens), self._fill)
+        return None
+
+    def _opens(self, lane: Lane) -> int | None:
+        """When a call of a lane may begin; None if something has to end first."""
+        name, in_thread = lane
+        if in_thread and self._in_threads + max(0, self._lingering_threads - self._threads) >= self._threads:
+            return None
+        gate = self._gates.get(name)
+        return 0 if gate is None else gate.opens(self._alarms.now())
+
+    def _call_off(self) -> None:
+        if self._wake is not None:
+            self._wake()
+            self._wake = None
+
+    def _begin(self, call: Call) -> None:
+        self._running.add(call)
+        self._in_threads += call.needs_thread
+        gate = self._gate(call)
+        if gate is not None:
+            gate.enter(self._alarms.now())
+        if not call.variables.run(self._spawn, partial(self._run, call)):
+            self._forget(call)
+
+    def _gate(self, call: Call) -> Gate | None:
+        limit = call.op.limit
+        if limit is None:
+            return None
+        gate = self._gates.get(limit.name)
+        if gate is None:
+            gate = self._gates[limit.name] = Gate(limit)
+        return gate
+
+    def _forget(self, call: Call) -> None:
+        """A call gives up its place."""
+        self._running.discard(call)
+        self._in_threads -= call.needs_thread
+        call.needs_thread = False
+        gate = self._gate(call)
+        if gate is not None:
+            gate.leave()
+        if self._calls.get((call.id, call.frame)) is call:  # else it was begun anew meanwhile
+            del self._calls[call.id, call.frame]
+
+    def _refill(self) -> None:
+        """Something has ended: others may begin."""
+        self._changed()
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+        self._fill()
+
+    # A call.
+
+    async def _run(self, call: Call) -> None:
+        call_off: Callable[[], None] | None = None
         try:
-            with scope:
-                outcome, error = await self._outcome(op, order, scope)
-                if isinstance(outcome, TaskFailed):
-                    _tell(f"{id}: the task {op.path}, attempt {order.attempt},", outcome, error)
-                await self._report(id, outcome)
+            if call.stopped:
+                return
+            call.begin(self._context(call), partial(self._through_thread, call))
+            if call.op.after >= 0:
+                expire = partial(call.end, timed_out=True)
+                call_off = self._alarms.at(self._alarms.now() + call.op.after, expire)
+            await call.over()
+            if call.is_ending:
+                await self._told_to_end(call)
+            if not call.stopped:
+                await self._report(call.id, call.outcome())
         finally:
-            found = self._running.get((id, order.frame))
-            if found is not None and found[0] is scope:  # else it was begun anew meanwhile
-                del self._running[id, order.frame]
-            self._waiting.discard((id, order.frame))
-            self._changed()
-            if not self._running and self._idle is not None:
-                self._idle.set()
-                self._idle = None
+            if call_off is not None:
+                call_off()
+            call.cancel()
+            if call.task is not None and not call.task.done():
+                self._lingering.add(call)
+                call.task.add_done_callback(lambda _: self._left(call))
+            self._forget(call)
+            self._refill()
 
-    async def _outcome(self, op: Run, order: RunTask, scope: anyio.CancelScope) -> tuple[Outcome, BaseException | None]:
-        """Call the function; whatever it raises is an outcome, unless the engine itself cancels it."""
+    def _context(self, call: Call) -> TaskContext:
+        order, path = call.order, call.op.path
+        hangs = partial(self._hangs, call)
+        return TaskContext(call.id, call.template, path, order.attempt, order.key, self._resources(), hangs)
+
+    def _hangs(self, call: Call) -> None:
+        """A task says of itself that it will not end."""
+        call.hangs = True
+        self._changed()
+
+    async def _told_to_end(self, call: Call) -> None:
+        """Cancel a call, and let it end, for a while."""
+        call.cancel()
+        assert call.task is not None
+        _, left = await asyncio.wait([call.task], timeout=LINGER_S)
+        if left:
+            logger.warning("%s was cancelled and goes on; what it gives is dropped", in_line(call.path))
+
+    def _left(self, call: Call) -> None:
+        self._lingering.discard(call)
+        self._refill()
+
+    # Threads.
+
+    async def _through_thread(self, call: Call, function: Callable[[], Any]) -> Any:
         try:
-            result = await self._call(op, order.value)
-        except anyio.get_cancelled_exc_class() as error:
-            if scope.cancel_called or self.leaving:
-                raise
-            return _failed(order.frame, error, "it was cancelled from inside"), error
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            return _failed(order.frame, error, words_of(error)), error
-        return _settled(op, order.frame, result), None
+            return await self._in_thread(function)
+        finally:
+            self._in_threads -= call.needs_thread
+            call.needs_thread = False
+            if call.in_thread:  # it was given up
+                self._lingering_threads += 1
+                call.abandoned = partial(self._thread_left, call)
+                if not call.in_thread:  # it has ended meanwhile, and may have told nobody
+                    self._thread_left(call)
+            self._fill()
 
-    async def _call(self, op: Run, raw: bytes) -> Any:
-        value = op.shape.revive(raw)
-        if op.is_async:
-            return await op.fn(value)
-        result = await self._in_thread(partial(op.fn, value))
-        return await result if inspect.isawaitable(result) else result
+    def _thread_left(self, call: Call) -> None:
+        if call.abandoned is not None:
+            call.abandoned = None
+            self._lingering_threads -= 1
+            self._fill()
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         """Call a sync function beside the event loop."""
         return await anyio.to_thread.run_sync(call, limiter=self._limiter, abandon_on_cancel=True)
-
-
-def _settled(op: Run, frame: int, result: Any) -> Outcome:
-    try:
-        raw, _ = op.out.settle(result)
-    except CodecError as error:
-        return TaskFailed(frame, "TypeError", f"its result does not fit: {error}", kinds_of(TypeError))
-    return TaskSucceeded(frame, raw)
-
-
-def _failed(frame: int, error: BaseException, message: str) -> TaskFailed:
-    return TaskFailed(frame, type(error).__name__, message, kinds_of(type(error)))
-
-
-def _tell(what: str, failed: TaskFailed, error: BaseException | None) -> None:
-    """Log a failure; where it was raised is told to who wants to know all."""
-    trace = error if logger.isEnabledFor(logging.DEBUG) else None
-    logger.info("%s has failed: %s: %s", in_line(what), failed.kind, in_line(failed.message), exc_info=trace)

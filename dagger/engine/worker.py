@@ -19,11 +19,25 @@ from typing import Final
 
 import msgspec
 
-from dagger.core.effects import Effect, Ignored, Parked, Publish, RunTask, Send, StopTask, Unmatched
+from dagger.core.effects import (
+    Answered,
+    Effect,
+    Failed,
+    Ignored,
+    Notice,
+    Parked,
+    Publish,
+    RunTask,
+    Send,
+    StopTask,
+    TryFailed,
+    Unmatched,
+)
 from dagger.core.events import Event, Overgrown, Resumed, TimerDue
 from dagger.core.home import receive
 from dagger.core.leaves import running
 from dagger.core.state import State
+from dagger.engine.apart import apart
 from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
 from dagger.engine.headers import ID, headers_of
@@ -60,11 +74,11 @@ BATCH: Final = 2048
 
 
 class Local(msgspec.Struct, frozen=True):
-    """What a commit means in this process: tasks to start and stop."""
+    """What a commit means in this process: tasks to start and stop, and failures to tell of."""
 
     id: str
     state: State
-    effects: tuple[RunTask | StopTask, ...]
+    effects: tuple[RunTask | StopTask | Notice, ...]
 
 
 class Worker:
@@ -207,19 +221,23 @@ class Worker:
         if batch.deadly:
             orders, records = unread(batch, offsets, self._counts)
         else:
-            orders = self._router.route(batch.messages, offsets, self._counts)
+            orders = await self._routed(batch, offsets)
             records = decoded(batch.records, orders, self._counts)
         await self._rows.load([record.to for record in records])
         local = list[Local]()
         dirty: dict[str, Loaded] = {}
         self._parked.clear()
         now = self._clock.now()
-        for source, record in zip(batch.records, records, strict=True):
-            done[source.partition] = source.offset
-            if record.to:
-                entries = self._step(source, record, now, dirty, local)
-                if entries:
-                    orders.setdefault(("", source.partition), []).extend(entries)
+
+        def step_each() -> None:
+            for source, record in zip(batch.records, records, strict=True):
+                done[source.partition] = source.offset
+                if record.to:
+                    entries = self._step(source, record, now, dirty, local)
+                    if entries:
+                        orders.setdefault(("", source.partition), []).extend(entries)
+
+        await apart(step_each)
         await self._rows.write(dirty, self._overgrown)
         for partition, offset in done.items():
             offsets["", partition] = offset
@@ -244,6 +262,11 @@ class Worker:
             logger.error("%s: a record is kept until a worker has its template: %s", first, reason)
         self._parked.clear()
 
+    async def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
+        if not batch.messages:
+            return {}
+        return await apart(lambda: self._router.route(batch.messages, offsets, self._counts))
+
     def _step(
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
     ) -> list[Entry]:
@@ -262,7 +285,9 @@ class Worker:
             event = Overgrown(self._overgrown[to])
         try:
             home, effects = receive(self._plan, self._limits, cell.home, event, now)
-        except Exception as error:  # whatever it is, the next record is applied
+        except KeyboardInterrupt:  # none of a user's function, which would have failed its step
+            raise
+        except BaseException as error:  # whatever it is, the next record is applied
             return self._put_aside(record, error)
         if type(event) is TimerDue:
             self._timers.fired(to)
@@ -277,7 +302,7 @@ class Worker:
         dirty[to] = loaded
         return entries
 
-    def _put_aside(self, record: Record, error: Exception) -> list[Entry]:
+    def _put_aside(self, record: Record, error: BaseException) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         self._counts["poison"] += 1
         logger.error("%s: a record is put aside: %s", record.to, error, exc_info=error)
@@ -300,7 +325,7 @@ class Worker:
     def _sorted(self, effects: tuple[Effect, ...], id: str, state: State | None, local: list[Local]) -> list[Entry]:
         """What of a step's effects goes out through the log; what is carried out here after the commit is `local`."""
         entries: list[Entry] = []
-        tasks: list[RunTask | StopTask] = []
+        tasks: list[RunTask | StopTask | Notice] = []
         for effect in effects:
             match effect:
                 case Publish():
@@ -319,7 +344,7 @@ class Worker:
                 case Ignored():
                     self._counts["ignored"] += 1
                     logger.debug("ignored: %s", effect.reason)
-                case RunTask() | StopTask():
+                case RunTask() | StopTask() | TryFailed() | Answered() | Failed():
                     tasks.append(effect)
         if tasks and state is not None:
             local.append(Local(id, state, tuple(tasks)))

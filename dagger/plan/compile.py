@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -186,17 +187,15 @@ def _wait(
 
 
 def _task(c: _Compiler, node: nodes.Task, prefix: str, shape: Shape) -> Shape:
-    """`retry=` bounds tries, and `timeout=` each of them: the task in one bound in another, of one path."""
+    """`retry=` is a bound around the task, of its path; `timeout=` is kept to by the worker that calls it."""
     path = joined(prefix, node.label)
-    bare = nodes.Task(name=node.name, fn=node.fn)
     if node.retry is not None:
-        tried: nodes.Node = bare if node.timeout is None else nodes.Bounded(body=bare, after=node.timeout)
-        return c.lay(nodes.Retried(body=tried, policy=node.retry), prefix, shape)
-    if node.timeout is not None:
-        return c.lay(nodes.Bounded(body=bare, after=node.timeout), prefix, shape)
+        return c.lay(nodes.Retried(body=replace(node, retry=None), policy=node.retry), prefix, shape)
     out = codec_of(stored_type(node.fn, path))
     slot = c.slot(path, "task")
-    c.add(ops.Run, path, shape, slot=slot, fn=node.fn.call, is_async=node.fn.is_async, out=out)
+    after = -1 if node.timeout is None else node.timeout // MICROSECOND
+    fields = {"fn": node.fn.call, "is_async": node.fn.is_async, "after": after, "limit": node.limit}
+    c.add(ops.Run, path, shape, slot=slot, out=out, **fields)
     return Typed(out)
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from dagger.codecs import TypeCodec
 from dagger.dsl.topics import Topic
+from dagger.dsl.values import Limit
 from dagger.plan.shapes import Shape, Typed
 
 Pure = Callable[..., Any]
@@ -73,11 +74,13 @@ class Listen(Op, kw_only=True, gc=False):
 
 
 class Run(Op, kw_only=True, gc=False):
-    """Run a task; the shell calls it."""
+    """Run a task; the shell calls it, and bounds each call by `after`, if that is 0 or more, and by `limit`."""
 
     fn: Pure
     is_async: bool
     out: TypeCodec[Any]
+    after: int = -1
+    limit: Limit | None = None
 
 
 class Pause(Op, kw_only=True, gc=False):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from dagger.engine.clock import to_datetime, to_micros
@@ -12,10 +14,12 @@ START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class VirtualClock:
-    """Starts at 2030-01-01 UTC."""
+    """Starts at 2030-01-01 UTC. It has the timers of this process too; they fire when they are told to."""
 
     def __init__(self) -> None:
         self._now = to_micros(START)
+        self._count = 0
+        self._alarms: dict[int, tuple[int, Callable[[], None]]] = {}
 
     def now(self) -> int:
         return self._now
@@ -28,3 +32,27 @@ class VirtualClock:
     def move_to(self, at: int) -> None:
         """Go on to an instant in microseconds; never back."""
         self._now = max(self._now, at)
+
+    # As `Alarms`.
+
+    def at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
+        """Call a function at an instant; gives a function that calls it off."""
+        self._count += 1
+        self._alarms[self._count] = due, call
+        return partial(self._call_off, self._count)
+
+    def _call_off(self, number: int) -> None:
+        self._alarms.pop(number, None)
+
+    def next_due(self) -> int | None:
+        """When the first timer is due, in microseconds; None if there is none."""
+        return min((due for due, _ in self._alarms.values()), default=None)
+
+    def fire(self) -> bool:
+        """Call what is due, in order of time; whether something was."""
+        due = sorted((at, number) for number, (at, _) in self._alarms.items() if at <= self._now)
+        for _, number in due:
+            found = self._alarms.pop(number, None)
+            if found is not None:  # else it was called off meanwhile
+                found[1]()
+        return bool(due)

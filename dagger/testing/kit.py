@@ -38,6 +38,9 @@ M = TypeVar("M")
 PATIENCE: Final = timedelta(seconds=5)
 """How long, in real time, the kit waits for tasks before it reports them."""
 
+TURNS: Final = 6
+"""How many turns of the loop pass from what lets a task go on to its result on the log, at most."""
+
 
 class TestEngine(Dagger):
     """A `Dagger` in memory whose clock stands still.
@@ -53,6 +56,8 @@ class TestEngine(Dagger):
         self,
         *,
         lifespan: Lifespan | None = None,
+        tasks: int = 100,
+        threads: int = 32,
         early_limit: int = 16,
         early_for: timedelta = timedelta(days=7),
         unmatched: Unmatched = "drop",
@@ -64,6 +69,8 @@ class TestEngine(Dagger):
         self.memory = backend or MemoryBackend()
         super().__init__(
             lifespan=lifespan,
+            tasks=tasks,
+            threads=threads,
             early_limit=early_limit,
             early_for=early_for,
             unmatched=unmatched,
@@ -170,13 +177,18 @@ class TestEngine(Dagger):
         await self._open()
         await self.settle()
         while True:
-            due = await self._worker.due_after(self.clock.now())
+            due = await self._next_due()
             if due is None or due > target:
                 break
             self.clock.move_to(due)
             await self.settle()
         self.clock.move_to(target)
         await self.settle()
+
+    async def _next_due(self) -> int | None:
+        """When the next timer is due, of an instance or of a task that runs."""
+        found = await self._worker.due_after(self.clock.now()), self.clock.next_due()
+        return min((due for due in found if due is not None), default=None)
 
     async def crash(self) -> None:
         """Let the worker die, with all that only it knew, and another take over; then run to idle.
@@ -217,6 +229,7 @@ class TestEngine(Dagger):
         self._opening = True
         try:
             await super()._open()
+            self._tasks.leaving = False
             await self._begin()
         except BaseException:
             await self._close()
@@ -230,14 +243,26 @@ class TestEngine(Dagger):
         if self._opening:  # by the lifespan: what it starts runs once its resources are there
             return
         while True:
-            if await self._turn():
+            if await self._ring_tasks() or await self._turn():
                 continue
             self._raise_spawned()
-            await asyncio.sleep(0)
+            await self._yield()
             if not self._tasks.paths and not self._work_left():
                 return
             if not self._work_left():
                 await self._wait_for_tasks()
+
+    async def _yield(self) -> None:
+        """Let tasks go on: one that said that it hangs may end after all, and is not waited for."""
+        for _ in range(TURNS if self._tasks.is_hanging else 1):
+            await asyncio.sleep(0)
+
+    async def _ring_tasks(self) -> bool:
+        """Let the timeouts of tasks that are due end these, before any other timer fires; whether there were any."""
+        fired = self.clock.fire()
+        if fired:
+            await self._tasks.obeyed()
+        return fired
 
     async def _turn(self) -> bool:
         """Let what is due fire and apply a batch; whether there was one. A worker that dies is followed by another."""
@@ -266,8 +291,7 @@ class TestEngine(Dagger):
 
     @override
     def _new_tasks(self) -> Tasks:
-        kind = TasksInTurn if isinstance(self.memory, FaultyMemory) else Tasks
-        return kind(self._report, lambda: self._resources, self._threads, self._task_changed)
+        return self._tasks_of(TasksInTurn if isinstance(self.memory, FaultyMemory) else Tasks, self.clock)
 
     def _work_left(self) -> bool:
         return self.memory.log.has_news()
@@ -304,8 +328,7 @@ class TestEngine(Dagger):
 
     async def _end(self, tasks: Tasks) -> None:
         spawned, self._spawned = self._spawned, set()
-        tasks.leaving = True
-        tasks.stop_all()
+        await tasks.end_all()
         alive = [task for task in spawned if not task.done()]  # others may be of a loop that is closed
         for task in alive:
             task.cancel()

@@ -265,7 +265,7 @@ async def test_a_group_that_is_tried_again_begins_afresh(dagger_engine: TestEngi
             raise ConnectionError("down")
         return len(tries)
 
-    body = all_of(hotel, flaky).retry(Retry(attempts=2, first=HOUR))
+    body = all_of(hotel, flaky).retry(Retry(attempts=2, first=HOUR, longest=HOUR))
     run = await dagger_engine.start(template("W", body, key=by_id), Trip("t-1"))
     assert run.step("hotel").status is Status.STOPPED
     await dagger_engine.advance(HOUR)

@@ -1,7 +1,6 @@
 """Tasks that go wrong: the error says where and what, and the next instance is not touched."""
 
 import asyncio
-import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -47,38 +46,6 @@ async def test_a_task_that_raises_fails_its_instance(dagger_engine: TestEngine) 
     with pytest.raises(WorkflowFailed, match="'o-1' has no result, it is FAILURE: PAY/charge: ValueError: o-1 has"):
         _ = run.result
     await goes_on(dagger_engine)
-
-
-@pytest.mark.parametrize("level", [logging.INFO, logging.DEBUG])
-async def test_a_failure_is_logged_and_its_traceback_where_all_is(
-    dagger_engine: TestEngine, caplog: pytest.LogCaptureFixture, level: int
-) -> None:
-    @task(retry=Retry(attempts=2))
-    async def charge(order: Order) -> int:
-        raise KeyError("missing")
-
-    with caplog.at_level(level, "dagger"):
-        await dagger_engine.start(template("W", process("PAY", charge), key=by_id), Order("o-1"))
-        await dagger_engine.advance(timedelta(days=1))
-    told = [record for record in caplog.records if "failed" in record.getMessage()]
-    assert [(record.levelname, record.getMessage()) for record in told] == [
-        ("INFO", f"o-1: the task PAY/charge, attempt {attempt}, has failed: KeyError: 'missing'") for attempt in (1, 2)
-    ]
-    assert [bool(record.exc_info) for record in told] == [level == logging.DEBUG] * 2
-
-
-async def test_a_result_that_does_not_fit_is_logged(
-    dagger_engine: TestEngine, caplog: pytest.LogCaptureFixture
-) -> None:
-    @task
-    async def charge(order: Order) -> int:
-        wrong: Any = "no number"
-        return wrong  # type: ignore[no-any-return]  # it is wrong
-
-    with caplog.at_level(logging.INFO, "dagger"):
-        await dagger_engine.start(template("W", charge, key=by_id), Order("o-1"))
-    (told,) = [record.getMessage() for record in caplog.records if "failed" in record.getMessage()]
-    assert told.startswith("o-1: the task charge, attempt 1, has failed: TypeError: its result does not fit: ")
 
 
 async def test_a_bare_task_is_tried_once(dagger_engine: TestEngine) -> None:

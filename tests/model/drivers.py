@@ -72,6 +72,8 @@ class Core:
         self.queue: deque[tuple[str, Event]] = deque()
         self.sent: dict[str, list[Sent]] = {}
         self.tasks: dict[str, RunTask] = {}
+        self.deadlines: dict[int, int] = {}
+        """When the tasks that have a timeout exceed it, by their frames, in the order of their calls."""
         self.published: Counter[str] = Counter()
         self.arrivals = 0
 
@@ -116,6 +118,7 @@ class Core:
     def finish(self, which: int, outcome: Outcome) -> None:
         if self.tasks:
             order = self.tasks.pop(sorted(self.tasks)[which % len(self.tasks)])
+            self.deadlines.pop(order.frame, None)
             self.append(self.case.id, self.outcome(order, outcome))
 
     def outcome(self, order: RunTask, outcome: Outcome) -> Event:
@@ -142,7 +145,16 @@ class Core:
         self.now = target
 
     def due(self) -> int | None:
-        return min((due for home in self.homes.values() if (due := home.agenda()[0]) is not None), default=None)
+        timers = [due for home in self.homes.values() if (due := home.agenda()[0]) is not None]
+        return min([*timers, *self.deadlines.values()], default=None)
+
+    def expired(self) -> RunTask | None:
+        """A task that has exceeded its timeout."""
+        due = [(at, frame) for frame, at in self.deadlines.items() if at <= self.now and not self.late]
+        if not due:
+            return None
+        frame = min(due, key=lambda one: one[0])[1]
+        return next(order for order in self.tasks.values() if order.frame == frame)
 
     def append(self, to: str, event: Event) -> None:
         self.queue.append((to, event))
@@ -150,8 +162,13 @@ class Core:
     def settle(self) -> None:
         """Ring what is due, then apply what was appended, until nothing is left to do now."""
         while True:
-            ringing = self.ringing()
-            if ringing is not None:
+            ringing, expired = self.ringing(), self.expired()
+            if expired is not None:
+                self.tasks = {key: order for key, order in self.tasks.items() if order is not expired}
+                del self.deadlines[expired.frame]
+                kinds = kinds_of(TimeoutError)
+                self.apply(self.case.id, TaskFailed(expired.frame, "TimeoutError", "", kinds, timed_out=True))
+            elif ringing is not None:
                 self.apply(ringing, TimerDue())
             elif self.queue:
                 self.apply(*self.queue.popleft())
@@ -185,12 +202,17 @@ class Core:
                 self.run_task(effect)
             case StopTask(frame):
                 self.tasks = {key: order for key, order in self.tasks.items() if order.frame != frame}
+                self.deadlines.pop(frame, None)
             case _:
                 pass
 
     def run_task(self, order: RunTask) -> None:
         key = order.key.removeprefix(f"{self.case.id}/")
         self.tasks[key] = order
+        op = self.plan.ops[order.op]
+        assert isinstance(op, Run)
+        if op.after >= 0:
+            self.deadlines[order.frame] = self.now + op.after
 
     def publish(self, message: Publish) -> None:
         self.published[message.id] += 1

@@ -78,10 +78,10 @@ class DurableEngine(TestEngine):
         if self._opening:
             return
         while True:
-            if await self._turn():
+            if await self._ring_tasks() or await self._turn():
                 continue
             self._raise_spawned()
-            for _ in range(3):  # a task that may end does, and what it reports is on its way to the file
-                await asyncio.sleep(0)
+            await self._yield()
+            await asyncio.sleep(0)  # what a task reports is on its way to the file
             if not self._clerk.is_busy and not await self._turn() and not self._tasks.paths:
                 return

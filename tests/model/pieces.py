@@ -8,7 +8,7 @@ needs of the world around (timers, messages, tasks) it asks of the `Reference`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ class Problem:
     kind: str
     cause: type[BaseException]
     pure: bool = False
+    timed_out: bool = False
+    """Whether a task exceeded its own timeout."""
 
 
 class Failed(Exception):
@@ -334,20 +336,31 @@ class WaitPiece(Leaf):
 
 
 class TaskPiece(Leaf):
-    """A task: `retry=` bounds its tries, and `timeout=` each of them."""
+    """A task: `retry=` bounds its tries, and `timeout=` each of them, from the call."""
 
     @override
     def begin(self) -> None:
-        bounds = bounds_of_task(self.node)
-        if bounds is None:
+        if self.node.retry is None:
             super().begin()
         else:
             self.path = None
-            self.start(bounds, self.value)
+            self.start(nodes.Retried(body=replace(self.node, retry=None), policy=self.node.retry), self.value)
 
     @override
     def execute(self) -> None:
         self.world.running.append(self)
+        self.called()
+
+    def called(self) -> None:
+        """It is called, perhaps anew: its time begins."""
+        if self.node.timeout is not None:
+            self.world.timer(self, self.node.timeout)
+
+    @override
+    def rings(self) -> None:
+        self.mark(Status.STOPPED)
+        self.leave()
+        self.tell_broke(Problem(self.place, "TimeoutError", TimeoutError, timed_out=True))
 
     @property
     def attempt(self) -> int:
@@ -377,16 +390,6 @@ class TaskPiece(Leaf):
                 self.done(result)
             else:
                 self.fail(Problem(self.place, "TypeError", TypeError))
-
-
-def bounds_of_task(node: nodes.Task) -> nodes.Node | None:
-    """The bare task in the bounds that its decorator gave; None if it gave none."""
-    body: nodes.Node = nodes.Task(name=node.name, fn=node.fn)
-    if node.timeout is not None:
-        body = nodes.Bounded(body=body, after=node.timeout)
-    if node.retry is not None:
-        body = nodes.Retried(body=body, policy=node.retry)
-    return None if isinstance(body, nodes.Task) else body
 
 
 class ProcessPiece(Piece):
@@ -445,7 +448,9 @@ class RetryPiece(Piece):
     @override
     def broke(self, piece: Piece, problem: Problem) -> None:
         policy = self.node.policy
-        if problem.pure or self.tries == policy.attempts or not issubclass(problem.cause, policy.on):
+        own_timeout = problem.timed_out and problem.path == self.place
+        again = own_timeout or issubclass(problem.cause, policy.on)
+        if problem.pure or self.tries == policy.attempts or not again:
             self.fail(problem)
             return
         pause = min(policy.first * policy.factor ** (self.tries - 1), policy.longest)

@@ -8,7 +8,8 @@ The rules that it follows:
 * branches are begun in the order written, each as far as it goes, before the next is;
 * a message is taken once, by the step that has waited longest; `Again` goes on waiting, at its old place;
 * messages that come early are kept for a channel and a key: the oldest first, so many, for so long;
-* of the timers that are due the earliest fires; at one time sleeps go before the bounds of scopes, then what was
+* a task that has exceeded its own timeout is ended before any other timer fires: its worker does it;
+* of the other timers that are due the earliest fires; at one time sleeps go before the bounds of scopes, then what was
   begun last goes first, and so what is inside before what is around it;
 * a pure function is never tried again;
 * what executes and loses is STOPPED, what never started is SKIPPED. A step that is in several items of a
@@ -65,9 +66,11 @@ class Timer:
     piece: Piece
 
     @property
-    def order(self) -> tuple[timedelta, bool, int]:
-        """Earlier first; sleeps and waits before the bounds of scopes; what was begun last."""
-        return self.due, not isinstance(self.piece, SleepPiece), -self.piece.number
+    def order(self) -> tuple[bool, timedelta, bool, int]:
+        """Tasks in the order of their calls; then earlier first; sleeps before the bounds of scopes; the last begun."""
+        if isinstance(self.piece, TaskPiece):
+            return False, self.due, False, self.piece.number
+        return True, self.due, not isinstance(self.piece, SleepPiece), -self.piece.number
 
 
 @dataclass(eq=False)
@@ -143,11 +146,17 @@ class Reference:
         target = self.now + by
         self.late = False
         self.settle()
-        while self.timers and self.next_timer().due <= target:
-            self.now = self.next_timer().due
+        while (due := min((timer.due for timer in self.timers), default=None)) is not None and due <= target:
+            self.now = due
             self.settle()
         self.now = target
         self.settle()
+
+    def restart(self) -> None:
+        """Another worker takes over, and calls the tasks that run again."""
+        for piece in self.running:
+            self.timers = [timer for timer in self.timers if timer.piece is not piece]
+            piece.called()
 
     def lag(self, by: timedelta) -> None:
         """Time goes on, and no timer is rung before the next `advance`."""
@@ -320,15 +329,17 @@ class Reference:
     def settle(self) -> None:
         """Ring what is due, then bring the post, until nothing is left to do now."""
         while True:
-            if not self.late and self.timers and self.next_timer().due <= self.now:
-                self.ring(self.next_timer())
+            timer = None if self.late else self.due_timer()
+            if timer is not None:
+                self.ring(timer)
             elif self.post:
                 self.post.pop(0)()
             else:
                 return
 
-    def next_timer(self) -> Timer:
-        return min(self.timers, key=lambda timer: timer.order)
+    def due_timer(self) -> Timer | None:
+        due = (timer for timer in self.timers if timer.due <= self.now)
+        return min(due, key=lambda timer: timer.order, default=None)
 
     def ring(self, timer: Timer) -> None:
         self.timers.remove(timer)

@@ -209,7 +209,7 @@ retries = st.builds(
     attempts=st.integers(1, 3),
     first=st.integers(0, 2).map(lambda n: timedelta(seconds=n)),
     factor=st.sampled_from([1.0, 2.0]),
-    longest=st.sampled_from([timedelta(seconds=1), timedelta(seconds=60)]),
+    longest=st.sampled_from([timedelta(seconds=2), timedelta(seconds=60)]),
     on=st.sampled_from([Exception, words.Boom, words.Dud, (words.Dud, TimeoutError)]),
 )
 
@@ -315,7 +315,7 @@ class Fate:
         if tasks:
             found.append(st.builds(Finish, st.integers(0, tasks - 1), outcomes))
         if self.reference.timers:
-            left = self.reference.next_timer().due - self.reference.now
+            left = min(timer.due for timer in self.reference.timers) - self.reference.now
             found.append(st.just(Advance(max(left, timedelta(0)))))
         return found
 

@@ -27,6 +27,8 @@ pytestmark = MARKS
 class Durable(Engine):
     """An engine on a file, to which a schedule happens."""
 
+    reopens = True
+
     def __init__(self, case: Case, path: Path) -> None:
         self.case = case
         self.gates = Gates()

@@ -52,6 +52,9 @@ class Gates(Desk):
 class Engine:
     """A test engine, to which a schedule happens."""
 
+    reopens = False
+    """Whether another worker goes on after every action."""
+
     def __init__(self, case: Case) -> None:
         self.case = case
         self.gates = Gates()
@@ -116,6 +119,8 @@ async def compare(case: Case, engine: Engine) -> None:
         for action in case.actions:
             note(str(action))
             refer(reference, case, action)
+            if engine.reopens:
+                reference.restart()
             await engine.carry_out(action)
             assert engine.view == without_envelopes(reference.view)
             assert sorted(engine.gates.gates) == reference.task_keys

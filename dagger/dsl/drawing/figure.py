@@ -43,7 +43,7 @@ from dagger.dsl.nodes import (
     short,
 )
 from dagger.dsl.paths import branches_of_switch, inside, joined
-from dagger.dsl.values import Retry
+from dagger.dsl.values import Limit, Retry
 
 
 def figure_of(node: Workflow) -> Figure:
@@ -93,8 +93,8 @@ def _leaf(node: Leaf, prefix: str) -> Element:
             return Box("listener", name, path, printable(topic.name), (*_given("on", on), *_given("by", by)))
         case Await(signal=signal):
             return Box("signal", name, path, printable(signal))
-        case Task(retry=retry, timeout=timeout):
-            return Box("task", name, path, notes=(*_limits(timeout), *([_retry(retry)] if retry else [])))
+        case Task(retry=retry, timeout=timeout, limit=limit):
+            return Box("task", name, path, notes=(*_limits(timeout), *_retries(retry), *_shared(limit)))
         case Sleep(pause=pause):
             return Box("sleep", name, path, short(pause))
         case Until():
@@ -150,6 +150,18 @@ def _limits(timeout: timedelta | None) -> tuple[Note, ...]:
 
 def _given(kind: str, fn: Fn | None) -> tuple[Note, ...]:
     return () if fn is None else (Note(kind, printable(fn.name)),)
+
+
+def _retries(policy: Retry | None) -> tuple[Note, ...]:
+    return () if policy is None else (_retry(policy),)
+
+
+def _shared(limit: Limit | None) -> tuple[Note, ...]:
+    if limit is None:
+        return ()
+    numbers = [f"{limit.concurrency} at a time"] if limit.concurrency else []
+    rates = [f"{limit.per_second:g} a second"] if limit.per_second else []
+    return (Note("limit", printable(limit.name), ", ".join([*numbers, *rates])),)
 
 
 def _retry(policy: Retry) -> Note:

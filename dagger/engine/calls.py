@@ -1,0 +1,178 @@
+"""One call of a task's function, in an asyncio task of its own.
+
+User code never shares an asyncio task with the engine: what it does to its own, raises or returns ends this call and
+nothing else. Whatever it raises, in the event loop or in a thread, is carried as a value. That holds for SystemExit and
+KeyboardInterrupt too, which would end the event loop: a real Ctrl-C is received as a signal by `main()` and by
+`asyncio.run`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import anyio
+import msgspec
+
+from dagger.core.effects import RunTask
+from dagger.core.events import TaskFailed, TaskSucceeded
+from dagger.core.turn import kinds_of, took_longer
+from dagger.engine.context import TaskContext, enter_context
+from dagger.errors import CodecError, traceback_of, words_of
+from dagger.plan.ops import Run
+
+Outcome: TypeAlias = TaskSucceeded | TaskFailed
+
+FROM_INSIDE: Final = "it was cancelled from inside"
+
+
+class Raised(msgspec.Struct, frozen=True, gc=False):
+    """What a function in a thread has raised."""
+
+    error: BaseException
+
+
+InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""Calls a function that raises nothing in a thread."""
+
+
+class Call:
+    """A call that waits for its turn, runs, or has ended."""
+
+    def __init__(self, id: str, template: str, op: Run, order: RunTask) -> None:
+        self.id = id
+        self.template = template
+        self.frame = order.frame
+        self.op = op
+        self.order = order
+        self.lane = op.limit.name if op.limit is not None else "", not op.is_async
+        self.variables = copy_context()
+        self.needs_thread = not op.is_async
+        """Whether a thread is kept for it, until its function has returned."""
+        self.hangs = False
+        """Whether it says of itself that it will not end."""
+        self.stopped = False
+        """Whether what it gives no longer matters."""
+        self.timed_out = False
+        self.in_thread = False
+        """Whether a thread runs its function now."""
+        self.abandoned: Callable[[], None] | None = None
+        """What to call, in the event loop, when a thread that was given up ends."""
+        self.task: asyncio.Task[Outcome] | None = None
+        self._scope: anyio.CancelScope | None = None
+        self._over: asyncio.Future[None] | None = None
+
+    @property
+    def path(self) -> str:
+        """The instance and the path of the step."""
+        return f"{self.id}: {self.op.path}"
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it was told to end."""
+        return self.stopped or self.timed_out
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the event loop that it ran in is closed."""
+        return self.task is not None and self.task.get_loop().is_closed()
+
+    def begin(self, context: TaskContext, in_thread: InThread) -> None:
+        """Call the function, in a task of its own."""
+        loop = asyncio.get_running_loop()
+        self._over = over = loop.create_future()
+        self.variables.run(enter_context, context)
+        self.task = loop.create_task(self._outcome(in_thread), context=self.variables)
+        self.task.add_done_callback(lambda _: _set(over))
+
+    async def over(self) -> None:
+        """Return when it has ended, or was told to."""
+        assert self._over is not None
+        await self._over
+
+    def end(self, *, timed_out: bool = False) -> None:
+        """Tell it to end, once."""
+        if timed_out:
+            self.timed_out = True
+        else:
+            self.stopped = True
+        if self._over is not None and not self.is_lost:
+            _set(self._over)
+
+    def cancel(self) -> None:
+        """Cancel its task. One in a thread is given up: the thread goes on by itself."""
+        if self.task is None or self.task.done() or self.is_lost:
+            return
+        if self._scope is not None:
+            self._scope.cancel()
+        else:
+            self.task.cancel()
+
+    def outcome(self) -> Outcome:
+        """What came of it, once it has ended or taken too long."""
+        if self.timed_out:
+            text = took_longer(self.op.after)
+            return TaskFailed(self.frame, "TimeoutError", text, kinds_of(TimeoutError), timed_out=True)
+        assert self.task is not None
+        return self._failed(asyncio.CancelledError()) if self.task.cancelled() else self.task.result()
+
+    async def _outcome(self, in_thread: InThread) -> Outcome:
+        result: Any = None
+        try:
+            result = await self._result(in_thread)
+            if isinstance(result, Raised):
+                return self._failed(result.error)
+            return self._settled(result)
+        except BaseException as error:
+            return self._failed(error)
+        finally:
+            if inspect.iscoroutine(result):  # it fits no type, and nobody awaits it
+                with suppress(BaseException):
+                    result.close()
+
+    async def _result(self, in_thread: InThread) -> Any:
+        value = self.op.shape.revive(self.order.value)
+        if self.op.is_async:
+            return await self.op.fn(value)
+        result: Any = None
+        with anyio.CancelScope() as self._scope:  # not its task: so the thread too can find out that it is given up
+            result = await in_thread(partial(self._carry, asyncio.get_running_loop(), value))
+        if self._scope.cancelled_caught:
+            return Raised(asyncio.CancelledError())
+        self._scope = None
+        return await result if inspect.isawaitable(result) else result
+
+    def _carry(self, loop: asyncio.AbstractEventLoop, value: Any) -> Any:
+        """Call the function in this thread; what it raises is a value."""
+        self.in_thread = True
+        try:
+            return self.op.fn(value)
+        except BaseException as error:
+            return Raised(error)
+        finally:
+            self.in_thread = False
+            if self.abandoned is not None:
+                with suppress(RuntimeError):  # the loop is closed
+                    loop.call_soon_threadsafe(self.abandoned)
+
+    def _settled(self, result: Any) -> Outcome:
+        try:
+            raw, _ = self.op.out.settle(result)
+        except CodecError as error:
+            return TaskFailed(self.frame, "TypeError", f"its result does not fit: {error}", kinds_of(TypeError))
+        return TaskSucceeded(self.frame, raw)
+
+    def _failed(self, error: BaseException) -> TaskFailed:
+        kind = type(error)
+        text = FROM_INSIDE if isinstance(error, asyncio.CancelledError) else words_of(error)
+        return TaskFailed(self.frame, kind.__name__, text, kinds_of(kind), traceback=traceback_of(error))
+
+
+def _set(over: asyncio.Future[None]) -> None:
+    if not over.done():
+        over.set_result(None)

@@ -1,0 +1,31 @@
+"""What the log of the process says of failures, once what a step has made of them is committed."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from dagger.core.effects import Answered, Failed, Notice, TryFailed
+from dagger.engine.clock import to_datetime
+from dagger.errors import in_line
+
+logger: Final = logging.getLogger("dagger")
+
+
+def tell(id: str, notice: Notice) -> None:
+    """Log a failure: as an error where the instance ends with it, and where it goes on, that it does."""
+    id, path, text = in_line(id), in_line(notice.error.path), in_line(notice.error.text)
+    match notice:
+        case TryFailed():
+            tries = f"attempt {notice.attempt} of {notice.attempts}"
+            next_at = to_datetime(notice.due).isoformat()
+            logger.warning("%s: %s has failed in %s: %s; the next begins at %s", id, path, tries, text, next_at)
+        case Answered():
+            logger.info("%s: %s has failed: %s; it is answered by %s", id, path, text, in_line(notice.by))
+        case Failed():
+            error, traceback = in_line(str(notice.error)), _below(notice.error.traceback)
+            logger.error("%s has ended as FAILURE: %s%s", id, error, traceback)
+
+
+def _below(traceback: str) -> str:
+    return "".join(f"\n{in_line(line)}" for line in traceback.splitlines())

@@ -1,0 +1,105 @@
+"""Calls that wait for their turn: in order, and fairly between instances.
+
+Calls of one kind wait in a lane: those of async functions, those of functions that need a thread, and those of each
+`Limit`. What keeps one lane from going on keeps no other. In a lane, instances take turns, and the calls of one
+instance are in their order: one with 5,000 items does not keep another from its first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+
+from dagger.dsl.values import Limit
+
+SECOND: Final = 1_000_000
+
+
+class Place(Protocol):
+    """What waits: a call of an instance, known by its frame."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def frame(self) -> int: ...
+
+
+W = TypeVar("W", bound=Place)
+
+Lane: TypeAlias = tuple[str, bool]
+"""The name of a limit, empty for none, and whether a thread is needed."""
+
+
+class Queue(Generic[W]):
+    """What waits, by lane, instance and frame."""
+
+    def __init__(self) -> None:
+        self._lanes: OrderedDict[Lane, OrderedDict[str, OrderedDict[int, W]]] = OrderedDict()
+
+    @property
+    def lanes(self) -> Iterator[Lane]:
+        """The lanes in which something waits; the one that was served last comes last."""
+        return iter(self._lanes)
+
+    def add(self, lane: Lane, call: W) -> None:
+        """Let a call wait behind the others of its instance."""
+        self._lanes.setdefault(lane, OrderedDict()).setdefault(call.id, OrderedDict())[call.frame] = call
+
+    def remove(self, lane: Lane, call: W) -> None:
+        """Let a call wait no longer, if it does."""
+        instances = self._lanes.get(lane)
+        calls = None if instances is None else instances.get(call.id)
+        if instances is not None and calls is not None and calls.pop(call.frame, None) is not None and not calls:
+            del instances[call.id]
+            self._close(lane)
+
+    def pop(self, lane: Lane) -> W:
+        """The call whose turn it is in a lane in which something waits."""
+        instances = self._lanes[lane]
+        id, calls = instances.popitem(last=False)
+        _, call = calls.popitem(last=False)
+        if calls:
+            instances[id] = calls
+        self._lanes.move_to_end(lane)
+        self._close(lane)
+        return call
+
+    def clear(self) -> list[W]:
+        """Empty the queue; gives what waited in it."""
+        left = [call for found in self._lanes.values() for calls in found.values() for call in calls.values()]
+        self._lanes.clear()
+        return left
+
+    def _close(self, lane: Lane) -> None:
+        if not self._lanes[lane]:
+            del self._lanes[lane]
+
+
+class Gate:
+    """What one Limit lets through."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self.running = 0
+        rate = limit.per_second
+        count = 1 if rate is None else max(1, int(rate))
+        self._span = 0 if rate is None else round(count * SECOND / rate)
+        self._begun: deque[int] = deque(maxlen=count)
+
+    def opens(self, now: int) -> int | None:
+        """When the next call may begin, in microseconds: not after `now` if it may; None if one has to end first."""
+        most, begun = self.limit.concurrency, self._begun
+        if most is not None and self.running >= most:
+            return None
+        return begun[0] + self._span if self._span and len(begun) == begun.maxlen else now
+
+    def enter(self, now: int) -> None:
+        """A call begins."""
+        self.running += 1
+        if self._span:
+            self._begun.append(now)
+
+    def leave(self) -> None:
+        """A call has ended."""
+        self.running -= 1
