@@ -6,15 +6,17 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Generic, TypeVar, overload
 
+import msgspec
 from typing_extensions import override
 
 from dagger.errors import DecodeError, EncodeError
 
-from ._composer import form_of
-from ._exact import Settle, compile_exact, compile_settle
+from ._composer import Forms, forms_of
+from ._exact import Settle, compile_encode, compile_exact, compile_kept, compile_settle
 from ._formats import MSGPACK, Format
-from ._forms import Form, misread
+from ._forms import Form, Misread, misread
 from ._misfits import misfit
+from ._moments import has_zones
 from ._reading import shape_of
 from ._shapes import Shape, has_sets, is_evident, is_frozen
 
@@ -34,7 +36,7 @@ class TypeCodec(Generic[T]):
       that can change. `encode` of that value gives those bytes. Raises `EncodeError` if the type does
       not allow the value
 
-    An aware datetime becomes one in UTC, and a subclass of a plain class (str, int, dict...) that class.
+    A subclass of a plain class (str, int, dict...) becomes that class, and a zone that is no `ZoneInfo` its offset.
     """
 
     __slots__ = ("decode", "encode", "frozen", "name", "settle", "type")
@@ -48,11 +50,11 @@ class TypeCodec(Generic[T]):
 
     def __init__(self, declared: Any) -> None:
         shape = shape_of(declared)
-        form = form_of(shape, MSGPACK)
+        forms = forms_of(shape, MSGPACK)
         self.type, self.name, self.frozen = declared, shape.name, is_frozen(shape)
-        self.encode = encoder(shape, form, MSGPACK)
-        self.decode = decoder(shape, form, MSGPACK)
-        self.settle = _settler(shape, form)
+        self.encode = encoder(shape, forms, MSGPACK)
+        self.decode = decoder(shape, forms, MSGPACK)
+        self.settle = _settler(shape, forms)
 
     @override
     def __repr__(self) -> str:
@@ -80,9 +82,9 @@ def _cached(declared: Any) -> TypeCodec[Any]:
     return TypeCodec(declared)
 
 
-def encoder(shape: Shape, form: Form, fmt: Format) -> Callable[[Any], bytes]:
+def encoder(shape: Shape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
     """A function that writes a value; raises `EncodeError`."""
-    write = _writer(form, fmt)
+    write = _writer(shape, forms, fmt)
 
     def encode(value: Any) -> bytes:
         try:
@@ -93,9 +95,9 @@ def encoder(shape: Shape, form: Form, fmt: Format) -> Callable[[Any], bytes]:
     return encode
 
 
-def decoder(shape: Shape, form: Form, fmt: Format) -> Callable[[bytes], Any]:
+def decoder(shape: Shape, forms: Forms, fmt: Format) -> Callable[[bytes], Any]:
     """A function that reads a value; raises `DecodeError`."""
-    load, name = _loader(form, fmt), shape.name
+    load, name = _loader(forms, fmt), shape.name
 
     def decode(data: bytes) -> Any:
         try:
@@ -123,20 +125,46 @@ def _reason(error: Exception) -> str:
     return str(misread(error))
 
 
-def _writer(form: Form, fmt: Format) -> Callable[[Any], bytes]:
+def _writer(shape: Shape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
+    """A function that writes any value: by msgspec where that changes nothing, else with the zones of its times."""
+    plain = _writer_of(forms.plain, fmt)
+    if forms.zoned is None:
+        return plain
+    return compile_encode(shape, plain, _writer_of(forms.zoned, fmt))
+
+
+def _writer_of(form: Form, fmt: Format) -> Callable[[Any], bytes]:
     write, dump = fmt.encode, form.dump
     return write if form.native else lambda value: write(dump(value))
 
 
-def _loader(form: Form, fmt: Format) -> Callable[[Any], Any]:
+def _loader(forms: Forms, fmt: Format) -> Callable[[Any], Any]:
+    """A function that reads any value: what has zones in it is none for msgspec, and is read again with them."""
+    plain = _loader_of(forms.plain, fmt)
+    if forms.zoned is None:
+        return plain
+    zoned = _loader_of(forms.zoned, fmt)
+
+    def load(data: Any) -> Any:
+        try:
+            return plain(data)
+        except (msgspec.ValidationError, Misread) as error:
+            try:
+                return zoned(data)
+            except Exception as other:  # of which the one tells more that has read to the fault
+                raise (other if has_zones(data) else error) from None
+
+    return load
+
+
+def _loader_of(form: Form, fmt: Format) -> Callable[[Any], Any]:
     read, revive = fmt.decoder(form.wire), form.revive
     return read if form.native else lambda data: revive(read(data))
 
 
-def _settler(shape: Shape, form: Form) -> Settle:
+def _settler(shape: Shape, forms: Forms) -> Settle:
     """A frozen value that is exact is its own reload; any other is checked, written and read."""
-    write = _writer(form, MSGPACK)
-    reload = _reloader(shape, form)
+    reload = _reloader(shape, forms)
 
     def fail(value: Any, error: Exception) -> EncodeError:
         return refused(shape, value, error)
@@ -149,10 +177,24 @@ def _settler(shape: Shape, form: Form) -> Settle:
     if not is_evident(shape) or (has_sets(shape) and not frozen):
         is_exact = compile_exact(shape)
         return lambda value: reload(value) if is_exact(value) else convert(value)
-    used: dict[str, Callable[..., Any]] = {"encode": write, "otherwise": convert, "refused": fail}
+    used: dict[str, Callable[..., Any]] = {
+        "encode": _writer_of(forms.plain, MSGPACK),
+        "otherwise": _zoned_settler(shape, forms.zoned, convert) if frozen and forms.zoned is not None else convert,
+        "refused": fail,
+    }
     if not frozen:
-        used["load"] = _loader(form, MSGPACK)
+        used["load"] = _loader_of(forms.plain, MSGPACK)
     return compile_settle(shape, **used)
+
+
+def _zoned_settler(shape: Shape, form: Form, otherwise: Settle) -> Settle:
+    """A frozen value with zones that are found again by their names is its own reload, too."""
+    write, is_kept = _writer_of(form, MSGPACK), compile_kept(shape)
+
+    def settle(value: Any) -> tuple[bytes, Any]:
+        return (write(value), value) if is_kept(value) else otherwise(value)
+
+    return settle
 
 
 def check(shape: Shape, value: Any) -> None:
@@ -165,9 +207,9 @@ def check(shape: Shape, value: Any) -> None:
         raise EncodeError(why)
 
 
-def _reloader(shape: Shape, form: Form) -> Settle:
+def _reloader(shape: Shape, forms: Forms) -> Settle:
     """Writes a value, reads it, and writes what was read, which then has exactly those bytes."""
-    write, load, unordered = _writer(form, MSGPACK), _loader(form, MSGPACK), has_sets(shape)
+    write, load, unordered = _writer(shape, forms, MSGPACK), _loader(forms, MSGPACK), has_sets(shape)
 
     def reload(value: Any) -> tuple[bytes, Any]:
         try:

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dagger.errors import UnsupportedType
 
-from ._choices import choice_form, model_form, optional_form, union_form
-from ._containers import bounded_form, items_form, pairs_form, row_form, table_form
+from ._choices import choice_form, marked_form, model_form, optional_form, union_form
+from ._containers import bounded_form, bounded_moment_form, items_form, pairs_form, row_form, table_form
 from ._formats import Format
 from ._forms import Form, native_form
 from ._records import complete_form, incomplete_form
-from ._shapes import Bounded, Choice, Items, Model, OneOf, Record, Row, Shape, Table, reachable
+from ._shapes import (
+    Atom,
+    Bounded,
+    Choice,
+    Items,
+    Model,
+    OneOf,
+    Record,
+    Row,
+    Shape,
+    Table,
+    has_moments,
+    is_moment,
+    reachable,
+)
 
 
-def form_of(shape: Shape, fmt: Format) -> Form:
-    """The stored form of a shape in a format; raises `UnsupportedType`."""
-    return _Composer(fmt).form(shape)
+class Forms(NamedTuple):
+    """The forms of one type: `plain` for most values, `zoned` for all of a type with times, whose zones it keeps."""
+
+    plain: Form
+    zoned: Form | None
+
+
+def forms_of(shape: Shape, fmt: Format) -> Forms:
+    """The forms of a shape in a format; raises `UnsupportedType`."""
+    zoned = None if fmt.zoned is None or not has_moments(shape) else _Composer(fmt.zoned).form(shape)
+    return Forms(_Composer(fmt).form(shape), zoned)
 
 
 class _Composer:
@@ -33,6 +57,11 @@ class _Composer:
         """Whether msgspec takes the type. It would take a model too, and then fail to read it."""
         if any(isinstance(part, Model) for part in reachable(shape)):
             return False
+        if self._fmt.moments is not None and has_moments(shape):
+            return False
+        return self._is_taken(shape)
+
+    def _is_taken(self, shape: Shape) -> bool:
         try:
             self._fmt.decoder(shape.type)
         except Exception:  # a TypeError, or what msgspec meets when it evaluates annotations itself
@@ -44,7 +73,8 @@ class _Composer:
             case OneOf(members=[member]):
                 return optional_form(self.form(member))
             case OneOf():
-                return union_form(shape, [self.form(member) for member in shape.members])
+                tagged = union_form(shape, [self.form(member) for member in shape.members])
+                return marked_form(tagged) if self._is_taken(shape) else tagged
             case Record():
                 return self._record(shape)
             case Items():
@@ -59,6 +89,8 @@ class _Composer:
                 return choice_form(shape)
             case Model():
                 return model_form(shape, self._fmt)
+            case Atom() if self._fmt.moments is not None and is_moment(shape):
+                return self._fmt.moments(shape.cls)
             case _:
                 raise UnsupportedType(f"{shape.name}: msgspec does not take it")
 
@@ -69,9 +101,11 @@ class _Composer:
 
     def _table(self, shape: Table) -> Form:
         key, value = self.form(shape.key), self.form(shape.value)
-        return table_form(key, value) if key.native else pairs_form(key, value)
+        return table_form(key, value) if key.native or is_moment(shape.key) else pairs_form(key, value)
 
     def _bounded(self, shape: Bounded) -> Form:
+        if self._fmt.moments is not None and is_moment(shape):
+            return bounded_moment_form(shape, self.form(shape.inner))
         form = bounded_form(shape, self.form(shape.inner))
         try:
             self._fmt.decoder(form.wire)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import msgspec
+
 from ._forms import Form, revived, revived_items
 from ._shapes import Bounded, Items, Row
 
@@ -36,14 +38,15 @@ def row_form(shape: Row, items: list[Form]) -> Form:
 
 
 def table_form(key: Form, value: Form) -> Form:
-    """A dict whose keys msgspec reads itself."""
+    """A dict whose keys msgspec reads itself, or which are texts in their composed form."""
     wire: Any = dict[key.wire, value.wire]  # type: ignore[name-defined]  # made at run time
 
     def dump(table: Any) -> Any:
-        return {name: value.dump(each) for name, each in table.items()}
+        return {key.dump(name): value.dump(each) for name, each in table.items()}
 
     def revive(read: Any) -> Any:
-        return {name: revived(value, each, "[...]") for name, each in read.items()}
+        pairs = read.items()
+        return {revived(key, name, " key"): revived(value, each, "[...]") for name, each in pairs}
 
     return Form(wire, dump, revive)
 
@@ -66,3 +69,14 @@ def bounded_form(shape: Bounded, inner: Form) -> Form:
     """Constraints on a container; msgspec holds what it reads in its place to them."""
     wire: Any = Annotated[inner.wire, *shape.type.__metadata__]
     return Form(wire, inner.dump, inner.revive)
+
+
+def bounded_moment_form(shape: Bounded, inner: Form) -> Form:
+    """Constraints on a time, to which it is held once it is read."""
+
+    def revive(read: Any) -> Any:
+        value = inner.revive(read)
+        msgspec.convert(value, shape.type)
+        return value
+
+    return Form(inner.wire, inner.dump, revive)

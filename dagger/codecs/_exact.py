@@ -18,8 +18,10 @@ from keyword import iskeyword
 from typing import Any
 
 from ._shapes import Atom, Bounded, Choice, Items, OneOf, Record, Row, Shape, Table
+from ._zones import is_found_again
 
 Check = Callable[[Any], bool]
+Encode = Callable[[Any], bytes]
 Settle = Callable[[Any], tuple[bytes, Any]]
 
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
@@ -30,6 +32,14 @@ def exact(v):
         return {test}
     except Exception:
         return False
+"""
+_ENCODE = """
+def encode(v):
+    try:
+        is_exact = {test}
+    except Exception:
+        is_exact = False
+    return exactly(v) if is_exact else otherwise(v)
 """
 _SETTLE = """
 def settle(v):
@@ -67,8 +77,20 @@ def {name}(v):
 
 def compile_exact(shape: Shape) -> Check:
     """A function that says whether a value is exact; it never raises."""
-    check: Check = _Writer().function(_CHECK, "exact", shape)
+    check: Check = _Writer(_plain_zone).function(_CHECK, "exact", shape)
     return check
+
+
+def compile_kept(shape: Shape) -> Check:
+    """The same, where the zones of times are stored by their names: a `ZoneInfo` is found again by its own."""
+    check: Check = _Writer(_kept_zone).function(_CHECK, "exact", shape)
+    return check
+
+
+def compile_encode(shape: Shape, exactly: Encode, otherwise: Encode) -> Encode:
+    """A function that writes exact values by one function and others by another."""
+    encode: Encode = _Writer(_plain_zone, exactly=exactly, otherwise=otherwise).function(_ENCODE, "encode", shape)
+    return encode
 
 
 def compile_settle(shape: Shape, **used: Callable[..., Any]) -> Settle:
@@ -78,15 +100,16 @@ def compile_settle(shape: Shape, **used: Callable[..., Any]) -> Settle:
     of the value and what went wrong. With `load` the type is mutable: the value is its own copy.
     """
     template = _SETTLE_MUTABLE if "load" in used else _SETTLE
-    settle: Settle = _Writer(**used).function(template, "settle", shape, answer="encode(v), v")
+    settle: Settle = _Writer(_plain_zone, **used).function(template, "settle", shape, answer="encode(v), v")
     return settle
 
 
 class _Writer:
     """Writes source with a function for each container and each record that is not flat."""
 
-    def __init__(self, **bound: Any) -> None:
+    def __init__(self, zone_test: Callable[[Callable[[Any], str], str], str], **bound: Any) -> None:
         self._space: dict[str, Any] = bound
+        self._zone_test = zone_test
         self._names: dict[int, str] = {}
         self._sources: list[str] = []
 
@@ -125,13 +148,8 @@ class _Writer:
         is_class = f"type({{}}) is {self._bind(shape.cls)}"
         if shape.cls in (dt.datetime, dt.time):
             first, again = self._twice(value)
-            return f"{is_class.format(first)} and {self._is_stored_zone(again)}"
+            return f"{is_class.format(first)} and {self._zone_test(self._bind, again)}"
         return is_class.format(value)
-
-    def _is_stored_zone(self, name: str) -> str:
-        """Other zones become UTC, and the fold is lost, when msgspec stores a time."""
-        zone = f"({name}.tzinfo is None or {name}.tzinfo is {self._bind(dt.UTC)})"
-        return f"{name}.fold == 0 and {zone}"
 
     def _choice(self, shape: Choice, value: str) -> str:
         if shape.cls is not None:
@@ -204,6 +222,16 @@ class _Writer:
         name = f"{prefix}{len(self._space)}"
         self._space[name] = None
         return name
+
+
+def _plain_zone(bind: Callable[[Any], str], name: str) -> str:
+    """Other zones become UTC, and the fold is lost, when msgspec stores a time."""
+    zone = f"({name}.tzinfo is None or {name}.tzinfo is {bind(dt.UTC)})"
+    return f"{name}.fold == 0 and {zone}"
+
+
+def _kept_zone(bind: Callable[[Any], str], name: str) -> str:
+    return f"({_plain_zone(bind, name)} or {bind(is_found_again)}({name}.tzinfo))"
 
 
 def _is_flat(shape: Record) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import msgspec
+
+from ._moments import MomentForm, stored
 
 Load = Callable[[Any], Any]
 
@@ -18,7 +20,9 @@ class Format:
     """A format: `decoder` makes a function that reads bytes of one type, strictly.
 
     JSON that others write is read as a `text`: `embed` makes that of JSON, and `extract` JSON of that.
-    `by_alias` says whether pydantic's fields go by their aliases, as other systems know them.
+    `by_alias` says whether pydantic's fields go by their aliases, as other systems know them. `moments` makes the form
+    of times; None leaves them to msgspec, which keeps only those in UTC and those without a zone. `zoned` is the same
+    format for all times: what is not exact is written in it, and what msgspec alone can't read is read in it.
     """
 
     encode: Callable[[Any], bytes]
@@ -27,13 +31,15 @@ class Format:
     embed: Callable[[bytes], Any]
     extract: Callable[[Any], bytes]
     by_alias: bool
+    moments: MomentForm | None = None
+    zoned: Format | None = None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A value of a subclass as one of the class, since msgspec writes only that."""
-    for cls, plain in _PLAIN.items():
+    for cls, make in PLAIN.items():
         if isinstance(value, cls):
-            return plain(value)
+            return make(value)
     raise TypeError(f"values of type {type(value).__qualname__} can't be stored")
 
 
@@ -44,11 +50,11 @@ def _plain_datetime(value: dt.datetime) -> dt.datetime:
 
 
 def _plain_time(value: dt.time) -> dt.time:
-    return dt.time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo)
+    return dt.time(value.hour, value.minute, value.second, value.microsecond, value.tzinfo, fold=value.fold)
 
 
 # A datetime is a date too, and so comes first.
-_PLAIN: dict[type, Callable[[Any], Any]] = {
+PLAIN: dict[type, Callable[[Any], Any]] = {
     str: lambda value: str.__str__(value),
     int: lambda value: int.__int__(value),
     float: lambda value: float.__float__(value),
@@ -60,8 +66,8 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     decimal.Decimal: decimal.Decimal,
 }
 
-MSGPACK = Format(
-    encode=msgspec.msgpack.Encoder(enc_hook=_plain).encode,
+_MSGPACK = Format(
+    encode=msgspec.msgpack.Encoder(enc_hook=plain).encode,
     decoder=lambda declared: msgspec.msgpack.Decoder(declared).decode,
     text=str,
     embed=bytes.decode,
@@ -69,10 +75,11 @@ MSGPACK = Format(
     by_alias=False,
 )
 JSON = Format(
-    encode=msgspec.json.Encoder(enc_hook=_plain).encode,
+    encode=msgspec.json.Encoder(enc_hook=plain).encode,
     decoder=lambda declared: msgspec.json.Decoder(declared).decode,
     text=msgspec.Raw,
     embed=msgspec.Raw,
     extract=bytes,
     by_alias=True,
 )
+MSGPACK: Final = replace(_MSGPACK, zoned=replace(_MSGPACK, moments=stored))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import math
 import types
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from dagger.errors import EncodeError, UnsupportedType
 
 from ._codec import codec_of, decoder, encoder
-from ._composer import form_of
-from ._exact import compile_exact
+from ._composer import forms_of
+from ._exact import compile_exact, compile_kept
 from ._formats import JSON
 from ._misfits import inside
 from ._reading import shape_of
-from ._shapes import Atom, Bounded, Choice, Shape, Table, is_evident, reachable
+from ._shapes import Atom, Bounded, Choice, Shape, Table, has_moments, is_evident, reachable
+from ._zones import wire_fault
+
+Fault: TypeAlias = Callable[[Any], str | None]
 
 # How msgspec writes a float that is not finite: as a value, and as a key.
 _INFINITE_MARKS = (b"null", b'nan"', b'inf"')
@@ -24,23 +29,37 @@ _INFINITE_MARKS = (b"null", b'nan"', b'inf"')
 class JsonWire:
     """Writes and reads JSON."""
 
-    __slots__ = ("_decode", "_encode", "_evident", "_has_floats", "_is_exact", "_settle", "_shape")
+    __slots__ = (
+        "_decode",
+        "_encode",
+        "_evident",
+        "_has_floats",
+        "_has_moments",
+        "_is_exact",
+        "_is_kept",
+        "_settle",
+        "_shape",
+    )
 
     def __init__(self, declared: Any) -> None:
         shape = self._shape = shape_of(declared)
         _refuse_keys(shape)
-        form = form_of(shape, JSON)
-        self._encode, self._decode = encoder(shape, form, JSON), decoder(shape, form, JSON)
+        forms = forms_of(shape, JSON)
+        self._encode, self._decode = encoder(shape, forms, JSON), decoder(shape, forms, JSON)
         self._is_exact, self._settle = compile_exact(shape), codec_of(declared).settle
-        self._evident = is_evident(shape)
+        self._evident, self._has_moments = is_evident(shape), has_moments(shape)
+        self._is_kept = compile_kept(shape) if self._evident and self._has_moments else _never
         self._has_floats = any(isinstance(s, Atom) and s.cls is float for s in reachable(shape))
 
     def encode(self, value: Any, /) -> bytes:
         """The JSON of a value, which is first made what a reload of it gives."""
         certain = self._evident and self._is_exact(value)
-        data = self._encode(value if certain else self._settle(value)[1])
+        settled = value if certain or self._is_kept(value) else self._settle(value)[1]
+        if self._has_moments and not certain:
+            self._refuse(settled, _moment_fault)
+        data = self._encode(settled)
         if self._has_floats and any(mark in data for mark in _INFINITE_MARKS):
-            self._refuse_infinite(value)
+            self._refuse(value, _infinite)
         if not self._evident:
             self._read_back(data)
         return data
@@ -49,9 +68,9 @@ class JsonWire:
         """The value; raises `DecodeError`."""
         return self._decode(data)
 
-    def _refuse_infinite(self, value: Any) -> None:
-        if (where := _infinite_at(self._shape, value, self._shape.name)) is not None:
-            raise EncodeError(f"{where}: JSON has no NaN or infinity; use None, or the msgpack codec")
+    def _refuse(self, value: Any, fault: Fault) -> None:
+        if (found := _fault_at(self._shape, value, self._shape.name, fault)) is not None:
+            raise EncodeError(found)
 
     def _read_back(self, data: bytes) -> None:
         """What a model writes for others it may not read itself, by its aliases for instance."""
@@ -61,11 +80,26 @@ class JsonWire:
             raise EncodeError(f"it can't be read back from JSON: {error}") from error
 
 
-def _infinite_at(shape: Shape, value: Any, where: str) -> str | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        return where
-    found = (_infinite_at(*part) for part in inside(shape, value, where))
-    return next((place for place in found if place is not None), None)
+def _never(_: Any) -> bool:
+    return False
+
+
+def _fault_at(shape: Shape, value: Any, where: str, fault: Fault) -> str | None:
+    """What JSON can't say of a part of a value, with the path to the part."""
+    if (why := fault(value)) is not None:
+        return f"{where}: {why}"
+    found = (_fault_at(*part, fault) for part in inside(shape, value, where))
+    return next((why for why in found if why is not None), None)
+
+
+def _infinite(value: Any) -> str | None:
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return None if is_finite else "JSON has no NaN or infinity; use None, or the msgpack codec"
+
+
+def _moment_fault(value: Any) -> str | None:
+    why = wire_fault(value) if isinstance(value, dt.datetime | dt.time) else None
+    return None if why is None else f"{value!r} {why}"
 
 
 def _refuse_keys(shape: Shape) -> None:

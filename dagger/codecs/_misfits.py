@@ -10,9 +10,11 @@ from itertools import islice
 from typing import Any
 
 from ._exact import INT_MAX, INT_MIN
+from ._formats import PLAIN, plain
 from ._models import change_of
 from ._names import type_name
 from ._shapes import Atom, Bounded, Choice, Items, Model, OneOf, Record, Row, Shape, Table
+from ._zones import zone_fault
 
 _ABSENT = object()
 _SCALARS = (str, bytes, int, float)
@@ -102,9 +104,22 @@ def _atom(shape: Atom, value: Any) -> str | None:
         return f"declared {shape.name}, got an int of more than 64 bits; a str or Decimal holds it"
     if isinstance(value, str) and not _is_encodable(value):
         return f"declared {shape.name}, got one with a lone surrogate {reprlib.repr(value)}; it is no text"
-    if isinstance(value, dt.time) and value.tzinfo is not None and value.utcoffset() is None:
-        return f"declared {shape.name}, got one whose zone needs a date; use a fixed offset"
+    if type(value) is not shape.cls and not _is_same(value, becomes := _plain(shape.cls, value)):
+        return f"declared {shape.name}, got {_shown(value)}, which would become {_shown(becomes)}"
+    if isinstance(value, dt.datetime | dt.time) and (fault := zone_fault(value)) is not None:
+        return f"declared {shape.name}, got one {fault}"
     return None
+
+
+def _plain(cls: type, value: Any) -> Any:
+    """A value of a subclass, or an int where a float is declared, as what it becomes."""
+    if cls is float:
+        return float(value)
+    return plain(value) if cls in PLAIN else value
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return bool(one == other) or bool(one != one and other != other)
 
 
 def _is_long(value: Any, length: int) -> bool:

@@ -5,12 +5,18 @@ Pydantic is never imported here: a program that has a model has imported it. Ver
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
+import decimal
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any, cast
 
 from dagger.errors import UnsupportedType
 
 from ._names import type_name
+from ._zones import name_of
 
 
 def adapter_of(cls: type, where: str) -> Any:
@@ -60,26 +66,52 @@ def change_of(adapter: Any, value: Any) -> str | None:
     except Exception as error:
         why, path = complaint(error) or (str(error), "")
         return f"{why} - at `${path}`" if path else why
-    return None if alike(value, loaded) else f"it would be loaded as {loaded!r}"
+    return change_between(value, loaded, "")
 
 
-def alike(one: Any, other: Any) -> bool:
-    """Whether two values are the same, where NaN is, and a list is the same as the tuple of its items."""
+def change_between(one: Any, other: Any, path: str) -> str | None:
+    """Where two values differ, and the other one there. A list is the same as the tuple of its items, NaN as NaN."""
     kinds: set[Any] = {type(one), type(other)}
-    if kinds <= {list, tuple}:
-        return len(one) == len(other) and all(map(alike, one, other))
-    if len(kinds) > 1:
-        return False
-    if kinds == {dict}:
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if hasattr(one, "__dict__") and hasattr(one, "__pydantic_validator__"):
-        return alike(vars(one), vars(other)) and alike(_extra(one), _extra(other))
-    # NaN is the value that differs from itself.
-    return bool(one == other) or bool(one != one and other != other)
+    if (kinds <= {list, tuple} and len(one) == len(other)) or (kinds == {dict} and one.keys() == other.keys()):
+        items = one.items() if kinds == {dict} else enumerate(one)
+        return _first(change_between(each, other[key], f"{path}[{key!r}]") for key, each in items)
+    if len(kinds) == 1 and (parts := _parts(one)) is not None:
+        others = _parts(other) or {}
+        return _first(change_between(each, others.get(name), f"{path}.{name}") for name, each in parts.items())
+    if len(kinds) == 1 and _plainly(one) == _plainly(other) and (one == other or (one != one and other != other)):
+        return None
+    where = f" - at `${path}`" if path else ""
+    return f"it would be loaded as {other!r}{_remedy(one)}{where}"
 
 
-def _extra(model: Any) -> Any:
-    return getattr(model, "__pydantic_extra__", None) or {}
+def _first(changes: Iterable[str | None]) -> str | None:
+    return next((change for change in changes if change is not None), None)
+
+
+def _parts(value: Any) -> dict[str, Any] | None:
+    """The members of a model or a dataclass by name; None for any other value."""
+    if hasattr(value, "__dict__") and hasattr(value, "__pydantic_validator__"):
+        extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
+        return {**vars(value), **extra}
+    if dataclasses.is_dataclass(value):
+        names: list[str] = [field.name for field in dataclasses.fields(value)]
+        return {name: getattr(value, name, None) for name in names}
+    return None
+
+
+def _plainly(value: Any) -> Any:
+    """What tells values apart that are equal: the zone of a time, the places of a Decimal, the sign of a zero."""
+    if isinstance(value, dt.datetime | dt.time):
+        return value.isoformat(), value.fold, None if value.tzinfo is None else name_of(value.tzinfo)
+    if type(value) in (set, frozenset):
+        return Counter(map(_plainly, value))
+    return repr(value) if isinstance(value, float | decimal.Decimal) else None
+
+
+def _remedy(value: Any) -> str:
+    if isinstance(value, dt.datetime | dt.time) and value.tzinfo is not None:
+        return "; pydantic keeps the offset of a time and not its zone: use a dataclass, or .astimezone(UTC)"
+    return ""
 
 
 def complaint(error: Exception) -> tuple[str, str] | None:

@@ -7,6 +7,7 @@ itself gives a graph with a cycle: an interpreter keeps what it has visited.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -204,6 +205,17 @@ def is_evident(root: Shape) -> bool:
 def has_sets(root: Shape) -> bool:
     """Whether equal values may be stored as different bytes, since a set has no order."""
     return any(isinstance(s, Items) and s.make in (set, frozenset) for s in reachable(root))
+
+
+def is_moment(shape: Shape) -> bool:
+    """Whether its values are times, with constraints or without."""
+    inner = shape.inner if isinstance(shape, Bounded) else shape
+    return isinstance(inner, Atom) and inner.cls in (dt.datetime, dt.time)
+
+
+def has_moments(root: Shape) -> bool:
+    """Whether there may be times in a value, and zones with them."""
+    return any(is_moment(shape) for shape in reachable(root))
 
 
 def _needs_a_load(shape: Shape) -> bool:

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NewType, NotRequired, TypedDict, TypeVar
 from uuid import UUID
@@ -20,6 +20,37 @@ T = TypeVar("T")
 
 OrderId = NewType("OrderId", str)
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+
+
+class Zone(tzinfo):
+    """A zone of a class of the user's."""
+
+    @override
+    def dst(self, at: datetime | None, /) -> None:
+        return None
+
+    @override
+    def tzname(self, at: datetime | None, /) -> None:
+        return None
+
+
+class Offset(Zone):
+    """A fixed offset, as libraries have them."""
+
+    def __init__(self, seconds: int = 0) -> None:
+        self.seconds = seconds
+
+    @override
+    def utcoffset(self, at: datetime | None, /) -> timedelta:
+        return timedelta(seconds=self.seconds)
+
+
+class Unnamed(Zone):
+    """A zone that has no name to be found by again."""
+
+    @override
+    def utcoffset(self, at: datetime | None, /) -> timedelta | None:
+        return None if at is None else timedelta(hours=1)
 
 
 class Color(enum.Enum):
@@ -63,6 +94,14 @@ class Charge:
 class Refund:
     order_id: str
     total: int
+
+
+@dataclass(frozen=True)
+class Visit:
+    who: str
+    at: datetime
+    opens: time | None = None
+    notes: dict[datetime, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

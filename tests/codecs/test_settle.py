@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from typing_extensions import override
 
 from dagger.codecs import codec_of
 from dagger.errors import DecodeError, EncodeError
@@ -113,7 +114,8 @@ def test_a_set_is_stored_as_its_copy_writes_it() -> None:
             s.Everything(1, s.OrderId("a"), "a", ("b",), {}, frozenset()),
             s.Everything(1, s.OrderId("a"), "a", ["b"], {}, set()),
         ),
-        (dt.datetime, PARIS, NOON),
+        (dt.datetime, NOON.replace(tzinfo=s.Offset()), NOON),
+        (dt.datetime, PARIS.replace(tzinfo=s.Offset(3600)), PARIS.replace(tzinfo=dt.timezone(dt.timedelta(hours=1)))),
         (s.Charge | s.Refund | float, 3, 3.0),
         (s.Trimmed, s.Trimmed(" a "), s.Trimmed("a")),
     ],
@@ -138,6 +140,22 @@ def test_what_looks_equal_is_not_taken_for_what_is_declared() -> None:
         codec_of(x.Odd).settle(CHARGE)
 
 
+class Nanos(dt.datetime):
+    """A time that tells more than a datetime can, as those of other libraries do."""
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    @override
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+UNNAMED = (
+    f"declared datetime, got one whose zone is a {s.__name__}.Unnamed, which has no name to be found by again; "
+    "use zoneinfo.ZoneInfo('Area/City'), or a fixed offset"
+)
 REFUSED: list[tuple[Any, Any, str]] = [
     (s.Charge, "x", "declared Charge, got str 'x'"),
     (s.Charge, None, "declared Charge, got None"),
@@ -169,8 +187,19 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (s.Address, {}, "declared Address, got a dict without 'street'"),
     (s.Address, {"street": "a", "x": 1}, "declared Address, got a dict with 'x', which is not declared"),
     (s.Color, "red", "declared Color, got str 'red'"),
-    (dt.time, dt.time(1, tzinfo=PARIS.tzinfo), "declared time, got one whose zone needs a date; use a fixed offset"),
+    (
+        dt.datetime,
+        NOON.replace(tzinfo=s.Unnamed()),
+        UNNAMED,
+    ),
     (s.Growing, s.Growing(0), "Growing: each load would change it; its __post_init__ must not"),
+    (float, 2**53 + 1, "declared float, got int 9007199254740993, which would become float 9007199254740992.0"),
+    (
+        s.Price,
+        s.Price(2**53 + 1),
+        "Price.amount: declared float, got int 9007199254740993, which would become float 9007199254740992.0",
+    ),
+    (dt.datetime, Nanos(2030, 1, 1), "declared datetime, got Nanos, which would become datetime"),
     (list[int], [10**30], "list[int][0]: declared int, got an int of more than 64 bits; a str or Decimal holds it"),
 ]
 
