@@ -13,6 +13,7 @@ import anyio
 import anyio.lowlevel
 
 from dagger.backends.bell import Bell
+from dagger.backends.loops import OneLoop
 from dagger.backends.memory_readers import PARTITIONS as PARTITIONS
 from dagger.backends.memory_readers import MemoryGroup as MemoryGroup
 from dagger.backends.memory_readers import MemoryReader as MemoryReader
@@ -273,11 +274,12 @@ class MemoryBackend:
     def __init__(self) -> None:
         self.log = MemoryLog()
         self.store = MemoryStore()
+        self._loop = OneLoop("memory://")
 
     async def changed(self) -> None:
         await anyio.sleep_forever()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        with self.log.opened():
+        with self._loop.held(), self.log.opened():
             yield

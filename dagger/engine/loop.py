@@ -102,12 +102,12 @@ class WorkLoop:
                     await anyio.lowlevel.checkpoint()
                 else:
                     await self._idle()
-                pauses = Pauses()
+                pauses.worked()
             except Fenced as error:
                 logger.warning("%s: going on with what is owned", error)
                 is_sound = False
             except BackendUnavailable as error:
-                logger.error("%s: trying again in %g s", error, pauses.next_s)  # what it says is enough
+                pauses.complain(error)
                 is_sound = False
                 await pauses.rest()
 

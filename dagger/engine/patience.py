@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -20,16 +21,51 @@ PAUSE_S_MAX: Final = 5.0
 """The longest of these pauses, in seconds."""
 
 
-class Pauses:
-    """How long to wait between tries."""
+SAY_S_MIN: Final = 1.0
+"""After how long the same complaint is logged again, in seconds; each time after twice as long."""
+SAY_S_MAX: Final = 300.0
+"""The longest of these times, in seconds."""
 
-    def __init__(self) -> None:
+
+class Pauses:
+    """How long to wait between tries, and what to log meanwhile.
+
+    The pauses grow as long as tries fail, also where something else succeeds between them; and the same complaint is
+    logged ever more seldom.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self.next_s = PAUSE_S_MIN
+        self._said = ""
+        self._say_at = self._say_s = 0.0
+        self._tried_at = 0.0
+        """When the last pause ended."""
+
+    def complain(self, error: BackendUnavailable, what: str = "") -> None:
+        """Log an error, unless the same was logged a moment ago; `what` is being tried."""
+        said, now = f"{error}: {what}", self._now()
+        if said != self._said:
+            self._said, self._say_s = said, SAY_S_MIN
+        elif now < self._say_at:
+            return
+        else:
+            self._say_s = min(2 * self._say_s, SAY_S_MAX)
+        self._say_at = now + self._say_s
+        # What it says is enough: no traceback.
+        logger.error("%s: %strying again in %g s", error, f"{what}, " if what else "", self.next_s)
 
     async def rest(self) -> None:
         """Wait; longer each time."""
         pause, self.next_s = self.next_s, min(2 * self.next_s, PAUSE_S_MAX)
         await anyio.sleep(pause)
+        self._tried_at = self._now()
+
+    def worked(self) -> None:
+        """A try has succeeded: once that has been so for a while, what went wrong before is over."""
+        if self._said and self._now() - self._tried_at > 2 * self.next_s + PAUSE_S_MIN:
+            logger.info("what failed works again: %s", self._said)
+            self._said, self.next_s = "", PAUSE_S_MIN
 
 
 async def insist(what: str, call: Callable[[], Awaitable[T]]) -> T:
@@ -39,5 +75,5 @@ async def insist(what: str, call: Callable[[], Awaitable[T]]) -> T:
         try:
             return await call()
         except BackendUnavailable as error:
-            logger.error("%s: %s, trying again in %g s", error, what, pauses.next_s)  # what it says is enough
+            pauses.complain(error, what)
             await pauses.rest()

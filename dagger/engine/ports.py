@@ -78,8 +78,6 @@ class TopicRecord(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     payload: bytes | None
     headers: Headers = ()
-    made: int = 0
-    """How often the topic was deleted and made again since it was consumed first: its offsets have begun anew."""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
@@ -329,7 +327,11 @@ class StandaloneStore(Store, Protocol):
 
 
 class Backend(Protocol):
-    """A log and a store that belong together; open while the context is."""
+    """A log and a store that belong together; open while the context is.
+
+    It is open in one event loop at a time, and may be opened in one after the other: what is bound to a loop is made
+    when it is opened. Where it is open in another loop that has not ended, `open` raises BackendError.
+    """
 
     @property
     def log(self) -> Log: ...

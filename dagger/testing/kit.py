@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, overload
 
@@ -43,19 +42,6 @@ TURNS: Final = 6
 """How many turns of the loop pass from what lets a task go on to its result on the log, at most."""
 
 
-_stages: list[Callable[[TestEngine], MemoryBackend]] = []
-
-
-@contextmanager
-def staged(memory_of: Callable[[TestEngine], MemoryBackend]) -> Generator[None]:
-    """Within it, an engine that is given no backend has the memory that `memory_of` gives it, whoever makes it."""
-    _stages.append(memory_of)
-    try:
-        yield
-    finally:
-        _stages.remove(memory_of)
-
-
 class TestEngine(Dagger):
     """A `Dagger` in memory whose clock stands still.
 
@@ -80,7 +66,7 @@ class TestEngine(Dagger):
         backend: MemoryBackend | None = None,
     ) -> None:
         self.clock = VirtualClock()
-        self.memory = backend or (_stages[-1](self) if _stages else MemoryBackend())
+        self.memory = backend or MemoryBackend()
         super().__init__(
             lifespan=lifespan,
             tasks=tasks,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
@@ -146,6 +147,14 @@ class KafkaCluster:
     def kill(self, broker: int) -> None:
         """SIGKILL: it writes nothing more and says goodbye to nobody."""
         self._running.pop(broker).kill()
+
+    def freeze(self, broker: int) -> None:
+        """SIGSTOP: it keeps its connections, takes others, and answers nobody."""
+        self._running[broker].send(signal.SIGSTOP)
+
+    def thaw(self, broker: int) -> None:
+        """Let a frozen broker go on."""
+        self._running[broker].send(signal.SIGCONT)
 
     def shut_down(self, broker: int) -> None:
         """SIGTERM: it hands its partitions over, and ends."""

@@ -3,6 +3,7 @@ from ssl import SSLContext
 from typing import Any
 
 from aiokafka import OffsetAndMetadata, TopicPartition
+from aiokafka.client import AIOKafkaClient
 
 class NewTopic:
     def __init__(
@@ -15,6 +16,7 @@ class NewTopic:
     ) -> None: ...
 
 class AIOKafkaAdminClient:
+    _client: AIOKafkaClient
     def __init__(
         self,
         *,

@@ -18,6 +18,7 @@ from dagger.backends.aerospike.layout import DATA, NONCE, VERSION, change_of, li
 from dagger.backends.aerospike.listing import Directory
 from dagger.backends.aerospike.options import Options, prefix_of
 from dagger.backends.aerospike.settle import settle
+from dagger.backends.loops import OneLoop
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -46,6 +47,7 @@ class AerospikeStore:
         self._agenda = Agenda(cluster, self._set)
         self._directory = Directory(cluster, self._set)
         self._size_max = data_max(RECORD_MAX)
+        self._loop = OneLoop(f"Aerospike at {options.place}")
         self._work: anyio.CapacityLimiter | None = None
         self._listing: anyio.CapacityLimiter | None = None
 
@@ -57,6 +59,12 @@ class AerospikeStore:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connect, check the namespace, and make what is missing of the indexes."""
+        with self._loop.held():
+            async with self._open():
+                yield
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncGenerator[None]:
         self._work, self._listing = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(THREADS)
         try:
             self._size_max = await self._do(self._begin)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import NamedTuple
 
 import anyio
@@ -15,7 +14,7 @@ from aiokafka.errors import KafkaError
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import END_S, end_producer
 from dagger.backends.kafka.parcels import Item, Parcels, Refused, parcels_of, send
-from dagger.backends.kafka.words import our_words, told
+from dagger.backends.kafka.words import told
 from dagger.engine.ports import Append, Entry, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -33,23 +32,22 @@ class Appender:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._waiting = list[_Asked]()
-        self._news = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
         self._producer: AIOKafkaProducer | None = None
-        self._is_closing = False
+        self._is_awaited = 0
+        """How many callers wait."""
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Appends are taken while the context is open."""
-        self._is_closing = False
-        running = asyncio.ensure_future(self._run())
+        """Appends are taken while the context is open; at its end, those that somebody waits for are given a time."""
         try:
             yield
         finally:
-            self._is_closing = True
-            self._news.set()
-            with anyio.CancelScope(shield=True):  # a client that is interrupted while it connects leaves a socket open
-                await asyncio.wait([running], timeout=END_S)
-            running.cancel()
+            if self._running is not None:
+                if self._is_awaited:
+                    with anyio.CancelScope(shield=True):
+                        await asyncio.wait([self._running], timeout=END_S)
+                self._running.cancel()
             self._drop()
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -59,30 +57,39 @@ class Appender:
         if not topics <= self._cluster.topics.keys():
             await self._cluster.need(topics)
         asked = _Asked(parcels_of(self._cluster, entries), asyncio.get_running_loop().create_future())
+        self._wait_for(asked)
+        self._is_awaited += 1
+        try:
+            await asked.done
+        finally:
+            self._is_awaited -= 1
+
+    def _wait_for(self, asked: _Asked) -> None:
+        """Send it with the next that is sent; whatever has ended the task that does so, here is another."""
         self._waiting.append(asked)
-        self._news.set()
-        await asked.done
+        if self._running is None or self._running.done():
+            self._running = asyncio.ensure_future(self._run())
 
     def probe(self, lane: int) -> None:
         """Ask for the brokers' time, by a record without a value; nobody is given it."""
         place = TopicPartition(self._cluster.options.log, lane)
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda one: one.cancelled() or one.exception())
-        self._waiting.append(_Asked({place: [Item(b"clock", None, (), Append(lane, b""))]}, done))
-        self._news.set()
+        self._wait_for(_Asked({place: [Item(b"clock", None, (), Append(lane, b""))]}, done))
 
     async def _run(self) -> None:
-        while not self._is_closing:
-            await self._news.wait()
-            self._news.clear()
-            while self._waiting:
-                asked, self._waiting = self._waiting, []
-                try:
-                    await self._send(asked)
-                except BaseException:
-                    for one in asked:
-                        one.done.cancel()
-                    raise
+        """Send all that waits, until nothing does."""
+        while self._waiting:
+            asked, self._waiting = self._waiting, list[_Asked]()
+            try:
+                await self._send(asked)
+            except BaseException as error:
+                ended = f"{self._cluster.options.place}: the sending was ended ({type(error).__name__}: {error})"
+                for one in [*asked, *self._waiting]:
+                    _settle(one, BackendUnavailable(ended))
+                self._waiting.clear()
+                self._drop()
+                raise
 
     async def _send(self, asked: Sequence[_Asked]) -> None:
         """Send what several want; each hears of its own failures only."""
@@ -124,8 +131,9 @@ class Appender:
                 acks="all",
                 max_batch_size=1 << 30,  # parcels.py cuts them
             )
-            with our_words(self._cluster.options.place):
-                await self._cluster.waste.begun(producer.start(), REQUEST_S, partial(end_producer, producer))
+            self._cluster.adopt(producer)
+            with self._cluster.words():
+                await self._cluster.waste.began(producer, REQUEST_S)
             self._producer = producer
         return self._producer
 

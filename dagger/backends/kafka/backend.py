@@ -52,5 +52,6 @@ class KafkaBackend:
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        async with self.store.open(), self.log.open():
-            yield
+        with self.log.loop.held():
+            async with self.store.open(), self.log.open():
+                yield

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
-from aiokafka import OffsetAndMetadata, TopicPartition, errors
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndMetadata, TopicPartition, errors
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 from aiokafka.partitioner import murmur2
 
+from dagger.backends.kafka.brokers import Brokers, Unreached
+from dagger.backends.kafka.client import Client
 from dagger.backends.kafka.clock import BrokerClock
 from dagger.backends.kafka.ending import Waste, end
 from dagger.backends.kafka.knock import refusal
@@ -23,8 +25,6 @@ from dagger.errors import BackendError, BackendUnavailable
 
 REQUEST_S: Final = 15.0
 """How long is waited for the answer of a broker, in seconds."""
-LOOK_S: Final = 1.0
-"""How often is looked whether topics that are read are still the same, in seconds."""
 SETTLE_S: Final = 10.0
 """How long is waited until a topic that was created is known to all brokers, in seconds."""
 TOPIC_PARTITIONS: Final = 8
@@ -43,7 +43,8 @@ class Cluster:
         """How large a batch for a topic may be that has refused larger ones."""
         self.clock = BrokerClock(options.skew)
         self.waste = Waste()
-        self._client: AIOKafkaClient | None = None
+        self.brokers = Brokers(options.addresses)
+        self._client: Client | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
     @property
@@ -59,32 +60,44 @@ class Cluster:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connected while the context is. Raises BackendUnavailable where no broker can be reached."""
-        settings = self.settings
-        client, admin = AIOKafkaClient(**settings), AIOKafkaAdminClient(**settings)
+        self.waste, self.brokers = Waste(), Brokers(self.options.addresses)
+        client, admin = AIOKafkaClient(**self.settings), AIOKafkaAdminClient(**self.settings)
+        mine = Client.put_into(client, self.brokers)
+        Client.put_into(admin._client, self.brokers)
+        watching = asyncio.ensure_future(self.brokers.watch(mine))
         try:
-            with our_words(self.options.place):
-                await self._let_in(client)
+            with self.words():
+                await self._let_in(mine)
                 await self.waste.begun(admin.start(), 2 * REQUEST_S, admin.close)
-            self._client, self._admin = client, admin
+            self._client, self._admin = mine, admin
             yield
         finally:
             self._client = self._admin = None
             self.topics.clear()
             await self.waste.emptied()
+            watching.cancel()
             await end(admin.close, client.close)
 
-    async def _let_in(self, client: AIOKafkaClient) -> None:
+    async def _let_in(self, client: Client) -> None:
         try:
             await self.waste.begun(client.bootstrap(), 2 * REQUEST_S, client.close)
-        except errors.KafkaConnectionError as error:
-            raise await refusal(self.options) from error
+        except Unreached as error:
+            raise refusal(self.options, error) from error
+
+    def words(self) -> AbstractContextManager[None]:
+        """What a client raises in here comes out as one of our errors."""
+        return our_words(self.options.place, lambda: self.brokers.refused)
+
+    def adopt(self, one: AIOKafkaConsumer | AIOKafkaProducer) -> None:
+        """Let what was just made connect as all clients here do."""
+        Client.put_into(one.client if isinstance(one, AIOKafkaProducer) else one._client, self.brokers)
 
     async def look(self, names: Collection[str]) -> dict[str, TopicInfo]:
         """Ask for topics anew; gives those that exist."""
         client = self._client
         if client is None:
             raise BackendUnavailable(f"{self.options.place} is not open")
-        with our_words(self.options.place):
+        with self.words():
             self.id, found = await described(client, list(names))
         for name in names:
             self.topics.pop(name, None)
@@ -114,7 +127,7 @@ class Cluster:
         assert self._admin is not None
         # -1 is what the cluster is set to (KIP-464), which aiokafka lets pass only beside an assignment: an empty one.
         copies, by_hand = (self.options.replication, None) if self.options.replication else (-1, dict[int, list[int]]())
-        with our_words(place):
+        with self.words():
             answer = await self._admin.create_topics(
                 [NewTopic(name, partitions, copies, by_hand, configs) for name in names]
             )
@@ -140,7 +153,7 @@ class Cluster:
         asked = list(places)
         if not asked:
             return {}
-        with our_words(self.options.place):
+        with self.words():
             found = await self._admin.list_consumer_group_offsets(group, partitions=asked)
         if missing := [place for place in asked if place not in found]:
             # An error of the whole request is dropped by aiokafka, and its answer is empty then.

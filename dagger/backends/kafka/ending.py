@@ -1,7 +1,7 @@
 """Beginning and ending clients in order, whatever else is being cancelled, and never for long.
 
-A client of aiokafka that is cancelled while it connects leaves a socket open. So none is: who does not wait for it any
-more lets it go on, and end, beside everything else.
+Who does not wait any more for a client that begins, or has no use for one, lets it end beside everything else. Whoever
+closes the backend waits until all have.
 """
 
 from __future__ import annotations
@@ -9,13 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 import anyio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from dagger.backends.kafka.vital import mind
+
 END_S: Final = 5.0
-"""How long a client is given to end, in seconds."""
+"""How long a client is given to say goodbye, in seconds."""
+SOON_S: Final = 0.5
+"""The same of one that has not begun yet, and of steps of which none should take any time."""
 
 Stop = Callable[[], Awaitable[object]]
 
@@ -25,6 +30,11 @@ class Waste:
 
     def __init__(self) -> None:
         self._tasks = set[asyncio.Task[None]]()
+
+    async def began(self, producer: AIOKafkaProducer, within_s: float) -> None:
+        """Start a producer, as `begun` does; what waits for it hears of the end of its sender."""
+        await self.begun(producer.start(), within_s, partial(end_producer, producer))
+        mind(producer)
 
     async def begun(self, start: Coroutine[Any, Any, None], within_s: float, *stops: Stop) -> None:
         """Start a client; where that fails, takes too long or is not waited for, it is stopped.
@@ -52,16 +62,17 @@ class Waste:
                 await asyncio.wait(self._tasks)
 
 
-async def end(*stops: Stop) -> None:
-    """Call each, one after the other, for a time; what they raise does not matter any more."""
+async def end(*stops: Stop, within_s: float = END_S) -> None:
+    """Call each, one after the other, the first for a time; what they raise does not matter any more."""
     for stop in stops:
-        with anyio.move_on_after(END_S, shield=True), contextlib.suppress(Exception):
+        with anyio.move_on_after(within_s, shield=True), contextlib.suppress(Exception):
             await stop()
+        within_s = SOON_S
 
 
-async def end_producer(producer: AIOKafkaProducer) -> None:
+async def end_producer(producer: AIOKafkaProducer, within_s: float = END_S) -> None:
     """End a producer, of which batches may be left that nobody takes: then at least its connections."""
-    await end(producer.stop, producer.client.close)
+    await end(producer.stop, producer.client.close, within_s=within_s)
     # What became of its last transaction, and of what it had not sent, is told to futures that nobody else can ask,
     # and that would complain of it.
     unsent: dict[object, list[object]] = getattr(getattr(producer, "_message_accumulator", None), "_batches", {})
@@ -73,15 +84,15 @@ async def end_producer(producer: AIOKafkaProducer) -> None:
             last.exception()
 
 
-async def end_consumer(consumer: AIOKafkaConsumer) -> None:
+async def end_consumer(consumer: AIOKafkaConsumer, within_s: float = END_S) -> None:
     """End a consumer, whose group may not answer when it is left: then at least its connections."""
     parts = [getattr(consumer, name, None) for name in ("_fetcher", "_client")]
-    await end(consumer.stop, *(part.close for part in parts if part is not None))
+    await end(consumer.stop, *(part.close for part in parts if part is not None), within_s=within_s)
 
 
 async def _end_after(starting: asyncio.Task[None], *stops: Stop) -> None:
-    await asyncio.wait([starting], timeout=END_S)
+    starting.cancel()
+    await asyncio.wait([starting], timeout=SOON_S)
     if starting.done() and not starting.cancelled():
         starting.exception()
-    starting.cancel()
-    await end(*stops)
+    await end(*stops, within_s=SOON_S)

@@ -1,55 +1,29 @@
-"""Why no broker lets us in: a client of aiokafka only says that it could not reach any."""
+"""Why no broker lets us in: what each server did, in our words."""
 
 from __future__ import annotations
 
-import asyncio
-import ssl
 from typing import Final
 
-from aiokafka import errors
-from aiokafka.conn import create_conn
-from aiokafka.protocol.metadata import MetadataRequest
-
+from dagger.backends.kafka.brokers import Unreached
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.words import told
 from dagger.errors import BackendError, BackendUnavailable
 
-KNOCK_S: Final = 5.0
-"""How long is waited for one broker, in seconds."""
+
+def refusal(options: Options, unreached: Unreached) -> BackendError:
+    """What is wrong with the first server of which that will last, or else with the first of all."""
+    found = [_why(options, f"{host}:{port}", error) for (host, port), error in unreached.failures.items()]
+    lasting = [error for error in found if not isinstance(error, BackendUnavailable)]
+    return next(iter(lasting or found), BackendUnavailable(f"{options.place} cannot be reached"))
 
 
-async def refusal(options: Options) -> BackendError:
-    """Come to each broker as a client does, and tell what happens: of what will last, if one says such a thing."""
-    found: BackendError = BackendUnavailable(f"{options.place} cannot be reached")
-    for server in options.servers.split(","):
-        host, _, port = server.rpartition(":")
-        found = await _knock(options, host.strip("[]"), int(port))
-        if not isinstance(found, BackendUnavailable):
-            break
-    return found
-
-
-async def _knock(options: Options, host: str, port: int) -> BackendError:
-    settings, at = options.connection(), f"{options.place}: {host}:{port}"
-    del settings["bootstrap_servers"]
-    try:
-        async with asyncio.timeout(KNOCK_S):
-            connection = await create_conn(host, port, **settings)
-            try:
-                await connection.send(MetadataRequest([]))
-            finally:
-                connection.close()
-    except ssl.SSLCertVerificationError as error:
-        return BackendError(f"{at} has a certificate that is not trusted ({error.verify_message}); check ca=")
-    except ssl.SSLError as error:
-        return BackendError(f"{at} speaks no TLS, or another; check the port and security= ({error.reason})")
-    except (errors.KafkaConnectionError, TimeoutError, ConnectionResetError):
-        return BackendUnavailable(f"{at} {_HANGS_UP[options.security]}")
-    except OSError as error:
-        return BackendUnavailable(f"{options.place} cannot be reached ({error.strerror or error})")
-    except errors.KafkaError as error:
-        return told(error, options.place)
-    return BackendUnavailable(f"{at} answers, and could not be reached a moment ago")
+def _why(options: Options, server: str, error: BaseException) -> BackendError:
+    found = told(error, f"{options.place}: {server}")
+    if not isinstance(found, BackendUnavailable):
+        return found
+    if isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionResetError):
+        return BackendUnavailable(f"{options.place}: {server} cannot be reached ({error.strerror or error})")
+    return BackendUnavailable(f"{options.place}: {server} {_HANGS_UP[options.security]}")
 
 
 _HANGS_UP: Final = {

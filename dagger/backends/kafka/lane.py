@@ -17,7 +17,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Mapping
-from functools import partial
 from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
@@ -27,7 +26,7 @@ from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
 from dagger.backends.kafka.parcels import Parcels, Refused, dead_letter, parcels_of, send
 from dagger.backends.kafka.suspects import Suspect
-from dagger.backends.kafka.words import FENCED, our_words
+from dagger.backends.kafka.words import FENCED
 from dagger.engine.ports import Entry
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
@@ -69,8 +68,9 @@ class Lane:
             acks="all",
             max_batch_size=1 << 30,  # parcels.py cuts them
         )
-        with our_words(options.place):
-            await self._cluster.waste.begun(producer.start(), REQUEST_S, partial(end_producer, producer))
+        self._cluster.adopt(producer)
+        with self._cluster.words():
+            await self._cluster.waste.began(producer, REQUEST_S)
         self._producer = producer
         self.is_sound = True
 
@@ -140,9 +140,8 @@ class Lane:
     async def _attempt(self, parcels: Parcels, offsets: Marks, group: str) -> None:
         producer = self._producer
         assert producer is not None
-        place = self._cluster.options.place
         try:
-            with our_words(place):
+            with self._cluster.words():
                 async with asyncio.timeout(2 * REQUEST_S):
                     await producer.begin_transaction()
                     marks = asyncio.ensure_future(self._mark(producer, offsets, group))

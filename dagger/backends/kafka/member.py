@@ -20,10 +20,10 @@ from typing_extensions import override
 
 from dagger.backends.kafka.assignor import assignor
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import end_consumer
-from dagger.backends.kafka.fetching import Fetching, refresh
-from dagger.backends.kafka.words import our_words
-from dagger.errors import BackendError
+from dagger.backends.kafka.ending import END_S, SOON_S, end_consumer
+from dagger.backends.kafka.fetching import Fetching
+from dagger.backends.kafka.vital import check
+from dagger.errors import BackendError, BackendUnavailable
 
 FETCH_BYTES: Final = 1024 * 1024
 """How much of a partition is fetched ahead, in bytes; then nothing more is until it is polled."""
@@ -32,10 +32,6 @@ FETCH_WAIT_MS: Final = 50
 emptied is asked for again only after that, if all others are quiet."""
 SLICE_MS: Final = 1000
 """How long is waited for records at a time, in milliseconds."""
-
-
-class OffsetsGone(BackendError):
-    """Nothing is kept where a partition goes on."""
 
 
 class Member(ConsumerRebalanceListener):
@@ -59,6 +55,8 @@ class Member(ConsumerRebalanceListener):
         """How often something was assigned."""
         self.is_between = True
         """Whether a rebalance is under way: nothing is polled."""
+        self.is_lost = False
+        """Whether the consumer has ended by itself, and must be renewed."""
         self._running = frozenset[TopicPartition]()
         self._stash = list[ConsumerRecord]()
         """What was given out by the consumer and not polled here."""
@@ -66,15 +64,19 @@ class Member(ConsumerRebalanceListener):
         self._bell = asyncio.Event()
         self._done = asyncio.Event()
         self._done.set()
-        options = cluster.options
+        self._make()
+
+    def _make(self) -> None:
+        """Have a consumer, which is to be started."""
+        options = self._cluster.options
         session_ms = int(options.lease * 1000)
         self._consumer = AIOKafkaConsumer(
-            **cluster.settings,
+            **self._cluster.settings,
             group_id=options.prefix + options.application,
             auto_offset_reset="none",
             enable_auto_commit=False,
             isolation_level="read_committed",
-            partition_assignment_strategy=[assignor(options.log, owned)],
+            partition_assignment_strategy=[assignor(options.log, self._owned)],
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=max(session_ms // 5, 50),
             rebalance_timeout_ms=session_ms,
@@ -82,23 +84,35 @@ class Member(ConsumerRebalanceListener):
             max_partition_fetch_bytes=FETCH_BYTES,
             metadata_max_age_ms=30_000,
         )
+        self._cluster.adopt(self._consumer)
         self._fetching = Fetching(self._consumer, self._place)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """In the group while the context is open."""
         try:
-            with our_words(self._place):
-                await self._cluster.waste.begun(
-                    self._consumer.start(), 2 * REQUEST_S, partial(end_consumer, self._consumer)
-                )
-            self.subscribe(self.topics)
+            await self._start()
             yield
         finally:
             self._done.set()
             if self._waiting is not None:
                 self._waiting.cancel()
-            await end_consumer(self._consumer)
+            await end_consumer(self._consumer, END_S if self.assignments else SOON_S)
+
+    async def _start(self) -> None:
+        with self._cluster.words():
+            await self._cluster.waste.begun(
+                self._consumer.start(), 2 * REQUEST_S, partial(end_consumer, self._consumer)
+            )
+        self.subscribe(self.topics)
+
+    async def renew(self) -> None:
+        """Join anew, where a task of the consumer has ended that it cannot go on without."""
+        self._done.set()
+        await end_consumer(self._consumer)
+        self._make()
+        await self._start()
+        self.is_lost = False
 
     def subscribe(self, topics: Collection[str]) -> None:
         """Consume these topics; what is owned is found out anew, also where they are the same."""
@@ -139,21 +153,16 @@ class Member(ConsumerRebalanceListener):
         waiting.cancel()
         self._waiting = None
 
-    async def refresh(self, topics: Mapping[str, int]) -> None:
-        """Find what is owned anew where topics have other partitions than was known. Raises BackendError."""
-        with our_words(self._place):
-            await refresh(self._consumer, {name: count for name, count in topics.items() if name in self.topics})
-
     async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offsets that are kept."""
-        with our_words(self._place):
+        with self._cluster.words():
             return await self._consumer.beginning_offsets(places)
 
     async def at_end(self) -> bool:
         """Whether nothing is left by now that can be polled."""
         if self._stash or self._fetching.has_more or (self._waiting is not None and self._waiting.done()):
             return False
-        with our_words(self._place):
+        with self._cluster.words():
             ends = await self._consumer.end_offsets(self._running - self._fetching.stuck)
             for place, end in ends.items():
                 if await self._consumer.position(place) < end:
@@ -216,11 +225,17 @@ class Member(ConsumerRebalanceListener):
         self._bell.clear()
 
     def _collect(self) -> None:
-        """Keep what came while it was waited."""
+        """Keep what came while it was waited. Raises BackendUnavailable where the consumer has ended by itself."""
+        try:
+            check(self._consumer, self._place)
+        except BackendUnavailable:
+            self.is_lost = True
+            raise
         if self._waiting is not None and self._waiting.done():
             waited, self._waiting = self._waiting, None
-            with self._errors():
-                self._keep(waited.result())
+            if not waited.cancelled():
+                with self._errors():
+                    self._keep(waited.result())
 
     def _keep(self, found: Sequence[ConsumerRecord]) -> None:
         self._stash += [one for one in found if (one.topic, one.partition) in self._running]
@@ -228,12 +243,12 @@ class Member(ConsumerRebalanceListener):
     @contextlib.contextmanager
     def _errors(self) -> Generator[None]:
         try:
-            with our_words(self._place):
+            with self._cluster.words():
                 yield
         except BackendError as error:
             gone = error.__cause__
             if isinstance(gone, errors.OffsetOutOfRangeError):
-                raise OffsetsGone(
+                raise BackendError(
                     f"{self._place}: messages were deleted before they were read: nothing is kept at {gone}. Set the "
                     "group's offsets to what is to be read next, and give topics a longer retention"
                 ) from gone

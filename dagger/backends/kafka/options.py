@@ -67,6 +67,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return f"kafka://{self.servers}/{self.application}"
 
     @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """The brokers, each as a host and a port."""
+        apart = [server.rpartition(":") for server in self.servers.split(",")]
+        return [(host.strip("[]"), int(port)) for host, _, port in apart]
+
+    @property
     def log(self) -> str:
         """The name of the internal log's topic."""
         return f"{self.prefix}{self.application}.log"

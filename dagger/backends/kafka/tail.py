@@ -18,7 +18,6 @@ from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS
 from dagger.backends.kafka.ownership import gathered
-from dagger.backends.kafka.words import our_words
 from dagger.engine.ports import Backlog, LogRecord
 
 SLICE_MS: Final = 20
@@ -39,7 +38,7 @@ class Tail:
         """As the port says. Raises BackendUnavailable where the brokers do not answer in time."""
         async with self._lock:
             try:
-                with our_words(self._cluster.options.place):
+                with self._cluster.words():
                     return await self._read(after, limit)
             except BaseException:
                 self.drop()
@@ -108,6 +107,7 @@ class Tail:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
+        self._cluster.adopt(consumer)
         await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
         log = self._cluster.options.log
         places = [TopicPartition(log, partition) for partition in range(self._cluster.topics[log].partitions)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import ssl
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
 from aiokafka import errors
 
+from dagger.backends.kafka.brokers import Unreached
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
 FENCED: Final = (errors.ProducerFenced, errors.InvalidProducerEpoch)
@@ -29,10 +31,31 @@ _LASTING: Final[dict[type[errors.KafkaError], str]] = {
 }
 
 
-def told(error: BaseException, place: str) -> BackendError:
-    """An error of a client as one of ours: Fenced, BackendUnavailable for what may pass, or BackendError."""
+_VAGUE: Final = (
+    TimeoutError,
+    errors.KafkaConnectionError,
+    errors.KafkaTimeoutError,
+    errors.NodeNotReadyError,
+    errors.RequestTimedOutError,
+)
+"""What is said where nobody answers."""
+
+
+def told(error: BaseException, place: str, refused: BaseException | None = None) -> BackendError:
+    """An error of a client as one of ours: Fenced, BackendUnavailable for what may pass, or BackendError.
+
+    `refused` is why connections are not made meanwhile, which says more than that nobody answered.
+    """
     if isinstance(error, BackendError):
         return error
+    if isinstance(error, Unreached):
+        for one in error.failures.values():
+            if not isinstance(found := told(one, place), BackendUnavailable):
+                return found
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return BackendError(f"{place} has a certificate that is not trusted ({error.verify_message}); check ca=")
+    if isinstance(error, ssl.SSLError):
+        return BackendError(f"{place} speaks no TLS, or another; check the port and security= ({error.reason})")
     if type(error) is errors.KafkaError and isinstance(error.__cause__, errors.KafkaError):
         error = error.__cause__  # the sender of a producer tells what has ended it as the cause of something vague
     if isinstance(error, FENCED):
@@ -40,19 +63,24 @@ def told(error: BaseException, place: str) -> BackendError:
     for kind, words in _LASTING.items():
         if isinstance(error, kind):
             return BackendError(f"{place} {words} ({_said(error)})")
+    if refused is not None and isinstance(error, _VAGUE):
+        found = told(refused, place)
+        if isinstance(found, BackendUnavailable):
+            return BackendUnavailable(f"{place} cannot be reached ({_said(refused)})")
+        return found
     if isinstance(error, errors.KafkaConnectionError):
         return BackendUnavailable(f"{place} cannot be reached ({_said(error)})")
     return BackendUnavailable(f"{place} cannot do it now ({_said(error)})")
 
 
 @contextmanager
-def our_words(place: str) -> Generator[None]:
-    """What a client raises in here comes out as one of ours."""
+def our_words(place: str, refused: Callable[[], BaseException | None] = lambda: None) -> Generator[None]:
+    """What a client raises in here comes out as one of ours; `refused` tells why connections are not made."""
     try:
         yield
     except (errors.KafkaError, errors.IllegalOperation, OSError, TimeoutError, AssertionError, ValueError) as error:
         # Some of aiokafka's own states are only asserted.
-        raise told(error, place) from error
+        raise told(error, place, refused()) from error
 
 
 def _said(error: BaseException) -> str:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 import anyio
 
+from dagger.backends.loops import OneLoop
 from dagger.backends.sqlite.anchor import Anchor
 from dagger.backends.sqlite.bell import Bell, Ear
 from dagger.backends.sqlite.clerk import Clerk, transact
@@ -39,6 +40,7 @@ class Hub:
 
     def __init__(self, options: Options, connect: Connect | None = None) -> None:
         self.options = options
+        self._one_loop = OneLoop(f"the file '{options.path}'")
         self.connect: Connect = connect or partial(open_file, options)
         """Tests put one here that fails at a chosen place."""
         self.clerk = Clerk(options, self._connect, lambda: self._anchor.check(), self._changed)
@@ -91,6 +93,12 @@ class Hub:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Open the file, and close it at the end. Raises BackendError."""
+        with self._one_loop.held():
+            async with self._open():
+                yield
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncGenerator[None]:
         self._loop = asyncio.get_running_loop()
         self._begin()
         self.peers.open()

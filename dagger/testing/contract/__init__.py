@@ -14,6 +14,7 @@ from dagger.testing.contract.finding import AgendaContract as AgendaContract  # 
 from dagger.testing.contract.finding import ListingContract as ListingContract  # noqa: E402  # as above
 from dagger.testing.contract.guarantees import GuaranteeContract as GuaranteeContract  # noqa: E402  # as above
 from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402  # as above
+from dagger.testing.contract.loops import LoopContract as LoopContract  # noqa: E402  # as above
 from dagger.testing.contract.owners import OwnerContract as OwnerContract  # noqa: E402  # as above
 from dagger.testing.contract.readers import ReaderContract as ReaderContract  # noqa: E402  # as above
 from dagger.testing.contract.standalone import StandaloneContract as StandaloneContract  # noqa: E402  # as above
@@ -36,6 +37,7 @@ class BackendContract(
     GuaranteeContract,
     CrashContract,
     TogetherContract,
+    LoopContract,
 ):
     """All of the contract: the ports of log and store, and the guarantees that an engine gives on them."""
 
@@ -49,6 +51,7 @@ __all__ = [
     "GuaranteeContract",
     "ListingContract",
     "LogContract",
+    "LoopContract",
     "OwnerContract",
     "ReaderContract",
     "StandaloneContract",
