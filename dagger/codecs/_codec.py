@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from dagger.errors import DecodeError, EncodeError
 
+from ._canonical import sameness
 from ._composer import Forms, forms_of
 from ._exact import Settle, compile_encode, compile_exact, compile_kept, compile_settle
 from ._formats import MSGPACK, Format
@@ -32,6 +33,8 @@ class TypeCodec(Generic[T]):
     * `encode(value)`: its bytes, the same for the same unchanged value. The value is not checked;
       raises `EncodeError` for what has no bytes
     * `decode(data)`: the value; raises `DecodeError` for anything but bytes of a value of the type
+    * `means_same(one, other)`: whether the bytes of two values mean the same, as where a set was written in
+      another order; bytes that can't be read must be the same
     * `settle(value)`: the bytes and the value that a reload would give, not aliased to the given one if
       that can change. `encode` of that value gives those bytes. Raises `EncodeError` if the type does
       not allow the value
@@ -39,13 +42,14 @@ class TypeCodec(Generic[T]):
     A subclass of a plain class (str, int, dict...) becomes that class, and a zone that is no `ZoneInfo` its offset.
     """
 
-    __slots__ = ("decode", "encode", "frozen", "name", "settle", "type")
+    __slots__ = ("decode", "encode", "frozen", "means_same", "name", "settle", "type")
 
     type: Any
     name: str
     frozen: bool
     encode: Callable[[T], bytes]
     decode: Callable[[bytes], T]
+    means_same: Callable[[bytes, bytes], bool]
     settle: Callable[[T], tuple[bytes, T]]
 
     def __init__(self, declared: Any) -> None:
@@ -54,6 +58,7 @@ class TypeCodec(Generic[T]):
         self.type, self.name, self.frozen = declared, shape.name, is_frozen(shape)
         self.encode = encoder(shape, forms, MSGPACK)
         self.decode = decoder(shape, forms, MSGPACK)
+        self.means_same = sameness(shape, self.decode)
         self.settle = _settler(shape, forms)
 
     @override

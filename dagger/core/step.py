@@ -31,6 +31,7 @@ from dagger.core.events import (
     Unsubscribed,
 )
 from dagger.core.leaves import apply, fold, listen, pause, publish, run_task, unsubscribe, wait
+from dagger.core.same import is_same_start
 from dagger.core.scopes import (
     bound_due,
     branch,
@@ -167,7 +168,7 @@ _DO: dict[type[ops.Op], Callable[[Turn, Any, Stored, int], Strand | None]] = {
 
 
 def _submitted(plan: Plan, state: State, event: Submitted, now: int) -> Result:
-    same = (event.template, event.input) == (state.template, state.input)
+    same = is_same_start(plan, event, state)
     return state, (Ignored("it was started already" if same else "another instance has this id"),)
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from dagger.codecs import json
-from dagger.core.events import Event, SignalReceived, StopRequested
+from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
+from dagger.core.same import is_same_start
 from dagger.core.state import State
 from dagger.dsl.leaves import SignalOf
 from dagger.dsl.template import Template
@@ -118,31 +119,29 @@ class Client(Inspector):
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
-        self._check(instance)
-        await self._open()
-        state = self._known(instance, (await self._backend.store.read([instance.id]))[0])
-        event = instance.submission(self._clock.now())
-        run = self._watch.handle(instance.plan, state or accepted(event, event.at, instance.plan.layout))
-        await self._append(event.id, event)
+        (run,) = await self.submit_all([instance])
         return run
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
         """Submit instances that `create_instance` made, in one go, as `start_all` does."""
-        first = dict[str, Prepared[B]]()
+        now = self._clock.now()
+        events, first = list[Submitted](), dict[str, Submitted]()
         for one in instances:
             self._check(one)
-            other = first.setdefault(one.id, one)
-            if (other.raw, other.plan.template, other.plan.version) != (one.raw, one.plan.template, one.plan.version):
+            event = one.submission(now)
+            events.append(event)
+            if not is_same_start(one.plan, event, first.setdefault(event.id, event)):
                 raise InstanceConflict(f"'{one.id}' is the id of two instances that differ; give id= another value")
         await self._open()
         rows = await self._backend.store.read(list(first))
-        known = {id: self._known(one, row) for (id, one), row in zip(first.items(), rows, strict=True)}
-        now, runs, entries = self._clock.now(), list[Run[B]](), list[Append]()
-        for one in instances:
-            event = one.submission(now)
-            runs.append(self._watch.handle(one.plan, known[one.id] or accepted(event, now, one.plan.layout)))
-            entries.append(self._record(one.id, event))
-        await self._backend.log.append(entries)
+        known = {id: self._known(id, row) for id, row in zip(first, rows, strict=True)}
+        runs = list[Run[B]]()
+        for one, event in zip(instances, events, strict=True):
+            state = known[one.id]
+            if state is not None and not is_same_start(one.plan, event, state):
+                raise _conflict(event, state)
+            runs.append(self._watch.handle(one.plan, state or accepted(event, now, one.plan.layout)))
+        await self._backend.log.append([self._record(event.id, event) for event in events])
         return runs
 
     def _check(self, instance: Prepared[Any]) -> None:
@@ -150,23 +149,9 @@ class Client(Inspector):
         self._registry.expect(instance.plan)
         self._fits("the input of instance", instance.id, instance.raw)
 
-    def _known(self, instance: Prepared[Any], row: Row | None) -> State | None:
-        """The state of an instance that exists already. Raises InstanceConflict if it is another one."""
-        state = self._state_of(row) or self._watch.seen(instance.id)
-        if state is not None:
-            self._refuse_conflict(instance, state)
-        return state
-
-    def _refuse_conflict(self, instance: Prepared[Any], state: State) -> None:
-        if (state.template, state.version) != (instance.plan.template, instance.plan.version):
-            raise InstanceConflict(
-                f"instance '{instance.id}' is of template '{state.template}' version {state.version}, not "
-                f"'{instance.plan.template}' version {instance.plan.version}; give id= another value"
-            )
-        if state.input != instance.raw:
-            raise InstanceConflict(
-                f"instance '{instance.id}' was started with another input; give id= another value, or the same input"
-            )
+    def _known(self, id: str, row: Row | None) -> State | None:
+        """The state of an instance that exists already."""
+        return self._state_of(row) or self._watch.seen(id)
 
     @overload
     async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
@@ -212,3 +197,14 @@ class Client(Inspector):
         if state is None:
             raise UnknownInstance(f"no instance has the id '{instance}'")
         return state.id, self._plan_of(state)
+
+
+def _conflict(event: Submitted, state: State) -> InstanceConflict:
+    if (state.template, state.version) != (event.template, event.version):
+        return InstanceConflict(
+            f"instance '{event.id}' is of template '{state.template}' version {state.version}, not "
+            f"'{event.template}' version {event.version}; give id= another value"
+        )
+    return InstanceConflict(
+        f"instance '{event.id}' was started with another input; give id= another value, or the same input"
+    )

@@ -9,6 +9,7 @@ from typing import Any, Generic
 from typing_extensions import TypeVar, override
 
 from dagger.core.events import Submitted
+from dagger.core.same import is_same_start
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
 from dagger.engine.instance import Instance, StepState, own_plan
@@ -22,9 +23,10 @@ B = TypeVar("B", covariant=True, default=Any)
 class Seen:
     """The last state of an instance that was committed here, for all of its handles."""
 
-    __slots__ = ("__weakref__", "is_gone", "is_taken", "state")
+    __slots__ = ("__weakref__", "_plan", "is_gone", "is_taken", "state")
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, plan: Plan, state: State) -> None:
+        self._plan = plan
         self.state = state
         self.is_taken = False
         """Whether the id has got another instance than was submitted here."""
@@ -39,9 +41,7 @@ class Seen:
     def show(self, state: State) -> None:
         """A state of the instance that has the id: two may have submitted different ones before it had begun."""
         known = self.state
-        if known.status == SUBMITTED and (
-            known.input != state.input or known.template != state.template or known.version != state.version
-        ):
+        if known.status == SUBMITTED and not is_same_start(self._plan, known, state):
             self.is_taken = True
         else:
             self.state = state

@@ -30,7 +30,7 @@ class Watch:
     def seen(self, id: str) -> State | None:
         """The last state of an instance that a handle in this process shows."""
         seen = self._get(id)
-        return None if seen is None else seen.state
+        return None if seen is None or seen.is_gone else seen.state
 
     def _get(self, id: str) -> Seen | None:
         found = self._seen.get(id)
@@ -42,7 +42,7 @@ class Watch:
         found = self._seen.get(id)
         seen = None if found is None else found()
         if seen is None or seen.is_over:
-            seen = Seen(state)
+            seen = Seen(plan, state)
             self._seen[id] = ref(seen)
             if len(self._seen) > self._sweep_at:
                 self._sweep()
