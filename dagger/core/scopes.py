@@ -185,8 +185,16 @@ def end(turn: Turn, op: ops.End, stored: Stored, parent: int) -> None:
 
 def fail(turn: Turn, op: ops.Op, parent: int, error: Error) -> None:
     """A step has failed: the first composite around that can answer does, else the instance fails."""
+    turn.failed = []
     if op.slot >= 0:
         turn.fail(op.slot, error)
+    climb(turn, op.owner, parent, error)
+
+
+def exceed(turn: Turn, op: ops.Op, parent: int, error: Error) -> None:
+    """A task has exceeded its own timeout: it is stopped, as what is in a bound is, and that is a failure."""
+    turn.failed = [(op.slot, turn.row(op.slot))]
+    turn.finish(op.slot, STOPPED)
     climb(turn, op.owner, parent, error)
 
 
@@ -200,6 +208,12 @@ def climb(turn: Turn, owner: int, parent: int, error: Error) -> None:
         owner, parent, error = onward
     turn.status = FAILURE
     turn.error = error
+
+
+def _answer(turn: Turn, number: int) -> None:
+    """A failure goes no further. Where the frame is in an item, what has failed counts until the frame is gone."""
+    if number and item_suffix(turn.frames, number):
+        turn.answered(number)
 
 
 Onward = tuple[int, int, Error]
@@ -223,6 +237,7 @@ def _through_bound(turn: Turn, op: ops.Open, parent: int, error: Error) -> Onwar
         return None
     del turn.frames[parent]
     if op.recover:
+        _answer(turn, scope.parent)
         turn.effects.append(Answered(error, turn.ops[op.other].path or "its handler"))
         answer = Stored(failed(scope.value, error.text, error.path))
         turn.stack.append((op.other, answer, scope.parent))
@@ -238,7 +253,9 @@ def _tries_again(turn: Turn, op: ops.Open, rule: ops.RetryRule, number: int, sco
     due = min(turn.now + pause, FOREVER)
     turn.frames[number] = replace(scope, attempt=scope.attempt + 1, due=due if pause else 0)
     turn.effects.append(TryFailed(error, scope.attempt, rule.attempts, due))
-    if not pause:
+    if pause:
+        _answer(turn, number)
+    else:
         turn.stack.append((op.next, Stored(scope.value), number))
     return True
 
@@ -254,6 +271,7 @@ def _through_branch(turn: Turn, op: ops.Branch, parent: int, error: Error) -> On
     reasons = {**group.failed, op.number: str(error)}
     if len(spec.branches) - len(reasons) >= spec.needed:
         turn.frames[parent] = replace(group, failed=reasons)
+        _answer(turn, parent)
         turn.effects.append(Answered(error, "the other branches"))
         return None
     stop_inside(turn, parent)
@@ -295,11 +313,13 @@ def bound_due(turn: Turn, number: int, scope: Scope) -> None:
     op = turn.ops[scope.op]
     assert isinstance(op, ops.Open)
     if op.retry is not None:
+        turn.over(number)
         turn.frames[number] = replace(scope, due=0)
         turn.stack.append((op.next, Stored(scope.value), number))
         return
     stop_inside(turn, number)
     del turn.frames[number]
+    turn.failed = []
     if op.other >= 0:
         turn.stack.append((op.other, Stored(scope.value), scope.parent))
         return

@@ -193,6 +193,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     error: Error | None = None
     layout: int = 0
     """That of the plan with which it began: what the numbers of operations and rows in here mean."""
+    failing: dict[int, tuple[int, ...]] = {}
+    """Steps in items of a for_each that have failed, by the frame of what answers that: they count until it is gone."""
 
     @property
     def is_live(self) -> bool:

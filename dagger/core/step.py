@@ -36,9 +36,9 @@ from dagger.core.scopes import (
     bound_due,
     branch,
     choose,
-    climb,
     close_bound,
     end,
+    exceed,
     fail,
     fork,
     gather,
@@ -275,11 +275,7 @@ def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Resul
     del turn.frames[event.frame]
     op = plan.ops[frame.op]
     error = Error(op.path, event.kind, event.message, event.kinds, timed_out=event.timed_out, traceback=event.traceback)
-    if event.timed_out:  # what exceeds its bound is stopped
-        turn.finish(op.slot, STOPPED)
-        climb(turn, op.owner, frame.parent, error)
-    else:
-        fail(turn, op, frame.parent, error)
+    (exceed if event.timed_out else fail)(turn, op, frame.parent, error)
     return _run(turn, None)
 
 

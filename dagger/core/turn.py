@@ -80,6 +80,9 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     error: Error | None = None
     effects: list[Effect] = []
     stack: list[Strand] = []
+    failing: dict[int, tuple[int, ...]] = {}
+    failed: list[tuple[int, Row]] = []
+    """The steps through which the failure has gone that is on its way, each with the row that it had."""
     reopened: dict[int, list[Row]] | None = None
     """The chunks that were looked into, by their number: each is unpacked once a turn, and packed once."""
 
@@ -99,11 +102,15 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             state.errors,
             state.held,
             state.seen,
+            failing=state.failing,
         )
 
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
         old, status, now = self.state, self.status, self.now
+        if self.failing:
+            for number in [number for number in self.failing if number not in self.frames]:
+                self.over(number)
         chunks, rows = self.chunks, self.rows
         if self.reopened:
             chunks = with_chunks(chunks, self.reopened)
@@ -129,6 +136,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
             self.result,
             self.error,
             old.layout,
+            self.failing,
         )
         return state, tuple(self.effects)
 
@@ -213,14 +221,35 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         self.rows[at] = row
 
     def _forgive(self, slot: int) -> None:
-        """A step that has failed before ends well."""
-        if slot in self.errors:
+        """A step that has failed before ends well, unless another item still counts."""
+        if slot in self.errors and not any(slot in slots for slots in self.failing.values()):
             self.errors = {k: v for k, v in self.errors.items() if k != slot}
 
     def fail(self, slot: int, error: Error) -> None:
         """A step that has begun ends badly."""
+        self.failed.append((slot, self.row(slot)))
         self.finish(slot, FAILURE)
         self.errors = {**self.errors, slot: error}
+
+    def answered(self, number: int) -> None:
+        """A failure in an item is answered: its steps count as failed until a frame is gone, or `over`.
+
+        Their rows say what they said before, if that is that another item has completed them.
+        """
+        known = self.failing.get(number, ())
+        new = tuple(slot for slot, _ in self.failed if slot not in known)
+        self.failing = {**self.failing, number: known + new}
+        for slot, before in self.failed:
+            if before[0] == COMPLETED:
+                self._put(slot, before)
+
+    def over(self, number: int) -> None:
+        """What was answered within a frame counts no more."""
+        slots = self.failing.get(number, ())
+        self.failing = {key: found for key, found in self.failing.items() if key != number}
+        for slot in slots:
+            if self.row(slot)[0] == COMPLETED:
+                self._forgive(slot)
 
 
 # User functions, and values on their way.

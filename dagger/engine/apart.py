@@ -1,4 +1,4 @@
-"""Calls of users' functions on the loop, outside of the engine's asyncio task."""
+"""Calls of users' functions on the loop, while no asyncio task is current."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def apart(work: Callable[[], T]) -> T:
-    """Call a function in a callback of the loop, where no asyncio task is current; gives what it gives.
+def apart(work: Callable[[], T]) -> T:
+    """Call a function while no asyncio task is current; gives what it gives.
 
-    So a user's function that is called there cannot cancel the task that waits here, now or later.
+    So a user's function that is called there cannot cancel the engine's task, now or later. The two functions are those
+    that https://docs.python.org/3/library/asyncio-extending.html names for code that runs tasks of its own.
     """
+    task = asyncio.current_task()
+    if task is None:
+        return work()
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[T] = loop.create_future()
-
-    def call() -> None:
-        if answer.done():  # nobody waits any more
-            return
-        try:
-            answer.set_result(work())
-        except BaseException as error:  # it is for whoever waits, and not for the loop
-            answer.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)
-
-    loop.call_soon(call)
-    return await answer
+    asyncio._leave_task(loop, task)
+    try:
+        return work()
+    finally:
+        asyncio._enter_task(loop, task)

@@ -221,7 +221,7 @@ class Worker:
         if batch.deadly:
             orders, records = unread(batch, offsets, self._counts)
         else:
-            orders = await self._routed(batch, offsets)
+            orders = self._routed(batch, offsets)
             records = decoded(batch.records, orders, self._counts)
         await self._rows.load([record.to for record in records])
         local = list[Local]()
@@ -237,7 +237,7 @@ class Worker:
                     if entries:
                         orders.setdefault(("", source.partition), []).extend(entries)
 
-        await apart(step_each)
+        apart(step_each)
         await self._rows.write(dirty, self._overgrown)
         for partition, offset in done.items():
             offsets["", partition] = offset
@@ -262,10 +262,10 @@ class Worker:
             logger.error("%s: a record is kept until a worker has its template: %s", first, reason)
         self._parked.clear()
 
-    async def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
+    def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
         if not batch.messages:
             return {}
-        return await apart(lambda: self._router.route(batch.messages, offsets, self._counts))
+        return apart(lambda: self._router.route(batch.messages, offsets, self._counts))
 
     def _step(
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]

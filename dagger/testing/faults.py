@@ -86,6 +86,8 @@ class FaultyLog(MemoryLog):
             match record.event:
                 case TimerDue():
                     self._timer(entry)
+                case TaskFailed(timed_out=True):
+                    self._result(entry, may_be_lost=False)  # the next worker would give the task all of its time again
                 case TaskSucceeded() | TaskFailed():
                     self._result(entry)
                 case Submitted():
@@ -102,9 +104,9 @@ class FaultyLog(MemoryLog):
         if self._fate.strikes("timer"):
             raise WorkerDied
 
-    def _result(self, entry: Entry) -> None:
+    def _result(self, entry: Entry, *, may_be_lost: bool = True) -> None:
         """A task reports; the worker may die before it is heard, or just after."""
-        if self._fate.strikes("result lost"):
+        if may_be_lost and self._fate.strikes("result lost"):
             self._die()
             return
         self._accept(entry)

@@ -1,11 +1,29 @@
 """The status of everything, at every moment of one workflow."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from dagger import Run, Status, Topic, command, for_each, listener, process, sleep, switch, task, template
-from dagger.testing import TestEngine
+from dagger import (
+    Failure,
+    Retry,
+    Run,
+    Status,
+    Topic,
+    any_of,
+    command,
+    context,
+    for_each,
+    listener,
+    process,
+    sleep,
+    switch,
+    task,
+    template,
+    wait_until,
+)
+from dagger.testing import TestEngine, hang
 
+START = datetime(2030, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
@@ -158,3 +176,115 @@ async def test_a_bound_step_takes_its_name_from_inside(dagger_engine: TestEngine
     body = wrap.timeout(HOUR).named("first") >> wrap
     run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
     assert list(statuses(run)) == ["first", "wrap"]
+
+
+# A step that is in several items.
+
+MINUTE = timedelta(minutes=1)
+
+
+def three(order: Order) -> list[int]:
+    return [0, 1, 2]
+
+
+@task(retry=Retry(attempts=2, first=HOUR, longest=HOUR))
+async def flaky(item: int) -> int:
+    if item == 0 and context().attempt == 1:
+        raise ConnectionError("down")
+    return item
+
+
+async def test_a_step_is_no_success_while_an_item_waits_for_its_next_try(dagger_engine: TestEngine) -> None:
+    body = process("OUT", for_each(three, flaky))
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    step = run.step("OUT/three/flaky")
+    assert (step.status, str(step.error)) == (Status.FAILURE, "OUT/three/flaky: ConnectionError: down")
+    assert "✘ flaky  FAILURE" in run.instance.tree()
+    assert run.step("OUT/three").status is Status.EXECUTING
+    await dagger_engine.advance(HOUR)
+    step = run.step("OUT/three/flaky")
+    assert (step.status, step.error, step.attempts) == (Status.COMPLETED, None, 4)
+    assert run.result == [0, 1, 2]
+
+
+async def test_a_task_that_timed_out_in_an_item_is_a_failure_until_its_next_try(dagger_engine: TestEngine) -> None:
+    @task(timeout=MINUTE, retry=Retry(attempts=2, first=HOUR, longest=HOUR, on=ConnectionError))
+    async def slow(item: int) -> int:
+        if item == 0 and context().attempt == 1:
+            await hang()
+        return item
+
+    run = await dagger_engine.start(template("W", for_each(three, slow), key=by_id), Order("o-1"))
+    assert run.step("three/slow").status is Status.EXECUTING
+    await dagger_engine.advance(MINUTE)
+    assert run.step("three/slow").status is Status.FAILURE
+    await dagger_engine.advance(HOUR)
+    assert run.step("three/slow").status is Status.COMPLETED
+
+
+async def test_a_failure_in_an_item_counts_while_it_is_answered(dagger_engine: TestEngine) -> None:
+    @task
+    async def risky(item: int) -> int:
+        if item == 1:
+            raise ValueError("odd")
+        return item
+
+    @task
+    async def forgive(failure: Failure[int]) -> int:
+        return -1
+
+    recovered = process("ITEM", risky).recover(sleep(HOUR) >> forgive)
+    run = await dagger_engine.start(template("W", for_each(three, recovered), key=by_id), Order("o-1"))
+    assert run.step("three/ITEM/risky").status is Status.FAILURE
+    assert run.step("three/ITEM").status is Status.FAILURE
+    await dagger_engine.advance(HOUR)
+    assert run.result == [0, -1, 2]
+    assert [run.step(path).status for path in ("three/ITEM", "three/ITEM/risky")] == [Status.COMPLETED] * 2
+    assert run.step("three/ITEM/risky").error is None
+
+
+async def test_a_step_executes_while_it_does_so_in_an_item(dagger_engine: TestEngine) -> None:
+    @task
+    async def slow(item: int) -> int:
+        if item == 0:
+            await hang()
+        return item
+
+    run = await dagger_engine.start(template("W", for_each(three, process("P", slow)), key=by_id), Order("o-1"))
+    assert run.step("three/P/slow").status is Status.EXECUTING
+    assert run.step("three/P").status is Status.EXECUTING
+    assert run.step("three/P/slow").ended is None
+
+
+async def test_a_branch_that_has_failed_in_an_item_counts_while_the_others_go_on(dagger_engine: TestEngine) -> None:
+    @task
+    async def risky(item: int) -> int:
+        if item == 1:
+            raise ValueError("odd")
+        return item
+
+    @task
+    async def late(item: int) -> int:
+        return 10 * item
+
+    def pause(item: int) -> datetime:
+        return START + HOUR * item
+
+    body = for_each(three, any_of(risky, wait_until(pause) >> late))
+    run = await dagger_engine.start(template("W", body, key=by_id), Order("o-1"))
+    assert run.step("three/risky").status is Status.FAILURE
+    await dagger_engine.advance(HOUR)
+    assert run.step("three/risky").status is Status.COMPLETED
+    assert run.result == [0, 10, 2]
+
+
+async def test_an_item_that_fails_for_good_stays_a_failure(dagger_engine: TestEngine) -> None:
+    @task
+    async def risky(item: int) -> int:
+        if item == 2:
+            raise ValueError("odd")
+        return item
+
+    run = await dagger_engine.start(template("W", for_each(three, risky), key=by_id), Order("o-1"))
+    assert run.step("three/risky").status is Status.FAILURE
+    assert str(run.step("three/risky").error) == "three/risky: ValueError: odd"

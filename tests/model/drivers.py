@@ -19,8 +19,8 @@ from dagger.core.events import (
     TimerDue,
 )
 from dagger.core.home import EMPTY, Home
+from dagger.core.standing import standing
 from dagger.core.state import STATUSES
-from dagger.core.table import rows_of
 from dagger.core.turn import kinds_of
 from dagger.engine.clock import to_micros
 from dagger.engine.records import Cell, decode_cell, encode_cell
@@ -245,6 +245,6 @@ def stored(home: Home) -> bytes:
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:
     """Each step that was begun; once nothing follows, the others are SKIPPED."""
-    rows = rows_of(state.chunks, state.rows, len(plan.paths))
+    rows = standing(plan, state)
     known = {path: Stand(STATUSES[row[0]], row[1]) for path, row in zip(plan.paths, rows, strict=True) if row[1]}
     return known if state.is_live else {path: known.get(path, NEVER) for path in plan.paths}

@@ -136,6 +136,8 @@ class Piece:
 
     def fail(self, problem: Problem) -> None:
         self.stop_inside()
+        if self.path is not None:
+            self.world.failed.append((self.path, self.world.steps[self.path]))
         self.mark(Status.FAILURE)
         self.leave()
         self.tell_broke(problem)
@@ -174,6 +176,19 @@ class Piece:
     def place(self) -> str:
         """The path that an error names."""
         return place_of(self.node, self.prefix)
+
+    @property
+    def is_scope(self) -> bool:
+        """Whether it bounds for how long a failure counts that is answered inside of it: any body of an item does."""
+        bounds = isinstance(self, RetryPiece | GroupPiece | BoundPiece | RecoverPiece)
+        return isinstance(self.outer, EachPiece) or (bounds and not getattr(self, "answering", False))
+
+    def all_inside(self) -> Iterator[Piece]:
+        """What executes here, itself included."""
+        if self.alive:
+            yield self
+        for piece in self.inside:
+            yield from piece.all_inside()
 
     def around(self) -> Iterator[Piece]:
         """The pieces around it, the nearest first."""
@@ -358,6 +373,8 @@ class TaskPiece(Leaf):
 
     @override
     def rings(self) -> None:
+        assert self.path is not None
+        self.world.failed.append((self.path, self.world.steps[self.path]))
         self.mark(Status.STOPPED)
         self.leave()
         self.tell_broke(Problem(self.place, "TimeoutError", TimeoutError, timed_out=True))
@@ -413,6 +430,8 @@ class ProcessPiece(Piece):
 class BoundPiece(Piece):
     """A longest duration; past it another step answers, or it fails."""
 
+    answering = False
+
     @override
     def begin(self) -> None:
         self.world.timer(self, self.node.after)
@@ -424,6 +443,7 @@ class BoundPiece(Piece):
         if self.node.otherwise is None:
             self.fail(Problem(self.place, "TimeoutError", TimeoutError))
         else:
+            self.answering = True
             self.start(self.node.otherwise, self.value)
 
 
@@ -456,12 +476,15 @@ class RetryPiece(Piece):
         pause = min(policy.first * policy.factor ** (self.tries - 1), policy.longest)
         self.tries += 1
         if pause > ZERO:
+            self.world.answered(self)
             self.world.timer(self, pause)
         else:
+            self.world.failed.clear()
             self.begin()
 
     @override
     def rings(self) -> None:
+        self.world.over(self)
         self.begin()
 
 
@@ -480,6 +503,7 @@ class RecoverPiece(Piece):
             self.fail(problem)
         else:
             self.answering = True
+            self.world.answered(self)
             failure = Failure(self.value, problem.kind, problem.path)
             self.start(self.node.handler, failure)
 
@@ -532,6 +556,8 @@ class GroupPiece(Piece):
         if len(self.node.branches) - self.failures < self.needed:
             all_failed = Problem(self.place, "AllFailed", problem.cause, problem.pure)
             self.fail(problem if isinstance(self.node, nodes.AllOf) else all_failed)
+        else:
+            self.world.answered(self)
 
 
 class SwitchPiece(Piece):

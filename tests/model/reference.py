@@ -13,7 +13,8 @@ The rules that it follows:
   begun last goes first, and so what is inside before what is around it;
 * a pure function is never tried again;
 * what executes and loses is STOPPED, what never started is SKIPPED. A step that is in several items of a
-  `for_each` has one status, the last that was said of it.
+  `for_each` has one status: FAILURE while it has failed in an item and what answers that goes on, EXECUTING while it
+  executes in one, else the last that was said of it.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from tests.model.pieces import (
     NEVER,
     ZERO,
     Address,
+    EachPiece,
     Letter,
     Piece,
     Problem,
@@ -95,6 +97,10 @@ class Reference:
     steps: dict[str, Stand] = field(default_factory=dict[str, Stand])
     sent: dict[str, list[Sent]] = field(default_factory=dict[str, list[Sent]])
     body: Piece | None = None
+    failed: list[tuple[str, Stand]] = field(default_factory=list[tuple[str, Stand]])
+    """The steps through which a failure has gone that is not answered yet, each as it stood before."""
+    failing: list[tuple[Piece, str]] = field(default_factory=list[tuple[Piece, str]])
+    """The steps that have failed in an item, by the scope within which that was answered."""
     numbers: int = 0
     running: list[TaskPiece] = field(default_factory=list[TaskPiece])
     waiting: list[WaitPiece] = field(default_factory=list[WaitPiece])
@@ -178,10 +184,29 @@ class Reference:
     def seen_steps(self) -> dict[str, Stand]:
         """Each step that was begun, and, once nothing follows, those that never were."""
         if not self.status.is_end:
-            return dict(self.steps)
+            return {path: Stand(self.worst(path, stand.status), stand.begun) for path, stand in self.steps.items()}
         return {path: self.steps.get(path, NEVER) for path, _ in walk(self.template.body)}
 
+    def worst(self, path: str, said: Status) -> Status:
+        """How a step stands over all items."""
+        if any(scope.alive and failed == path for scope, failed in self.failing):
+            return Status.FAILURE
+        live = [] if self.body is None else self.body.all_inside()
+        return Status.EXECUTING if any(piece.path == path for piece in live) else said
+
     # What pieces ask for.
+
+    def answered(self, piece: Piece) -> None:
+        """A failure goes no further than this piece."""
+        scope = next((outer for outer in (piece, *piece.around()) if outer.is_scope), None)
+        if scope is not None and any(isinstance(outer, EachPiece) for outer in scope.around()):
+            self.failing += [(scope, path) for path, _ in self.failed]
+            self.steps |= {path: before for path, before in self.failed if before.status is Status.COMPLETED}
+        self.failed.clear()
+
+    def over(self, piece: Piece) -> None:
+        """What was answered by this piece does not count any more."""
+        self.failing = [(scope, path) for scope, path in self.failing if scope is not piece]
 
     def count(self) -> int:
         self.numbers += 1
