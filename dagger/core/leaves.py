@@ -280,13 +280,14 @@ def _awaits(turn: Turn, channel: str, key: str) -> bool:
 
 
 def retry_pause(rule: ops.RetryRule, attempt: int, seed: str) -> int:
-    """The pause after a failed attempt, in microseconds: at most the longest of the rule, with its spread too.
+    """The pause after a failed attempt, in microseconds; the same whenever it is computed again.
 
-    The spread is the same whenever it is computed again.
+    It lies anywhere between what the jitter allows at least and at most, and never above the longest of the rule.
     """
     try:
         base = min(rule.first * rule.factor ** (attempt - 1), rule.longest)
     except OverflowError:
         base = rule.longest
     spread = zlib.crc32(f"{seed}/{attempt}".encode()) / 0x1_0000_0000
-    return min(round(base * (1 + rule.jitter * (2 * spread - 1))), rule.longest)
+    least, most = base * (1 - rule.jitter), min(base * (1 + rule.jitter), rule.longest)
+    return round(least + (most - least) * spread)

@@ -74,6 +74,10 @@ class Dagger(Client):
             spans={"early_for": early_for, "grace": grace},
         )
         checked_choice("unmatched", unmatched, get_args(Unmatched))
+        if unmatched == "hold" and not (early_limit and early_for):
+            raise RequestError(
+                "Dagger: unmatched='hold' holds nothing where early_limit or early_for is zero; give more"
+            )
         checked_outside(lifespan, unmatched_topic)
         limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(

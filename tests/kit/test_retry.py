@@ -1,5 +1,6 @@
 """Trying again: how often, when, and after which errors."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,9 +9,24 @@ from typing import Any
 
 import pytest
 
-from dagger import Retry, Status, Step, Topic, command, context, listener, process, sleep, task, template
+from dagger import (
+    Retry,
+    Status,
+    Step,
+    TemplateError,
+    Topic,
+    command,
+    context,
+    for_each,
+    listener,
+    process,
+    sleep,
+    switch,
+    task,
+    template,
+)
 from dagger.engine.headers import texts_of
-from dagger.testing import TestEngine
+from dagger.testing import TestEngine, hang
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -103,6 +119,137 @@ async def test_jitter_spreads_the_pauses_and_is_the_same_each_time(dagger_engine
     assert first == again
     assert all(75 <= pause <= 125 for pause in pauses)
     assert len(set(pauses)) == 4
+
+
+@pytest.mark.unexplored("it is long")
+async def test_jitter_stays_within_the_longest_pause(dagger_engine: TestEngine) -> None:
+    charge, at = failing(99, dagger_engine)
+    policy = Retry(attempts=60, first=SECOND, longest=timedelta(minutes=1), jitter=1)
+    await dagger_engine.start(template("W", task(retry=policy)(charge), key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(days=1))
+    pauses = [after - before for before, after in pairwise(at)]
+    assert len(pauses) == 59
+    assert max(pauses) <= 60
+    assert len(set(pauses)) == 59, "none is cut to the longest: they stay spread"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"first": timedelta(hours=1)}, "first is 1:00:00, above longest, which is 0:01:00; give a longest"),
+        ({"longest": timedelta(0)}, "first is 0:00:01, above longest, which is 0:00:00; give a longest"),
+        ({"attempts": True}, "attempts is True; give 1 or more"),
+        ({"factor": True}, "factor is True; give 1"),
+        ({"jitter": True}, "jitter is True; give a share"),
+    ],
+)
+def test_what_makes_no_sense_alone_or_together_is_refused(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(TemplateError, match=text):
+        Retry(**options)
+
+
+def test_a_first_pause_may_be_the_longest_one() -> None:
+    assert Retry(first=timedelta(hours=1), longest=timedelta(hours=1)).first == timedelta(hours=1)
+
+
+@pytest.mark.parametrize("on", [ConnectionError, TimeoutError, Exception, (KeyError, ConnectionError)])
+@pytest.mark.parametrize("outside", [False, True])
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
+async def test_a_task_past_its_own_timeout_is_tried_again_whatever_on_says(
+    dagger_engine: TestEngine, on: Any, outside: bool
+) -> None:
+    calls = list[int]()
+
+    async def ask(order: Order) -> int:
+        calls.append(1)
+        if len(calls) < 3:
+            await hang()
+        return len(calls)
+
+    policy = Retry(attempts=3, first=SECOND, on=on)
+    if outside:
+        step: Step[Order, int] = task(timeout=60 * SECOND)(ask).retry(policy)
+    else:
+        step = task(timeout=60 * SECOND, retry=policy)(ask)
+    run = await dagger_engine.start(template("W", step, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(hours=1))
+    assert run.result == 3
+
+
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
+async def test_a_timeout_of_the_function_s_own_is_an_error_like_any(dagger_engine: TestEngine) -> None:
+    calls = list[int]()
+
+    @task(timeout=60 * SECOND, retry=Retry(attempts=3, on=ConnectionError))
+    async def ask(order: Order) -> int:
+        calls.append(1)
+        raise TimeoutError("the server took too long")
+
+    await dagger_engine.start(template("W", ask, key=by_id), Order("o-1"))
+    await dagger_engine.advance(timedelta(hours=1))
+    assert len(calls) == 1
+
+
+@pytest.mark.unexplored("its fake counts its calls, and a task may be called twice")
+async def test_a_timeout_in_a_scope_is_tried_again_as_on_says(dagger_engine: TestEngine) -> None:
+    calls = list[int]()
+
+    @task(timeout=60 * SECOND)
+    async def ask(order: Order) -> int:
+        calls.append(1)
+        await hang()
+        return 1
+
+    def tried(on: type[Exception]) -> Any:
+        return template(f"On{on.__name__}", process("P", ask).retry(Retry(attempts=2, on=on)), key=by_id)
+
+    await dagger_engine.start(tried(ConnectionError), Order("o-1"))
+    await dagger_engine.advance(timedelta(hours=1))
+    assert len(calls) == 1
+    await dagger_engine.start(tried(TimeoutError), Order("o-2"))
+    await dagger_engine.advance(timedelta(hours=1))
+    assert len(calls) == 3
+
+
+def too_much(order: Order) -> list[int]:
+    wrong: Any = "not a number"
+    return [wrong]
+
+
+def absolute(number: int) -> int:
+    return abs(number)
+
+
+async def test_what_the_engine_raises_has_its_kinds(dagger_engine: TestEngine) -> None:
+    """So that whoever lists kinds of errors can list these too."""
+
+    @task
+    async def misfits(order: Order) -> int:
+        wrong: Any = "no number"
+        return wrong  # type: ignore[no-any-return]  # it is wrong
+
+    @task
+    async def cancels(order: Order) -> int:
+        raise asyncio.CancelledError
+
+    found = dict[str, tuple[str, ...]]()
+    steps: dict[str, Any] = {
+        "misfits": misfits,
+        "cancels": cancels,
+        "times out": sleep(timedelta(days=1)).timeout(SECOND),
+        "has no case": switch(by_id).case("other", misfits),
+        "items": for_each(too_much, task(absolute)),
+    }
+    for name, body in steps.items():
+        run = await dagger_engine.start(template(name, body, key=by_id, takes=Order), Order("o-1"), id=name)
+        await dagger_engine.advance(SECOND)
+        assert run.error is not None
+        found[name] = run.error.kinds
+    assert "builtins.TypeError" in found["misfits"]
+    assert "asyncio.exceptions.CancelledError" in found["cancels"]
+    assert "builtins.TimeoutError" in found["times out"]
+    assert "builtins.LookupError" in found["has no case"]
+    assert "builtins.TypeError" in found["items"]
 
 
 async def test_jitter_differs_between_instances(dagger_engine: TestEngine) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dagger import RequestError, Status, Topic, listener, signal, sleep, template
+from dagger import Dagger, RequestError, Status, Topic, listener, signal, sleep, template
 from dagger.core.effects import Send
 from dagger.core.events import MessageForwarded, MessageReturned
 from dagger.core.home import Home, receive
@@ -199,3 +199,9 @@ def test_another_word_is_refused() -> None:
     word: Any = "keep"
     with pytest.raises(RequestError, match="Dagger: unmatched is 'keep'; give one of 'drop', 'hold'"):
         TestEngine(unmatched=word)
+
+
+@pytest.mark.parametrize("bounds", [{"early_limit": 0}, {"early_for": timedelta(0)}])
+def test_to_hold_what_may_not_be_kept_is_refused(bounds: dict[str, Any]) -> None:
+    with pytest.raises(RequestError, match="unmatched='hold' holds nothing where early_limit or early_for is zero"):
+        Dagger(unmatched="hold", **bounds)

@@ -11,6 +11,7 @@ import pytest
 from dagger import (
     Again,
     Failure,
+    Limit,
     Retry,
     Step,
     Topic,
@@ -69,6 +70,10 @@ async def same(value: In) -> In:
 @task
 async def text(value: In) -> str:
     return value.id
+
+
+def text_of(value: In) -> str:
+    return ""
 
 
 def ids(value: In) -> list[str]:
@@ -160,6 +165,8 @@ def test_it_differs_where(what: str) -> None:
 EQUAL: dict[str, tuple[Step[In, Any], Step[In, Any]]] = {
     "a duration is another": (sleep(HOUR).named("x"), sleep(2 * HOUR).named("x")),
     "a bound is another": (same.timeout(HOUR), same.timeout(2 * HOUR)),
+    "a task got a timeout": (task(text_of), task(timeout=HOUR)(text_of)),
+    "a task got a limit": (task(text_of), task(limit=Limit("bank", 1))(text_of)),
     "there are more tries": (same.retry(Retry(attempts=5)), same.retry(Retry(attempts=6, factor=1))),
     "a function of the same type is another": (instead.named("x"), same.named("x")),
     "a command goes to another topic": (command(out).named("x"), command(elsewhere).named("x")),
