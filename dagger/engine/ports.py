@@ -78,6 +78,8 @@ class TopicRecord(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     payload: bytes | None
     headers: Headers = ()
+    made: int = 0
+    """How often the topic was deleted and made again since it was consumed first: its offsets have begun anew."""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):

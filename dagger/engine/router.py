@@ -68,7 +68,7 @@ class Router:
         """A message for the home of each key, with what it is recognised by when it comes again, or another way."""
         id = _id_of(message)
         if not id and not (one_way and len(keys) == 1):
-            id = f"/{_position(message)}"
+            id = f"/{_position(message)}" + (f"/{message.made}" if message.made else "")
         partitions, name = self._log.partitions, channel.name
         return [_to(partitions, key, MessageReceived(name, key, payload, id)) for key in keys]
 

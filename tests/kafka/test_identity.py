@@ -14,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from msgspec.structs import replace
 
-from dagger.backends.kafka import KafkaBackend, charter, metadata
+from dagger.backends.kafka import KafkaBackend, charter
 from dagger.backends.kafka.charter import Charter, Sources, agreed
 from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.options import options_of
@@ -23,7 +23,7 @@ from dagger.engine.ports import Append, Batch
 from dagger.errors import BackendError
 from dagger.testing.contract.hands import alone, in_loop, note, working
 from tests.kafka.pins import pins
-from tests.kafka.stage import OnKafka, consumer_of, fails, kafka_of
+from tests.kafka.stage import OnKafka, consumer_of, kafka_of
 from tests.servers.kafka import KafkaCluster
 
 needs_kafka = [pytest.mark.slow, pytest.mark.kafka]
@@ -80,12 +80,6 @@ async def refused(storage: OnKafka, why: str) -> None:
             await hands.messages(1)
 
 
-async def topic_made_again(kafka: KafkaCluster, storage: OnKafka) -> None:
-    await consumed(storage)
-    await remake(kafka, storage.prefix + TOPIC)
-    await refused(storage, rf"'{storage.prefix}{TOPIC}' was deleted and made again")
-
-
 async def group_deleted(kafka: KafkaCluster, storage: OnKafka) -> None:
     await consumed(storage)
     await delete_group(kafka, f"{storage.prefix}contract")
@@ -94,18 +88,6 @@ async def group_deleted(kafka: KafkaCluster, storage: OnKafka) -> None:
 
 class TestReplaced:
     pytestmark = needs_kafka
-
-    @in_loop
-    async def test_a_topic_that_was_made_again(self, kafka: KafkaCluster, storage: OnKafka) -> None:
-        await topic_made_again(kafka, storage)
-
-    @in_loop
-    async def test_would_be_taken_for_the_one_before(
-        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        info = metadata.TopicInfo
-        monkeypatch.setattr(metadata, "TopicInfo", lambda name, id, partitions: info(name, "the same", partitions))
-        await fails(topic_made_again(kafka, storage), "Regex pattern did not match")
 
     @in_loop
     async def test_a_group_whose_offsets_are_gone(self, kafka: KafkaCluster, storage: OnKafka) -> None:
@@ -193,7 +175,9 @@ async def put(kafka: KafkaCluster, topic: str, partition: int, value: bytes) -> 
 
 async def checked(sources: Sources, topic: TopicInfo, partition: int, note: str | None) -> None:
     """What a worker does with what stands beside an offset."""
-    sources.check(topic.name, partition, note, await sources.look(topic, partition))
+    begun = await sources.look(topic, partition)
+    assert begun is not None
+    sources.check(topic.name, partition, note, begun)
 
 
 class TestCharter:
@@ -222,8 +206,6 @@ class TestCharter:
     @pytest.mark.parametrize(
         ("topic", "noted", "why"),
         [
-            (replace(NOTES, id="new"), lambda one: one.id, "'notes' was deleted and made again"),
-            (replace(NOTES, id="new"), lambda _: None, "'notes' was deleted and made again"),
             (NOTES, lambda _: None, "the group's offset of partition 3 of 'notes' is gone"),
             (NOTES, lambda _: "another", "the offset of partition 3 of 'notes' was committed beside another store"),
         ],
@@ -236,11 +218,32 @@ class TestCharter:
             ours = await agreed(store, OPTIONS, "one", LOG)
             sources = Sources(store, OPTIONS, ours)
             await checked(sources, NOTES, 3, None)
-            await sources.begun("notes", 3)
+            await sources.begun(NOTES, 3)
             for again in (sources, Sources(store, OPTIONS, ours)):
                 await checked(again, NOTES, 3, ours.id)
                 with pytest.raises(BackendError, match=why):
                     await checked(again, topic, 3, noted(ours))
+
+        anyio.run(run)
+
+    def test_a_topic_that_was_made_again_begins_anew_once(self) -> None:
+        async def run() -> None:
+            store, new = pins(), replace(NOTES, id="new")
+            ours = await agreed(store, OPTIONS, "one", LOG)
+            sources, other = Sources(store, OPTIONS, ours), Sources(store, OPTIONS, ours)
+            for each in (sources, other):
+                await each.look(NOTES, 3)
+                await each.begun(NOTES, 3)
+            assert await sources.look(new, 3) is None
+            assert await sources.look(new, 3) is None, "nothing was begun"
+            await sources.begun(new, 3)
+            assert sources.made("notes", 3) == 1
+            for each in (sources, other, Sources(store, OPTIONS, ours)):
+                assert await each.look(new, 3)
+                await checked(each, new, 3, ours.id)
+                assert each.made("notes", 3) == 1
+            assert await sources.look(new, 4) is False
+            assert sources.made("notes", 4) == 0
 
         anyio.run(run)
 
@@ -250,9 +253,9 @@ class TestCharter:
             ours = await agreed(store, OPTIONS, "one", LOG)
             sources = Sources(store, OPTIONS, ours)
             await checked(sources, NOTES, 3, None)
-            await sources.begun("notes", 3)
+            await sources.begun(NOTES, 3)
             await checked(sources, replace(NOTES, partitions=12), 11, None)
-            await sources.begun("notes", 11)
+            await sources.begun(NOTES, 11)
 
     def test_what_another_has_begun_is_seen_by_who_had_looked_before(self) -> None:
         async def run() -> None:
@@ -261,10 +264,10 @@ class TestCharter:
             early, other = Sources(store, OPTIONS, ours), Sources(store, OPTIONS, ours)
             assert not await early.look(NOTES, 3)
             await checked(other, NOTES, 3, None)
-            await other.begun("notes", 3)
+            await other.begun(NOTES, 3)
             with pytest.raises(BackendError, match="is gone"):
                 await checked(early, NOTES, 3, None)
-            await early.begun("notes", 3)
+            await early.begun(NOTES, 3)
             assert await early.look(NOTES, 3)
 
         anyio.run(run)

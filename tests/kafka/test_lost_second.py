@@ -70,7 +70,7 @@ class Forgetting:
     def forget(self) -> None:
         _copied(self._copy, self._file)
         self._life += 1
-        self._log._looked = float("-inf")  # it looks now and then
+        self._log._looked_at_store = float("-inf")  # it looks now and then
 
 
 def _copied(one: Path, other: Path) -> None:

@@ -3,7 +3,8 @@
 Offsets mean something only for the topic that they were counted in, and records only beside the log that has made them.
 A topic that was deleted and made again counts from 0, and so does a cluster that was set up anew: taken for what was
 there before, its messages would pass for duplicates, and be lost without a word. So whatever offsets refer to is noted
-in the store by its identity, and a note of the store's stands beside each committed offset.
+in the store by its identity, and a note of the store's stands beside each committed offset. A topic of messages that
+was made again in the same cluster is read from its first message on; anything else is refused.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class _Source(msgspec.Struct, frozen=True):
     """The id of its topic."""
     begun: bool = False
     """Whether an offset of it was committed."""
+    made: int = 0
+    """How often its topic was made again since it was consumed first."""
 
 
 async def agreed(store: StandaloneStore, options: Options, cluster: str, log: TopicInfo) -> Charter:
@@ -76,22 +79,17 @@ class Sources:
         self._charter = charter
         self._known = dict[tuple[str, int], _Source]()
 
-    async def look(self, topic: TopicInfo, partition: int) -> bool:
+    async def look(self, topic: TopicInfo, partition: int) -> bool | None:
         """Whether offsets of this partition were committed; whoever is told so finds them, asking after that.
 
-        Raises BackendError where they were those of another topic of its name.
+        None where they are those of another topic of its name, which was deleted: they mean nothing any more.
         """
         name, new = f"source/{topic.name}/{partition}", _Source(topic.id)
         kept = self._known.get((topic.name, partition), new)
-        if not kept.begun:  # others may have begun since
+        if not kept.begun or kept.topic != topic.id:  # others may have begun since
             kept = msgspec.json.decode(await self._store.pin(name, msgspec.json.encode(new)), type=_Source)
-        if kept.topic != topic.id:
-            raise self._refused(
-                f"'{topic.name}' was deleted and made again: what was committed of it means nothing any more. Give the "
-                "new one another name, or the application"
-            )
         self._known[topic.name, partition] = kept
-        return kept.begun
+        return kept.begun if kept.topic == topic.id else None
 
     def check(self, topic: str, partition: int, note: str | None, begun: bool) -> None:
         """Whether to go on with the offset of a partition. Raises BackendError.
@@ -115,16 +113,21 @@ class Sources:
                 "another name"
             )
 
-    async def begun(self, topic: str, partition: int) -> None:
+    async def begun(self, topic: TopicInfo, partition: int) -> None:
         """An offset of the partition is committed: from now on there must be one."""
-        kept = self._known[topic, partition]
-        if not kept.begun:
-            now = _Source(kept.topic, True)
-            name = f"source/{topic}/{partition}"
+        kept = self._known[topic.name, partition]
+        now = _Source(topic.id, True, kept.made + (kept.topic != topic.id))
+        if now != kept:
+            name = f"source/{topic.name}/{partition}"
             if not await self._store.repin(name, msgspec.json.encode(kept), msgspec.json.encode(now)):
-                self._known.pop((topic, partition))  # another was faster: look again
+                self._known.pop((topic.name, partition))  # another was faster: look again
                 return
-            self._known[topic, partition] = now
+            self._known[topic.name, partition] = now
+
+    def made(self, topic: str, partition: int) -> int:
+        """How often the topic of a partition was made again since the partition was consumed first."""
+        kept = self._known.get((topic, partition))
+        return 0 if kept is None else kept.made
 
     def _refused(self, why: str) -> BackendError:
         return BackendError(f"{self._place}: {why}")

@@ -25,6 +25,8 @@ from dagger.errors import BackendError, BackendUnavailable
 
 REQUEST_S: Final = 15.0
 """How long is waited for the answer of a broker, in seconds."""
+LOOK_S: Final = 1.0
+"""How often is looked whether topics that are read are still the same, in seconds."""
 SETTLE_S: Final = 10.0
 """How long is waited until a topic that was created is known to all brokers, in seconds."""
 TOPIC_PARTITIONS: Final = 8

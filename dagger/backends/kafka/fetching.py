@@ -70,6 +70,11 @@ class Fetching:
         return frozenset(self._stuck)
 
     @property
+    def places(self) -> set[TopicPartition]:
+        """The partitions that are read."""
+        return set(self._at)
+
+    @property
     def has_more(self) -> bool:
         """Whether something was found that is not given out."""
         return bool(self._found)
@@ -83,12 +88,6 @@ class Fetching:
         for place, one in self._stuck.items():
             one.is_tried = False
             self._consumer.pause(place)
-
-    async def know(self) -> None:
-        """Find where partitions go on that were assigned by the group; what is not assigned any more is forgotten."""
-        assigned = self._consumer.assignment()
-        if assigned != self._at.keys():
-            self.begin({place: await self._consumer.position(place) for place in assigned})
 
     async def take(self, limit: int, timeout_ms: int = 0) -> Sequence[ConsumerRecord]:
         """At most so many records, where there are none within the time none."""
@@ -186,6 +185,12 @@ class Fetching:
             self._doubt(others)
         else:
             self._found += self._given(several)
+
+
+async def refresh(consumer: AIOKafkaConsumer, topics: Mapping[str, int]) -> None:
+    """Let a consumer know at once how many partitions topics have, which it asks for now and then only."""
+    if any(len(consumer.partitions_for_topic(name) or ()) != count for name, count in topics.items()):
+        await consumer._client.force_metadata_update()  # there is no other way
 
 
 def is_unreadable(error: Exception) -> bool:

@@ -16,9 +16,9 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
 from dagger.backends.kafka.charter import agreed
-from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.cluster import LOOK_S, Cluster
 from dagger.backends.kafka.ending import END_S, end
-from dagger.backends.kafka.member import Member
+from dagger.backends.kafka.member import Member, OffsetsGone
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.ownership import Ownership, side_by_side
 from dagger.backends.kafka.parcels import Parcels, addressed, parcels_of
@@ -32,8 +32,10 @@ logger: Final = logging.getLogger("dagger")
 
 PARTITIONS: Final = 8
 """Into how many partitions a new log is divided, unless the URL says it."""
-LOOK_S: Final = 10.0
-"""How often is looked whether the store and the topics are still the same, in seconds."""
+STORE_S: Final = 10.0
+"""How often is looked whether the store is still the same, in seconds."""
+TRIES: Final = 5
+"""How often is looked whether a topic was made again where nothing is kept at its offset."""
 NOTHING: Final = Batch((), ())
 Marks: TypeAlias = dict[TopicPartition, int]
 """By partition, what is committed."""
@@ -53,6 +55,8 @@ class KafkaLog:
         self._prefix = cluster.options.prefix
         self._topics: set[str] = set()
         self._published: set[str] = set()
+        self._missing = set[str]()
+        """Which of the topics were not there when it was looked."""
         self._member: Member | None = None
         self._own: Ownership | None = None
         self._seen = 0
@@ -60,7 +64,7 @@ class KafkaLog:
         self._is_behind = False
         """Whether positions must be found again."""
         self._is_fenced = False
-        self._looked = 0.0
+        self._looked = self._looked_at_store = 0.0
         self._incarnation = ""
         self._readers: set[KafkaReader] = set()
         self._tail = Tail(cluster)
@@ -156,6 +160,26 @@ class KafkaLog:
         if not self._topics <= member.topics:
             await self._cluster.need(self._topics)
             member.subscribe({self._name, *self._topics})
+        try:
+            return await self._poll(member, own, limit)
+        except OffsetsGone:
+            if not await self._made_again(own):
+                raise
+            return NOTHING
+
+    async def _made_again(self, own: Ownership) -> bool:
+        """Nothing is kept at an offset: that of a topic which was made again, or it was deleted before it was read.
+
+        A topic is known to one broker a little earlier than to another.
+        """
+        for _ in range(TRIES):
+            await self._same_topics(own)
+            if self._is_behind:
+                return True
+            await asyncio.sleep(LOOK_S / TRIES)
+        return False
+
+    async def _poll(self, member: Member, own: Ownership, limit: int) -> Batch:
         if member.is_between:
             member.check()
             return NOTHING
@@ -172,25 +196,27 @@ class KafkaLog:
         if own.turns and self._cluster.clock.ask():
             self._appender.probe(min(own.turns))
         now = time.monotonic()
-        if now - self._looked < LOOK_S:
+        if now - self._looked >= LOOK_S:
+            self._looked = now
+            await self._same_topics(own)
+        if now - self._looked_at_store < STORE_S:
             return
-        self._looked = now
-        await self._same_topics()
+        self._looked_at_store = now
         before, self._incarnation = self._incarnation, await self._store.incarnation()
         if before not in ("", self._incarnation):
             self._is_behind = True
 
-    async def _same_topics(self) -> None:
-        """Whether what is consumed is still what offsets were counted in. Raises BackendError if it is not."""
-        consumed = {self._name, *self._topics}
-        before = {name: self._cluster.topics[name].id for name in consumed & self._cluster.topics.keys()}
-        found = await self._cluster.look(consumed)
-        for name, topic in found.items():
-            if before.get(name, topic.id) != topic.id:
-                raise BackendError(
-                    f"{self._cluster.options.place}: '{name}' was deleted and made again while it was consumed: its "
-                    "offsets mean nothing any more. Give the new one another name, or the application"
-                )
+    async def _same_topics(self, own: Ownership) -> None:
+        """Whether what is consumed is still what offsets were counted in; else positions must be found again."""
+        topics = await self._cluster.look({self._name, *self._topics})
+        missing = self._topics - topics.keys()
+        for topic in sorted(missing - self._missing):
+            logger.error("%s: '%s' is not there any more: make it again", self._cluster.options.place, topic)
+        self._missing = missing
+        if not own.are_counted_in(topics):
+            self._is_behind = True
+        if self._member is not None:
+            await self._member.refresh({name: topic.partitions for name, topic in topics.items()})
 
     async def _take_over(self, member: Member, own: Ownership) -> bool:
         """Own what is assigned; False where it has changed meanwhile."""
@@ -223,12 +249,16 @@ class KafkaLog:
             suspect = own.lanes[number].suspect
             deadly = deadly or suspect.deadly == place
             await suspect.polled(place)
-        return msgspec.structs.replace(self._batch(taken, deadly), owned=turns, committed=committed)
+        return msgspec.structs.replace(self._batch(own, taken, deadly), owned=turns, committed=committed)
 
-    def _batch(self, taken: Sequence[ConsumerRecord], deadly: bool) -> Batch:
+    def _batch(self, own: Ownership, taken: Sequence[ConsumerRecord], deadly: bool) -> Batch:
         internal = [record for record in taken if record.topic == self._name]
         records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
-        messages = [message_of(record, self._prefix) for record in taken if record.topic != self._name]
+        messages = [
+            message_of(record, self._prefix, own.made(record.topic, record.partition))
+            for record in taken
+            if record.topic != self._name
+        ]
         return Batch(records, messages, deadly=deadly)
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
@@ -273,7 +303,7 @@ class KafkaLog:
 
     async def rewind(self) -> None:
         self._is_behind = True
-        self._looked = 0.0
+        self._looked = self._looked_at_store = 0.0
         member = self._member
         if member is not None:
             member.finished()

@@ -21,7 +21,7 @@ from typing_extensions import override
 from dagger.backends.kafka.assignor import assignor
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import END_S, SOON_S, end_consumer
-from dagger.backends.kafka.fetching import Fetching
+from dagger.backends.kafka.fetching import Fetching, refresh
 from dagger.backends.kafka.vital import check
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -32,6 +32,10 @@ FETCH_WAIT_MS: Final = 50
 emptied is asked for again only after that, if all others are quiet."""
 SLICE_MS: Final = 1000
 """How long is waited for records at a time, in milliseconds."""
+
+
+class OffsetsGone(BackendError):
+    """Nothing is kept where a partition goes on."""
 
 
 class Member(ConsumerRebalanceListener):
@@ -153,6 +157,11 @@ class Member(ConsumerRebalanceListener):
         waiting.cancel()
         self._waiting = None
 
+    async def refresh(self, topics: Mapping[str, int]) -> None:
+        """Find what is owned anew where topics have other partitions than was known. Raises BackendError."""
+        with self._cluster.words():
+            await refresh(self._consumer, {name: count for name, count in topics.items() if name in self.topics})
+
     async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offsets that are kept."""
         with self._cluster.words():
@@ -248,7 +257,7 @@ class Member(ConsumerRebalanceListener):
         except BackendError as error:
             gone = error.__cause__
             if isinstance(gone, errors.OffsetOutOfRangeError):
-                raise BackendError(
+                raise OffsetsGone(
                     f"{self._place}: messages were deleted before they were read: nothing is kept at {gone}. Set the "
                     "group's offsets to what is to be read next, and give topics a longer retention"
                 ) from gone

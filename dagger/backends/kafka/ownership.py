@@ -16,6 +16,7 @@ from dagger.backends.kafka.charter import Charter, Sources
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.lane import Lane, safe_of
 from dagger.backends.kafka.member import Member
+from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.suspects import Suspect
 from dagger.engine.ports import StandaloneStore
 from dagger.errors import BackendError, BackendUnavailable
@@ -39,6 +40,10 @@ class Ownership:
         self._log = cluster.options.log
         self._me = uuid4().hex
         self._turn = 0
+        self._counted: dict[str, str] = {}
+        """By topic, the id of that in which the positions are counted that are known."""
+        self._gone = frozenset[str]()
+        """The topics that are assigned, and not there."""
         self._behind: dict[int, tuple[int, str]] = {}
         """By lane that is read again, how far, and beside which incarnation of the store."""
 
@@ -61,7 +66,8 @@ class Ownership:
         new = sorted(mine - self.turns.keys())  # also those that were taken by a try that has failed behind that
         await side_by_side(*(self.lanes[lane].take() for lane in new if not self.lanes[lane].is_sound))
         await self._positions(member, assigned)
-        positions = {place: self.lanes[self.lane_of(place.partition)].positions[place] for place in assigned}
+        there = [place for place in assigned if place.topic not in self._gone]
+        positions = {place: self.lanes[self.lane_of(place.partition)].positions[place] for place in there}
         by_lane = defaultdict[int, dict[tuple[str, int], int]](dict)
         for place, offset in positions.items():
             by_lane[self.lane_of(place.partition)][place.topic, place.partition] = offset
@@ -75,21 +81,60 @@ class Ownership:
     async def _positions(self, member: Member, assigned: Collection[TopicPartition]) -> None:
         """Find what is not known: all lanes are taken, so that nobody commits there any more but this worker."""
         lanes = {place: self.lanes[self.lane_of(place.partition)] for place in assigned}
-        asked = [place for place, lane in lanes.items() if place not in lane.positions]
-        if not asked:
-            return
-        topics = await self._cluster.look({place.topic for place in asked})
-        if gone := {place.topic for place in asked} - topics.keys():
-            raise BackendUnavailable(f"{self._cluster.options.place}: the topic '{min(gone)}' is not there now")
+        topics = await self._cluster.look({place.topic for place in assigned})
+        self._check_log(topics)
+        self._gone = frozenset(place.topic for place in assigned) - topics.keys()
+        if self._log in self._gone:
+            raise BackendUnavailable(f"{self._cluster.options.place}: the topic '{self._log}' is not there now")
+        for place, lane in lanes.items():
+            if place.topic not in topics or self._counted.get(place.topic) != topics[place.topic].id:
+                lane.positions.pop(place, None)
+        asked = [place for place, lane in lanes.items() if place not in lane.positions and place.topic in topics]
         begun = await gathered(self._sources.look(topics[place.topic], place.partition) for place in asked)
         committed = await self._cluster.committed(self._group, asked)
         for place, is_begun in zip(asked, begun, strict=True):
+            if is_begun is None:
+                committed.pop(place, None)
+                continue
             told = committed.get(place)
             self._sources.check(place.topic, place.partition, told.metadata if told else None, is_begun)
         for place, told in committed.items():
             lanes[place].begin(place, told.offset, safe_of(told, told.offset))
+        for topic in sorted({place.topic for place, known in zip(asked, begun, strict=True) if known is None}):
+            logger.error(
+                "%s: '%s' was deleted and made again: its messages are read from the first on, and what was not read "
+                "of the one before is lost",
+                self._cluster.options.place,
+                topic,
+            )
         await self._begin(member, [place for place in asked if place not in committed])
-        await side_by_side(*(self._sources.begun(*place) for place in asked))
+        # Only now: who goes on after a failure before this finds that the topic was made again, as here.
+        await side_by_side(*(self._sources.begun(topics[place.topic], place.partition) for place in asked))
+        self._counted = {name: topic.id for name, topic in topics.items()}
+
+    def are_counted_in(self, topics: Mapping[str, TopicInfo]) -> bool:
+        """Whether the positions that are known are those of these topics, all that are consumed and there.
+
+        Raises BackendError for another log.
+        """
+        self._check_log(topics)
+        if self._gone & topics.keys() or self._counted.keys() - topics.keys():
+            return False
+        return all(self._counted.get(name, topic.id) == topic.id for name, topic in topics.items())
+
+    def _check_log(self, topics: Mapping[str, TopicInfo]) -> None:
+        """Raises BackendError where the log was made again: with it is gone what was accepted."""
+        log = topics.get(self._log)
+        if log is not None and log.id != self.charter.log:
+            raise BackendError(
+                f"{self._cluster.options.place}: '{self._log}' was deleted and made again while it was consumed: the "
+                "records of the store belong to the one before. Give the application another name, and the store "
+                "another place"
+            )
+
+    def made(self, topic: str, partition: int) -> int:
+        """How often the topic of a partition was made again since it was consumed first."""
+        return self._sources.made(topic, partition)
 
     async def _begin(self, member: Member, places: Collection[TopicPartition]) -> None:
         """Commit the beginning of partitions that were never consumed, so that it is known that they were."""

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition, errors
+from aiokafka import (
+    AIOKafkaConsumer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    OffsetAndMetadata,
+    TopicPartition,
+    errors,
+)
 from typing_extensions import override
 
-from dagger.backends.kafka.cluster import REQUEST_S, Cluster
+from dagger.backends.kafka.cluster import LOOK_S, REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_consumer
-from dagger.backends.kafka.fetching import Fetching
+from dagger.backends.kafka.fetching import Fetching, refresh
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.vital import check
 from dagger.engine.ports import TopicRecord
 from dagger.errors import BackendError, BackendUnavailable
+
+logger: Final = logging.getLogger("dagger")
 
 
 class _Moves(ConsumerRebalanceListener):
@@ -44,6 +56,9 @@ class KafkaReader:
         self._open_one: tuple[AIOKafkaConsumer, Fetching] | None = None
         self._read: dict[TopicPartition, int] = {}
         """By partition, what is to be committed."""
+        self._id = ""
+        """The id of the topic that is read; it stands beside each offset that is committed."""
+        self._looked = 0.0
         self._is_closed = False
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
@@ -62,7 +77,7 @@ class KafkaReader:
         consumer, fetching = self._open_one or await self._open()
         await self._commit(consumer)
         while True:
-            await fetching.know()
+            await self._know(consumer, fetching)
             found = await fetching.take(limit, SLICE_MS)
             if found:
                 return found
@@ -77,6 +92,37 @@ class KafkaReader:
             self._forget()
             await end_consumer(consumer)
             raise
+
+    async def _know(self, consumer: AIOKafkaConsumer, fetching: Fetching) -> None:
+        """Find where partitions go on that were assigned since, and now and then whether the topic is the same."""
+        assigned = consumer.assignment()
+        is_late = time.monotonic() - self._looked >= LOOK_S
+        if assigned == fetching.places and not is_late:
+            return
+        topic = (await self._cluster.look([self._topic])).get(self._topic)
+        self._looked = time.monotonic()
+        if topic is not None:
+            await refresh(consumer, {topic.name: topic.partitions})
+        if topic is None or (assigned == fetching.places and topic.id == self._id):
+            return
+        before, self._id = self._id, topic.id
+        committed = await self._cluster.committed(self._group, assigned)
+        old = {place for place, told in committed.items() if told.metadata not in ("", topic.id)}
+        if old or before not in ("", topic.id):
+            logger.error(
+                "%s: '%s' was deleted and made again: group '%s' reads its messages from the first on, and what it had "
+                "not read of the one before is lost",
+                self._cluster.options.place,
+                self._topic,
+                self._group,
+            )
+            old = set(assigned) if before not in ("", topic.id) else old
+        positions = {place: told.offset for place, told in committed.items() if place not in old}
+        new = assigned - positions.keys()
+        positions |= await consumer.beginning_offsets(new) if new else {}
+        for place, offset in positions.items():
+            consumer.seek(place, offset)
+        fetching.begin(positions)
 
     def _check(self) -> None:
         """Raises BackendError once it is closed."""
@@ -98,7 +144,7 @@ class KafkaReader:
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         self._cluster.adopt(consumer)
-        consumer.subscribe([self._topic], listener=_Moves(self._forget))
+        consumer.subscribe([self._topic], listener=_Moves(self._moved))
         await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
         if self._is_closed:
             await end_consumer(consumer)
@@ -108,7 +154,8 @@ class KafkaReader:
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         """Commit what was read and is still assigned; what others own by now they read again."""
-        offsets = {place: offset for place, offset in self._read.items() if place in consumer.assignment()}
+        assigned = consumer.assignment()
+        offsets = {place: OffsetAndMetadata(at, self._id) for place, at in self._read.items() if place in assigned}
         if offsets:
             with contextlib.suppress(
                 errors.CommitFailedError,
@@ -124,6 +171,12 @@ class KafkaReader:
         """What was read is committed, or read again: by others, who may get further before it comes back."""
         self._read.clear()
 
+    def _moved(self) -> None:
+        """Others may get what is assigned, and read on there."""
+        self._forget()
+        if self._open_one is not None:
+            self._open_one[1].begin({})
+
     async def close(self) -> None:
         """Leave the group. What was read last is not committed, and is read again."""
         self._is_closed = True
@@ -132,7 +185,7 @@ class KafkaReader:
             await end_consumer(consumer)
 
 
-def message_of(record: ConsumerRecord, prefix: str) -> TopicRecord:
+def message_of(record: ConsumerRecord, prefix: str, made: int = 0) -> TopicRecord:
     """A message as the engine takes it."""
     topic = record.topic.removeprefix(prefix)
-    return TopicRecord(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers))
+    return TopicRecord(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), made)

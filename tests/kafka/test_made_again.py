@@ -1,0 +1,187 @@
+"""A topic that was deleted and made again: its offsets begin anew, and none of its messages is passed over.
+
+With ids left out, or in a cache that whoever publishes overwrites, offsets of the old topic are taken for those
+of the new one, and its first messages are never read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import anyio
+import pytest
+
+from dagger import Topic, listener, template
+from dagger.backends.kafka import metadata
+from dagger.backends.memory import MemoryBackend
+from dagger.core.events import MessageReceived
+from dagger.engine.ports import Append, Reader, TopicRecord
+from dagger.engine.records import decode_record
+from dagger.engine.registry import Registry
+from dagger.engine.router import Router
+from dagger.plan.plan import Limits
+from dagger.testing.contract.hands import Hands, alone, in_loop, note
+from tests.kafka.stage import OnKafka, beside_sqlite, fails
+from tests.kafka.test_identity import TOPIC, admin_of, consumed, remake
+from tests.servers.kafka import KafkaCluster
+
+LOG = MemoryBackend().log
+needs_kafka = [pytest.mark.slow, pytest.mark.kafka]
+
+OLD, NEW = 3, 5
+"""How many messages the topics have, on one partition."""
+
+
+@pytest.fixture
+def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
+    return beside_sqlite(kafka.bootstrap, tmp_path)
+
+
+def told(caplog: pytest.LogCaptureFixture, topic: str) -> bool:
+    """Whether it was said, at ERROR."""
+    words = f"'{topic}' was deleted and made again"
+    return any(words in one.getMessage() for one in caplog.records if one.levelno == logging.ERROR)
+
+
+async def publish(hands: Hands) -> None:
+    await hands.log.append([note(TOPIC, "k", b"new %d" % number) for number in range(NEW)])
+
+
+NEWS = {b"new %d" % number for number in range(NEW)}
+
+
+async def polled(hands: Hands) -> list[TopicRecord]:
+    """Poll until every message of the new topic was seen."""
+    found, left = list[TopicRecord](), set(NEWS)
+    while left:
+        batch = await hands.poll()
+        if batch:
+            await hands.commit([*batch.records, *batch.messages])
+            found += batch.messages
+            left -= {one.payload for one in batch.messages}
+        else:
+            await hands.rest()
+    return found
+
+
+async def read(reader: Reader) -> list[TopicRecord]:
+    found, left = list[TopicRecord](), set(NEWS)
+    while left:
+        found += await reader.read(10)
+        left -= {one.payload for one in found}
+    return found
+
+
+async def while_nobody_works(kafka: KafkaCluster, storage: OnKafka) -> None:
+    await consumed(storage, OLD)
+    await remake(kafka, storage.prefix + TOPIC)
+    async with alone(storage, TOPIC) as hands:
+        await publish(hands)
+        found = await polled(hands)
+        assert [one.payload for one in found] == sorted(NEWS)
+        assert {one.made for one in found} == {1}
+    async with alone(storage, TOPIC) as hands:
+        await hands.nothing_is_left()
+
+
+class TestWorker:
+    pytestmark = needs_kafka
+
+    @in_loop
+    async def test_while_nobody_works(
+        self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        await while_nobody_works(kafka, storage)
+        assert told(caplog, storage.prefix + TOPIC)
+
+    @in_loop
+    async def test_would_be_taken_for_the_one_before(
+        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        info = metadata.TopicInfo
+        monkeypatch.setattr(metadata, "TopicInfo", lambda name, id, partitions: info(name, "the same", partitions))
+        await fails(while_nobody_works(kafka, storage), "is gone")
+
+    @pytest.mark.parametrize("partitions", [4, 2, 6])
+    @in_loop
+    async def test_while_a_worker_polls(
+        self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture, partitions: int
+    ) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            await hands.commit(await hands.messages(OLD))
+            await remake(kafka, storage.prefix + TOPIC, partitions)
+            await publish(hands)  # which looks at the topic, too
+            await polled(hands)
+            assert told(caplog, storage.prefix + TOPIC)
+            await hands.nothing_is_left()
+        async with alone(storage, TOPIC) as hands:
+            await hands.nothing_is_left()
+
+    @in_loop
+    async def test_that_is_not_there_for_a_while_stops_nothing_else(
+        self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with alone(storage, TOPIC) as hands:
+            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            await hands.commit(await hands.messages(OLD))
+            async with admin_of(kafka) as admin:
+                await admin.delete_topics([storage.prefix + TOPIC])
+            while not any("is not there any more" in one.getMessage() for one in caplog.records):
+                await hands.nothing_is_left()
+            await publish(hands)  # makes it
+            await polled(hands)
+            assert told(caplog, storage.prefix + TOPIC)
+
+
+class TestReader:
+    pytestmark = needs_kafka
+
+    @in_loop
+    async def test_while_it_reads(
+        self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with alone(storage) as hands, hands.log.reader(TOPIC, storage.prefix) as reader:
+            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            assert len(await reader.read(10)) == OLD
+            with anyio.move_on_after(0.5):  # which commits them
+                await reader.read(10)
+            await remake(kafka, storage.prefix + TOPIC)
+            await publish(hands)
+            await read(reader)
+            assert told(caplog, storage.prefix + TOPIC)
+
+    @in_loop
+    async def test_while_nobody_reads(
+        self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with alone(storage) as hands:
+            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            async with hands.log.reader(TOPIC, storage.prefix) as reader:
+                assert len(await reader.read(10)) == OLD
+                await remake(kafka, storage.prefix + TOPIC)
+                with anyio.move_on_after(0.5):  # commits what was read of the one before, perhaps
+                    await reader.read(10)
+            await publish(hands)
+            async with hands.log.reader(TOPIC, storage.prefix) as reader:
+                assert {one.payload for one in await read(reader)} >= NEWS
+
+
+def test_the_places_of_a_topic_and_of_that_before_are_told_apart() -> None:
+    """Also for messages without ids, which are known by where they stand."""
+    registry = Registry(Limits())
+    topic = Topic("T", str, key=lambda text: ["k", text])
+    registry.add(template("W", listener(topic), key=lambda text: text, takes=str))
+
+    def id_of(made: int) -> str:
+        message = TopicRecord("T", 0, 7, b"k", b'"m"', (), made)
+        found = Router(registry, LOG).route([message], {}, Counter())
+        (first, _) = found["T", 0]
+        assert isinstance(first, Append)
+        event = decode_record(first.data).event
+        assert isinstance(event, MessageReceived)
+        return event.id
+
+    assert len({id_of(made) for made in range(3)}) == 3
