@@ -1,53 +1,63 @@
-"""Dagger: long-running business workflows as typed Python expressions, run durably."""
+"""Dagger: long-running business workflows as typed Python expressions, run durably.
 
-from dagger.codecs import Codec, Wire, json, msgpack, raw
-from dagger.core import Error, Status
-from dagger.dsl import (
-    Again,
-    Failure,
-    Limit,
-    Message,
-    Retry,
-    Signal,
-    Step,
-    Switch,
-    Template,
-    Topic,
-    all_of,
-    any_of,
-    at_least,
-    command,
-    for_each,
-    listener,
-    process,
-    signal,
-    sleep,
-    switch,
-    task,
-    template,
-    wait_until,
-)
-from dagger.engine import Dagger, Instance, Run, StepState, TaskContext, context
-from dagger.errors import (
-    BackendError,
-    BackendUnavailable,
-    CodecError,
-    DaggerError,
-    DecodeError,
-    EncodeError,
-    Fenced,
-    InstanceConflict,
-    RequestError,
-    TaskHangs,
-    TemplateConflict,
-    TemplateError,
-    UnknownInstance,
-    UnknownStep,
-    UnknownTemplate,
-    UnsupportedType,
-    WorkflowFailed,
-    WrongInput,
-)
+A name is loaded when it is first asked for. A process that only declares workflows loads no engine, and one that
+imports dagger without using it loads next to nothing.
+"""
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from dagger.codecs import Codec, Wire, json, msgpack, raw
+    from dagger.core import Error, Status
+    from dagger.dsl import (
+        Again,
+        Failure,
+        Limit,
+        Message,
+        Retry,
+        Signal,
+        Step,
+        Switch,
+        Topic,
+        all_of,
+        any_of,
+        at_least,
+        command,
+        for_each,
+        listener,
+        process,
+        signal,
+        sleep,
+        switch,
+        task,
+        wait_until,
+    )
+
+    # Not from the packages: modules of these names are there too, and mypy takes them for what is meant.
+    from dagger.dsl.template import Template, template
+    from dagger.engine import Dagger, Instance, Run, StepState
+    from dagger.engine.context import TaskContext, context
+    from dagger.errors import (
+        BackendError,
+        BackendUnavailable,
+        CodecError,
+        DaggerError,
+        DecodeError,
+        EncodeError,
+        Fenced,
+        InstanceConflict,
+        RequestError,
+        TaskHangs,
+        TemplateConflict,
+        TemplateError,
+        UnknownInstance,
+        UnknownStep,
+        UnknownTemplate,
+        UnsupportedType,
+        WorkflowFailed,
+        WrongInput,
+    )
 
 __all__ = [
     "Again",
@@ -105,3 +115,22 @@ __all__ = [
     "template",
     "wait_until",
 ]
+
+_LAYERS = ("errors", "codecs", "dsl", "core", "engine")
+"""Where the names are, from the bottom up: each layer loads those before it, and no name is in two of them."""
+
+
+if not typing.TYPE_CHECKING:  # a checker would take every name for one that may be there
+
+    def __getattr__(name: str) -> typing.Any:
+        if name in __all__:
+            for layer in _LAYERS:
+                module = importlib.import_module(f"dagger.{layer}")
+                if hasattr(module, name):
+                    found = globals()[name] = getattr(module, name)
+                    return found
+        raise AttributeError(f"module 'dagger' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,13 +12,8 @@ from typing_extensions import TypeVar, override
 
 from dagger.dsl.build import checked_name, node_of
 from dagger.dsl.check import check_workflow, input_type
-from dagger.dsl.drawing.dot import dot
-from dagger.dsl.drawing.mermaid import mermaid
-from dagger.dsl.drawing.svg import svg
-from dagger.dsl.drawing.tree import tree
 from dagger.dsl.functions import MISSING, Fn, fn_of
 from dagger.dsl.nodes import Node, Workflow
-from dagger.dsl.outline import outline
 from dagger.dsl.step import Pass, Runs, Step
 from dagger.errors import TemplateError
 
@@ -68,15 +63,21 @@ class Template(Step[I, O]):
 
     def fingerprint(self) -> str:
         """The SHA-256 (hex) of shape, names, types and topics; equal for equal workflows in any process."""
+        from dagger.dsl.outline import outline
+
         text = "\n".join(outline(self.node))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_mermaid(self) -> str:
         """The template as a Mermaid flowchart, for a page that draws it (GitHub, GitLab, most wikis)."""
+        from dagger.dsl.drawing.mermaid import mermaid
+
         return mermaid(self.node)
 
     def to_dot(self) -> str:
         """The template in the DOT language of Graphviz; the id of a step is its path."""
+        from dagger.dsl.drawing.dot import dot
+
         return dot(self.node)
 
     def to_svg(self, status: Mapping[str, str] | None = None) -> str:
@@ -85,10 +86,14 @@ class Template(Step[I, O]):
         `status` colours steps and processes: a status (`"COMPLETED"`, `"EXECUTING"`, ...) by path. A path that
         the template does not have is ignored. Raises WrongInput for what is no status.
         """
+        from dagger.dsl.drawing.svg import svg
+
         return svg(self.node, status)
 
     @override
     def __str__(self) -> str:
+        from dagger.dsl.drawing.tree import tree
+
         return tree(self.node)
 
     @override

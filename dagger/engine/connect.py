@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.metadata
+import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
 from dagger.engine.ports import Backend, StandaloneStore
 from dagger.errors import BackendError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 BACKENDS: Final = "dagger.backends"
 """The entry point group: a name is a URL scheme, its object is called with the broker's URL and the store's."""
@@ -18,6 +21,9 @@ STORES: Final = "dagger.stores"
 """The same for stores that go with a log of another kind; called with the URL and the name of the application."""
 _BUILT_IN: Final = {BACKENDS: ("connect", ("kafka", "memory", "sqlite")), STORES: ("store", ("aerospike", "sqlite"))}
 """By group: what a built-in module calls it, and which modules have it."""
+
+_NEEDS: Final = {"kafka": "aiokafka", "aerospike": "aerospike"}
+"""Which package a built-in scheme needs; the extra that brings it has the name of the scheme."""
 
 _FILE: Final = "sqlite:///"
 _SUFFIXES: Final = (".db", ".db3", ".sqlite", ".sqlite3")
@@ -28,11 +34,14 @@ Connect = Callable[[str, str | None], Backend]
 
 
 def connect(broker: str, store: str | None, datadir: str | Path | None = None) -> Backend:
-    """The backend for a broker's URL. Nothing is connected yet. Raises BackendError for an unknown scheme.
+    """The backend for a broker's URL. Nothing is connected yet.
+
+    Raises BackendError for an unknown scheme, and for one whose package is not installed.
 
     `datadir` is what files of the URLs are relative to; beside Kafka it stands for a file of records in it, where no
     store is given.
     """
+    _check_installed(broker, store)
     found: Connect = _named(BACKENDS, "broker", broker, "memory://")
     if datadir is not None:
         if store is None and str(broker).startswith("kafka://"):
@@ -50,7 +59,8 @@ def _placed(url: str, datadir: Path) -> str:
 
 
 def store_for(url: str, application: str) -> StandaloneStore:
-    """The store for a URL, for a log of another kind. Raises BackendError for an unknown scheme."""
+    """The store for a URL, for a log of another kind. Raises BackendError as `connect` does."""
+    _check_installed(url)
     found: Callable[[str, str], StandaloneStore] = _named(STORES, "store", url, "aerospike://localhost:3000/test")
     return found(url, application)
 
@@ -79,19 +89,38 @@ def _url_for(given: object, group: str) -> str | None:
 
 
 def _offered(group: str, scheme: str) -> Any:
-    for entry in importlib.metadata.entry_points(group=group, name=scheme):
-        return entry.load()
-    return None
+    return next((entry.load() for entry in _entry_points(group) if entry.name == scheme), None)
+
+
+def _entry_points(group: str) -> EntryPoints:
+    from importlib.metadata import entry_points  # with the parser of e-mails that it needs, 5 ms
+
+    return entry_points(group=group)
 
 
 def _built_in(group: str, scheme: str) -> Any:
     called, known = _BUILT_IN[group]
     if scheme not in known:
         return None
-    module = f"dagger.backends.{scheme}"
-    return getattr(importlib.import_module(module), called) if importlib.util.find_spec(module) else None
+    try:
+        return getattr(importlib.import_module(f"dagger.backends.{scheme}"), called)
+    except ImportError as error:  # the package is there, but in a release that will not do, or broken
+        raise BackendError(f"{scheme}:// cannot be loaded ({error}); {_install([scheme])}") from error
+
+
+def _check_installed(*urls: object) -> None:
+    schemes = dict.fromkeys(str(url).partition("://")[0] for url in urls)
+    missing = [scheme for scheme in schemes if scheme in _NEEDS and importlib.util.find_spec(_NEEDS[scheme]) is None]
+    if missing:
+        needs = " and ".join(f"{scheme}:// needs the package {_NEEDS[scheme]}" for scheme in missing)
+        none = "which is not" if len(missing) == 1 else "neither of which is"
+        raise BackendError(f"{needs}, {none} installed here; {_install(missing)}")
+
+
+def _install(extras: Iterable[str]) -> str:
+    return f"pip install 'dagger-workflow[{','.join(extras)}]'"
 
 
 def _known(group: str) -> list[str]:
-    offered = {entry.name for entry in importlib.metadata.entry_points(group=group)}
+    offered = {entry.name for entry in _entry_points(group)}
     return sorted(offered | set(_BUILT_IN[group][1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import zip_longest
 from random import Random
@@ -16,11 +17,13 @@ from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
 from dagger.testing.outcome import Outcome, changes, outcome_of
 from dagger.testing.places import Fate, Fault, Place
-from dagger.testing.trace import Narrator
+from dagger.testing.trace import FindPlan, Narrator
 
 Scenario: TypeAlias = Callable[[TestEngine], Awaitable[object]]
 Compare: TypeAlias = Callable[[Outcome], object]
 MakeEngine: TypeAlias = Callable[[FaultyMemory], TestEngine]
+Perform: TypeAlias = Callable[["Trial"], Awaitable[None]]
+"""Runs a scenario once, in a trial."""
 
 _ADVICE: Final = """
 if what comes first may decide, say what must stay as it is: explore(..., compare=lambda outcome: outcome.statuses)"""
@@ -59,19 +62,93 @@ class Attempt:
     """Whether the scenario raised while something was held back, and so does not allow that."""
 
 
+class Trial:
+    """One run that is being made: the memory in which its fault strikes, its engine, and what came of it."""
+
+    def __init__(self, place: Place | None, polls_max: int) -> None:
+        self.fate = Fate(place)
+        self.memory = FaultyMemory(self.fate, polls_max)
+        self.engine: TestEngine | None = None
+        self.error: Exception | None = None
+        self._outcome: Outcome | None = None
+        self._held = False
+        self._time = 0
+
+    def take(self, engine: TestEngine) -> None:
+        """Let the fault strike this engine, whose backend is the memory of this trial."""
+        self.engine = engine
+        self.fate.now, self.fate.take_over = engine.clock.now, engine.crash
+
+    async def play(self, scenario: Callable[[], Awaitable[object]]) -> None:
+        """Run a scenario to its end, let arrive what was kept from it, and see what it has led to."""
+        try:
+            self.error = await _played(scenario)
+            engine = self.engine
+            if engine is None:
+                raise NotRepeatable("its engine has a backend of its own; let TestEngine make it")
+            self._held, self._time = self.memory.log.holds_back, engine.clock.now()
+            self.memory.log.finish()
+            await engine.settle()
+            self._outcome = await outcome_of(engine)
+        except Exception as raised:
+            self.error = raised
+
+    def attempt(self) -> Attempt:
+        """What came of it."""
+        fate, engine, error = self.fate, self.engine, self.error
+        void = self._held and _is_own(error)
+        polls = self.memory.log.polls
+        find: FindPlan = _no_plan if engine is None else engine.plan
+        return Attempt(fate, lambda: Narrator(fate.trace, find), polls, self._time, self._outcome, error, void)
+
+
+def _no_plan(name: str, version: int) -> None:
+    """Where no engine was made, nothing can be told of its plans."""
+
+
+async def _played(scenario: Callable[[], Awaitable[object]]) -> Exception | None:
+    """Run a scenario; gives what it raised because it did not find what it looked for."""
+    try:
+        await scenario()
+    except Exception as error:
+        if not _is_own(error):
+            raise
+        return error
+    return None
+
+
+def in_turn(scenario: Scenario, make: MakeEngine) -> Perform:
+    """How a scenario of an engine is run: with an engine that is made for it."""
+
+    async def perform(trial: Trial) -> None:
+        engine = make(trial.memory)
+        trial.take(engine)
+
+        async def repeatable() -> None:
+            with same_chance():
+                await scenario(engine)
+
+        async with engine:
+            await trial.play(repeatable)
+
+    return perform
+
+
+def same_chance() -> AbstractContextManager[object]:
+    """Within it, `uuid4()` gives the same in every run."""
+    return patch("os.urandom", Random(0).randbytes)
+
+
 class Explorer:
-    """Runs a scenario with one fault at a time.
+    """Performs a scenario with one fault at a time.
 
     `strict` is whether what the scenario asserts must hold with a fault too, or only what it leads to must.
     """
 
-    def __init__(
-        self, name: str, scenario: Scenario, compare: Compare | None, engine: MakeEngine, *, strict: bool = True
-    ) -> None:
+    def __init__(self, name: str, perform: Perform, compare: Compare | None, *, strict: bool = True) -> None:
         self._name = name
-        self._scenario = scenario
+        self._perform = perform
         self._compare = compare
-        self._engine = engine
         self._strict = strict
         self._polls_max = ENDLESS
         self.places: list[Place] = []
@@ -93,7 +170,7 @@ class Explorer:
         found = await self._attempt(None)
         if found.error is None:
             return found
-        if self._strict:
+        if self._strict or isinstance(found.error, NotRepeatable):
             raise found.error
         raise NotRepeatable(f"it raised {_first_line(found.error)}") from found.error
 
@@ -123,33 +200,9 @@ class Explorer:
         return done or not _is_own(found.error)
 
     async def _attempt(self, place: Place | None) -> Attempt:
-        fate = Fate(place)
-        memory = FaultyMemory(fate, self._polls_max)
-        engine = self._engine(memory)
-        fate.now, fate.take_over = engine.clock.now, engine.crash
-        outcome, error, held, time = None, None, False, 0
-        async with engine:
-            try:
-                error = await self._play(engine)
-                held, time = memory.log.holds_back, engine.clock.now()
-                memory.log.finish()
-                await engine.settle()
-                outcome = await outcome_of(engine)
-            except Exception as raised:
-                error = raised
-        void = held and _is_own(error)
-        return Attempt(fate, lambda: Narrator(fate.trace, engine.plan), memory.log.polls, time, outcome, error, void)
-
-    async def _play(self, engine: TestEngine) -> Exception | None:
-        """Run the scenario; gives what it raised because it did not find what it looked for."""
-        try:
-            with patch("os.urandom", Random(0).randbytes):  # so that uuid4() gives the same in every run
-                await self._scenario(engine)
-        except Exception as error:
-            if not _is_own(error):
-                raise
-            return error
-        return None
+        trial = Trial(place, self._polls_max)
+        await self._perform(trial)
+        return trial.attempt()
 
     # What is different.
 

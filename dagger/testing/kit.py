@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, overload
 
@@ -42,6 +43,19 @@ TURNS: Final = 6
 """How many turns of the loop pass from what lets a task go on to its result on the log, at most."""
 
 
+_stages: list[Callable[[TestEngine], MemoryBackend]] = []
+
+
+@contextmanager
+def staged(memory_of: Callable[[TestEngine], MemoryBackend]) -> Generator[None]:
+    """Within it, an engine that is given no backend has the memory that `memory_of` gives it, whoever makes it."""
+    _stages.append(memory_of)
+    try:
+        yield
+    finally:
+        _stages.remove(memory_of)
+
+
 class TestEngine(Dagger):
     """A `Dagger` in memory whose clock stands still.
 
@@ -66,7 +80,7 @@ class TestEngine(Dagger):
         backend: MemoryBackend | None = None,
     ) -> None:
         self.clock = VirtualClock()
-        self.memory = backend or MemoryBackend()
+        self.memory = backend or (_stages[-1](self) if _stages else MemoryBackend())
         super().__init__(
             lifespan=lifespan,
             tasks=tasks,

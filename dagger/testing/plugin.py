@@ -1,24 +1,28 @@
 """The pytest plugin: the fixture `dagger_engine`, for async test functions without any mark.
 
-With `--dagger-explore` every such test is explored too: it runs again and again, each time with one crash,
-redelivery, duplicate or reordering at another place, and what it leads to must stay as it is.
+With `--dagger-explore` every test that uses an engine of the kit is explored too: it runs again and again, each time
+with one crash, redelivery, duplicate or reordering at another place, and what it leads to must stay as it is.
+
+pytest loads this module in every project of the environment. It imports nothing that only those need who use it.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
-from typing import Any, Final
+import sys
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, Final
 
-import anyio
 import pytest
 
-from dagger.testing.explore import Exploration, plain, run_all
-from dagger.testing.explorer import Explorer, NotRepeatable
-from dagger.testing.kit import TestEngine
+if TYPE_CHECKING:
+    from dagger.testing.exploration import Exploration
+    from dagger.testing.kit import TestEngine
+
+    Explored = pytest.StashKey[list[Exploration]]
 
 _MARKS: Final = ("anyio", "asyncio", "trio")
-_EXPLORED: Final = pytest.StashKey[list[Exploration]]()
+_EXPLORED: Final[Explored] = pytest.StashKey()
 _LEFT_OUT: Final = pytest.StashKey[list[str]]()
 
 
@@ -31,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const=100,
         default=0,
         metavar="RUNS",
-        help="explore each async test with the fixture dagger_engine: at most so many runs with a fault (100)",
+        help="explore each async test with an engine of dagger.testing: at most so many runs with a fault (100)",
     )
 
 
@@ -43,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was explored, and what could not be."""
+    """What was explored, and what was not, and why."""
     found, left_out = config.stash[_EXPLORED], config.stash[_LEFT_OUT]
     if found or left_out:
         runs = sum(sum(one.runs.values()) for one in found)
@@ -56,6 +60,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture
 def dagger_engine() -> Iterator[TestEngine]:
     """An engine in memory on a virtual clock. It is closed after the test."""
+    import anyio
+
+    from dagger.testing.kit import TestEngine
+
     engine = TestEngine()
     yield engine
     if not engine.is_closed:
@@ -65,26 +73,42 @@ def dagger_engine() -> Iterator[TestEngine]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     """Run an async test that uses an engine of ours, unless a mark gives it to another plugin."""
-    engines = {name: value for name, value in pyfuncitem.funcargs.items() if isinstance(value, TestEngine)}
+    engines = _engines(pyfuncitem)
     if not engines or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     if any(pyfuncitem.get_closest_marker(mark) for mark in _MARKS):
         return None
+    import anyio
+
     names = inspect.signature(pyfuncitem.obj).parameters
     arguments = {name: value for name, value in pyfuncitem.funcargs.items() if name in names}
-    anyio.run(_run, pyfuncitem.obj, arguments, list(engines.values()))
-    runs: int = pyfuncitem.config.option.dagger_explore
-    if runs and engines.keys() == {"dagger_engine"} and not pyfuncitem.get_closest_marker("unexplored"):
-        _explore(pyfuncitem, arguments, runs)
+    anyio.run(_run, pyfuncitem.obj, arguments, engines)
     return True
 
 
-def _explore(item: pytest.Function, arguments: dict[str, Any], runs: int) -> None:
-    try:
-        found = anyio.run(_explored, item.name, item.obj, arguments, runs)
-        item.config.stash[_EXPLORED].append(found)
-    except NotRepeatable as error:
-        item.config.stash[_LEFT_OUT].append(f"{item.name}: {error}")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Explore a test that has passed, whichever plugin ran it."""
+    result = yield
+    runs: int = item.config.option.dagger_explore
+    if runs and isinstance(item, pytest.Function) and _engines(item):
+        from dagger.testing.reruns import explored
+
+        found = explored(item, runs)
+        if isinstance(found, str):
+            item.config.stash[_LEFT_OUT].append(f"{item.name}: {found}")
+        else:
+            item.config.stash[_EXPLORED].append(found)
+    return result
+
+
+def _engines(item: pytest.Function) -> list[TestEngine]:
+    """The engines that the fixtures of a test have made."""
+    if "dagger.testing.kit" not in sys.modules:
+        return []
+    from dagger.testing.kit import TestEngine
+
+    return [value for value in item.funcargs.values() if isinstance(value, TestEngine)]
 
 
 async def _run(test: Any, arguments: dict[str, Any], engines: list[TestEngine]) -> None:
@@ -93,15 +117,3 @@ async def _run(test: Any, arguments: dict[str, Any], engines: list[TestEngine]) 
     finally:
         for engine in engines:
             await engine.close()
-
-
-async def _explored(name: str, test: Any, arguments: dict[str, Any], runs: int) -> Exploration:
-    """Explore a test that has passed: what it asserts may fail with a fault, what it leads to may not change."""
-
-    async def scenario(engine: TestEngine) -> None:
-        try:
-            await test(**{**arguments, "dagger_engine": engine})
-        except pytest.fail.Exception as failure:
-            raise AssertionError(str(failure)) from failure
-
-    return await run_all(Explorer(name, scenario, None, plain, strict=False), runs=runs)

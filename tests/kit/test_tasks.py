@@ -234,6 +234,7 @@ def shop() -> TestEngine:
     return TestEngine(lifespan=with_database)
 
 
+@pytest.mark.unexplored("its task counts its calls, and a task may be called twice")
 async def test_a_task_uses_what_the_lifespan_opened(shop: TestEngine) -> None:
     workflow = template("W", store, key=by_id)
     assert (await shop.start(workflow, Order("o-1"))).result == 1
@@ -310,6 +311,7 @@ def starting() -> TestEngine:
     return TestEngine(lifespan=that_starts)
 
 
+@pytest.mark.unexplored("its task counts its calls, and a task may be called twice")
 async def test_what_the_lifespan_starts_runs_once_its_resources_are_there(starting: TestEngine) -> None:
     await starting.settle()
     assert (await starting.get_instance("o-1")).result == 1

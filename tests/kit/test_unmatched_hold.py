@@ -67,6 +67,7 @@ async def test_a_message_after_the_end_is_for_the_next_instance(holding: TestEng
     assert holding.counts == {}
 
 
+@pytest.mark.unexplored("who gets a message depends on what comes first")
 @pytest.mark.parametrize("id", [None, "its-own"])
 async def test_a_message_that_is_late_is_for_the_next_instance(holding: TestEngine, id: str | None) -> None:
     resting = await holding.start(one_and_rest, Order("o-1"), id=id)
@@ -77,6 +78,7 @@ async def test_a_message_that_is_late_is_for_the_next_instance(holding: TestEngi
     assert holding.counts == {}
 
 
+@pytest.mark.unexplored("who gets a message depends on what comes first")
 async def test_messages_keep_their_order(holding: TestEngine) -> None:
     await holding.start(one_and_rest, Order("o-1"))
     for text in ("first", "second", "third"):
@@ -103,6 +105,7 @@ async def test_what_was_kept_for_an_instance_that_was_stopped_is_for_the_next(
     assert run.result == "early"
 
 
+@pytest.mark.unexplored("who gets a message depends on what comes first")
 async def test_all_who_have_come_meanwhile_are_offered_it(holding: TestEngine) -> None:
     later = template("Later", sleep(HOUR) >> listener(notes), key=by_id, takes=Order)
     first = await holding.start(later, Order("o-2"), id="first")

@@ -167,7 +167,7 @@ def test_a_file_that_cannot_be_made_now_is_told_as_what_passes(tmp_path: Path) -
             try:
                 open_file(options_of(f"sqlite:///{tmp_path / str(number)}.db")).close()
             except sqlite3.OperationalError as error:
-                assert str(error) == "database or disk is full", fault.struck  # noqa: PT017  # of each in turn
+                assert error.sqlite_errorname == "SQLITE_FULL", fault.struck  # noqa: PT017  # of each in turn
         if not fault.struck:
             break
         number += 1

@@ -132,7 +132,7 @@ async def test_a_step_that_fails_has_changed_nothing(tmp_path: Path, place: int)
     before = dump(shop.path)
     statements = FURTHER.strip().splitlines()[1:]
     statements.insert(place, "INSERT INTO nowhere VALUES (1);")
-    with pytest.raises(sqlite3.OperationalError, match="no such table: nowhere"):
+    with pytest.raises(sqlite3.OperationalError):
         open_file(options_of(shop.url), whole(*STEPS, AFTER_THAT, "\n".join(statements)))
     assert dump(shop.path) == before
     async with fails(BackendError) as said:

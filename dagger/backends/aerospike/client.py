@@ -61,7 +61,7 @@ class OfficialCluster:
             self._error: type[Exception] = importlib.import_module("aerospike.exception").AerospikeError
         except ImportError as error:
             raise BackendError(
-                "aerospike:// needs the package aerospike; install dagger-workflow[aerospike]"
+                f"aerospike:// cannot load the package aerospike ({error}); pip install 'dagger-workflow[aerospike]'"
             ) from error
         self._check_files()
         try:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from dagger.dsl.template import Template
 from dagger.errors import RequestError
-from dagger.testing.explorer import Compare, Explorer, MakeEngine, Scenario
+from dagger.testing.explorer import Compare, Explorer, MakeEngine, Scenario, in_turn
 from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
 from dagger.testing.places import Fault, Place
@@ -84,7 +84,7 @@ async def explore(
         engine.register(template)
         await scenario(engine)
 
-    explorer = Explorer(f"the scenario for '{template.name}'", registered, compare, engine or plain)
+    explorer = Explorer(f"the scenario for '{template.name}'", in_turn(registered, engine or plain), compare)
     return await run_all(explorer, seed, runs, faults)
 
 
