@@ -10,6 +10,7 @@ from ._choices import choice_form, marked_form, model_form, optional_form, union
 from ._containers import bounded_form, bounded_moment_form, items_form, pairs_form, row_form, table_form
 from ._formats import Format
 from ._forms import Form, native_form
+from ._misfits import misfit
 from ._records import complete_form, incomplete_form
 from ._shapes import (
     Atom,
@@ -54,8 +55,8 @@ class _Composer:
         return native_form(shape.type) if self._is_native(shape) else self._composed(shape)
 
     def _is_native(self, shape: Shape) -> bool:
-        """Whether msgspec takes the type. It would take a model too, and then fail to read it."""
-        if any(isinstance(part, Model) for part in reachable(shape)):
+        """Whether msgspec takes the type and all of it. It would take a model too, and then fail to read it."""
+        if any(isinstance(part, Model) or _is_cut(part) for part in reachable(shape)):
             return False
         if self._fmt.moments is not None and has_moments(shape):
             return False
@@ -74,7 +75,7 @@ class _Composer:
                 return optional_form(self.form(member))
             case OneOf():
                 tagged = union_form(shape, [self.form(member) for member in shape.members])
-                return marked_form(tagged) if self._is_taken(shape) else tagged
+                return self._marked(shape, tagged) if self._is_taken(shape) else tagged
             case Record():
                 return self._record(shape)
             case Items():
@@ -94,6 +95,15 @@ class _Composer:
             case _:
                 raise UnsupportedType(f"{shape.name}: msgspec does not take it")
 
+    def _marked(self, shape: OneOf, tagged: Form) -> Form:
+        """The form of a union that msgspec takes, but for the zones of the times in it."""
+        tables = [each for each in shape.members if isinstance(each, Table) and misfit(each.key, None) is None]
+        if self._fmt.moments is not None and tables:
+            raise UnsupportedType(
+                f"{shape.name}: a union with times in it has no mapping whose keys may be None; make it a class"
+            )
+        return marked_form(tagged) if self._fmt.moments is not None else tagged
+
     def _record(self, shape: Record) -> Form:
         form = self._records[shape] = incomplete_form(shape)
         complete_form(form, shape, [self.form(field.shape) for field in shape.fields])
@@ -112,3 +122,10 @@ class _Composer:
         except TypeError as error:
             raise UnsupportedType(f"{shape.name}: msgspec can't constrain it: {error}") from error
         return form
+
+
+def _is_cut(shape: Shape) -> bool:
+    """Whether msgspec leaves out fields of a class: of attrs, those whose names begin with an underscore."""
+    if not isinstance(shape, Record) or not hasattr(shape.cls, "__attrs_attrs__"):
+        return False
+    return any(field.name.startswith("_") for field in shape.fields)

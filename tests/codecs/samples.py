@@ -272,6 +272,15 @@ class Entry(NamedTuple):
     times: int = 1
 
 
+@attrs.define
+class Guarded:
+    """Its fields seem private, which msgspec leaves out of what it writes."""
+
+    name: str
+    _word: str = "none"
+    _tries: list[int] = attrs.Factory(list)
+
+
 @attrs.frozen
 class Stamp:
     code: str

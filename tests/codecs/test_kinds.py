@@ -68,6 +68,8 @@ KINDS: list[tuple[Any, list[Any], list[Any]]] = [
     (s.Charge, [CHARGE], [REFUND, "x", {"order_id": "a", "total": 1}, s.Charge("a", True), None]),
     (s.Cancelled, [s.Cancelled()], [None, {}, CHARGE]),
     (s.Basket, [x.Basket("a"), x.Basket("a", [CHARGE])], [x.Basket("a", [REFUND]), CHARGE]),
+    (s.Guarded, [s.Guarded("a", "b", [1]), s.Guarded("a")], [s.Cancelled()]),
+    (list[s.Guarded | s.Refund], [[s.Guarded("a", "b", [1])]], [[s.Cancelled()]]),
     (s.Price, [x.Price(1.5, NOON), x.Price(0.0)], [x.Price("1"), x.Price(True)]),
     (s.Node, [x.Node(1, x.Node(2, x.Node(3)))], [x.Node(1, x.Node("2"))]),
     (s.Box[int], [s.Box(1)], [s.Box("1"), 1]),

@@ -10,7 +10,7 @@ import pydantic
 import pytest
 
 from dagger.codecs import codec_of, json, msgpack
-from dagger.errors import DecodeError, EncodeError
+from dagger.errors import DecodeError, EncodeError, UnsupportedType
 
 from . import samples as s
 
@@ -97,6 +97,11 @@ def test_a_constraint_holds_for_a_zoned_time_too() -> None:
     with pytest.raises(EncodeError, match="datetime: "):
         codec_of(naive).settle(NINE)
     assert stored(naive, NAIVE.replace(fold=1)).fold == 1
+
+
+def test_a_union_whose_times_could_be_taken_for_a_mapping_is_refused() -> None:
+    with pytest.raises(UnsupportedType, match="a union with times in it has no mapping whose keys may be None"):
+        codec_of(dt.datetime | dict[int | None, dict[str, str]])
 
 
 @pytest.mark.parametrize(
