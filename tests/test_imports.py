@@ -1,4 +1,4 @@
-"""What an import loads: no more than what is used. The times are in docs/performance.md; nothing here is measured."""
+"""What an import loads: no more than what is used. benchmarks/bench_imports.py measures; nothing here does."""
 
 from __future__ import annotations
 
