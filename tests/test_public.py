@@ -94,6 +94,7 @@ CONTRACT = [
     "Storage",
     "StoreContract",
     "StoreStorage",
+    "TaskContract",
     "TogetherContract",
     "TopicContract",
     "beside_memory_log",

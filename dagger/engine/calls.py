@@ -37,6 +37,10 @@ class Raised(msgspec.Struct, frozen=True, gc=False):
     error: BaseException
 
 
+class Untold(Exception):
+    """Stands for an exception of a class that cannot be asked for its name."""
+
+
 InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Calls a function that raises nothing in a thread."""
 
@@ -119,7 +123,9 @@ class Call:
             text = took_longer(self.op.after)
             return TaskFailed(self.frame, "TimeoutError", text, kinds_of(TimeoutError), timed_out=True)
         assert self.task is not None
-        return self._failed(asyncio.CancelledError()) if self.task.cancelled() else self.task.result()
+        if self.task.cancelled():
+            return self._failed(asyncio.CancelledError())
+        return self.task.result() if self.task.exception() is None else self._failed(Untold())
 
     async def _outcome(self, in_thread: InThread) -> Outcome:
         result: Any = None

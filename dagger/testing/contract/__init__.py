@@ -22,6 +22,7 @@ from dagger.testing.contract.storage import Storage as Storage  # noqa: E402  # 
 from dagger.testing.contract.store import StoreContract as StoreContract  # noqa: E402  # as above
 from dagger.testing.contract.together import TogetherContract as TogetherContract  # noqa: E402  # as above
 from dagger.testing.contract.topics import TopicContract as TopicContract  # noqa: E402  # as above
+from dagger.testing.contract.working import TaskContract as TaskContract  # noqa: E402  # as above
 
 
 class BackendContract(
@@ -38,6 +39,7 @@ class BackendContract(
     CrashContract,
     TogetherContract,
     LoopContract,
+    TaskContract,
 ):
     """All of the contract: the ports of log and store, and the guarantees that an engine gives on them."""
 
@@ -58,6 +60,7 @@ __all__ = [
     "Storage",
     "StoreContract",
     "StoreStorage",
+    "TaskContract",
     "TogetherContract",
     "TopicContract",
     "beside_memory_log",

@@ -17,6 +17,7 @@ from dagger.engine.dagger import Dagger
 from dagger.engine.headers import header_text, headers_of, text_of
 from dagger.engine.ports import Backend, Outgoing, TopicRecord
 from dagger.engine.run import Run
+from dagger.engine.tasks import Tasks
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.hands import REST_S
@@ -27,8 +28,8 @@ class Driver(Dagger):
     """A `Dagger` on any backend; a test steps it."""
 
     def __init__(self, backend: Backend, clock: VirtualClock, **settings: Any) -> None:
-        super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
         self.time = clock
+        super().__init__(backend=backend, clock=clock, grace=timedelta(0), **settings)
         self._group: TaskGroup | None = None
 
     @asynccontextmanager
@@ -52,12 +53,17 @@ class Driver(Dagger):
                     async with self.backend.log.join():
                         yield self
                 finally:
-                    self._group, self._tasks.leaving = None, True
+                    await self._tasks.end_all()
+                    self._group = None
                     group.cancel_scope.cancel()
         except BaseExceptionGroup as found:
             if len(found.exceptions) == 1:  # what failed in the block is told as it is
                 raise found.exceptions[0] from None
             raise
+
+    @override
+    def _new_tasks(self) -> Tasks:
+        return self._tasks_of(Tasks, self.time)
 
     @override
     def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
@@ -76,6 +82,8 @@ class Driver(Dagger):
     async def step(self) -> bool:
         """Let what is due fire, and apply a batch; whether there was something to do."""
         worker = self._worker
+        if self.time.fire():
+            return True
         try:
             rang = await worker.ring()
             return await worker.run_once() or rang > 0
@@ -109,13 +117,16 @@ class Driver(Dagger):
         """Whether nothing is on its way that was not polled yet."""
         return not isinstance(self.backend, Late) or await self.backend.caught_up()
 
-    async def finish(self, *runs: Run[Any]) -> None:
-        """Work, and let time pass whenever there is nothing else to do, until these runs have ended."""
+    async def finish(self, *runs: Run[Any], hanging: bool = False) -> None:
+        """Work, and let time pass whenever there is nothing else to do, until these runs have ended.
+
+        Tasks are waited for, unless they are `hanging`: then time passes while they run.
+        """
         while not all(run.status.is_end for run in runs):
             if await self.step():
                 continue
-            due = self._worker.next_due
-            if self._tasks.paths or due is None or not await self._caught_up():
+            due = min((at for at in (self._worker.next_due, self.time.next_due()) if at is not None), default=None)
+            if (self._tasks.paths and not hanging) or due is None or not await self._caught_up():
                 await self.rest()
             else:
                 await self._look(self._watch.open_ids)
