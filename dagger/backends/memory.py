@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from types import MappingProxyType
 from zlib import crc32
 
 import anyio
@@ -48,6 +49,7 @@ class MemoryLog:
 
     partitions = PARTITIONS
     is_early: bool = False
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self) -> None:
         self._internal: list[list[LogRecord]] = [[] for _ in range(PARTITIONS)]

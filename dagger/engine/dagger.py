@@ -134,7 +134,7 @@ class Dagger(Client):
     @property
     def counts(self) -> dict[str, int]:
         """How many messages were put aside, by reason, since this engine was made."""
-        return dict(self._counts)
+        return dict(self._counts + Counter(self._backend.log.counts))
 
     @property
     def backend(self) -> Backend:

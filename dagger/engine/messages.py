@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from dagger.dsl.topics import Topic
 from dagger.engine.patience import insist
-from dagger.engine.ports import Backend
+from dagger.engine.ports import Backend, Outgoing
 from dagger.engine.prepare import checked_group, checked_message, checked_several, checked_topic
-from dagger.engine.router import decoded
-from dagger.errors import WrongInput
+from dagger.engine.router import decoded, without_value
+from dagger.errors import BackendError, WrongInput
 
 M = TypeVar("M")
+logger: Final = logging.getLogger("dagger")
 
 
 class Messenger:
@@ -77,10 +79,22 @@ class Messenger:
                 found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
                 messages, others = decoded(topic, found)
                 if others:
-                    letters = partial(self._backend.log.append, others)
-                    await insist(f"dead letters of '{topic.name}' are kept", letters)
+                    await self._put_aside(topic.name, others)
                 if messages:
                     yield messages
+
+    async def _put_aside(self, topic: str, letters: Sequence[Outgoing]) -> None:
+        """Publish dead letters; of one that is refused, as a message that is too large may be, all but its value."""
+        what = f"dead letters of '{topic}' are kept"
+        try:
+            await insist(what, partial(self._backend.log.append, letters))
+        except BackendError:
+            for letter in letters:  # of several that were sent at once, some may be there: they come once more
+                try:
+                    await insist(what, partial(self._backend.log.append, [letter]))
+                except BackendError as error:
+                    logger.error("%s: its value is left out: %s", letter.topic, error)
+                    await insist(what, partial(self._backend.log.append, [without_value(letter)]))
 
     def _fits(self, what: str, name: str, data: bytes) -> None:
         if len(data) > self._backend.size_max:

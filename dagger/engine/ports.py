@@ -197,6 +197,11 @@ class Log(Protocol):
         """How many partitions the internal log has."""
         ...
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How often it had to send something elsewhere than it was to go, by why: `too_large`, `refused`."""
+        ...
+
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         """Poll these external topics too, from now on; each from the first message on that is kept, or from behind what
         was committed. The `published` ones will be published to: where topics must be made first, who joins makes them,

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dagger.core.events import MessageReceived, Submitted
 from dagger.dsl.topics import Topic
 from dagger.engine.headers import ID, header, headers_of
-from dagger.engine.ports import Append, Entry, Log, Outgoing, Position, TopicRecord
+from dagger.engine.ports import Append, Backend, Entry, Outgoing, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
 from dagger.errors import DecodeError, words_of
@@ -22,13 +22,19 @@ from dagger.plan.plan import Channel
 
 logger: Final = logging.getLogger("dagger")
 
+DEAD_LETTERS: Final = ".dead-letter"
+"""What stands behind the name of a topic in that of its dead letters."""
+TOO_LARGE: Final = "TooLarge"
+"""The first word of why something does not fit."""
+
 
 class Router:
     """Turns messages into records."""
 
-    def __init__(self, registry: Registry, log: Log) -> None:
+    def __init__(self, registry: Registry, backend: Backend) -> None:
         self._registry = registry
-        self._log = log
+        self._backend = backend
+        self._log = backend.log
 
     def route(
         self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]
@@ -41,30 +47,41 @@ class Router:
             entries = orders.setdefault(at, [])
             reasons = self._take(message, entries)
             if reasons:
+                reason = "; ".join(reasons)
+                level = logging.WARNING
+                if TOO_LARGE in reason:
+                    counts["too_large"] += 1
+                    level = logging.ERROR
                 counts["dead_letters"] += 1
-                logger.warning("%s: a message is put aside: %s", _position(message), "; ".join(reasons))
-                entries.append(dead_letter(message, "; ".join(reasons)))
+                logger.log(level, "%s: a message is put aside: %s", _position(message), reason)
+                entries.append(dead_letter(message, reason))
         return orders
 
     def _take(self, message: TopicRecord, entries: list[Entry]) -> Iterable[str]:
         """Add the entries for all takers; gives why some could not: one failure keeps it from nobody else."""
         reasons: dict[str, None] = {}
+        size_max = self._backend.size_max  # a store tells it once it is open
         topic, one_way, takers = self._registry.takers[message.topic]
         for taker in takers:
             try:
                 payload = _payload_of(message)
                 value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
                 if isinstance(taker, Starter):
-                    entries.append(self._submitted(taker, value))
+                    ordered = [self._submitted(taker, value)]
                 else:
-                    entries += self._received(taker, message, payload, keys_of(topic, value, taker.by), one_way)
+                    ordered = self._received(taker, message, payload, keys_of(topic, value, taker.by), one_way)
+                size = max([len(entry.data) for entry in ordered], default=0)
+                if size > size_max:
+                    reasons[f"{TOO_LARGE}: its record would have {size:,} bytes, and may have {size_max:,}"] = None
+                else:
+                    entries += ordered
             except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
                 reasons[f"{type(error).__name__}: {words_of(error)}"] = None
         return reasons
 
     def _received(
         self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], one_way: bool
-    ) -> list[Entry]:
+    ) -> list[Append]:
         """A message for the home of each key, with what it is recognised by when it comes again, or another way."""
         id = _id_of(message)
         if not id and not (one_way and len(keys) == 1):
@@ -72,7 +89,7 @@ class Router:
         partitions, name = self._log.partitions, channel.name
         return [_to(partitions, key, MessageReceived(name, key, payload, id)) for key in keys]
 
-    def _submitted(self, starter: Starter, value: Any) -> Entry:
+    def _submitted(self, starter: Starter, value: Any) -> Append:
         plan = starter.plan
         given = value if starter.build is None else starter.build(value)
         raw, live = plan.takes.settle(given)
@@ -80,13 +97,13 @@ class Router:
         return _to(self._log.partitions, key, Submitted(plan.template, plan.version, key, key, raw))
 
 
-def _to(partitions: int, key: str, event: MessageReceived | Submitted) -> Entry:
+def _to(partitions: int, key: str, event: MessageReceived | Submitted) -> Append:
     return Append(partition_of(key, partitions), encode_record(Record(key, event)))
 
 
-def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Entry]]:
+def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Outgoing]]:
     """The messages of records, and dead letters for those that are none."""
-    messages, others = list[Any](), list[Entry]()
+    messages, others = list[Any](), list[Outgoing]()
     for record in records:
         try:
             messages.append(topic.wire.decode(_payload_of(record)))
@@ -131,9 +148,15 @@ def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
     return Outgoing(dead_letter_topic(message.topic), message.key, message.payload, headers)
 
 
+def without_value(letter: Outgoing) -> Outgoing:
+    """A dead letter that is too large even there: all but its value, and how large that was."""
+    size = {"dagger-size": str(len(letter.payload or b""))}
+    return Outgoing(letter.topic, letter.key, None, (*letter.headers, *headers_of(size)))
+
+
 def dead_letter_topic(topic: str) -> str:
     """The topic that holds the dead letters of a topic."""
-    return f"{topic}.dead-letter"
+    return f"{topic}{DEAD_LETTERS}"
 
 
 def _position(message: TopicRecord) -> str:

@@ -95,6 +95,7 @@ class Worker:
         committed: Callable[[Sequence[Local], Sequence[State]], None],
         lost: Callable[[Collection[int]], None],
     ) -> None:
+        self._backend = backend
         self._log = backend.log
         self._atomic = backend.atomic
         self._store = backend.store
@@ -102,7 +103,7 @@ class Worker:
         self._plan = registry.plan
         self._limits = registry.limits
         self._clock = clock
-        self._router = Router(registry, backend.log)
+        self._router = Router(registry, backend)
         self._unmatched_topic = unmatched_topic
         self._committed = committed
         self._lost = lost
@@ -332,6 +333,7 @@ class Worker:
                     headers: Headers = ((ID, effect.id.encode()),)
                     if effect.headers:
                         headers = headers_of({**effect.headers, ID: effect.id})
+                    self._check_size(id, effect)
                     entries.append(Outgoing(effect.topic, effect.key.encode(), effect.payload, headers))
                 case Send():
                     partition = partition_of(effect.to, self._log.partitions)
@@ -349,6 +351,12 @@ class Worker:
         if tasks and state is not None:
             local.append(Local(id, state, tuple(tasks)))
         return entries
+
+    def _check_size(self, id: str, message: Publish) -> None:
+        """Raises TooLarge for a message that is larger than any may be."""
+        size, size_max = len(message.payload), self._backend.size_max
+        if size > size_max:
+            raise TooLarge(id, f"a message for topic '{message.topic}' has {size:,} bytes, and may have {size_max:,}")
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
         self._counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1

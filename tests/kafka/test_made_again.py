@@ -27,7 +27,6 @@ from tests.kafka.stage import OnKafka, beside_sqlite, fails
 from tests.kafka.test_identity import TOPIC, admin_of, consumed, remake
 from tests.servers.kafka import KafkaCluster
 
-LOG = MemoryBackend().log
 needs_kafka = [pytest.mark.slow, pytest.mark.kafka]
 
 OLD, NEW = 3, 5
@@ -177,7 +176,7 @@ def test_the_places_of_a_topic_and_of_that_before_are_told_apart() -> None:
 
     def id_of(made: int) -> str:
         message = TopicRecord("T", 0, 7, b"k", b'"m"', (), made)
-        found = Router(registry, LOG).route([message], {}, Counter())
+        found = Router(registry, MemoryBackend()).route([message], {}, Counter())
         (first, _) = found["T", 0]
         assert isinstance(first, Append)
         event = decode_record(first.data).event

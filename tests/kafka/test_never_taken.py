@@ -7,17 +7,20 @@ again for ever.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from dagger import Topic, listener, template
 from dagger.backends.kafka import log as log_module
 from dagger.backends.kafka import parcels
 from dagger.engine.headers import headers_of, texts_of
-from dagger.engine.ports import Append, Entry, Outgoing, TopicRecord
+from dagger.engine.ports import Append, Entry, Headers, Outgoing, TopicRecord
 from dagger.errors import BackendError
-from dagger.testing.contract.driver import messages_of
+from dagger.testing.clock import VirtualClock
+from dagger.testing.contract.driver import Driver, messages_of
 from dagger.testing.contract.hands import Hands, alone, datas, in_loop, note
 from tests.kafka.stage import OnKafka, beside_sqlite, fails
 from tests.servers.kafka import KafkaCluster
@@ -56,8 +59,10 @@ async def ordered(hands: Hands, entries: Sequence[Entry]) -> None:
     await hands.nothing_is_left()
 
 
-async def too_large(kafka: KafkaCluster, storage: OnKafka) -> None:
+async def too_large(kafka: KafkaCluster, storage: OnKafka, *, also_there: bool = False) -> None:
     await make(kafka, f"{storage.prefix}small", max_message_bytes=str(ROOM))
+    if also_there:
+        await make(kafka, f"{storage.prefix}small.dead-letter", max_message_bytes=str(ROOM))
     some = [note("small", "k", b"%d" % number + bytes(ROOM // 4), id=str(number)) for number in range(6)]
     value = b"large" + bytes(3 * ROOM)
     large = Outgoing("small", b"k", value, headers_of({"dagger-id": "x"}))
@@ -65,12 +70,46 @@ async def too_large(kafka: KafkaCluster, storage: OnKafka) -> None:
         await ordered(hands, [*some[:3], large, note("other", "k", b"other"), *some[3:]])
         assert await payloads(hands, "small", "k") == [entry.payload for entry in some]
         assert await payloads(hands, "other", "k") == [b"other"]
-        (letter,) = await letters(hands, "k")
-        assert letter.payload == value[: parcels.ROOM]
-        assert texts_of(letter.headers)["dagger-topic"] == "small"
-        assert texts_of(letter.headers)["dagger-id"] == "x"
-        assert texts_of(letter.headers)["dagger-size"] == str(len(value))
-        assert "MessageSizeTooLarge" in texts_of(letter.headers)["dagger-reason"]
+        assert hands.log.counts["too_large"] == 1 + also_there
+        (letter,) = await messages_of(hands.backend, "small.dead-letter", {"k"})
+        assert letter.payload == (None if also_there else value)
+        headers = texts_of(letter.headers)
+        assert "MessageSizeTooLarge" in headers.pop("dagger-reason")
+        partition = (await messages_of(hands.backend, "small", {"k"}, "again"))[0].partition
+        place = {"dagger-topic": "small", "dagger-partition": str(partition), "dagger-offset": "-1"}
+        expected = {"dagger-id": "x", **place}
+        assert headers == ({**expected, "dagger-size": str(len(value))} if also_there else expected)
+
+
+async def too_large_as_it_came(kafka: KafkaCluster, storage: OnKafka) -> None:
+    """Messages of others: one that no dead letter can hold, one that is no record, and one with a large header."""
+    await make(kafka, f"{storage.prefix}large", max_message_bytes="5000000")
+    topic = Topic("large", str, key=lambda text: text[0])
+    headers: Headers = (("via", b"a"), ("via", b"b"), ("null", None))
+    written = [
+        Outgoing("large", b"k", b'"k%s"' % (b"x" * 2_000_000), headers),
+        Outgoing("large", b"k", b'"k%s"' % (b"x" * 1_000_000), headers),
+        Outgoing("large", b"k", b"?", (("large", bytes(1_500_000)),)),
+    ]
+    engine = Driver(storage.backend(), VirtualClock())
+    run = await engine.start(template("Hears", listener(topic), key=lambda text: text[0], takes=str), "k")
+    async with engine.working():
+        await engine.settle()
+        await engine.backend.log.append([*written, Outgoing("large", b"k", b'"k"')])
+        await engine.finish(run)
+        await engine.settle()
+        assert run.result == "k"
+        assert engine.counts["too_large"] == 5
+        gone, kept = await messages_of(engine.backend, "large.dead-letter", {"k"})
+        assert (gone.payload, kept.payload) == (None, written[1].payload)
+        for number, letter in enumerate([gone, kept]):
+            assert letter.headers[:3] == headers
+            assert texts_of(letter.headers)["dagger-topic"] == "large"
+            assert texts_of(letter.headers)["dagger-partition"].isdecimal()
+            assert texts_of(letter.headers)["dagger-offset"] == str(number)
+        assert texts_of(gone.headers)["dagger-size"] == "2000003"
+        (last,) = await messages_of(engine.backend, DEAD, {"k"})
+        assert texts_of(last.headers)["dagger-headers"] == "6 are left out"
 
 
 async def no_such_topic(storage: OnKafka) -> None:
@@ -87,6 +126,30 @@ class TestNeverTaken:
     @in_loop
     async def test_one_is_too_large_for_its_topic(self, kafka: KafkaCluster, storage: OnKafka) -> None:
         await too_large(kafka, storage)
+
+    @in_loop
+    async def test_one_is_too_large_for_the_dead_letters_too(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await too_large(kafka, storage, also_there=True)
+
+    @in_loop
+    async def test_what_others_have_written_is_too_large(self, kafka: KafkaCluster, storage: OnKafka) -> None:
+        await too_large_as_it_came(kafka, storage)
+
+    @in_loop
+    async def test_a_reader_goes_on_behind_what_no_dead_letter_can_hold(
+        self, kafka: KafkaCluster, storage: OnKafka
+    ) -> None:
+        await make(kafka, f"{storage.prefix}large", max_message_bytes="5000000")
+        topic = Topic("large", str, key=lambda text: text)
+        engine = Driver(storage.backend(), VirtualClock())
+        async with engine.connected():
+            large = Outgoing("large", b"k", bytes(2_000_000))
+            await engine.backend.log.append([large, Outgoing("large", b"k", b"?"), Outgoing("large", b"k", b'"k"')])
+            async with aclosing(engine.subscribe(topic, group=storage.prefix)) as messages:
+                assert await anext(messages) == "k"
+            first, second = await messages_of(engine.backend, "large.dead-letter", {"k"})
+            assert (first.payload, second.payload) == (None, b"?")
+            assert texts_of(first.headers)["dagger-size"] == "2000000"
 
     @in_loop
     async def test_would_be_tried_for_ever(

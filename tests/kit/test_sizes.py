@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from dagger import Status, Topic, WrongInput, for_each, listener, signal, sleep, task, template
+from dagger import Status, Topic, WrongInput, command, for_each, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
 from dagger.engine.headers import texts_of
 from dagger.engine.intake import DEAD_LETTERS
@@ -109,3 +109,56 @@ async def test_a_record_that_cannot_be_read_is_put_aside(dagger_engine: TestEngi
     assert dagger_engine.counts["poison"] == 2
     letters = [record for record in dagger_engine.memory.log.history if record.topic == DEAD_LETTERS]
     assert [letter.payload for letter in letters] == [b"\xc1 no record", b"\x92\xa1k\x91\x63"]
+
+
+sends = Topic("SENDS", Word, key=lambda m: m.key)
+
+
+@command(sends)
+def send(word: Word) -> Word:
+    return Word(word.key, "x" * (SIZE_MAX if word.text == "grow" else 1))
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_a_message_that_a_command_builds_too_large_fails_its_instance(
+    small_engine: TestEngine, atomic: bool
+) -> None:
+    """Also where no record keeps what was ordered."""
+    engine = small_engine
+    engine.memory.atomic = atomic
+    sending = template("Sending", listener(words) >> send, key=key_of, takes=Word)
+    run = await engine.start(sending, Word("large"))
+    fine = await engine.start(sending, Word("fine"))
+    await engine.deliver(words, Word("large", "grow"))
+    await engine.deliver(words, Word("fine"))
+    assert run.status is Status.FAILURE
+    assert run.error is not None
+    assert run.error.type == "TooLarge"
+    assert fine.status is Status.COMPLETED
+    assert engine.sent(sends) == [Word("fine", "x")]
+
+
+async def test_a_message_that_comes_too_large_goes_to_the_dead_letters_of_its_topic(
+    small_engine: TestEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = await small_engine.start(template("Waits", listener(words), key=key_of, takes=Word), Word("k"))
+    small_engine.start_on(sends, growing)
+    large = words.wire.encode(Word("k", "x" * SIZE_MAX))
+    for topic in (words, sends):
+        await small_engine.deliver_raw(topic, large, key="k", headers={"trace": "t"})
+    assert (run.status, await small_engine.count()) == (Status.EXECUTING, 1)
+    for topic in (words, sends):
+        [(payload, headers)] = small_engine.dead_letters(topic)
+        assert payload == large
+        assert headers.pop("dagger-reason").startswith("TooLarge: its record would have 4,")
+        assert headers == {
+            "trace": "t",
+            "dagger-topic": topic.name,
+            "dagger-partition": headers["dagger-partition"],
+            "dagger-offset": "0",
+        }
+    assert (small_engine.counts["too_large"], small_engine.counts["dead_letters"]) == (2, 2)
+    told = [record for record in caplog.records if "TooLarge" in record.getMessage()]
+    assert [record.levelname for record in told] == ["ERROR", "ERROR"]
+    await small_engine.deliver(words, Word("k"))
+    assert run.status is Status.COMPLETED

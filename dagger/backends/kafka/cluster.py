@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import lru_cache
@@ -41,6 +42,8 @@ class Cluster:
         self.id = ""
         self.topics: dict[str, TopicInfo] = {}
         """What is known of topics that were asked for."""
+        self.counts = Counter[str]()
+        """How often something was sent elsewhere than it was to go."""
         self.batch_bytes: dict[str, int] = {}
         """How large a batch for a topic may be that has refused larger ones."""
         self.clock = BrokerClock(options.skew)

@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from dagger.backends.kafka.charter import Charter
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Parcels, Refused, dead_letter, parcels_of, send
+from dagger.backends.kafka.parcels import Parcels, Refused, addressed, instead, parcels_of, send
 from dagger.backends.kafka.suspects import Suspect
 from dagger.backends.kafka.words import FENCED
 from dagger.engine.ports import Entry
@@ -128,7 +128,8 @@ class Lane:
             try:
                 await self._attempt(parcels, marks, charter.application)
             except Refused as refusal:
-                parcels = parcels_of(self._cluster, self._without(parcels, refusal))
+                entries = await addressed(self._cluster, self._without(parcels, refusal))
+                parcels = parcels_of(self._cluster, entries)
                 await self.take()
                 self.is_sound = False
             else:
@@ -176,7 +177,8 @@ class Lane:
         refused = refusal.items[0].entry
         if refusal.place.topic == self._cluster.options.dead_letters:
             raise BackendError(f"{self._cluster.options.place}: {refusal}") from refusal
-        return [dead_letter(self._cluster, entry, str(refusal)) if entry is refused else entry for entry in entries]
+        letter = instead(self._cluster, refusal)
+        return [letter if entry is refused else entry for entry in entries]
 
 
 def safe_of(told: OffsetAndMetadata, offset: int) -> int:

@@ -75,6 +75,10 @@ class KafkaLog:
         return found.partitions if found is not None else self._cluster.options.partitions or PARTITIONS
 
     @property
+    def counts(self) -> Mapping[str, int]:
+        return self._cluster.counts
+
+    @property
     def is_early(self) -> bool:
         """Whether this machine's clock is ahead of the brokers' by more than is allowed, or that is not known yet."""
         clock = self._cluster.clock

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaProducer, TopicPartition, errors
@@ -13,7 +14,10 @@ from aiokafka.structs import RecordMetadata
 from dagger.backends.kafka.cluster import Cluster
 from dagger.engine.headers import check_names, headers_of
 from dagger.engine.ports import Append, Entry, Headers, Outgoing
+from dagger.engine.router import DEAD_LETTERS, dead_letter_topic, without_value
 from dagger.errors import BackendError, BackendUnavailable
+
+logger: Final = logging.getLogger("dagger")
 
 BATCH_BYTES: Final = 512 * 1024
 """How large a batch grows, in bytes: half of what a broker takes unless it is told otherwise."""
@@ -26,10 +30,14 @@ REFUSALS: Final = (
     errors.TopicAuthorizationFailedError,
 )
 """What a broker says of entries that it will never take."""
+TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
+"""Those of them that say that it is too large."""
 FORBIDDEN: Final = (errors.TopicAuthorizationFailedError,)
 """Those of them that are no fault of an entry: on the log nothing is put aside for them, since nothing else goes on."""
 ROOM: Final = 4096
-"""How much of a refused payload goes to the dead letters, in bytes."""
+"""How much of a refused payload goes to the dead letters of the application, in bytes; of a key too."""
+HEADERS: Final = 16 * ROOM
+"""Headers that are larger are left out there."""
 
 
 class Item(NamedTuple):
@@ -92,7 +100,7 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
     begun = cluster.clock.now()
     first, size, builder = 0, 0, producer.create_batch()
     for number, item in enumerate(items):
-        weight = len(item.value or b"") + len(item.key or b"") + 64 * (1 + len(item.headers))
+        weight = _weight(item)
         if number > first and size + weight > most:
             sent.append((await _ship(producer, builder, place), items[first:number]))
             first, size, builder = number, 0, producer.create_batch()
@@ -108,6 +116,12 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
             raise Refused(place, some, error) from error
         if place.topic == cluster.options.log:
             cluster.clock.saw(begun, told.timestamp if told.timestamp_type else None)
+
+
+def _weight(item: Item) -> int:
+    """About how large it is, in bytes."""
+    headers = sum([len(name) + len(value or b"") for name, value in item.headers])
+    return len(item.value or b"") + len(item.key or b"") + headers + 64 * (1 + len(item.headers))
 
 
 async def _ship(
@@ -138,12 +152,40 @@ async def addressed(cluster: Cluster, entries: Sequence[Entry]) -> Sequence[Entr
             reasons[topic] = str(error)
     if not reasons:
         return entries
-    return [
-        dead_letter(cluster, entry, reasons[prefix + entry.topic])
-        if type(entry) is Outgoing and prefix + entry.topic in reasons
-        else entry
-        for entry in entries
-    ]
+    return [_elsewhere(cluster, entry, reasons) for entry in entries]
+
+
+def _elsewhere(cluster: Cluster, entry: Entry, reasons: Mapping[str, str]) -> Entry:
+    """An entry, or the dead letter in its place where its topic cannot be had."""
+    reason = reasons.get(cluster.options.prefix + entry.topic) if type(entry) is Outgoing else None
+    if reason is None:
+        return entry
+    cluster.counts["refused"] += 1
+    logger.error("a message is put aside: %s", reason)
+    return dead_letter(cluster, entry, reason)
+
+
+def instead(cluster: Cluster, refusal: Refused) -> Outgoing:
+    """What is sent in place of an entry that a broker will never take; that is counted, and said."""
+    (item,) = refusal.items
+    entry, topic = item.entry, refusal.place.topic.removeprefix(cluster.options.prefix)
+    is_large = isinstance(refusal.error, TOO_LARGE)
+    cluster.counts["too_large" if is_large else "refused"] += 1
+    logger.error("%s: a message of %d bytes is put aside: %s", cluster.options.place, _weight(item), refusal)
+    if not is_large or type(entry) is Append:
+        return dead_letter(cluster, entry, str(refusal))
+    assert type(entry) is Outgoing
+    if topic.endswith(DEAD_LETTERS):
+        return dead_letter(cluster, entry, str(refusal)) if entry.payload is None else without_value(entry)
+    # Whoever reads the dead letters of a topic finds it there too, with where it was to go: it got no offset, which -1
+    # stands for in Kafka.
+    added = {
+        "dagger-reason": str(refusal),
+        "dagger-topic": topic,
+        "dagger-partition": str(refusal.place.partition),
+        "dagger-offset": "-1",
+    }
+    return Outgoing(dead_letter_topic(topic), entry.key, entry.payload, (*entry.headers, *headers_of(added)))
 
 
 def dead_letter(cluster: Cluster, entry: Entry, reason: str) -> Outgoing:
@@ -158,4 +200,11 @@ def dead_letter(cluster: Cluster, entry: Entry, reason: str) -> Outgoing:
     if payload is not None and len(payload) > ROOM:
         added["dagger-size"] = str(len(payload))
         payload = payload[:ROOM]
-    return Outgoing(dead, entry.key, payload, (*entry.headers, *headers_of(added)))
+    headers, key = entry.headers, entry.key
+    if sum(len(name) + len(value or b"") for name, value in headers) > HEADERS:
+        added["dagger-headers"] = f"{len(headers)} are left out"
+        headers = ()
+    if key is not None and len(key) > ROOM:
+        added["dagger-key-size"] = str(len(key))
+        key = key[:ROOM]
+    return Outgoing(dead, key, payload, (*headers, *headers_of(added)))

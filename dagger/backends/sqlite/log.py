@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
+from types import MappingProxyType
 
 import anyio
 
@@ -31,6 +32,7 @@ class SqliteLog:
     """Polls the partitions that this process owns; commits what the store was given to write, too."""
 
     is_early: bool = False
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def __init__(self, hub: Hub, store: SqliteStore) -> None:
         self._hub = hub

@@ -119,6 +119,11 @@ class MishapLog:
         """As the port says."""
         return self._inner.is_early
 
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """As the port says."""
+        return self._inner.counts
+
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         """As the port says."""
         self._inner.consume(topics, published)
