@@ -17,6 +17,7 @@
     ├── BackendError             the log or the store could not do what was asked
     │   ├── BackendUnavailable   not now, perhaps later: locked, full, not reached; nothing was changed
     │   └── Fenced               another worker owns the partition now
+    ├── EngineClosed             the engine was closed, or its worker ended, while somebody waited
     └── TaskHangs                (test kit) a task still runs after the real-time limit
 
 Each message says what is wrong, where, and what to do.
@@ -98,6 +99,10 @@ class BackendUnavailable(BackendError):
 
 class Fenced(BackendError):
     """Another worker owns the partition now; what was about to be written is void."""
+
+
+class EngineClosed(DaggerError):
+    """The engine was closed while the call waited, or its worker has ended by an error, which is then the cause."""
 
 
 class TaskHangs(DaggerError):

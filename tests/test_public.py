@@ -19,6 +19,7 @@ DAGGER = [
     "DaggerError",
     "DecodeError",
     "EncodeError",
+    "EngineClosed",
     "Error",
     "Failure",
     "Fenced",

@@ -10,6 +10,7 @@ from traceback import extract_tb
 from dagger.backends.sqlite import SqliteBackend, SqliteRecords
 from dagger.engine import Dagger
 from dagger.engine.ports import Backend
+from dagger.engine.signals import Leave
 from dagger.errors import DaggerError, RequestError
 
 
@@ -45,6 +46,12 @@ def engine_of(target: str) -> Dagger:
                 f"there is no module '{module}', neither here nor installed{_meant(module, name)}"
             ) from None
         raise
+    except Leave:
+        raise
+    except SystemExit as error:
+        raise RequestError(
+            f"module '{module}' ends the program where it is imported: sys.exit({error.code!r})"
+        ) from error
     except DaggerError as error:
         raise RequestError(f"{_origin(error)}: {error}") from error
     for part in name.split("."):

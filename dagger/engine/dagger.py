@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -10,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, get_args
 
-import anyio
 from typing_extensions import override
 
 from dagger.core.effects import RunTask, StopTask
@@ -26,9 +24,10 @@ from dagger.engine.ports import Backend
 from dagger.engine.prepare import checked_choice, checked_outside, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.service import serve
+from dagger.engine.session import Session, dropped, running_loop
 from dagger.engine.tasks import Outcome, Tasks
 from dagger.engine.worker import Local, Worker
-from dagger.errors import DaggerError, RequestError
+from dagger.errors import RequestError
 from dagger.plan.plan import Limits
 
 Unmatched: TypeAlias = Literal["drop", "hold"]
@@ -91,15 +90,14 @@ class Dagger(Client):
         self._counts = Counter[str]()
         self._loop: WorkLoop | None = None
         self._begin_anew()
-        self._stack: AsyncExitStack | None = None
-        """What is connected."""
+        self._session: Session | None = None
+        """What is connected, or is being connected or closed."""
+        self._stale: Session | None = None
+        """What was connected in an event loop that has ended."""
         self._at_work: AsyncExitStack | None = None
         """What a worker has open beside it; None of an engine that is none."""
         self._users = 0
         """How many blocks need the connection."""
-        self._opened = False
-        self._is_connected = False
-        self._connected = anyio.Event()
 
     def _begin_anew(self) -> None:
         """Know nothing of what was worked on before: what is worked on next may be another log."""
@@ -149,6 +147,7 @@ class Dagger(Client):
     # Running.
 
     async def __aenter__(self) -> Self:
+        self._here()
         if self._at_work is not None:
             raise RequestError("this engine is a worker already; make another Dagger for another worker")
         self._at_work = stack = AsyncExitStack()
@@ -178,38 +177,59 @@ class Dagger(Client):
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave.
 
-        Raises RequestError inside of an event loop.
+        Raises RequestError inside of an event loop and outside of the main thread, and EngineClosed where it was ended
+        by anything but a signal.
         """
-        if _is_in_loop():
-            raise RequestError("main() runs an event loop, and here is one already; use `async with engine:` instead")
-        try:
-            anyio.run(serve, self, lambda: ", ".join(self._registry.names) or "no template")
-        except SystemExit as error:  # its status may be 0, and nobody has told the worker to end
-            raise DaggerError(f"code in the worker's event loop has called sys.exit({error.code})") from error
+        serve(self, lambda: ", ".join(self._registry.names) or "no template")
 
     @override
-    async def _open(self) -> None:
-        """Connect, once. Whoever comes meanwhile waits for the connection."""
-        while self._opened:
-            if self._is_connected:
-                return
-            await self._connected.wait()
-        self._opened, self._connected = True, anyio.Event()
-        if self._stack is None:
-            self._stack = AsyncExitStack()
+    async def _open(self) -> Session:
+        """Connect, once. Whoever comes meanwhile waits for the connection. Gives what is connected in this event loop.
+
+        Raises RequestError for another event loop than the one in which the engine is open.
+        """
+        while (session := self._here()) is not None:
+            if session.is_connected:
+                return session
+            await session.settled.wait()
+        self._session = session = Session()
         try:
-            await self._stack.enter_async_context(self._backend.open())
-            self._is_connected = True
-            self._connected.set()
+            stale, self._stale = self._stale, None
+            if stale is not None:
+                await dropped(stale)
+            await session.stack.enter_async_context(self._backend.open())
+            session.connected()
         except BaseException:
             await self._close()
             raise
+        return session
+
+    def _here(self) -> Session | None:
+        """What is open in this event loop. What was open in one that has ended is no longer.
+
+        Raises RequestError while it is open in another.
+        """
+        session, loop = self._session, running_loop()
+        if session is None or session.loop is loop:
+            return session
+        if session.loop.is_running():
+            raise RequestError(
+                "this engine is open in the event loop of another thread; use it there, as by "
+                "asyncio.run_coroutine_threadsafe, or make another Dagger for this one"
+            )
+        self._stale, self._session = session, None
+        self._at_work = self._loop = self._resources = None
+        self._users = 0
+        self._follower.forget()
+        self._watch.abandon()
+        return None
 
     async def _begin(self, stack: AsyncExitStack | None = None) -> None:
         """Open what tasks need: a worker does, before it works."""
         if self._lifespan is not None:
-            stack = stack or self._stack
-            assert stack is not None
+            if stack is None:
+                assert self._session is not None
+                stack = self._session.stack
             self._resources = await stack.enter_async_context(self._lifespan(self))
 
     @asynccontextmanager
@@ -232,30 +252,32 @@ class Dagger(Client):
 
         Raises RequestError for a worker.
         """
+        self._here()
         if self._at_work is not None:
             raise RequestError("this engine is a worker; it disconnects at the end of its `async with`, or of main()")
         await self._close()
 
     async def _close(self) -> None:
-        stack, self._stack = self._stack, None
-        if stack is None:  # nothing is open, or it is being closed
+        session = self._here()
+        if session is None or session.is_over:  # nothing is open, or it is being closed
             return
+        session.end()
         self._follower.stop()
         self._submissions.forget()
-        self._is_connected = False
-        if self._connected.is_set():  # whoever comes meanwhile waits, and connects anew
-            self._connected = anyio.Event()
         try:
-            await stack.aclose()
+            await session.stack.aclose()
         finally:
-            self._opened, self._resources = False, None
-            self._connected.set()
+            self._session = self._resources = None
+            session.settled.set()
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
+        session = await self._open()
         self._begin_anew()
-        self._loop = loop = WorkLoop(self._backend.log, self._clock, self._worker, self._tasks, self._grace_s)
+        self._loop = loop = WorkLoop(
+            self._backend.log, self._clock, self._worker, self._tasks, self._grace_s, session.fail
+        )
         try:
             async with loop.running():
                 yield
@@ -294,11 +316,3 @@ class Dagger(Client):
     async def _report(self, id: str, outcome: Outcome) -> None:
         """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
         await insist(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))
-
-
-def _is_in_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -12,9 +11,7 @@ import anyio
 
 from dagger.engine.patience import Pauses
 from dagger.engine.ports import Backend
-from dagger.errors import BackendUnavailable
-
-logger: Final = logging.getLogger("dagger")
+from dagger.errors import BackendUnavailable, EngineClosed
 
 LOOK_S_MIN: Final = 0.02
 """The least time between two rounds of looks, in seconds."""
@@ -77,18 +74,32 @@ class Follower:
             self._looking.cancel()
             self._looking = None
 
+    def forget(self) -> None:
+        """What looked was of an event loop that has ended, and so were those who waited."""
+        self._looking = None
+        self._waiting.clear()
+
     async def _look_for_all(self) -> None:
+        """Look until nobody waits. Where that cannot go on, whoever waits is told."""
+        try:
+            await self._look_on()
+        except asyncio.CancelledError:
+            if self._looking is asyncio.current_task():  # not by `stop`
+                self._fail(EngineClosed("the looks at other processes' work were cancelled by code in this event loop"))
+            raise
+
+    async def _look_on(self) -> None:
         """Look at everything, and again after each change, until there is one while nobody waits."""
         pauses = Pauses()
         while self._waiting:
             try:
                 await self._round()
-                pauses = Pauses()
+                pauses.worked()
                 await asyncio.sleep(LOOK_S_MIN)
                 with anyio.move_on_after(LOOK_S_MAX):  # what is deleted may be no change that is told
                     await self._backend.changed()
             except BackendUnavailable as error:
-                logger.warning("%s: looking again in %g s", error, pauses.next_s)
+                pauses.complain(error)
                 await pauses.rest()
             except Exception as error:  # whatever it is, whoever waits would wait for ever
                 self._fail(error)

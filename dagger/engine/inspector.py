@@ -23,7 +23,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.run import Run, accepted
 from dagger.engine.submissions import Submissions
 from dagger.engine.watch import Watch
-from dagger.errors import InstanceConflict, TemplateConflict, UnknownInstance
+from dagger.errors import EngineClosed, InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
 
 B = TypeVar("B")
@@ -108,11 +108,22 @@ class Inspector(Messenger):
         """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance.
 
         Raises InstanceConflict for a run whose id another instance has got: both were submitted before one had begun.
+        Raises EngineClosed where the engine is closed, or its worker ends by an error, before the instance has ended;
+        and BackendError where other processes' work can no longer be seen.
         """
         if isinstance(instance, Run) and instance.status.is_end:
             return instance.instance
         id = id_of(instance)
-        await self._open()
+        session = await self._open()
+        try:
+            with session.waiting(f"the end of '{id}'"):
+                return await self._until_ended(instance, id)
+        except EngineClosed:
+            if isinstance(instance, Run) and instance.status.is_end:  # it has ended just before
+                return instance.instance
+            raise
+
+    async def _until_ended(self, instance: str | uuid.UUID | Run[Any], id: str) -> Instance[Any]:
         is_known = False
         while True:
             event = self._watch.end_of(id)

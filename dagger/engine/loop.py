@@ -13,12 +13,13 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from dagger.engine.alarm import Alarm
 from dagger.engine.clock import Clock
 from dagger.engine.patience import Pauses
 from dagger.engine.ports import Log
 from dagger.engine.tasks import Tasks
 from dagger.engine.worker import Worker
-from dagger.errors import BackendUnavailable, DaggerError, Fenced
+from dagger.errors import BackendUnavailable, DaggerError, EngineClosed, Fenced
 
 logger: Final = logging.getLogger("dagger")
 
@@ -32,12 +33,22 @@ EARLY_S: Final = 0.1
 class WorkLoop:
     """Applies batches and lets timers fire, beside the tasks that these order. It runs once."""
 
-    def __init__(self, log: Log, clock: Clock, worker: Worker, tasks: Tasks, grace_s: float) -> None:
+    def __init__(
+        self,
+        log: Log,
+        clock: Clock,
+        worker: Worker,
+        tasks: Tasks,
+        grace_s: float,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """`failed` is called where the work ends by an error."""
         self._log = log
         self._clock = clock
         self._worker = worker
         self._tasks = tasks
         self._grace_s = grace_s
+        self._failed = failed
         self._group: anyio.abc.TaskGroup | None = None
         self._host: asyncio.Task[Any] | None = None
         self._leaving, self._rested = anyio.Event(), anyio.Event()
@@ -78,7 +89,12 @@ class WorkLoop:
             if self._is_leaving():
                 raise
             text = "the engine's own work was cancelled by other code in its event loop; cancel only tasks of your own"
-            raise DaggerError(text) from None
+            closed = EngineClosed(text)
+            self._failed(closed)
+            raise closed from None
+        except Exception as error:
+            self._failed(error)
+            raise
         finally:
             self._rested.set()
 
@@ -113,12 +129,15 @@ class WorkLoop:
 
     async def _idle(self) -> None:
         """Sleep until there is something to poll, or the next timer is due."""
-        due = self._worker.next_due
-        left = None if due is None else max(0.0, (due - self._clock.now()) / 1_000_000)
-        least = EARLY_S if self._log.is_early else 0.001
-        with anyio.move_on_after(None if left is None else max(left, least)) as self._nap:
-            if not self._leaving.is_set():
-                await self._log.wait()
+        with anyio.CancelScope() as self._nap:
+            alarm = Alarm(self._clock, self._nap.cancel)
+            if self._worker.next_due is not None:
+                alarm.set(self._worker.next_due, EARLY_S if self._log.is_early else 0.001)
+            try:
+                if not self._leaving.is_set():
+                    await self._log.wait()
+            finally:
+                alarm.off()
 
     async def _drain(self) -> None:
         """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""

@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 
 from dagger.dsl.topics import Topic
 from dagger.engine.patience import insist
-from dagger.engine.ports import Backend, Outgoing
+from dagger.engine.ports import Backend, Outgoing, Reader
 from dagger.engine.prepare import checked_group, checked_message, checked_several, checked_topic
 from dagger.engine.router import decoded, without_value
-from dagger.errors import BackendError, WrongInput
+from dagger.engine.session import Session
+from dagger.errors import BackendError, EngineClosed, WrongInput
 
 M = TypeVar("M")
 logger: Final = logging.getLogger("dagger")
@@ -25,8 +26,8 @@ class Messenger:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def _open(self) -> None:
-        """Connect, once."""
+    async def _open(self) -> Session:
+        """Connect, once. Gives what is connected in this event loop."""
         raise NotImplementedError
 
     async def publish(
@@ -62,7 +63,8 @@ class Messenger:
 
         One that cannot be decoded goes to the topic's dead letters, with the reason. While the backend is not
         available, it is tried again. All subscriptions of a group share the messages. One that is left, by `break`,
-        `aclose()` or the end of its task, passes its share on; the batch that it was in is read again.
+        `aclose()` or the end of its task, passes its share on; the batch that it was in is read again. It ends where
+        the engine is closed, and raises EngineClosed where its worker ends by an error.
         """
         async with aclosing(self.subscribe_batches(topic, group=group)) as batches:
             async for messages in batches:
@@ -73,15 +75,26 @@ class Messenger:
         """The same, as lists of at most `limit` messages: those that are there by now."""
         checked_topic(topic, "subscribe")
         name = checked_group(group)
-        await self._open()
+        session = await self._open()
         async with self._backend.log.reader(topic.name, name) as reader:
             while True:
-                found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
-                messages, others = decoded(topic, found)
-                if others:
-                    await self._put_aside(topic.name, others)
+                try:
+                    with session.waiting(f"what else is on '{topic.name}'"):
+                        messages = await self._next(reader, topic, limit)
+                except EngineClosed:
+                    if session.is_over:
+                        return
+                    raise
                 if messages:
                     yield messages
+
+    async def _next(self, reader: Reader, topic: Topic[M], limit: int) -> list[M]:
+        """The next messages; those that the topic does not carry go to its dead letters."""
+        found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
+        messages, others = decoded(topic, found)
+        if others:
+            await self._put_aside(topic.name, others)
+        return messages
 
     async def _put_aside(self, topic: str, letters: Sequence[Outgoing]) -> None:
         """Publish dead letters; of one that is refused, as a message that is too large may be, all but its value."""

@@ -2,49 +2,110 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import signal
+import threading
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Final
 
 import anyio
 
 from dagger.engine.garbage import seldom_collected
-from dagger.errors import DaggerError
+from dagger.engine.signals import Signals
+from dagger.errors import EngineClosed, RequestError
 
 logger: Final = logging.getLogger("dagger")
 
 
-async def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str]) -> None:
-    """Work until SIGTERM or SIGINT. `templates` gives what is worked on, in words."""
-    starting, begun, told = anyio.CancelScope(), anyio.Event(), anyio.Event()
-    failure: Exception | None = None
+def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str]) -> None:
+    """Work until SIGTERM or SIGINT. `templates` gives what is worked on, in words.
 
-    async def listen() -> None:
-        received = await anext(signals)
-        logger.info("received %s: leaving", received.name)
-        told.set()
-        if not begun.is_set():  # nothing is in flight, and what it waits for may be away
-            starting.cancel()
+    Raises RequestError inside of an event loop and outside of the main thread, what the work raises, and EngineClosed
+    where code that runs beside it ends it.
+    """
+    _check_place()
+    installed = Signals.installed()
+    service = Service(work, templates, installed or Signals())
+    try:
+        anyio.run(service.run)
+    except (asyncio.CancelledError, SystemExit, RuntimeError) as error:
+        if service.is_told or not service.is_cut_off(error):
+            raise
+        what = f"has called sys.exit({error.code})" if isinstance(error, SystemExit) else "has ended it"
+        raise EngineClosed(f"the worker was not told to leave by a signal: code in its event loop {what}") from error
+    finally:
+        service.signals.release()
+        if installed is None:
+            service.signals.dismiss()
 
-    async def work_on() -> None:
-        async with work:
+
+class Service:
+    """One run of a worker."""
+
+    def __init__(self, work: AbstractAsyncContextManager[Any], templates: Callable[[], str], signals: Signals) -> None:
+        self._work = work
+        self._templates = templates
+        self.signals = signals
+        self._has_begun = False
+        self._was_cancelled = False
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it was told to leave."""
+        return self.signals.received is not None
+
+    def is_cut_off(self, error: BaseException) -> bool:
+        """Whether an error is no failure of the work, but its end by others."""
+        return isinstance(error, asyncio.CancelledError | SystemExit) or self._was_cancelled
+
+    async def run(self) -> None:
+        """Work until a signal comes."""
+        loop = asyncio.get_running_loop()
+        starting, told = anyio.CancelScope(), anyio.Event()
+
+        def leave() -> None:
+            assert self.signals.received is not None
+            logger.info("received %s: leaving", self.signals.received.name)
+            told.set()
+            if not self._has_begun:  # nothing is in flight, and what it waits for may be away
+                starting.cancel()
+
+        self.signals.listen(partial(loop.call_soon_threadsafe, leave))
+        try:
+            with starting:
+                await self._until(told)
+        except asyncio.CancelledError:
+            self._was_cancelled = True
+            raise
+        except Exception as error:
+            if self._has_begun or not told.is_set():
+                raise
+            logger.warning("while leaving: %s", error)
+        finally:
+            self.signals.release()
+        if not told.is_set():
+            raise EngineClosed("the worker was ended by code that runs in its event loop, and not by a signal")
+
+    async def _until(self, told: anyio.Event) -> None:
+        async with self._work:
             with seldom_collected():
-                begun.set()
-                logger.info("working on %s", templates())
+                self._has_begun = True
+                self.signals.begin()
+                logger.info("working on %s", self._templates())
                 await told.wait()
 
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with anyio.create_task_group() as group:
-            group.start_soon(listen)
-            try:
-                with starting:
-                    await work_on()
-            except Exception as error:
-                failure = error  # as it is, and not in a group
-            group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    if not told.is_set():
-        raise DaggerError("the worker has ended, and nobody has told it to")
+
+def _check_place() -> None:
+    """Raises RequestError where no process can be a worker and nothing else."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        if threading.current_thread() is threading.main_thread():
+            return
+        raise RequestError(
+            "main() leaves at SIGTERM, which Python gives to the main thread only, and this is another one; call it "
+            "there, or be a worker here by `async with engine:` inside of asyncio.run(...)"
+        ) from None
+    raise RequestError("main() runs an event loop, and here is one already; use `async with engine:` instead")

@@ -75,6 +75,10 @@ class Watch:
             if not found:
                 del self._waiters[id]
 
+    def abandon(self) -> None:
+        """Those who waited were of an event loop that has ended."""
+        self._waiters.clear()
+
     @property
     def ids(self) -> set[str]:
         """The instances that somebody looks at."""

@@ -25,6 +25,7 @@ from dagger.engine.ports import Outgoing
 from dagger.engine.prepare import checked_message
 from dagger.engine.router import dead_letter_topic
 from dagger.engine.run import Prepared, Run
+from dagger.engine.session import Session
 from dagger.engine.tasks import Tasks
 from dagger.errors import Fenced, RequestError, TaskHangs
 from dagger.plan.plan import Plan
@@ -99,7 +100,7 @@ class TestEngine(Dagger):
     @property
     def is_closed(self) -> bool:
         """Whether nothing is open."""
-        return not self._opened
+        return self._session is None
 
     @property
     def now(self) -> datetime:
@@ -237,12 +238,13 @@ class TestEngine(Dagger):
     # Running to idle.
 
     @override
-    async def _open(self) -> None:
-        if self._opened:
-            return
+    async def _open(self) -> Session:
+        found = self._here()
+        if found is not None:
+            return found
         self._opening = True
         try:
-            await super()._open()
+            session = await super()._open()
             self._tasks.leaving = False
             await self._begin()
         except BaseException:
@@ -250,6 +252,7 @@ class TestEngine(Dagger):
             raise
         finally:
             self._opening = False
+        return session
 
     async def settle(self) -> None:
         """Run until nothing is left to do at the time that the clock shows. Raises TaskHangs."""

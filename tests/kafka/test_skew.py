@@ -23,6 +23,7 @@ from dagger.backends.memory import MemoryBackend
 from dagger.core.events import Event, SignalReceived, Submitted, TimerDue
 from dagger.core.home import EMPTY, receive
 from dagger.core.turn import Turn
+from dagger.engine.alarm import Alarm
 from dagger.engine.loop import EARLY_S
 from dagger.plan.compile import compile
 from dagger.plan.plan import Limits
@@ -93,12 +94,12 @@ def test_a_clock_that_is_wrong_is_compared_again_soon() -> None:
 
 def test_a_worker_that_is_early_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a timer that is due and may not fire, it rests for a while each time."""
-    rests = list[float | None]()
-    limited = anyio.move_on_after
+    rests = list[float]()
+    after = Alarm._after
 
-    def noted(delay: float | None, **more: Any) -> Any:
-        rests.append(delay)
-        return limited(0, **more)  # the test does not wait
+    def noted(self: Alarm, seconds: float) -> None:
+        rests.append(seconds)
+        after(self, 0)  # the test does not wait
 
     async def run() -> None:
         backend = MemoryBackend()
@@ -109,12 +110,12 @@ def test_a_worker_that_is_early_does_not_spin(monkeypatch: pytest.MonkeyPatch) -
                 await anyio.lowlevel.checkpoint()
             backend.log.is_early = True
             clock.move_to(engine._worker.next_due)
-            monkeypatch.setattr("dagger.engine.loop.anyio.move_on_after", noted)
+            monkeypatch.setattr(Alarm, "_after", noted)
             backend.log.nudge()
             while len(rests) < 10:
                 await anyio.lowlevel.checkpoint()
             assert not order.status.is_end
-            assert all(rest is not None and rest >= EARLY_S for rest in rests[1:])
+            assert all(rest >= EARLY_S for rest in rests[1:])
             backend.log.is_early = False
             while not order.status.is_end:
                 await anyio.lowlevel.checkpoint()

@@ -14,6 +14,7 @@ from dagger.backends.sqlite.options import options_of
 from dagger.engine.dagger import Lifespan
 from dagger.engine.follow import Follower
 from dagger.engine.prepare import checked_message
+from dagger.engine.session import Session
 from dagger.testing import TestEngine
 
 M = TypeVar("M")
@@ -37,12 +38,13 @@ class DurableEngine(TestEngine):
         self._clerk = self.sqlite.hub.clerk
 
     @override
-    async def _open(self) -> None:
-        if self._opened:
-            return
-        await super()._open()
-        assert self._stack is not None
-        await self._stack.enter_async_context(self.sqlite.log.join())
+    async def _open(self) -> Session:
+        found = self._here()
+        if found is not None:
+            return found
+        session = await super()._open()
+        await session.stack.enter_async_context(self.sqlite.log.join())
+        return session
 
     async def reopen(self) -> None:
         """Close the file, and go on from it with a worker that knows nothing."""

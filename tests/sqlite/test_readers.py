@@ -11,7 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dagger import BackendError, Dagger
+from dagger import Dagger
 from tests.sqlite.programs import started
 from tests.sqlite.shop import Note, Shop, by_id, in_loop, parcels, until
 
@@ -107,7 +107,7 @@ async def by_closing_the_engine(engine: Dagger) -> None:
     waiting = asyncio.create_task(anext(batches))
     await anyio.sleep(0.05)
     await engine.aclose()
-    with pytest.raises(BackendError, match=r"is closed; subscribe again|is not open"):
+    with pytest.raises(StopAsyncIteration):  # it ends
         await waiting
 
 

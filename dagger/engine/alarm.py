@@ -1,0 +1,47 @@
+"""An alarm that rings when the wall clock shows a time, also where that clock is set or the machine was suspended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from dagger.engine.clock import Clock
+
+LOOK_S: Final = 0.9
+"""How often the clock is read, in seconds. An event loop's own clock stands still while a machine is suspended, and
+knows nothing of a wall clock that is set. To read it costs microseconds."""
+
+
+class Alarm:
+    """Rings once, in the event loop in which it is set."""
+
+    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+        self._clock = clock
+        self._ring = ring
+        self._handle: asyncio.TimerHandle | None = None
+
+    def set(self, due: int, least_s: float) -> None:
+        """Ring when the clock shows `due` (microseconds), but not sooner than `least_s` from now."""
+        self._due = due
+        self._after(max(least_s, min(self._left_s(), LOOK_S)))
+
+    def off(self) -> None:
+        """Ring no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _left_s(self) -> float:
+        return (self._due - self._clock.now()) / 1_000_000
+
+    def _after(self, seconds: float) -> None:
+        self._handle = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        left = self._left_s()
+        if left > 0:
+            self._after(min(left, LOOK_S))
+        else:
+            self._handle = None
+            self._ring()
