@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from dagger.core import State, Status, receive
+import msgspec
+
+from dagger import Template
+from dagger.core import State, Status, receive, running
 from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask
 from dagger.core.events import (
     Event,
     MessageReceived,
+    Resumed,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -22,6 +27,7 @@ from dagger.core.home import EMPTY, Home
 from dagger.core.standing import standing
 from dagger.core.state import STATUSES
 from dagger.core.turn import kinds_of
+from dagger.dsl import nodes
 from dagger.engine.clock import to_micros
 from dagger.engine.records import Cell, decode_cell, encode_cell
 from dagger.errors import CodecError
@@ -30,7 +36,7 @@ from dagger.plan.keys import keys_of
 from dagger.plan.ops import Run
 from tests.model.pieces import NEVER, Sent, Stand
 from tests.model.reference import Reference, View
-from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Lag, Signal, Start, Stop
+from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Lag, Release, Signal, Start, Stop
 from tests.model.words import BUSINESS_KEY, LISTENED, PUBLISHED, START, Outcome, Work, plain
 
 MICROSECOND = timedelta(microseconds=1)
@@ -56,6 +62,8 @@ def refer(reference: Reference, case: Case, action: Action) -> None:
                 reference.finish(keys[which % len(keys)], outcome)
         case Stop():
             reference.stop()
+        case Release(knows):
+            reference.release(knows == "it")
 
 
 class Core:
@@ -66,6 +74,8 @@ class Core:
         self.cold = cold
         """Whether a home is written and read again between two events."""
         self.plan = compile(case.template, Limits(case.early_limit, WEEK_US))
+        self.registered: tuple[Plan, ...] = (self.plan,)
+        """What the workers know."""
         self.now = to_micros(START)
         self.late = False
         self.homes: dict[str, Home] = {}
@@ -95,7 +105,24 @@ class Core:
                 self.finish(which, outcome)
             case Stop():
                 self.append(self.case.id, StopRequested())
+            case Release(knows):
+                self.release(knows)
         self.settle()
+
+    def release(self, knows: str) -> None:
+        """Workers that know other templates take over: whatever waits for one that they know goes on."""
+        other = compile(changed(self.case.template), self.plan.limits)
+        found = {"it": (self.plan,), "another shape": (other,), "the next version": (next_version(other),)}
+        self.registered = found.get(knows, ())
+        self.tasks.clear()
+        self.deadlines.clear()
+        state = self.state
+        if state is not None and self.plan in self.registered:
+            for order in running(self.plan, state):
+                self.run_task(order)
+        for key, home in list(self.homes.items()):
+            if home.parked:
+                self.append(key, Resumed())
 
     def submitted(self) -> Submitted:
         plan = self.plan
@@ -187,10 +214,9 @@ class Core:
         for effect in effects:
             self.follow(effect)
 
-    def find(self, template: str, version: int) -> Any:
-        if (template, version) != (self.plan.template, self.plan.version):
-            raise AssertionError(template)  # PlanMissing would park the event
-        return self.plan
+    def find(self, template: str, version: int) -> Plan | None:
+        known = {(plan.template, plan.version): plan for plan in self.registered}
+        return known.get((template, version))
 
     def follow(self, effect: Effect) -> None:
         match effect:
@@ -236,6 +262,22 @@ class Core:
         result = None if state.result is None else self.plan.gives.revive(state.result)
         error = (state.error.path, state.error.type) if state.error else None
         return View(STATUSES[state.status], plain(result), error, self.sent, stands(self.plan, state))
+
+
+def changed(template: Template[Any, Any]) -> Template[Any, Any]:
+    """A template of the same name and version with other steps."""
+    first = nodes.Sleep(name="a step more", pause=timedelta(days=1))
+    node = template.node
+    return Template(replace(node, body=nodes.Chain(steps=(first, *steps_of(node.body)))))
+
+
+def steps_of(node: nodes.Node) -> tuple[nodes.Node, ...]:
+    return node.steps if isinstance(node, nodes.Chain) else (node,)
+
+
+def next_version(plan: Plan) -> Plan:
+    """The same, as the next version."""
+    return msgspec.structs.replace(plan, version=plan.version + 1)
 
 
 def stored(home: Home) -> bytes:

@@ -112,17 +112,40 @@ class Reference:
     kept: list[Letter] = field(default_factory=list[Letter])
     """What is kept with the instance."""
     taken: set[str] = field(default_factory=set[str])
+    away: bool = False
+    """Whether no worker knows its template as it was when it began."""
+    parked: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    """What has happened to it meanwhile, in order."""
 
     # What happens to it.
 
+    def release(self, knows: bool) -> None:
+        """Workers that know its template, or do not, take over; what has waited for those that do happens now."""
+        self.away = not knows
+        self.restart()
+        waiting, self.parked = self.parked, []
+        for one in waiting:
+            self.happens(one)
+        self.settle()
+
+    def happens(self, what: Callable[[], None]) -> None:
+        """Something happens to the instance, or waits for a worker that knows its template."""
+        if self.away:
+            self.parked.append(what)
+        else:
+            what()
+
     def start(self, value: Any) -> None:
         """Begin; what is there already goes on as it is."""
+        self.happens(partial(self.begin, value))
+        self.settle()
+
+    def begin(self, value: Any) -> None:
         if self.status is Status.NOT_STARTED:
             self.status = Status.EXECUTING
             self.move_in()
             self.body = piece_of(self, self.template.body, "", value, None)
             self.body.begin()
-        self.settle()
 
     def deliver(self, topic: Topic[Any], note: Note, id: str | None) -> None:
         """A message comes from outside."""
@@ -137,32 +160,44 @@ class Reference:
     def finish(self, call_key: str, outcome: Outcome) -> None:
         """A running task ends."""
         (task,) = [task for task in self.running if task.call_key == call_key]
-        task.finish(outcome)
+        self.happens(partial(self.finished, task, outcome))
         self.settle()
+
+    def finished(self, task: TaskPiece, outcome: Outcome) -> None:
+        if task in self.running:
+            task.finish(outcome)
 
     def stop(self) -> None:
         """Somebody wants it to end."""
+        self.happens(self.stopped)
+        self.settle()
+
+    def stopped(self) -> None:
         if self.status is Status.EXECUTING and self.body is not None:
             self.body.stop()
             self.conclude(Status.STOPPED)
-        self.settle()
 
     def advance(self, by: timedelta) -> None:
         """Time goes from timer to timer."""
         target = self.now + by
         self.late = False
         self.settle()
-        while (due := min((timer.due for timer in self.timers), default=None)) is not None and due <= target:
+        while (due := self.next_due()) is not None and due <= target:
             self.now = due
             self.settle()
         self.now = target
         self.settle()
 
+    def next_due(self) -> timedelta | None:
+        """When the next timer rings; none does behind what waits for a worker."""
+        return None if self.parked else min((timer.due for timer in self.timers), default=None)
+
     def restart(self) -> None:
-        """Another worker takes over, and calls the tasks that run again."""
+        """Another worker takes over, and calls the tasks that run again, if it knows them."""
         for piece in self.running:
             self.timers = [timer for timer in self.timers if timer.piece is not piece]
-            piece.called()
+            if not self.away:
+                piece.called()
 
     def lag(self, by: timedelta) -> None:
         """Time goes on, and no timer is rung before the next `advance`."""
@@ -174,7 +209,7 @@ class Reference:
     @property
     def task_keys(self) -> list[str]:
         """The tasks that run, by what names a call."""
-        return sorted(task.call_key for task in self.running)
+        return [] if self.away else sorted(task.call_key for task in self.running)
 
     @property
     def view(self) -> View:
@@ -262,8 +297,13 @@ class Reference:
         return list(dict.fromkeys(found))
 
     def arrive(self, letter: Letter) -> None:
-        """At the place of a key: whoever lives there or follows it gets the message, or else it is kept."""
-        if self.lives_at(letter.to):
+        """At the place of a key: whoever lives there or follows it gets the message, or else it is kept.
+
+        Where something waits for a worker already, all that comes after it does.
+        """
+        if self.parked and letter.to[1] == self.id:
+            self.parked.append(partial(self.arrive, letter))
+        elif self.lives_at(letter.to):
             self.receive(letter)
         elif letter.to in self.followed:
             self.post.append(partial(self.receive, letter))
@@ -321,6 +361,10 @@ class Reference:
     # Messages at the instance.
 
     def receive(self, letter: Letter) -> None:
+        """A message has come to the instance."""
+        self.happens(partial(self.received, letter))
+
+    def received(self, letter: Letter) -> None:
         """To the step that has waited longest, once; or it is kept."""
         if self.status is not Status.EXECUTING or letter.id in self.taken:
             return
@@ -355,8 +399,10 @@ class Reference:
         """Ring what is due, then bring the post, until nothing is left to do now."""
         while True:
             timer = None if self.late else self.due_timer()
-            if timer is not None:
+            if timer is not None and not self.away:
                 self.ring(timer)
+            elif timer is not None and not self.parked:
+                self.parked.append(self.ring_all)
             elif self.post:
                 self.post.pop(0)()
             else:
@@ -365,6 +411,11 @@ class Reference:
     def due_timer(self) -> Timer | None:
         due = (timer for timer in self.timers if timer.due <= self.now)
         return min(due, key=lambda timer: timer.order, default=None)
+
+    def ring_all(self) -> None:
+        """Ring all that is due."""
+        while (timer := self.due_timer()) is not None:
+            self.ring(timer)
 
     def ring(self, timer: Timer) -> None:
         self.timers.remove(timer)

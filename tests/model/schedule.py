@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from dagger import Template, Topic
 from tests.model.words import BUSINESS_KEY, Note, Outcome
@@ -59,7 +59,18 @@ class Stop:
     """Somebody stops the instance."""
 
 
-Action = Start | Deliver | Signal | Advance | Lag | Finish | Stop
+@dataclass(frozen=True)
+class Release:
+    """Every worker is replaced by one that knows other templates.
+
+    `knows` is "it" for the template as it was when the instance began, "another shape" for one of its name and version
+    with other steps, "the next version" for that alone, and "nothing".
+    """
+
+    knows: Literal["it", "another shape", "the next version", "nothing"]
+
+
+Action = Start | Deliver | Signal | Advance | Lag | Finish | Stop | Release
 
 
 @dataclass(frozen=True)

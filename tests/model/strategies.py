@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dagger import (
     Retry,
+    Status,
     Step,
     Template,
     all_of,
@@ -35,7 +36,7 @@ from tests.model import words
 from tests.model.drivers import refer
 from tests.model.pieces import WaitPiece
 from tests.model.reference import Reference
-from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Lag, Signal, Start, Stop
+from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Lag, Release, Signal, Start, Stop
 from tests.model.words import BUSINESS_KEY, KEYS, LISTENED, PUBLISHED, SIGNALS, Gives, Misfits, Note, Raises
 
 AnyStep = Step[Any, Any]
@@ -268,8 +269,8 @@ pauses = st.sampled_from(
 
 
 @st.composite
-def cases(draw: Draw, *, engine: bool = False) -> Case:
-    """A template, an input, an id and a schedule; for an `engine`, whose clock is never late."""
+def cases(draw: Draw, *, engine: bool = False, releases: bool = True) -> Case:
+    """A template, an input, an id and a schedule; for an `engine`, whose clock is never late, without releases."""
     grown = draw(templates(engine=engine))
     computed = any(isinstance(node, nodes.Listen) and node.on for _, node in walk(grown.body))
     case = Case(
@@ -278,16 +279,17 @@ def cases(draw: Draw, *, engine: bool = False) -> Case:
         id=draw(st.sampled_from([BUSINESS_KEY, "an-id"])),
         early_limit=16 if computed else draw(st.sampled_from([16, 2, 1])),
     )
-    return Fate(draw, case, engine=engine).drawn()
+    return Fate(draw, case, engine=engine, releases=releases and not engine).drawn()
 
 
 class Fate:
     """Draws what happens to an instance while the reference goes along, so that most of it means something."""
 
-    def __init__(self, draw: Draw, case: Case, *, engine: bool) -> None:
+    def __init__(self, draw: Draw, case: Case, *, engine: bool, releases: bool) -> None:
         self.draw = draw
         self.case = case
         self.engine = engine
+        self.may_release = releases
         self.actions: list[Action] = []
         self.reference = Reference(case.template, case.id, case.early_limit)
         self.nodes = [node for _, node in walk(case.template.body)]
@@ -310,6 +312,10 @@ class Fate:
         """What the instance waits for; now and then nothing of it."""
         if self.draw(rarely):
             return []
+        if self.reference.away and self.draw(st.booleans()):
+            return [st.just(Release("it"))]
+        if self.may_release and self.draw(rarely):
+            return [self.releases()]
         found: list[Happening] = [self.awaited(piece) for piece in self.reference.waiting]
         tasks = len(self.reference.task_keys)
         if tasks:
@@ -335,7 +341,15 @@ class Fate:
         found: list[Happening] = [*self.deliveries(), st.builds(Advance, pauses)]
         found += [st.builds(Signal, st.just(name), st.integers(0, 3)) for name in signals]
         found += [st.just(Start()), st.just(Stop())] if self.draw(st.integers(0, 4)) == 0 else []
+        found += [self.releases()] if self.may_release else []
         return found if self.engine else [*found, st.builds(Lag, seconds)]
+
+    def releases(self) -> Happening:
+        """Workers of another release come. What has not begun yet begins only where its template is as it was."""
+        begun = self.reference.status is not Status.NOT_STARTED
+        return st.builds(
+            Release, st.sampled_from(["it", "nothing", *(["another shape", "the next version"] if begun else [])])
+        )
 
     def deliveries(self) -> list[Happening]:
         """Messages of the topics that the template listens to."""
