@@ -23,11 +23,14 @@ from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
 from dagger.core.turn import kinds_of, took_longer
 from dagger.engine.context import TaskContext, enter_context
-from dagger.errors import CodecError, traceback_of, words_of
+from dagger.errors import CodecError, DaggerError, traceback_of, words_of
 from dagger.plan.ops import Run
 
 Outcome: TypeAlias = TaskSucceeded | TaskFailed
 
+SLACK: Final = 10_000
+"""By how much a record of the log may be larger than a stored one, in bytes: what is a little too large is appended, and
+fails its instance where it is to be stored."""
 FROM_INSIDE: Final = "it was cancelled from inside"
 
 
@@ -165,6 +168,13 @@ class Call:
             if self.abandoned is not None:
                 with suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(self.abandoned)
+
+    def checked(self, outcome: Outcome, size_max: int) -> Outcome:
+        """The outcome as the log can take it: a result that is far too large for any record fails its try."""
+        if isinstance(outcome, TaskFailed) or len(outcome.result) <= size_max + SLACK:
+            return outcome
+        text = f"its result has {len(outcome.result):,} bytes, and may have {size_max:,}"
+        return TaskFailed(self.frame, "TooLarge", text, kinds_of(DaggerError))
 
     def _settled(self, result: Any) -> Outcome:
         try:

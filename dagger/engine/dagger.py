@@ -112,6 +112,7 @@ class Dagger(Client):
             self._report,
             lambda: self._resources,
             self._spawn,
+            size_max=lambda: self._backend.size_max,
             most=self._most_tasks,
             threads=self._threads,
             alarms=alarms,

@@ -49,6 +49,7 @@ class Tasks:
         resources: Callable[[], Any],
         spawn: Spawn,
         *,
+        size_max: Callable[[], int],
         most: int,
         threads: int,
         alarms: Alarms | None = None,
@@ -57,6 +58,7 @@ class Tasks:
         self._report = report
         self._resources = resources
         self._spawn = spawn
+        self._size_max = size_max
         self._most = most
         self._threads = threads
         self._alarms = LoopAlarms() if alarms is None else alarms
@@ -236,7 +238,7 @@ class Tasks:
             if call.is_ending:
                 await self._told_to_end(call)
             if not call.stopped:
-                await self._report(call.id, call.outcome())
+                await self._report(call.id, call.checked(call.outcome(), self._size_max()))
         finally:
             if call_off is not None:
                 call_off()

@@ -42,6 +42,11 @@ def said(before: str, word: Word) -> str:
     return f"{before} {word.text.upper() if word.loud else word.text}"
 
 
+@signal("fail", Word)
+def failed(order: Order, word: Word) -> str:
+    raise ValueError(word.text)
+
+
 order = template("Order", paid >> said, key=lambda order: order.order_id)
 
 
@@ -53,6 +58,8 @@ async def lifespan(engine: Dagger) -> AsyncGenerator[None]:
 
 engine = Dagger("sqlite:///cli.db", lifespan=lifespan)
 engine.register(order)
+failing = template("Wrong", failed, key=lambda order: order.order_id)
+engine.register(failing)
 
 in_memory = Dagger()
 in_memory.register(order)

@@ -91,6 +91,23 @@ def test_messages_reach_their_instance_and_a_signal_ends_it(engine: Dagger, caps
     assert "said" in tree
 
 
+def test_a_failed_instance_is_shown_with_its_traceback(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
+    async def work() -> None:
+        async with engine.client():
+            await engine.start(shop.failing, shop.Order("f-1"))
+            await engine.signal("f-1", "fail", shop.Word("odd\x1b[2J"))
+        async with engine:
+            await engine.wait("f-1")
+
+    anyio.run(work)
+    assert main(["show", ENGINE, "f-1"]) == 0
+    tree, _, traceback = capsys.readouterr().out.partition("\n\n")
+    assert "✘ failed  FAILURE" in tree
+    assert traceback.startswith("Traceback (most recent call last):\n")
+    assert "in failed" in traceback
+    assert traceback.endswith("ValueError: odd\\x1b[2J\n")
+
+
 def test_messages_of_a_url_go_as_they_are(engine: Dagger, capsys: pytest.CaptureFixture[str]) -> None:
     started(engine)
     given = ["publish", "sqlite:///cli.db", "ANY", "--key", "k", "--header", "a=b=c", "one", "two"]

@@ -162,3 +162,14 @@ async def test_a_message_that_comes_too_large_goes_to_the_dead_letters_of_its_to
     assert [record.levelname for record in told] == ["ERROR", "ERROR"]
     await small_engine.deliver(words, Word("k"))
     assert run.status is Status.COMPLETED
+
+
+@task
+def flood(word: Word) -> str:
+    return "x" * 100_000
+
+
+async def test_a_result_that_no_record_of_the_log_can_hold_fails_its_step(small_engine: TestEngine) -> None:
+    run = await small_engine.start(template("Flood", flood, key=key_of), Word("large"))
+    assert str(run.error) == "flood: TooLarge: its result has 100,005 bytes, and may have 4,000"
+    assert run.step("flood").status is Status.FAILURE

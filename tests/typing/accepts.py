@@ -20,6 +20,7 @@ from dagger import (
     Again,
     Failure,
     Instance,
+    Limit,
     Message,
     Retry,
     Run,
@@ -351,6 +352,14 @@ async def ship(order: PaidOrder) -> Shipped:
 @task
 def ship_sync(order: PaidOrder) -> Shipped:
     return Shipped(order.order.id)
+
+
+@task(limit=Limit("bank", concurrency=10, per_second=0.5))
+async def ship_limited(order: PaidOrder) -> Shipped:
+    return Shipped(order.order.id)
+
+
+assert_type(ship_limited, Step[PaidOrder, Shipped])
 
 
 @task(retry=Retry(attempts=5))

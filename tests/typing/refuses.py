@@ -19,6 +19,7 @@ from dagger import (
     Again,
     Failure,
     Instance,
+    Limit,
     Message,
     Retry,
     Run,
@@ -585,6 +586,16 @@ def retried_by_number(order: Order) -> Line:
 
 @task(timeout=60)  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]
 def timed_by_number(order: Order) -> Line:
+    return Line(order.id)
+
+
+@task(limit=3)  # type: ignore[call-overload, untyped-decorator]  # pyright: ignore[reportArgumentType]
+def limited_by_number(order: Order) -> Line:
+    return Line(order.id)
+
+
+@task(limit=Limit("bank", "3"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def limited_by_text(order: Order) -> Line:
     return Line(order.id)
 
 
