@@ -29,8 +29,8 @@ from dagger.plan.ops import Run
 Outcome: TypeAlias = TaskSucceeded | TaskFailed
 
 SLACK: Final = 10_000
-"""By how much a record of the log may be larger than a stored one, in bytes: what is a little too large is appended, and
-fails its instance where it is to be stored."""
+"""By how much a record of the log may be larger than a stored one, in bytes: what is a little too large is appended,
+and fails its instance where it is to be stored."""
 FROM_INSIDE: Final = "it was cancelled from inside"
 
 
@@ -85,6 +85,11 @@ class Call:
         return self.stopped or self.timed_out
 
     @property
+    def is_over(self) -> bool:
+        """Whether its function has ended, or its loop has; what came of it may not be on the log yet."""
+        return self.task is not None and (self.task.done() or self.is_lost)
+
+    @property
     def is_lost(self) -> bool:
         """Whether the event loop that it ran in is closed."""
         return self.task is not None and self.task.get_loop().is_closed()
@@ -124,11 +129,18 @@ class Call:
         """What came of it, once it has ended or taken too long."""
         if self.timed_out:
             text = took_longer(self.op.after)
-            return TaskFailed(self.frame, "TimeoutError", text, kinds_of(TimeoutError), timed_out=True)
+            return TaskFailed(self.frame, "TimeoutError", text, kinds_of(TimeoutError), True, self._where_cut_off())
         assert self.task is not None
         if self.task.cancelled():
             return self._failed(asyncio.CancelledError())
         return self.task.result() if self.task.exception() is None else self._failed(Untold())
+
+    def _where_cut_off(self) -> str:
+        """The traceback of its cancellation: what it was waiting for."""
+        if self.task is None or not self.task.done() or self.task.cancelled() or self.task.exception() is not None:
+            return ""
+        cut_off = self.task.result()
+        return cut_off.traceback if isinstance(cut_off, TaskFailed) else ""
 
     async def _outcome(self, in_thread: InThread) -> Outcome:
         result: Any = None

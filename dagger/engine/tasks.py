@@ -26,6 +26,8 @@ logger: Final = logging.getLogger("dagger")
 
 LINGER_S: Final = 1.0
 """How long a task that was told to end keeps its place while it does not, in seconds."""
+UNWIND_S: Final = 5.0
+"""How long a worker that ends waits for tasks that were told to end, in seconds; then what they use is closed."""
 
 
 class Spawn(Protocol):
@@ -143,10 +145,10 @@ class Tasks:
     async def end_all(self) -> None:
         """Stop every task, and let them end, for a while."""
         self.stop_all()
-        for call in [call for call in self._running if call.is_lost]:
+        for call in [call for call in self._running if call.is_lost]:  # nobody will tell of them
             self._forget(call)
-        with anyio.move_on_after(2 * LINGER_S, shield=True):
-            await self.ended()
+        with anyio.move_on_after(UNWIND_S, shield=True):
+            await self._until(lambda: all(call.is_over for call in self._running) and not self._lingering)
 
     # Whose turn it is.
 

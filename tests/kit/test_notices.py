@@ -22,7 +22,7 @@ from dagger import (
 )
 from dagger.backends.memory import MemoryBackend
 from dagger.errors import FRAMES_MAX, TRACEBACK_MAX, WORDS_MAX, traceback_of, words_of
-from dagger.testing import TestEngine
+from dagger.testing import TestEngine, hang
 
 SECOND = timedelta(seconds=1)
 
@@ -163,6 +163,22 @@ async def test_the_traceback_of_the_last_try_is_kept(dagger_engine: TestEngine) 
     assert first_line == "Traceback (most recent call last):"
     assert call.endswith("in deliver"), "it begins with the user's function"
     assert error.traceback.endswith("ConnectionError: down")
+
+
+async def test_a_timeout_tells_what_the_task_was_waiting_for(dagger_engine: TestEngine) -> None:
+    @task(timeout=SECOND)
+    async def asks(order: Order) -> int:
+        async def answer() -> int:
+            await hang()
+            return 1
+
+        return await answer()
+
+    run = await dagger_engine.start(template("W", asks, key=by_id), Order("o-1"))
+    await dagger_engine.advance(SECOND)
+    assert run.error is not None
+    assert "in asks" in run.error.traceback
+    assert "in answer" in run.error.traceback
 
 
 async def test_a_pure_function_that_raises_has_a_traceback(dagger_engine: TestEngine) -> None:
