@@ -26,6 +26,9 @@ logger: Final = logging.getLogger("dagger")
 APPLY_S: Final = 1.0
 """How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
 
+START_S: Final = 0.2
+"""How long a worker that leaves amid its start goes on with what it does, in seconds."""
+
 EARLY_S: Final = 0.1
 """How long timers wait at a time while this machine's clock is ahead, in seconds."""
 
@@ -53,6 +56,8 @@ class WorkLoop:
         self._host: asyncio.Task[Any] | None = None
         self._leaving, self._rested = anyio.Event(), anyio.Event()
         self._nap = anyio.CancelScope()
+        self._is_settled = False
+        """Whether something was owned or applied; until then nothing is in flight that would have to be finished."""
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
@@ -114,6 +119,7 @@ class WorkLoop:
                     is_sound = True
                 await self._worker.ring()
                 if await self._worker.run_once():
+                    self._is_settled = True
                     # A backend in this process never suspends: code beside the engine would not get its turn.
                     await anyio.lowlevel.checkpoint()
                 else:
@@ -147,9 +153,9 @@ class WorkLoop:
             await self._tasks.ended()
         await self._tasks.end_all()
         self._nap.cancel()
-        with anyio.move_on_after(self._grace_s):
+        with anyio.move_on_after(self._grace_s if self._is_settled else START_S):
             await self._rested.wait()
-        if not self._rested.is_set():
+        if not (self._rested.is_set() and self._is_settled):
             return
         try:
             with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import anyio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import END_S, end_producer
+from dagger.backends.kafka.ending import end_producer
 from dagger.backends.kafka.parcels import Item, Parcels, Refused, parcels_of, send
 from dagger.backends.kafka.words import told
 from dagger.engine.ports import Append, Entry, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
+
+FLUSH_S: Final = 5.0
+"""How long appends that somebody waits for are given when the log is closed, in seconds."""
 
 
 class _Asked(NamedTuple):
@@ -46,7 +49,7 @@ class Appender:
             if self._running is not None:
                 if self._is_awaited:
                     with anyio.CancelScope(shield=True):
-                        await asyncio.wait([self._running], timeout=END_S)
+                        await asyncio.wait([self._running], timeout=FLUSH_S)
                 self._running.cancel()
             self._drop()
 

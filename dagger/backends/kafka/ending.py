@@ -17,8 +17,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from dagger.backends.kafka.vital import mind
 
-END_S: Final = 5.0
-"""How long a client is given to say goodbye, in seconds."""
+END_S: Final = 0.7
+"""How long a client is given to say goodbye to its group, in seconds. A broker that answers needs some milliseconds;
+where none does, the group misses the client after the lease."""
 SOON_S: Final = 0.5
 """The same of one that has not begun yet, and of steps of which none should take any time."""
 
@@ -70,9 +71,9 @@ async def end(*stops: Stop, within_s: float = END_S) -> None:
         within_s = SOON_S
 
 
-async def end_producer(producer: AIOKafkaProducer, within_s: float = END_S) -> None:
+async def end_producer(producer: AIOKafkaProducer) -> None:
     """End a producer, of which batches may be left that nobody takes: then at least its connections."""
-    await end(producer.stop, producer.client.close, within_s=within_s)
+    await end(producer.stop, producer.client.close, within_s=SOON_S)
     # What became of its last transaction, and of what it had not sent, is told to futures that nobody else can ask,
     # and that would complain of it.
     unsent: dict[object, list[object]] = getattr(getattr(producer, "_message_accumulator", None), "_batches", {})

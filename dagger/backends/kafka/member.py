@@ -59,6 +59,8 @@ class Member(ConsumerRebalanceListener):
         """How often something was assigned."""
         self.is_between = True
         """Whether a rebalance is under way: nothing is polled."""
+        self._has_gone_on = False
+        """Whether anything was polled ever."""
         self.is_lost = False
         """Whether the consumer has ended by itself, and must be renewed."""
         self._running = frozenset[TopicPartition]()
@@ -101,7 +103,7 @@ class Member(ConsumerRebalanceListener):
             self._done.set()
             if self._waiting is not None:
                 self._waiting.cancel()
-            await end_consumer(self._consumer, END_S if self.assignments else SOON_S)
+            await end_consumer(self._consumer, END_S if self._has_gone_on else SOON_S)
 
     async def _start(self) -> None:
         with self._cluster.words():
@@ -181,6 +183,7 @@ class Member(ConsumerRebalanceListener):
     def go_on(self, positions: Mapping[TopicPartition, int]) -> None:
         """Poll all that is assigned from these positions on."""
         self._forget()
+        self._has_gone_on = True
         for place, offset in positions.items():
             self._consumer.seek(place, offset)
             self._consumer.resume(place)

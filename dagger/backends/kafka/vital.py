@@ -36,10 +36,18 @@ def mind(producer: AIOKafkaProducer) -> None:
 def _fail_all(producer: Any, task: asyncio.Task[Any]) -> None:
     if task.cancelled() or task.exception() is None:  # of an error aiokafka itself tells
         error = KafkaConnectionError("the producer's sender has ended")
-        producer._message_accumulator.fail_all(error)
+        batches = producer._message_accumulator
+        batches.fail_all(error)
+        # Where nobody waits any more, the futures are not to complain of that.
+        for batch in [*(one for some in batches._batches.values() for one in some), *batches._pending_batches]:
+            for future in (batch.future, batch._drain_waiter):
+                if future.done() and not future.cancelled():
+                    future.exception()
         transactions = producer._txn_manager
         if transactions is not None and transactions._transaction_waiter is not None:
             transactions.fatal_error(error)
+            if transactions._transaction_waiter.done() and not transactions._transaction_waiter.cancelled():
+                transactions._transaction_waiter.exception()
 
 
 def _why(task: asyncio.Task[Any]) -> str:
