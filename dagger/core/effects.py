@@ -59,9 +59,10 @@ class Unmatched(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Parked(msgspec.Struct, frozen=True, gc=False):
-    """The event is kept at its home, until a worker has the template; this is why."""
+    """The event is kept at its home, until a worker has the template, or can read what is stored; this is why."""
 
     reason: str
+    unreadable: bool = False
 
 
 class TryFailed(msgspec.Struct, frozen=True, gc=False):

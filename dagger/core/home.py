@@ -9,7 +9,8 @@ to every subscriber. If nobody takes it, it is kept: `Limits.early_count` of a c
 `Limits.hold` one that its only taker does not take any more is kept too.
 
 An event whose template this worker has not registered is parked, and all that come behind it: they are applied in
-their order before the next event that comes where the template is known (`Resumed`, if no other). A timer is parked
+their order before the next event that comes where the template is known (`Resumed`, if no other). So is an event of an
+instance that keeps a value which is none of its type in this release. `Limits` bound what is parked. A timer is parked
 like any other event, once. While something is parked, no timer of the instance counts as due: so timers that nobody
 here can serve do not stand before those of others.
 """
@@ -34,9 +35,10 @@ from dagger.core.events import (
     TimerDue,
     Unsubscribed,
 )
+from dagger.core.parking import check_room
 from dagger.core.state import Held, State
 from dagger.core.step import begin, step
-from dagger.core.turn import SEEN_MAX
+from dagger.core.turn import SEEN_MAX, CannotRead
 from dagger.plan.plan import Limits, Plan
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]
@@ -113,12 +115,14 @@ def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) 
         if type(event) is MessageReceived:  # the most common event comes first
             return _message(find, limits, home, event, now)
         return _apply(find, limits, home, event, now)
-    except PlanMissing as missing:
+    except (PlanMissing, CannotRead) as error:
+        why, unreadable = str(error), isinstance(error, CannotRead)
         if isinstance(event, TimerDue):
-            return _timer_parked(home, event, str(missing), now)
+            return _timer_parked(home, event, Parked(why, unreadable), now)
         if isinstance(event, Resumed):
-            return home, (Ignored(str(missing)),)
-        return msgspec.structs.replace(home, parked=(*home.parked, event)), (Parked(str(missing)),)
+            return home, (Parked(why, unreadable) if unreadable else Ignored(why),)
+        check_room(limits, home.parked, event, why)
+        return msgspec.structs.replace(home, parked=(*home.parked, event)), (Parked(why, unreadable),)
 
 
 def _behind(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
@@ -354,13 +358,13 @@ def _timer(find: FindPlan, limits: Limits, home: Home, event: TimerDue, now: int
     return after, expired + effects
 
 
-def _timer_parked(home: Home, event: TimerDue, why: str, now: int) -> Result:
+def _timer_parked(home: Home, event: TimerDue, parked: Parked, now: int) -> Result:
     """What is kept here and whose time is over goes; the instance's timer waits, if it has one that is due."""
     home, expired = _without_old(home, now)
     due = None if home.state is None else home.state.agenda()[0]
     if home.parked or due is None or due > now:
-        return home, expired or (Ignored(why),)
-    return msgspec.structs.replace(home, parked=(event,)), (*expired, Parked(why))
+        return home, expired or (Ignored(parked.reason),)
+    return msgspec.structs.replace(home, parked=(event,)), (*expired, parked)
 
 
 def _without_old(home: Home, now: int) -> Result:

@@ -19,14 +19,14 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, kinds_of, look, settle
+from dagger.core.turn import CannotRead, StepFailed, Stored, Strand, Turn, call_pure, error_of, kinds_of, look, settle
 from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError, shown
 from dagger.plan import ops
 from dagger.plan.keys import MissingKey, is_encodable, key_text, partition_key_of
 from dagger.plan.names import quoted, quoted_path
 from dagger.plan.plan import Plan
-from dagger.plan.shapes import Shape
+from dagger.plan.shapes import Shape, Unreadable
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SEVERAL: Final = (list, tuple)
@@ -49,6 +49,8 @@ def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
 def _looked(op: ops.Op, stored: Stored) -> Any:
     try:
         return look(stored, op.shape)
+    except Unreadable as error:
+        raise CannotRead(op, error) from None
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
 
@@ -207,8 +209,8 @@ def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: byte
     """Fold a message in: whether the listener is done, and its result or the value that it goes on waiting with."""
     try:
         message = op.decode(payload)
-    except DecodeError as error:
-        raise _wrong(op, DecodeError, str(error)) from None
+    except DecodeError as error:  # it could be read where it was received
+        raise CannotRead(op, error) from None
     except BaseException as error:  # of a user's own type
         raise StepFailed(error_of(error, op.path)) from None
     result = message if op.fold is None else call_pure(op, op.fold, stored, shape, message)

@@ -1,6 +1,6 @@
 """`step(plan, state, event, now) -> (state, effects)`: the workflow machine.
 
-Pure and total: it awaits nothing, reads no clock, draws no random number, and never raises. An event that no
+Pure: it awaits nothing, reads no clock, draws no random number, and raises nothing but CannotRead. An event that no
 longer applies changes nothing and says why (`Ignored`). The old state is left as it was.
 
 A value moves along a *strand* through the operations of the plan until it is parked in a frame or the template

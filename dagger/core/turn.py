@@ -23,10 +23,10 @@ from dagger.core.state import (
     State,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.errors import CodecError, DaggerError, traceback_of, words_of, writable
+from dagger.errors import CodecError, DaggerError, DecodeError, traceback_of, words_of, writable
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
-from dagger.plan.shapes import Shape, Typed
+from dagger.plan.shapes import Shape, Typed, Unreadable
 
 SEEN_MAX: Final = 64
 """How many ids of taken messages an instance remembers."""
@@ -57,6 +57,13 @@ class StepFailed(Exception):
 
     def __init__(self, error: Error) -> None:
         self.error = error
+
+
+class CannotRead(Exception):
+    """What an instance keeps for a step is no value of its type in this release; it waits for one that can read it."""
+
+    def __init__(self, op: Op, error: DecodeError) -> None:
+        super().__init__(f"what is stored for step '{op.path}' cannot be read here: {error}")
 
 
 class Turn(msgspec.Struct, gc=False, eq=False):
@@ -280,6 +287,8 @@ def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *mor
         before = shape.codec.encode(value)
         result = fn(value, *more)
         after = shape.codec.encode(value)
+    except Unreadable as error:
+        raise CannotRead(op, error) from None
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
     if before != after and not shape.codec.means_same(before, after):

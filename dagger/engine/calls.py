@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
@@ -25,6 +26,9 @@ from dagger.core.turn import kinds_of, took_longer
 from dagger.engine.context import TaskContext, enter_context
 from dagger.errors import CodecError, DaggerError, traceback_of, words_of
 from dagger.plan.ops import Run
+from dagger.plan.shapes import Unreadable
+
+logger: Final = logging.getLogger("dagger")
 
 Outcome: TypeAlias = TaskSucceeded | TaskFailed
 
@@ -157,7 +161,12 @@ class Call:
                     result.close()
 
     async def _result(self, in_thread: InThread) -> Any:
-        value = self.op.shape.revive(self.order.value)
+        try:
+            value = self.op.shape.revive(self.order.value)
+        except Unreadable as error:  # it goes on to run: the next worker calls it, if that can read it
+            logger.error("%s is not called: what is stored for it cannot be read here: %s", self.path, error)
+            self.stopped = True
+            raise
         if self.op.is_async:
             return await self.op.fn(value)
         result: Any = None

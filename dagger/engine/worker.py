@@ -260,7 +260,7 @@ class Worker:
         """Log what a batch has parked: a line for each reason, however many there are."""
         for reason, ids in self._parked.items():
             first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
-            logger.error("%s: a record is kept until a worker has its template: %s", first, reason)
+            logger.error("%s: a record is kept until a worker can apply it: %s", first, reason)
         self._parked.clear()
 
     def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
@@ -341,7 +341,7 @@ class Worker:
                 case Unmatched():
                     entries += self._unmatched(effect)
                 case Parked():
-                    self._counts["plan_missing"] += 1
+                    self._counts["unreadable" if effect.unreadable else "plan_missing"] += 1
                     self._parked.setdefault(effect.reason, []).append(id)
                 case Ignored():
                     self._counts["ignored"] += 1

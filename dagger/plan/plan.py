@@ -23,6 +23,10 @@ class Limits(msgspec.Struct, frozen=True):
     """How long an early message is kept, in microseconds."""
     hold: bool = False
     """Whether a message that nobody takes any more is kept too, for whoever comes next to its key."""
+    parked_count: int = 1_000
+    """How many events are parked at a key."""
+    parked_bytes: int = 256 * 1024
+    """How much data they carry, in bytes; one of any size is parked if it is alone."""
 
 
 class Channel(msgspec.Struct, frozen=True):

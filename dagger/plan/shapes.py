@@ -16,6 +16,7 @@ import msgspec
 
 from dagger.codecs import TypeCodec
 from dagger.dsl.values import Failure
+from dagger.errors import DecodeError
 
 _PACK: Final = msgspec.msgpack.Encoder()
 _TAGGED: Final = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw])
@@ -28,7 +29,7 @@ class Shape:
 
     `name` is the type as people read it. `stored` says what the bytes are made of: shapes that store alike have the
     same. `frozen` says that no function can change a value in place. `guarded` says that a function may, and that its
-    bytes would tell. `revive` gives the value that bytes stand for; it raises DecodeError, or what a `.then` function
+    bytes would tell. `revive` gives the value that bytes stand for; it raises Unreadable, or what a `.then` function
     raises.
     """
 
@@ -44,14 +45,24 @@ class Shape:
         self.guarded = guarded
 
 
+class Unreadable(DecodeError):
+    """What is stored is no value of its type here: a release with another type has stored it."""
+
+
 class Typed(Shape):
     """A value that a function made, stored by its declared type."""
 
     __slots__ = ("codec",)
 
     def __init__(self, codec: TypeCodec[Any]) -> None:
-        super().__init__(codec.name, codec.name, codec.frozen, codec.decode, guarded=not codec.frozen)
+        super().__init__(codec.name, codec.name, codec.frozen, self._revive, guarded=not codec.frozen)
         self.codec = codec
+
+    def _revive(self, raw: bytes) -> Any:
+        try:
+            return self.codec.decode(raw)
+        except DecodeError as error:
+            raise Unreadable(str(error)) from error
 
 
 class Mapped(Shape):
