@@ -1,9 +1,12 @@
 """The contract suite for backends: derive from `BackendContract`, give it your `Storage`, and run pytest."""
 
+import pkgutil
+
 import pytest
 
-# The suite's own assertions say what they compared, as those of a test file do.
-pytest.register_assert_rewrite("dagger.testing.contract")
+# The suite's own assertions say what they compared, as those of a test file do. Not this module by its own name: it is
+# imported already, and pytest 9.0 warns of that.
+pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgutil.iter_modules(__path__)))
 
 from dagger.testing.contract.accepted import AcceptedContract as AcceptedContract  # noqa: E402  # to be rewritten first
 from dagger.testing.contract.backlog import BacklogContract as BacklogContract  # noqa: E402  # as above
