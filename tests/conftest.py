@@ -8,6 +8,7 @@ machine is not a bug.
 
 import os
 
+import pytest
 from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
@@ -25,3 +26,9 @@ settings.register_profile(
     database=DirectoryBasedExampleDatabase(".hypothesis/examples"),
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "fast")
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """What the engine runs on. The plugin of anyio would try trio too, and old releases of it where there is none."""
+    return "asyncio"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
@@ -191,5 +192,6 @@ async def test_messages_of_a_file_of_the_first_version_are_what_they_were(tmp_pa
         (None, b"", ()),
         (b"", b"x", ()),
     ]
-    (time,) = open_file(options).execute("SELECT DISTINCT time FROM message").fetchone()
+    with closing(open_file(options)) as connection:
+        (time,) = connection.execute("SELECT DISTINCT time FROM message").fetchone()
     assert time == 7
