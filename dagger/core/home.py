@@ -37,7 +37,7 @@ from dagger.core.events import (
 )
 from dagger.core.parking import check_room
 from dagger.core.state import Held, State
-from dagger.core.step import begin, step
+from dagger.core.step import begin, begin_overgrown, step
 from dagger.core.turn import SEEN_MAX, CannotRead
 from dagger.plan.plan import Limits, Plan
 
@@ -300,11 +300,28 @@ def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned
 def _submitted(find: FindPlan, limits: Limits, home: Home, event: Submitted, now: int) -> Result:
     """An instance begins, with the messages that came for it before."""
     plan = _plan(find, event.template, event.version)
-    wanted = plan.open_channels if event.id == event.key else frozenset[str]()
-    taken, left, expired = _split(home.held, wanted, now)
+    taken, left, expired = _split(home.held, _wanted(plan, event), now)
     state, effects = begin(plan, event, now, taken)
     home = Home(state, home.subscribers, left, given=home.given)
     return _stepped(limits, home, state, expired + effects, now)
+
+
+def begin_too_large(find: FindPlan, limits: Limits, home: Home, event: Submitted, text: str, now: int) -> Result:
+    """An instance begins whose first step is larger than the store takes: it has failed. Raises PlanMissing."""
+    plan = _plan(find, event.template, event.version)
+    taken, left, expired = _split(home.held, _wanted(plan, event), now)
+    state, effects = begin_overgrown(plan, event, now, taken, text)
+    return _stepped(limits, Home(state, home.subscribers, left, given=home.given), state, expired + effects, now)
+
+
+def bare(state: State) -> State:
+    """What an instance was started with, where nothing else can be kept of it."""
+    return msgspec.structs.replace(state, frames={}, rows=[], chunks=(), errors={}, held=(), seen=())
+
+
+def _wanted(plan: Plan, event: Submitted) -> frozenset[str]:
+    """The channels whose kept messages are for an instance that begins at this key."""
+    return plan.open_channels if event.id == event.key else frozenset[str]()
 
 
 def _split(

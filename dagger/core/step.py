@@ -73,14 +73,22 @@ Result = tuple[State, tuple[Effect, ...]]
 
 def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
     """The first step of an instance; `held` are messages that came for it before it existed."""
-    state = State(
-        event.id, event.template, event.version, event.key, event.input, now, now, held=held, layout=plan.layout
-    )
-    turn = Turn.of(plan, state, now)
+    turn = Turn.of(plan, _first(plan, event, now, held), now)
     if event.id != event.key and plan.open_channels:
         turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
     _run_on(turn, (0, Stored(event.input), 0))
     return turn.close()
+
+
+def begin_overgrown(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...], text: str) -> Result:
+    """The same where the first step is larger than the store takes: the instance fails, and keeps its input."""
+    return _overgrown(plan, _first(plan, event, now, held), Overgrown(text), now)
+
+
+def _first(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...]) -> State:
+    return State(
+        event.id, event.template, event.version, event.key, event.input, now, now, held=held, layout=plan.layout
+    )
 
 
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from dagger.codecs import json
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
+from dagger.core.home import Home
 from dagger.core.same import is_same_start
 from dagger.core.state import State
 from dagger.dsl.leaves import SignalOf
@@ -22,15 +23,18 @@ from dagger.engine.prepare import (
     id_of,
     prepare,
 )
-from dagger.engine.records import Record, encode_record, partition_of
+from dagger.engine.records import Cell, Record, encode_cell, encode_record, partition_of
 from dagger.engine.run import Prepared, Registered, Run, accepted
 from dagger.engine.starters import check_starter, checked_starter
-from dagger.errors import InstanceConflict, UnknownInstance
+from dagger.errors import InstanceConflict, UnknownInstance, WrongInput, in_line
 from dagger.plan.plan import Plan
 
 A = TypeVar("A")
 B = TypeVar("B")
 M = TypeVar("M")
+
+RECORD_ROOM: Final = 512
+"""What an instance that fails at once needs in its record beside what it was started with, in bytes."""
 
 
 class Client(Inspector):
@@ -148,6 +152,19 @@ class Client(Inspector):
         checked_prepared(instance)
         self._registry.expect(instance.plan)
         self._fits("the input of instance", instance.id, instance.raw)
+        size = len(instance.raw) + 4 * (len(instance.id) + len(instance.key)) + RECORD_ROOM
+        if size > self._backend.size_max:
+            self._fits_record(instance)
+
+    def _fits_record(self, instance: Prepared[Any]) -> None:
+        """Whether the record of the instance takes its input, if it takes nothing else."""
+        state = accepted(instance.submission(self._clock.now()), 0, instance.plan.layout)
+        size, size_max = len(encode_cell(Cell(home=Home(state)))) + RECORD_ROOM, self._backend.size_max
+        if size > size_max:
+            raise WrongInput(
+                f"the input of instance '{in_line(instance.id[:100])}' has {len(instance.raw):,} bytes; with it the "
+                f"record of the instance would have {size:,}, and may have {size_max:,}"
+            )
 
     def _known(self, id: str, row: Row | None) -> State | None:
         """The state of an instance that exists already."""

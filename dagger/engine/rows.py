@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -66,14 +66,14 @@ class Rows(dict[str, Loaded]):
                 self[key] = Loaded(row.version, decode_cell(row.data), size=len(row.data))
                 self.size += len(row.data)
 
-    async def write(self, dirty: Mapping[str, Loaded], grown: Collection[str]) -> None:
-        """Write rows. Raises TooLarge for one that is not among those that have `grown`, and what a refusal means."""
+    async def write(self, dirty: Mapping[str, Loaded]) -> None:
+        """Write rows. Raises TooLarge for one that is larger than the store takes, and what a refusal means."""
         if not dirty:
             return
         writes = [self._write(key, loaded) for key, loaded in dirty.items()]
         size_max = self._backend.size_max  # a store tells it once it is open
         for write in writes:
-            if write.data is not None and len(write.data) > size_max and write.key not in grown:
+            if write.data is not None and len(write.data) > size_max:
                 size = len(write.data)
                 raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {size_max:,}")
         answers = await self._store.write(writes)

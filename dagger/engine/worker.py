@@ -33,7 +33,7 @@ from dagger.core.effects import (
     TryFailed,
     Unmatched,
 )
-from dagger.core.events import Event, Overgrown, Resumed, TimerDue
+from dagger.core.events import Event, Resumed, TimerDue
 from dagger.core.home import receive
 from dagger.core.leaves import running
 from dagger.core.state import State
@@ -42,6 +42,7 @@ from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
 from dagger.engine.headers import ID, headers_of
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
+from dagger.engine.oversize import Grown, answer, follow_up, halves
 from dagger.engine.ports import (
     Append,
     Backend,
@@ -196,25 +197,40 @@ class Worker:
 
     async def _order(self, keys: Iterable[str], event: Event) -> None:
         """Append an event for each key."""
+        await self._log.append(self._records([Record(key, event) for key in keys]))
+
+    def _records(self, records: Iterable[Record]) -> list[Entry]:
         count = self._log.partitions
-        await self._log.append([Append(partition_of(key, count), encode_record(Record(key, event))) for key in keys])
+        return [Append(partition_of(record.to, count), encode_record(record)) for record in records]
 
     async def _apply_all(self, batch: Batch) -> None:
-        """Apply a batch; again where a record would grow too large, and the instance of it fails instead, and where
-        records had been applied before, and what they had made is deleted: they are done with."""
-        self._overgrown: dict[str, str] = {}
+        """Apply a batch; again where a row would grow too large, in parts and then otherwise, and where records had
+        been applied before, and what they had made is deleted: they are done with."""
+        self._grown: dict[str, Grown] = {}
         self._passed = frozenset[str]()
-        while True:
+        waiting = [batch]
+        while waiting:
+            part, counts = waiting[-1], self._counts
+            self._counts = Counter[str]()  # of what is not committed nothing is counted
             try:
-                await self._apply(batch)
+                await self._apply(part)
             except TooLarge as error:
                 self._rows.clear()
-                self._overgrown[error.key] = str(error)
+                divided = halves(part, error.key)
+                if divided is not None:
+                    waiting[-1:] = reversed(divided)
+                else:
+                    known = self._grown.get(error.key)
+                    self._grown[error.key] = Grown(str(error)) if known is None else Grown(known.text, known.tries + 1)
             except Passed as error:
                 self._rows.clear()
                 self._passed = self._passed.union(error.keys)
             else:
-                return
+                counts.update(self._counts)
+                waiting.pop()
+                self._grown, self._passed = {}, frozenset[str]()
+            finally:
+                self._counts = counts
 
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
@@ -239,7 +255,7 @@ class Worker:
                         orders.setdefault(("", source.partition), []).extend(entries)
 
         apart(step_each)
-        await self._rows.write(dirty, self._overgrown)
+        await self._rows.write(dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
         await self._log.commit(orders, offsets)
@@ -280,12 +296,15 @@ class Worker:
             return [] if is_told else self._ordered(cell.outbox, offset)
         if to in self._passed:
             return []
-        if self._overgrown and to in self._overgrown:
-            if cell.home.state is None or not cell.home.state.is_live or cell.home.parked:
-                return self._put_aside(record, TooLarge(to, self._overgrown[to]))
-            event = Overgrown(self._overgrown[to])
+        grown = self._grown.get(to) if self._grown else None
         try:
-            home, effects = receive(self._plan, self._limits, cell.home, event, now)
+            if grown is None:
+                home, effects = receive(self._plan, self._limits, cell.home, event, now)
+            else:
+                result = answer(self._plan, self._limits, cell.home, event, grown, now)
+                if result is None:
+                    return self._not_kept(record, grown)
+                home, effects = result
         except KeyboardInterrupt:  # none of a user's function, which would have failed its step
             raise
         except BaseException as error:  # whatever it is, the next record is applied
@@ -303,10 +322,16 @@ class Worker:
         dirty[to] = loaded
         return entries
 
+    def _not_kept(self, record: Record, grown: Grown) -> list[Entry]:
+        """A record with which the row of its key would be too large, whatever is tried."""
+        follow = follow_up(record, grown)
+        return [*self._put_aside(record, TooLarge(record.to, grown.text)), *self._records([follow] if follow else [])]
+
     def _put_aside(self, record: Record, error: BaseException) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         self._counts["poison"] += 1
-        logger.error("%s: a record is put aside: %s", record.to, error, exc_info=error)
+        exc_info = None if isinstance(error, TooLarge) else error  # what it says is enough
+        logger.error("%s: a record is put aside: %s", record.to, error, exc_info=exc_info)
         if type(record.event) is TimerDue:
             self._timers.failed(record.to)
             return []

@@ -22,11 +22,11 @@ class Later(Rows):
     _later: Mapping[str, Loaded] = {}
 
     @override
-    async def write(self, dirty: Mapping[str, Loaded], grown: Collection[str]) -> None:
+    async def write(self, dirty: Mapping[str, Loaded]) -> None:
         self._later = dirty
 
     async def write_now(self) -> None:
-        await super().write(self._later, ())
+        await super().write(self._later)
 
 
 class Hasty(Worker):

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from dagger import Status, Topic, WrongInput, command, for_each, listener, signal, sleep, task, template
+from dagger import Dagger, Status, Topic, WrongInput, command, for_each, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
 from dagger.engine.headers import texts_of
 from dagger.engine.intake import DEAD_LETTERS
@@ -173,3 +173,128 @@ async def test_a_result_that_no_record_of_the_log_can_hold_fails_its_step(small_
     run = await small_engine.start(template("Flood", flood, key=key_of), Word("large"))
     assert str(run.error) == "flood: TooLarge: its result has 100,005 bytes, and may have 4,000"
     assert run.step("flood").status is Status.FAILURE
+
+
+def nine_words(word: Word) -> list[Word]:
+    return [Word(word.key, "x" * 900)] * 9
+
+
+def letters_of(engine: TestEngine) -> list[str]:
+    history = engine.memory.log.history
+    return [texts_of(record.headers)["dagger-reason"] for record in history if record.topic == DEAD_LETTERS]
+
+
+async def test_a_first_step_that_is_too_large_fails_its_instance(small_engine: TestEngine) -> None:
+    large = template("Large", for_each(nine_words, grow), key=key_of)
+    run = await small_engine.start(large, Word("k"))
+    assert run.status is Status.FAILURE
+    assert str(run.error).startswith("TooLarge: its record would have ")
+    found = await small_engine.get_instance("k")
+    assert found.input == Word("k")
+    assert {step.status for step in found.steps} == {Status.SKIPPED}
+    assert await small_engine.count(status="FAILURE") == 1
+    assert not letters_of(small_engine)
+    again = await small_engine.start(large, Word("k"))
+    assert again.status is Status.FAILURE
+
+
+async def test_messages_that_were_kept_for_a_first_step_that_is_too_large_have_nobody(small_engine: TestEngine) -> None:
+    large = template("Large", listener(words) >> for_each(nine_words, grow), key=key_of, takes=Word)
+    small_engine.register(large)
+    await small_engine.deliver(words, Word("k"), id="m-1")
+    await small_engine.deliver(words, Word("k"), id="m-2")
+    run = await small_engine.start(large, Word("k"))
+    assert run.status is Status.FAILURE
+    assert small_engine.counts == {"unmatched_ended": 2}
+
+
+async def test_an_input_with_which_no_record_fits_is_refused(small_engine: TestEngine) -> None:
+    """Also where the input alone would fit."""
+    for size in range(SIZE_MAX - 700, SIZE_MAX, 20):
+        try:
+            run = await small_engine.start(growing, Word(f"k-{size}", "x" * size))
+        except WrongInput:
+            break
+        await small_engine.advance(timedelta(hours=1))
+        assert run.status.is_end
+    else:
+        raise AssertionError("none was refused")
+    with pytest.raises(WrongInput, match="and may have 4,000"):
+        await small_engine.start(growing, Word("k"), id="x" * SIZE_MAX)
+
+
+async def test_a_message_that_starts_what_does_not_fit_goes_to_the_dead_letters(
+    small_engine: TestEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its record does not fit, even of an instance that has failed at once."""
+    small_engine.start_on(words, growing)
+    await small_engine.deliver(words, Word("k", "x" * (SIZE_MAX - 20)))
+    (reason,) = letters_of(small_engine)
+    assert reason.startswith("TooLarge: its record would have ")
+    assert small_engine.counts == {"poison": 1}
+    assert [line.levelname for line in caplog.records if "is put aside" in line.message] == ["ERROR"]
+    assert await small_engine.count() == 0
+
+
+hears = Topic("HEARS", Word, key=key_of)
+
+
+@command(words)
+def tell_many(word: Word) -> list[Word]:
+    return [Word("other", "x" * 700)] * 3
+
+
+def five(word: Word) -> list[Word]:
+    return [word] * 5
+
+
+async def test_what_a_batch_has_ordered_together_fails_nobody(small_engine: TestEngine) -> None:
+    """Each step fits with what it orders; that of five steps would not. They come in one batch."""
+    body = listener(hears).named("hears") >> tell_many
+    tells = template("Tells", for_each(five, body), key=key_of)
+    run = await small_engine.start(tells, Word("k"))
+    async with Dagger(backend=small_engine.memory).client() as client:
+        client.register(tells)
+        await client.publish_all(hears, [Word("k", str(number)) for number in range(5)])
+    await small_engine.settle()
+    assert run.status is Status.COMPLETED
+    assert len(small_engine.sent(words)) == 15
+
+
+async def test_of_a_batch_only_what_is_too_large_itself_fails(small_engine: TestEngine) -> None:
+    """The messages before the large one are folded in, and the instances beside it go on."""
+    three = template("Three", for_each(nine, listener(hears)), key=key_of)
+    runs = [await small_engine.start(three, Word(key)) for key in ("a", "b")]
+    async with Dagger(backend=small_engine.memory).client() as client:
+        client.register(three)
+        sent = [Word("a", "x" * 10), Word("b"), Word("a", "x" * 10), Word("a", "x" * (SIZE_MAX - 300)), Word("b")]
+        await client.publish_all(hears, sent)
+    await small_engine.settle()
+    assert [run.status for run in runs] == [Status.FAILURE, Status.EXECUTING]
+    done = [step for step in runs[0].instance.steps if step.path.endswith("HEARS")]
+    assert [step.attempts for step in done] == [9]
+    assert not letters_of(small_engine)
+    assert small_engine.counts == {}
+
+
+async def test_a_key_with_too_many_subscribers_fails_who_comes_last(small_engine: TestEngine) -> None:
+    waits = template("Waits", listener(words, on=lambda word: "all"), key=key_of, takes=Word)
+    runs = [await small_engine.start(waits, Word(f"{number:02}-{'x' * 100}")) for number in range(50)]
+    failed = [run for run in runs if run.status is Status.FAILURE]
+    assert 0 < len(failed) < 40
+    assert all("the key 'all' has too many subscribers" in str(run.error) for run in failed)
+    assert runs[0].status is Status.EXECUTING
+    assert len(letters_of(small_engine)) == len(failed)
+
+
+@pytest.mark.parametrize("left", range(0, 600, 20))
+async def test_an_instance_that_fails_fits_however_full_its_record_was(small_engine: TestEngine, left: int) -> None:
+    """There may be no room even for why it fails: then what else is kept of it goes."""
+    asks = template("Asks", signal("first", str) >> signal("say", str), key=key_of, takes=Word)
+    run = await small_engine.start(asks, Word("k", "x" * (SIZE_MAX - 1200 - left)))
+    for _ in range(20):
+        await small_engine.signal(run, "say", "x" * 100)
+    assert run.status is Status.FAILURE
+    assert run.error is not None
+    assert run.error.type == "TooLarge"
+    assert run.instance.input.key == "k"

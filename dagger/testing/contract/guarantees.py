@@ -12,7 +12,7 @@ import anyio
 from msgspec.structs import replace
 
 from dagger.core.state import Status
-from dagger.dsl import listener, sleep, task, template
+from dagger.dsl import for_each, listener, sleep, task, template
 from dagger.engine.headers import header
 from dagger.engine.ports import Outgoing, TopicRecord
 from dagger.engine.router import dead_letter_topic
@@ -87,6 +87,28 @@ class GuaranteeContract(Case):
                 assert await engine.count() == 1
         async with process(storage, clock) as engine:
             assert len(await messages_of(engine.backend, shop.CHARGES.name, {"o-1"})) == 1
+
+    @in_loop
+    async def test_1_an_instance_whose_first_step_is_too_large_fails(self, storage: Storage) -> None:
+        """It has no record yet in which that could be noted."""
+
+        def pages(order: shop.Order) -> list[bytes]:
+            return [bytes(100_000)] * (size_max // 100_000 + 1)
+
+        @task
+        async def read(page: bytes) -> int:
+            return len(page)
+
+        large = template("ContractLarge", for_each(pages, read), key=shop.by_id)
+        async with process(storage, VirtualClock()) as engine:
+            size_max = engine.backend.size_max
+            runs = [await engine.start(large, shop.Order("o-1")), await engine.start(shop.order, shop.Order("o-2"))]
+            await engine.settle()
+            found = await engine.get_instance("o-1")
+            assert (found.status, found.input) == (Status.FAILURE, shop.Order("o-1"))
+            assert str(found.error).startswith("TooLarge: ")
+            assert runs[1].status is Status.EXECUTING
+            assert await engine.count() == 2
 
     # 3. A message is applied at most once, and at least once if it matches; those of one key in their order.
 

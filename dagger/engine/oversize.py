@@ -1,0 +1,71 @@
+"""What becomes of a record of the log that would make the row of its key larger than the store takes.
+
+Several records of one batch may have made it so together, also by what they ordered. So the batch is divided until each
+is applied alone. What is too large then is a step's own, and fails its instance.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dagger.core.events import Event, Overgrown, Submitted, Subscribed
+from dagger.core.home import FindPlan, Home, PlanMissing, Result, bare, begin_too_large, receive
+from dagger.engine.ports import Batch
+from dagger.engine.records import Record, decode_record
+from dagger.plan.plan import Limits
+
+
+class Grown(msgspec.Struct, frozen=True):
+    """How large a row would be, and how often something else was tried."""
+
+    text: str
+    tries: int = 1
+
+
+def halves(batch: Batch, key: str) -> tuple[Batch, Batch] | None:
+    """A batch as two, of which each has fewer records for a key; None if there is one only."""
+    own = [number for number, record in enumerate(batch.records) if _goes_to(record.data, key)]
+    if len(own) < 2:
+        return None
+    cut = own[len(own) // 2]
+    return (
+        Batch(batch.records[:cut], batch.messages, deadly=batch.deadly),
+        Batch(batch.records[cut:], (), deadly=batch.deadly),
+    )
+
+
+def _goes_to(data: bytes, key: str) -> bool:
+    try:
+        return decode_record(data).to == key
+    except msgspec.MsgspecError:
+        return False
+
+
+def answer(find: FindPlan, limits: Limits, home: Home, event: Event, grown: Grown, now: int) -> Result | None:
+    """What comes of such an event instead: its instance fails. None if the event cannot be kept in any way."""
+    state = home.state
+    if home.parked or grown.tries > 2:
+        return None
+    if state is None:
+        return _begin(find, limits, home, event, grown, now)
+    if not state.is_live or receive(find, limits, home, event, now)[0].state is state:
+        return None  # it is not the instance that grows, but what is kept beside it
+    if grown.tries == 2:
+        home = msgspec.structs.replace(home, state=bare(state))
+    return receive(find, limits, home, Overgrown(grown.text), now)
+
+
+def _begin(find: FindPlan, limits: Limits, home: Home, event: Event, grown: Grown, now: int) -> Result | None:
+    if not isinstance(event, Submitted) or grown.tries > 1:
+        return None
+    try:
+        return begin_too_large(find, limits, home, event, grown.text, now)
+    except PlanMissing:
+        return None
+
+
+def follow_up(record: Record, grown: Grown) -> Record | None:
+    """What is to be done where an event was not kept: who cannot subscribe would wait for ever, and fails."""
+    if not isinstance(record.event, Subscribed):
+        return None
+    return Record(record.event.instance, Overgrown(f"the key '{record.to}' has too many subscribers: {grown.text}"))
