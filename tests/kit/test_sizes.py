@@ -228,7 +228,7 @@ async def test_a_message_that_starts_what_does_not_fit_goes_to_the_dead_letters(
 ) -> None:
     """Its record does not fit, even of an instance that has failed at once."""
     small_engine.start_on(words, growing)
-    await small_engine.deliver(words, Word("k", "x" * (SIZE_MAX - 20)))
+    await small_engine.deliver(words, Word("k", "x" * (SIZE_MAX - 120)))
     (reason,) = letters_of(small_engine)
     assert reason.startswith("TooLarge: its record would have ")
     assert small_engine.counts == {"poison": 1}
