@@ -56,6 +56,7 @@ class Unmatched(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When it is no longer kept, in microseconds, where that is said already."""
     shared: bool = False
     """Whether others were offered it too, and may have taken it."""
+    envelope: bytes = b""
 
 
 class Parked(msgspec.Struct, frozen=True, gc=False):

@@ -26,6 +26,8 @@ class MessageReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     key: str
     payload: bytes
     id: str = ""
+    envelope: bytes = b""
+    """Its own key and headers, packed, where somebody may want them who gets what nobody takes."""
 
 
 class SignalReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
@@ -91,6 +93,7 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     id: str = ""
     shared: bool = False
     """Whether others get it too."""
+    envelope: bytes = b""
 
 
 class Overgrown(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
@@ -113,6 +116,7 @@ class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     by: str
     """The instance."""
     id: str = ""
+    envelope: bytes = b""
 
 
 InstanceEvent: TypeAlias = (

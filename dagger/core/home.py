@@ -217,7 +217,12 @@ def _message(find: FindPlan, limits: Limits, home: Home, event: MessageReceived,
     if takers:
         forwarded = _forwarded(event, now + limits.early_us, shared=len(takers) > 1)
         return _noted(home, [forwarded], now), _sends(takers, forwarded)
-    return _hold(limits, home, Held(event.channel, event.key, event.id, event.payload, now + limits.early_us), now)
+    return _hold(limits, home, _held(event, now + limits.early_us), now)
+
+
+def _held(message: MessageReceived | MessageReturned | Unmatched, expires: int) -> Held:
+    one = message
+    return Held(one.channel, one.key, one.id, one.payload, expires, envelope=one.envelope)
 
 
 def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
@@ -238,8 +243,8 @@ def _sends(takers: Sequence[str], event: Event) -> tuple[Effect, ...]:
     return tuple(Send(taker, event) for taker in takers)
 
 
-def _forwarded(message: MessageReceived | MessageReturned | Held, expires: int, *, shared: bool) -> MessageForwarded:
-    return MessageForwarded(message.channel, message.key, message.payload, expires, message.id, shared)
+def _forwarded(one: MessageReceived | MessageReturned | Held, expires: int, *, shared: bool) -> MessageForwarded:
+    return MessageForwarded(one.channel, one.key, one.payload, expires, one.id, shared, one.envelope)
 
 
 def _hold(limits: Limits, home: Home, held: Held, now: int) -> Result:
@@ -248,7 +253,7 @@ def _hold(limits: Limits, home: Home, held: Held, now: int) -> Result:
     if held.id and any(one.id == held.id for one in kept):
         return home, (Ignored("a message of this id is kept already"),)
     if len(kept) >= limits.early_count:
-        return home, (Unmatched(held.channel, held.key, held.payload, held.id, "overflow"),)
+        return home, (_unmatched(held, "overflow"),)
     return msgspec.structs.replace(home, held=(*home.held, held)), ()
 
 
@@ -265,18 +270,19 @@ def _held_on(limits: Limits, home: Home, state: State, effects: tuple[Effect, ..
         if type(effect) is not Unmatched or effect.shared or not effect.key or effect.reason not in _NOT_TAKEN:
             left.append(effect)
             continue
-        channel, key, payload, id = effect.channel, effect.key, effect.payload, effect.id
-        expires = effect.expires or now + limits.early_us
-        if key == state.id:
-            home, more = _hold_again(limits, home, Held(channel, key, id, payload, expires), now)
+        held = _held(effect, effect.expires or now + limits.early_us)
+        if held.key == state.id:
+            home, more = _hold_again(limits, home, held, now)
             left += more
         else:
-            left.append(Send(key, MessageReturned(channel, key, payload, expires, state.id, id)))
+            one = held
+            back = MessageReturned(one.channel, one.key, one.payload, one.expires, state.id, one.id, one.envelope)
+            left.append(Send(one.key, back))
     return home, tuple(left)
 
 
 def _hold_again(limits: Limits, home: Home, held: Held, now: int) -> Result:
-    return _hold(limits, home, held, now) if held.expires > now else (home, (_expired(held),))
+    return _hold(limits, home, held, now) if held.expires > now else (home, (_unmatched(held, "expired"),))
 
 
 def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned, now: int) -> Result:
@@ -291,7 +297,7 @@ def _returned(find: FindPlan, limits: Limits, home: Home, event: MessageReturned
             takers.append(state.id)
     if takers:
         return home, _sends(takers, _forwarded(event, event.expires, shared=True))
-    return _hold_again(limits, home, Held(event.channel, event.key, event.id, event.payload, event.expires), now)
+    return _hold_again(limits, home, _held(event, event.expires), now)
 
 
 # Who comes and goes.
@@ -331,13 +337,13 @@ def _split(
     if not held:
         return (), (), ()
     fresh = [one for one in held if one.expires > now]
-    expired = tuple(_expired(one) for one in held if one.expires <= now)
+    expired = tuple(_unmatched(one, "expired") for one in held if one.expires <= now)
     taken = tuple(one for one in fresh if one.channel in wanted)
     return taken, tuple(one for one in fresh if one.channel not in wanted), expired
 
 
-def _expired(held: Held) -> Unmatched:
-    return Unmatched(held.channel, held.key, held.payload, held.id, "expired")
+def _unmatched(held: Held, reason: str) -> Unmatched:
+    return Unmatched(held.channel, held.key, held.payload, held.id, reason, envelope=held.envelope)
 
 
 def _subscribed(home: Home, event: Subscribed, now: int) -> Result:

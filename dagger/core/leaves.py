@@ -244,7 +244,7 @@ def _early(turn: Turn, channel: str, key: str) -> Held | None:
         if held.expires > turn.now:
             return held
         turn.drop_held(held)
-        turn.effects.append(Unmatched(channel, key, held.payload, held.id, "expired"))
+        turn.effects.append(Unmatched(channel, key, held.payload, held.id, "expired", envelope=held.envelope))
     return None
 
 

@@ -30,7 +30,9 @@ def check_room(limits: Limits, parked: Sequence[Event], event: Event, why: str) 
 def _size(event: Event) -> int:
     """How much data an event carries, in bytes."""
     match event:
-        case MessageReceived() | MessageForwarded() | MessageReturned() | SignalReceived():
+        case MessageReceived() | MessageForwarded() | MessageReturned():
+            return len(event.payload) + len(event.envelope)
+        case SignalReceived():
             return len(event.payload)
         case Submitted():
             return len(event.input)

@@ -166,6 +166,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires: int
     shared: bool = False
     """Whether others were offered it too."""
+    envelope: bytes = b""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -206,12 +206,12 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
 def _as_held(event: MessageReceived | MessageForwarded, expires: int) -> Held:
     """A message as it is kept: one that came a second way until it was to be kept at first, another until `expires`."""
     if isinstance(event, MessageForwarded):
-        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.shared)
-    return Held(event.channel, event.key, event.id, event.payload, expires)
+        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.shared, event.envelope)
+    return Held(event.channel, event.key, event.id, event.payload, expires, envelope=event.envelope)
 
 
 def _unmatched(held: Held, reason: str) -> Unmatched:
-    return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared)
+    return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared, held.envelope)
 
 
 def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
+
 from dagger.engine.ports import Headers
+
+_PACK: Final = msgspec.msgpack.Encoder().encode
+_UNPACK: Final = msgspec.msgpack.Decoder(tuple[bytes | None, Headers]).decode
 
 ID: Final = "dagger-id"
 """Names a message: another with the same value is a repetition of it. Null or empty names nothing."""
@@ -21,6 +26,16 @@ def check_names(headers: Headers) -> None:
     for name, _ in headers:
         if not name.isascii():
             name.encode()
+
+
+def packed(key: bytes | None, headers: Headers) -> bytes:
+    """The key and the headers of a message as they go through records."""
+    return _PACK((key, headers))
+
+
+def unpacked(envelope: bytes) -> tuple[bytes | None, Headers]:
+    """The key and the headers that were packed."""
+    return _UNPACK(envelope)
 
 
 def header(headers: Headers, name: str) -> bytes | None:

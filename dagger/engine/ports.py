@@ -199,7 +199,7 @@ class Log(Protocol):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How often it had to send something elsewhere than it was to go, by why: `too_large`, `refused`."""
+        """How often something was sent elsewhere than it was to go: `too_large`, `refused`, in all `dead_letters`."""
         ...
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:

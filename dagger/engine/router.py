@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dagger.core.events import MessageReceived, Submitted
 from dagger.dsl.topics import Topic
-from dagger.engine.headers import ID, header, headers_of
+from dagger.engine.headers import ID, header, headers_of, packed
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
@@ -31,7 +31,9 @@ TOO_LARGE: Final = "TooLarge"
 class Router:
     """Turns messages into records."""
 
-    def __init__(self, registry: Registry, backend: Backend) -> None:
+    def __init__(self, registry: Registry, backend: Backend, *, keeps_envelopes: bool = False) -> None:
+        """`keeps_envelopes` says that messages which nobody takes are published elsewhere, as they came."""
+        self._keeps_envelopes = keeps_envelopes
         self._registry = registry
         self._backend = backend
         self._log = backend.log
@@ -87,7 +89,8 @@ class Router:
         if not id and not (one_way and len(keys) == 1):
             id = f"/{_position(message)}" + (f"/{message.made}" if message.made else "")
         partitions, name = self._log.partitions, channel.name
-        return [_to(partitions, key, MessageReceived(name, key, payload, id)) for key in keys]
+        envelope = packed(message.key, message.headers) if self._keeps_envelopes else b""
+        return [_to(partitions, key, MessageReceived(name, key, payload, id, envelope)) for key in keys]
 
     def _submitted(self, starter: Starter, value: Any) -> Append:
         plan = starter.plan

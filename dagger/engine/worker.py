@@ -40,7 +40,7 @@ from dagger.core.state import State
 from dagger.engine.apart import apart
 from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
-from dagger.engine.headers import ID, headers_of
+from dagger.engine.headers import ID, header, headers_of, unpacked
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
 from dagger.engine.oversize import Grown, answer, follow_up, halves
 from dagger.engine.ports import (
@@ -104,7 +104,7 @@ class Worker:
         self._plan = registry.plan
         self._limits = registry.limits
         self._clock = clock
-        self._router = Router(registry, backend)
+        self._router = Router(registry, backend, keeps_envelopes=unmatched_topic is not None)
         self._unmatched_topic = unmatched_topic
         self._committed = committed
         self._lost = lost
@@ -388,7 +388,8 @@ class Worker:
         topic = topic_of(effect.channel)
         if self._unmatched_topic is None or self._unmatched_topic == topic:  # there it would come round for ever
             return []
-        headers = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
-        if effect.id:
-            headers[ID] = effect.id.removeprefix(f"{topic}/")
-        return [Outgoing(self._unmatched_topic, effect.key.encode(), effect.payload, headers_of(headers))]
+        key, came = unpacked(effect.envelope) if effect.envelope else (effect.key.encode(), ())
+        added = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
+        if effect.id and not header(came, ID):
+            added[ID] = effect.id.removeprefix(f"{topic}/")
+        return [Outgoing(self._unmatched_topic, key, effect.payload, (*came, *headers_of(added)))]

@@ -1,6 +1,7 @@
 """By what a message is recognised: the id that its sender gave; one without an id is known by where it stands."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -92,3 +93,29 @@ async def test_an_id_is_not_taken_for_a_place(dagger_engine: TestEngine) -> None
         await send(dagger_engine, number, named(id.encode()))
     await send(dagger_engine, 0, ())
     assert run.result == Tally("t-1", (*range(1, 7), 0))
+
+
+@pytest.fixture
+def publishing_engine() -> TestEngine:
+    """Publishes what nobody takes."""
+    return TestEngine(early_limit=1, early_for=timedelta(hours=1), unmatched_topic="UNMATCHED")
+
+
+async def test_what_nobody_takes_is_published_as_it_came(publishing_engine: TestEngine) -> None:
+    """Its key and its headers too, whatever it was matched by and however long it was kept."""
+    engine = publishing_engine
+    engine.register(tallies)
+    headers: Headers = (("trace", b"\x80\xff"), ("via", b"a"), ("via", b"b"), ("null", None), ("dagger-id", b""))
+    payload = payments.wire.encode(Paid("t-1", 1))
+    written = [Outgoing(payments.name, b"\xff", payload, headers), Outgoing(payments.name, None, payload)]
+    for message in written:  # one is kept, and the other is too many
+        await engine.memory.log.deliver(message)
+        await engine.settle()
+    await engine.advance(timedelta(hours=2))
+    found = [record for record in engine.memory.log.history if record.topic == "UNMATCHED"]
+    assert sorted(repr(one.key) for one in found) == sorted(repr(one.key) for one in written)
+    for one in found:
+        came = headers if one.key is not None else ()
+        assert one.headers[: len(came)] == came
+        assert [name for name, _ in one.headers[len(came) :]] == ["dagger-reason", "dagger-channel"]
+        assert one.payload == payload

@@ -161,6 +161,7 @@ def _elsewhere(cluster: Cluster, entry: Entry, reasons: Mapping[str, str]) -> En
     if reason is None:
         return entry
     cluster.counts["refused"] += 1
+    cluster.counts["dead_letters"] += 1
     logger.error("a message is put aside: %s", reason)
     return dead_letter(cluster, entry, reason)
 
@@ -170,7 +171,9 @@ def instead(cluster: Cluster, refusal: Refused) -> Outgoing:
     (item,) = refusal.items
     entry, topic = item.entry, refusal.place.topic.removeprefix(cluster.options.prefix)
     is_large = isinstance(refusal.error, TOO_LARGE)
-    cluster.counts["too_large" if is_large else "refused"] += 1
+    if not topic.endswith(DEAD_LETTERS):  # what is a dead letter is counted already
+        cluster.counts["too_large" if is_large else "refused"] += 1
+        cluster.counts["dead_letters"] += 1
     logger.error("%s: a message of %d bytes is put aside: %s", cluster.options.place, _weight(item), refusal)
     if not is_large or type(entry) is Append:
         return dead_letter(cluster, entry, str(refusal))
