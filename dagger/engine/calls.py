@@ -112,11 +112,11 @@ class Call:
         await self._over
 
     def end(self, *, timed_out: bool = False) -> None:
-        """Tell it to end, once."""
-        if timed_out:
-            self.timed_out = True
-        else:
+        """Tell it to end: it is stopped, or its time is over, which means nothing once it has ended."""
+        if not timed_out:
             self.stopped = True
+        elif self._over is not None and not self._over.done():
+            self.timed_out = True
         if self._over is not None and not self.is_lost:
             _set(self._over)
 
