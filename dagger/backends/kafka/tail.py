@@ -7,21 +7,25 @@ parts: up to the first transaction that is open without what was aborted, and fr
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Final, TypeAlias
 
 import anyio
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS
 from dagger.backends.kafka.ownership import gathered
 from dagger.engine.ports import Backlog, LogRecord
+from dagger.errors import BackendUnavailable
 
 SLICE_MS: Final = 20
 """How long is waited for records at a time, in milliseconds."""
+COORDINATOR_S: Final = 5.0
+"""For how long it is asked again what is committed, in seconds."""
 Ranges: TypeAlias = dict[TopicPartition, tuple[int, int]]
 """By partition, the first offset that is wanted, and the first that is not."""
 
@@ -48,7 +52,7 @@ class Tail:
         options = self._cluster.options
         places = {TopicPartition(options.log, partition): offset for partition, offset in after.items()}
         decided, anything = await self._consumer("read_committed"), await self._consumer("read_uncommitted")
-        committed = await self._cluster.committed(options.prefix + options.application, places)
+        committed = await self._committed(places)
         stable, ends = await gathered([self._ends(decided, places), self._ends(anything, places)])
         behind = {place: told.offset for place, told in committed.items()}
         starts = {place: max(offset + 1, behind.get(place, 0)) for place, offset in places.items()}
@@ -67,6 +71,18 @@ class Tail:
             {place.partition: behind.get(place, 0) - 1 for place in places},
             more,
         )
+
+    async def _committed(self, places: Collection[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
+        """What the workers have committed. A cluster in which no group has ever been needs a moment to answer."""
+        group = self._cluster.options.prefix + self._cluster.options.application
+        until = time.monotonic() + COORDINATOR_S
+        while True:
+            try:
+                return await self._cluster.committed(group, places)
+            except BackendUnavailable:
+                if time.monotonic() > until:
+                    raise
+            await asyncio.sleep(SLICE_MS / 1000)
 
     @staticmethod
     async def _ends(consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
