@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from dagger.engine.rows import Rows
+
 T = TypeVar("T")
 
 
@@ -24,3 +26,30 @@ def apart(work: Callable[[], T]) -> T:
         return work()
     finally:
         asyncio._enter_task(loop, task)
+
+
+class Place:
+    """For whom functions of users are called at the moment: read by the thread that looks whether they return."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.at: str | None = None
+        """The key of a record's home; empty while messages are read, and None while nothing is called."""
+
+    def apart(self, work: Callable[[], T]) -> T:
+        """Call a function as `apart` does, for messages unless it says for whom."""
+        self.at = ""
+        try:
+            return apart(work)
+        finally:
+            self.at = None
+
+    @property
+    def told(self) -> str:
+        """The place in words; nothing while nothing is called."""
+        at = self.at
+        if not at:
+            return "" if at is None else "a batch of messages"
+        loaded = self._rows.get(at)
+        state = None if loaded is None else loaded.cell.home.state
+        return f"a record of '{at}'" + ("" if state is None else f" ({state.template})")

@@ -181,7 +181,7 @@ class Dagger(Client):
         Raises RequestError inside of an event loop and outside of the main thread, and EngineClosed where it was ended
         by anything but a signal.
         """
-        serve(self, lambda: ", ".join(self._registry.names) or "no template")
+        serve(self, lambda: ", ".join(self._registry.names) or "no template", lambda: self._worker.place.told)
 
     @override
     async def _open(self) -> Session:

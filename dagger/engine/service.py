@@ -14,20 +14,21 @@ import anyio
 
 from dagger.engine.garbage import seldom_collected
 from dagger.engine.signals import Signals
+from dagger.engine.watchdog import Watchdog
 from dagger.errors import EngineClosed, RequestError
 
 logger: Final = logging.getLogger("dagger")
 
 
-def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str]) -> None:
-    """Work until SIGTERM or SIGINT. `templates` gives what is worked on, in words.
+def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str], applying: Callable[[], str]) -> None:
+    """Work until SIGTERM or SIGINT. `templates` gives what is worked on, `applying` what is applied now, in words.
 
     Raises RequestError inside of an event loop and outside of the main thread, what the work raises, and EngineClosed
     where code that runs beside it ends it.
     """
     _check_place()
     installed = Signals.installed()
-    service = Service(work, templates, installed or Signals())
+    service = Service(work, templates, applying, installed or Signals())
     try:
         anyio.run(service.run)
     except (asyncio.CancelledError, SystemExit, RuntimeError) as error:
@@ -44,9 +45,16 @@ def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str]) 
 class Service:
     """One run of a worker."""
 
-    def __init__(self, work: AbstractAsyncContextManager[Any], templates: Callable[[], str], signals: Signals) -> None:
+    def __init__(
+        self,
+        work: AbstractAsyncContextManager[Any],
+        templates: Callable[[], str],
+        applying: Callable[[], str],
+        signals: Signals,
+    ) -> None:
         self._work = work
         self._templates = templates
+        self._applying = applying
         self.signals = signals
         self._has_begun = False
         self._was_cancelled = False
@@ -90,7 +98,7 @@ class Service:
 
     async def _until(self, told: anyio.Event) -> None:
         async with self._work:
-            with seldom_collected():
+            with seldom_collected(), Watchdog(self._applying).watching():
                 self._has_begun = True
                 self.signals.begin()
                 logger.info("working on %s", self._templates())

@@ -37,7 +37,7 @@ from dagger.core.events import Event, Resumed, TimerDue
 from dagger.core.home import receive
 from dagger.core.leaves import running
 from dagger.core.state import State
-from dagger.engine.apart import apart
+from dagger.engine.apart import Place
 from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
 from dagger.engine.headers import ID, header, headers_of, unpacked
@@ -116,6 +116,7 @@ class Worker:
         self._counts = counts
         self._parked: dict[str, list[str]] = {}
         """The keys of which the batch has parked something, by the reason."""
+        self.place = Place(self._rows)
 
     async def run_once(self) -> bool:
         """Apply one batch; whether there was one."""
@@ -250,11 +251,12 @@ class Worker:
             for source, record in zip(batch.records, records, strict=True):
                 done[source.partition] = source.offset
                 if record.to:
+                    self.place.at = record.to
                     entries = self._step(source, record, now, dirty, local)
                     if entries:
                         orders.setdefault(("", source.partition), []).extend(entries)
 
-        apart(step_each)
+        self.place.apart(step_each)
         await self._rows.write(dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
@@ -282,7 +284,7 @@ class Worker:
     def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
         if not batch.messages:
             return {}
-        return apart(lambda: self._router.route(batch.messages, offsets, self._counts))
+        return self.place.apart(lambda: self._router.route(batch.messages, offsets, self._counts))
 
     def _step(
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]

@@ -15,7 +15,7 @@ import msgspec
 
 from dagger.engine.ports import StandaloneStore
 
-PATIENCE: Final = 3
+PATIENCE: Final = 2
 """How often a lane is taken over at one place before its records are polled one by one."""
 CAREFUL: Final = 4096
 """For how many records that goes on."""
