@@ -154,6 +154,32 @@ def test_all_servers_are_tried_at_the_same_time() -> None:
     anyio.run(run)
 
 
+@pytest.mark.slow
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("option", "remedy", "lasts"),
+    [
+        ("replication=3", "has fewer brokers now than replication= asks for", False),
+        ("transaction=60m", "does not allow this transaction=", True),
+        ("lease=40m&transaction=50m", "does not allow this", True),
+    ],
+)
+def test_what_the_brokers_do_not_allow_is_told_with_its_remedy(
+    option: str, remedy: str, lasts: bool, storage: OnKafka
+) -> None:
+    assert storage.store_url is not None
+    engine = Dagger(storage.url.replace("lease=6s", option), storage.store_url)
+    engine.register(doubles)
+
+    async def run() -> None:
+        async with asyncio.timeout(60), engine:
+            await anyio.sleep_forever()
+
+    with pytest.raises(BackendError, match=remedy) as raised:
+        anyio.run(run)
+    assert isinstance(raised.value, BackendUnavailable) is not lasts
+
+
 def test_what_lasts_is_told_rather_than_what_may_pass() -> None:
     passing, lasting = TimeoutError(), errors.SaslAuthenticationFailed("no")
     found = told(Unreached({("a", 1): passing, ("b", 2): lasting}), "kafka://a,b/o")

@@ -27,10 +27,23 @@ _LASTING: Final[dict[type[errors.KafkaError], str]] = {
     errors.InvalidTopicError: "does not take that name for a topic",
     errors.PolicyViolationError: "does not allow a topic with these settings; create it by hand, and add create=no",
     errors.InvalidSessionTimeoutError: "does not allow this session= (group.min.session.timeout.ms and .max. there)",
+    errors.InvalidTransactionTimeout: "does not allow this transaction= (transaction.max.timeout.ms there)",
+    errors.InvalidGroupIdError: "does not take that name for a group; give the application another name",
+    errors.InvalidConfigurationError: "does not take these settings of a topic; create it by hand, and add create=no",
+    errors.IllegalSaslStateError: "expects no login there, or another; check the port, security= and sasl=",
+    errors.UnsupportedVersionError: "does not know a request of this client; Kafka 3.5 or later is needed",
+    errors.UnsupportedForMessageFormatError: "keeps messages in a format that has no transactions; leave"
+    " log.message.format.version out there",
     errors.InconsistentGroupProtocolError: "has another program in the group; give the application another name",
 }
 
 
+_PASSING: Final[dict[type[errors.KafkaError], str]] = {
+    errors.InvalidReplicationFactorError: "has fewer brokers now than replication= asks for; start them, or give it a"
+    " lower number",
+    errors.NotEnoughReplicasError: "has too few copies in sync (min.insync.replicas); bring the other brokers back",
+}
+"""What may pass, and what helps."""
 _VAGUE: Final = (
     TimeoutError,
     errors.KafkaConnectionError,
@@ -63,6 +76,9 @@ def told(error: BaseException, place: str, refused: BaseException | None = None)
     for kind, words in _LASTING.items():
         if isinstance(error, kind):
             return BackendError(f"{place} {words} ({_said(error)})")
+    for kind, words in _PASSING.items():
+        if isinstance(error, kind):
+            return BackendUnavailable(f"{place} {words} ({_said(error)})")
     if refused is not None and isinstance(error, _VAGUE):
         found = told(refused, place)
         if isinstance(found, BackendUnavailable):
