@@ -26,8 +26,8 @@ from benchmarks.sqlite_load import COUNT, ORDERS, Statement, recording, serve
 from benchmarks.workflow import Shipped, orders
 from dagger import Dagger
 from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.opening import open_file
 from dagger.backends.sqlite.options import Options, options_of
-from dagger.backends.sqlite.schema import open_file
 
 ALONE = 4000
 """How many orders where one process does everything."""

@@ -21,8 +21,8 @@ import anyio.abc
 from benchmarks.workflow import Order, Paid, Sent, Shipped, charges, orders, parcels, payments, shipments
 from dagger import Dagger, Run
 from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.opening import open_file
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import open_file
 
 COUNT = 40_000
 ORDERS = [Order(f"o-{number}", number) for number in range(COUNT)]

@@ -159,8 +159,8 @@ def published(path: Path) -> list[tuple[str, str, bytes, str]]:
             "SELECT topic, key, payload, headers FROM message WHERE topic IN (?, ?) ORDER BY topic, partition, offset",
             (charges.name, parcels.name),
         ).fetchall()
-    decode = msgspec.json.Decoder(dict[str, str]).decode
-    return [(topic, key, payload, decode(headers)["dagger-id"]) for topic, key, payload, headers in rows]
+    decode = msgspec.json.Decoder(list[tuple[str, str]]).decode
+    return [(topic, key, payload, dict(decode(headers))["dagger-id"]) for topic, key, payload, headers in rows]
 
 
 def bury(path: Path) -> None:
@@ -168,4 +168,6 @@ def bury(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
         if "peer" in tables:
-            connection.execute("UPDATE peer SET expires = 0")
+            for table in ("peer", "member"):
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute("UPDATE lease SET owner = NULL")

@@ -47,6 +47,13 @@ def rows(store: SqliteRecords, text: str) -> Awaitable[list[Any]]:
     return answer
 
 
+async def made(folder: Path) -> None:
+    """Let there be a file of the application."""
+    records = store(url_of(folder), "shop")
+    async with records.open():
+        assert await records.incarnation()
+
+
 # Whose it is.
 
 
@@ -107,8 +114,7 @@ async def test_a_file_of_records_is_refused_as_a_whole_backend(tmp_path: Path) -
 @in_loop
 async def test_the_file_of_another_application_is_refused(tmp_path: Path) -> None:
     for _ in range(2):
-        async with store(url_of(tmp_path), "shop").open():
-            pass
+        await made(tmp_path)
     before = dump(tmp_path / "records.db")
     for name in ("Shop", ""):
         async with fails(BackendError) as said, store(url_of(tmp_path), name).open():
@@ -131,8 +137,7 @@ async def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 
 @in_loop
 async def test_one_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    async with store(url_of(tmp_path), "shop").open():
-        pass
+    await made(tmp_path)
     with closing(sqlite3.connect(tmp_path / "records.db")) as connection:
         connection.execute(f"PRAGMA user_version = {len(BESIDE.steps) + 1}")
     async with fails(BackendError) as said, store(url_of(tmp_path), "shop").open():
@@ -261,5 +266,6 @@ async def test_who_finds_it_locked_is_told_and_has_written_nothing(tmp_path: Pat
 async def test_it_waits_until_the_disk_has_what_is_written(tmp_path: Path) -> None:
     records = store(url_of(tmp_path), "shop")
     async with records.open():
+        assert await records.incarnation()
         assert await rows(records, "PRAGMA synchronous") == [(2,)]
         assert await rows(records, "PRAGMA journal_mode") == [("wal",)]

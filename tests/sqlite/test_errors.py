@@ -12,8 +12,9 @@ import anyio
 import pytest
 
 from dagger import BackendError, Dagger
+from dagger.backends.sqlite.opening import Glance, open_file
 from dagger.backends.sqlite.options import Options, options_of
-from dagger.backends.sqlite.schema import WHOLE, open_file
+from dagger.backends.sqlite.schema import WHOLE
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import Fault, damage
 from tests.sqlite.shop import Gate, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until
@@ -36,12 +37,20 @@ def locked(path: Path) -> Iterator[None]:
 def altered(engine: Dagger, shop: Shop, pragma: Callable[[], str]) -> None:
     """Let each connection that the engine opens from now on begin with a pragma."""
 
+    hub = hub_of(engine)
+    plain, look = hub.connect, hub.look
+
     def connect(*, make: bool) -> sqlite3.Connection:
-        connection = open_file(options_of(shop.url), make=make)
+        connection = plain(make=make)
         connection.execute(pragma())
         return connection
 
-    hub_of(engine).connect = connect
+    def looking() -> Glance:
+        found = look()
+        found.connection.execute(pragma())
+        return found
+
+    hub.connect, hub.look = connect, looking
 
 
 # Locked.
@@ -69,14 +78,32 @@ async def test_a_file_that_is_locked_when_it_is_opened(tmp_path: Path) -> None:
     await shop.fill(*IDS)
     engine = shop.engine("&patience=200ms")
     with locked(shop.path):
+        assert await engine.count() == len(IDS), "questions need no lock"
         async with fails(BackendUnavailable) as said:
-            await engine.count()
+            await engine.start(orders, Order("o-new"))
         async with fails(BackendUnavailable), engine:
             raise AssertionError("it is not open")
     assert "continue or end it" in said[0]
     async with engine:
         await pay(engine, *IDS)
         await ended(engine, *IDS)
+    await engine.aclose()
+
+
+@in_loop
+async def test_a_file_that_another_has_for_itself(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    await shop.fill(*IDS)
+    engine = shop.engine("&patience=200ms")
+    other = sqlite3.connect(shop.path, isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    async with fails(BackendUnavailable) as said:
+        await engine.count()
+    assert "is locked by another process" in said[0]
+    other.close()
+    assert await engine.count() == len(IDS)
+    await engine.aclose()
 
 
 @in_loop
@@ -85,7 +112,7 @@ async def test_a_new_file_that_is_locked(tmp_path: Path) -> None:
     engine = shop.engine("&patience=200ms")
     with locked(shop.path):
         async with fails(BackendUnavailable) as said:
-            await engine.count()
+            await engine.start(orders, Order("o-new"))
     assert "is locked by another process" in said[0]
     async with engine:
         assert await engine.count() == 0

@@ -12,8 +12,8 @@ import pytest
 
 from dagger import Dagger, Topic
 from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.opening import open_file
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import open_file
 from dagger.engine import patience
 from dagger.engine.ports import Append, Outgoing, Reader
 from dagger.errors import BackendUnavailable
@@ -57,6 +57,7 @@ def test_a_question_that_fails_does_no_harm_to_a_change_that_waits_for_the_lock(
         backend = on_file(path)
         async with backend.open():
             clerk = backend.hub.clerk
+            await clerk.change(lambda connection: None)
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 async with anyio.create_task_group() as group:

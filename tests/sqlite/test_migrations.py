@@ -16,13 +16,17 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite.opening import glance, open_file
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import BESIDE, WHOLE, Kind, open_file
-from tests.sqlite.shop import Shop, ended, fails, in_loop, orders, pay
+from dagger.backends.sqlite.schema import BESIDE, WHOLE, Kind
+from tests.sqlite.shop import Order, Shop, ended, fails, in_loop, orders, pay
 
 IDS = [f"o-{number}" for number in range(30)]
 
-HASHES = {WHOLE: ["4d8289843c8fe68c", "ed597a2cc6e0e7a3"], BESIDE: ["be602323d61e87cb"]}
+HASHES = {
+    WHOLE: ["4d8289843c8fe68c", "ed597a2cc6e0e7a3", "88c4771c9cd5df70"],
+    BESIDE: ["be602323d61e87cb", "88c4771c9cd5df70"],
+}
 STEPS = WHOLE.steps
 
 FURTHER = """
@@ -51,6 +55,7 @@ def later(shop: Shop, steps: Sequence[str]) -> Dagger:
     options = options_of(shop.url)
     backend = SqliteBackend(options)
     backend.hub.connect = partial(open_file, options, whole(*steps))
+    backend.hub.look = partial(glance, options, whole(*steps))
     engine = Dagger(backend=backend)
     engine.register(orders)
     return engine
@@ -137,7 +142,7 @@ async def test_a_step_that_fails_has_changed_nothing(tmp_path: Path, place: int)
         open_file(options_of(shop.url), whole(*STEPS, AFTER_THAT, "\n".join(statements)))
     assert dump(shop.path) == before
     async with fails(BackendError) as said:
-        await later(shop, [*STEPS, "\n".join(statements)]).count()
+        await later(shop, [*STEPS, "\n".join(statements)]).start(orders, Order("o-late"))
     assert said[0].startswith(f"the file '{shop.path}' cannot be used")
     assert dump(shop.path) == before
     await shop.finish(*IDS)

@@ -144,6 +144,7 @@ async def test_what_one_has_left_comes_to_the_other_at_once(tmp_path: Path, besi
     """With all that it had read, and not finished."""
     shop = Shop(tmp_path, LEASE)
     async with shop.engine().client() as engine, shop.engine().client() as another:
+        await fill(engine, IDS[0])  # so that there is a file
         found = set[str]()
         other = engine if beside == "in the engine" else another
 

@@ -97,7 +97,7 @@ class Witness:
 
     def run(self, connection: sqlite3.Connection, sql: str, call: Callable[[], T]) -> T:
         """Execute a statement, and look if it has committed."""
-        if sql != "COMMIT":
+        if sql != "COMMIT" or not beside(self._path).exists():  # else it is not a transaction of the file
             return call()
         with self._lock:
             result = call()

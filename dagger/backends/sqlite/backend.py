@@ -14,7 +14,6 @@ from dagger.backends.sqlite.log import SqliteLog
 from dagger.backends.sqlite.options import Options, options_of
 from dagger.backends.sqlite.retention import PURGE_S, purge
 from dagger.backends.sqlite.rows import SIZE_MAX, SqliteStore
-from dagger.backends.sqlite.schema import partitions_of
 from dagger.errors import BackendError
 
 
@@ -40,13 +39,12 @@ class SqliteBackend:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
         async with self.hub.open():
-            self.hub.clerk.partitions = await self.hub.clerk.ask(partitions_of)
             self.log.begin()
             self.hub.pulse.add(self._purge)
             yield
 
     async def changed(self) -> None:
-        await self.hub.others.wait("changed")
+        await self.hub.await_others()
 
     def _purge(self, connection: sqlite3.Connection) -> float:
         """A chore: delete what is old. One of the workers does it for all."""

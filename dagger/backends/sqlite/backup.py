@@ -11,8 +11,8 @@ from pathlib import Path
 import anyio.to_thread
 
 from dagger.backends.sqlite.mishaps import lasting, name_of, told
+from dagger.backends.sqlite.opening import glance
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import open_file
 from dagger.errors import BackendError
 
 
@@ -33,7 +33,7 @@ def _backup(url: str, target: Path) -> None:
         raise _exists(target)
     part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # others may copy to the same place
     try:
-        source = open_file(options)
+        source = glance(options).connection
     except sqlite3.Error as error:
         raise told(error, options.path) from error
     try:

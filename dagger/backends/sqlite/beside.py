@@ -17,7 +17,7 @@ from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.options import GIVEN_BESIDE, Options, options_of
 from dagger.backends.sqlite.retention import PURGE_S, bury, is_old, purge_buried
 from dagger.backends.sqlite.rows import SIZE_MAX, Finder, order_of
-from dagger.backends.sqlite.schema import BESIDE, name_of, open_file
+from dagger.backends.sqlite.schema import BESIDE, name_of
 from dagger.engine.ports import Write
 
 
@@ -32,7 +32,7 @@ class SqliteRecords(Finder):
     size_max = SIZE_MAX
 
     def __init__(self, options: Options, application: str) -> None:
-        self.hub = Hub(options, partial(open_file, options, BESIDE, application))
+        self.hub = Hub(options, BESIDE, application)
         super().__init__(self.hub.clerk)
 
     @asynccontextmanager
@@ -43,27 +43,30 @@ class SqliteRecords(Finder):
 
     async def incarnation(self) -> str:
         """A name of the file, which it has for ever: nothing that was written is lost but with all of it."""
+        if not self.hub.is_there:
+            await self.hub.clerk.change(name_of)
         return await self.hub.clerk.ask(name_of)
 
     async def changed(self) -> None:
-        await self.hub.others.wait("changed")
+        await self.hub.await_others()
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         return await self.hub.clerk.change(partial(_write, writes=writes)) if writes else []
 
     async def pin(self, name: str, data: bytes) -> bytes:
-        return await self.hub.clerk.change(partial(_pin, name=name, data=data))
+        kept = await self.hub.clerk.ask(partial(_pinned, name=name))
+        return await self.hub.clerk.change(partial(_pin, name=name, data=data)) if kept is None else kept
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
         return await self.hub.clerk.change(partial(_repin, name=name, old=old, new=new))
 
     def _purge(self, connection: sqlite3.Connection) -> float:
-        """A chore: delete what is old. Whoever has the file open does it; the lock is taken only if there is some."""
+        """A chore: delete what is old. Whoever writes does it; the lock is taken only if there is some."""
         options = self.hub.options
         now = time.time()
         ended_before, buried_before = int((now - options.finished) * 1e6), int((now - options.deleted) * 1e6)
         more = False
-        if is_old(connection, ended_before, buried_before):
+        if self.hub.has_written and is_old(connection, ended_before, buried_before):
             work = partial(purge_buried, ended_before=ended_before, buried_before=buried_before)
             more = transact(connection, work, options.patience)
         return 0.0 if more else max(options.tick, min(PURGE_S, options.finished, options.deleted))
@@ -102,8 +105,14 @@ def _is_free(connection: sqlite3.Connection, write: Write) -> bool:
 
 def _pin(connection: sqlite3.Connection, name: str, data: bytes) -> bytes:
     connection.execute("INSERT OR IGNORE INTO pin VALUES (?, ?)", (name, data))
-    (found,) = connection.execute("SELECT data FROM pin WHERE name = ?", (name,)).fetchone()
-    return bytes(found)
+    kept = _pinned(connection, name)
+    assert kept is not None
+    return kept
+
+
+def _pinned(connection: sqlite3.Connection, name: str) -> bytes | None:
+    found = connection.execute("SELECT data FROM pin WHERE name = ?", (name,)).fetchone()
+    return None if found is None else bytes(found[0])
 
 
 def _repin(connection: sqlite3.Connection, name: str, old: bytes, new: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import random
 from typing import Final, TypeVar
@@ -57,6 +58,20 @@ def name_of(error: sqlite3.Error) -> str:
 def is_busy(error: sqlite3.Error) -> bool:
     """Whether it is only that others are at it."""
     return name_of(error).startswith("SQLITE_BUSY")
+
+
+def is_of_place(error: sqlite3.Error) -> bool:
+    """Whether something could not be made beside the file, or written: the directory or the disk does not allow it."""
+    return name_of(error).startswith(
+        ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM")
+    )
+
+
+def shut(connection: sqlite3.Connection) -> None:
+    """Close a connection, and give up its locks at once: it is only closed later if somebody keeps a cursor of it."""
+    with suppress(sqlite3.Error):
+        connection.rollback()
+    connection.close()
 
 
 def pauses(patience_s: float) -> Iterator[float]:

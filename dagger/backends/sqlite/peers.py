@@ -1,7 +1,9 @@
 """Who else has the file open: to wake them, and to know who is dead.
 
-Each process has an entry, with the port at which it can be woken and how it is known in its host. Entries expire; one
-whose process is gone from this very host counts as expired at once. Nothing that is safe depends on either.
+Each process that is to be woken, or owns something, has an entry, with the port at which it can be woken and how it is
+known in its host. It counts its signs of life there. Whoever sees the same count for as long as the entry lasts, by its
+own clock that nobody sets, takes the process for dead; one whose process is gone from this very host is dead at once.
+Nothing that is safe depends on either.
 """
 
 from __future__ import annotations
@@ -12,13 +14,21 @@ import sqlite3
 import time
 import uuid
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from dagger.backends.sqlite.bell import HELLO, WAKE
 from dagger.backends.sqlite.team import leave_all
 
 QUIET_S: Final = 60.0
 """How long an entry of a process that owns nothing is good for, in seconds: it is renewed in a third of it."""
+
+
+class Seen(NamedTuple):
+    """What was last seen of another process."""
+
+    beat: int
+    quiet_s: float
+    """For how long it was seen with that count, in seconds."""
 
 
 class Peers:
@@ -30,7 +40,8 @@ class Peers:
         self._host = _host()
         self._pid = os.getpid()
         self._started = _started(self._pid) or 0
-        self._renewed_at = time.monotonic()
+        self._renewed_at: float | None = None
+        self._seen: dict[str, Seen] = {}
         self._others: list[int] = []
         self._socket: socket.socket | None = None
 
@@ -45,31 +56,44 @@ class Peers:
             self._socket.close()
             self._socket = None
 
+    @property
+    def is_entered(self) -> bool:
+        """Whether there is an entry of this process."""
+        return self._renewed_at is not None
+
     def renew(self, connection: sqlite3.Connection, lasts_s: float) -> None:
         """Say that this process lives, and forget those that do not; inside a transaction."""
-        now = time.time()
-        # Who could not say so for that long may not be the only one: a stopped process can hold the file's lock.
-        stalled = time.monotonic() - self._renewed_at > lasts_s
         connection.execute(
-            "INSERT INTO peer VALUES (?, ?, ?, ?, ?, ?) "
-            "ON CONFLICT (id) DO UPDATE SET port = excluded.port, expires = excluded.expires",
-            (self.id, self.port, self._host, self._pid, self._started, now + lasts_s),
+            "INSERT INTO peer VALUES (?, ?, ?, ?, ?, 0, ?) "
+            "ON CONFLICT (id) DO UPDATE SET port = excluded.port, beat = beat + 1, lasts = excluded.lasts",
+            (self.id, self.port, self._host, self._pid, self._started, lasts_s),
         )
-        self._renewed_at = time.monotonic()
-        for id in self._dead(connection, now - lasts_s if stalled else now):
+        now = time.monotonic()
+        since = 0.0 if self._renewed_at is None else now - self._renewed_at
+        self._renewed_at = now
+        for id in self._dead(connection, since, lasts_s):
             forget(connection, id)
 
     def is_due(self) -> bool:
         """Whether the entry is to be renewed, of a process that owns nothing."""
-        return time.monotonic() - self._renewed_at > QUIET_S / 3
+        return self._renewed_at is not None and time.monotonic() - self._renewed_at > QUIET_S / 3
 
-    def _dead(self, connection: sqlite3.Connection, now: float) -> list[str]:
-        rows = connection.execute("SELECT id, host, pid, started, expires FROM peer WHERE id <> ?", (self.id,))
-        return [
-            id
-            for id, host, pid, started, expires in rows
-            if expires < now or (host and host == self._host and _started(pid) != started)
-        ]
+    def _dead(self, connection: sqlite3.Connection, since_s: float, lasts_s: float) -> list[str]:
+        """Who has not said for too long that it lives, at a look so long after the last one.
+
+        No look counts for more than half of a life: a process that could not say so may not be the only one, since one
+        that is stopped can hold the lock of the file.
+        """
+        before, self._seen = self._seen, {}
+        dead = list[str]()
+        rows = connection.execute("SELECT id, host, pid, started, beat, lasts FROM peer WHERE id <> ?", (self.id,))
+        for id, host, pid, started, beat, lasts in rows:
+            old = before.get(id)
+            quiet_s = old.quiet_s + min(since_s, max(lasts, lasts_s) / 2) if old and old.beat == beat else 0.0
+            self._seen[id] = Seen(beat, quiet_s)
+            if quiet_s > lasts or (host and host == self._host and _started(pid) != started):
+                dead.append(id)
+        return dead
 
     def look(self, connection: sqlite3.Connection) -> None:
         """Read the ports of the others."""

@@ -6,13 +6,17 @@ does not count as dead.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
-from dagger.errors import DaggerError
+from dagger.backends.sqlite.mishaps import shut
+from dagger.errors import DaggerError, words_of
+
+logger: Final = logging.getLogger("dagger")
 
 Work = Callable[[sqlite3.Connection], float]
 
@@ -33,8 +37,11 @@ class Chore:
 class Pulse:
     """Does chores on time."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], failed: Callable[[], None]) -> None:
+        """`failed` is called after each chore that failed."""
         self._connect = connect
+        self._failed = failed
+        self._told = ""
         self._connection: sqlite3.Connection | None = None
         self._chores: list[Chore] = []
         self._wake = threading.Condition()
@@ -53,9 +60,16 @@ class Pulse:
         if self._thread.ident is not None:  # else it was never begun
             self._thread.join()
 
-    def add(self, work: Work) -> Chore:
-        """Do this now and then, from now on."""
+    def quit(self) -> None:
+        """End after the chore that calls this."""
+        with self._wake:
+            self._stopping = True
+
+    def add(self, work: Work, *, idle: bool = False) -> Chore:
+        """Do this now and then, from now on; or, where it is `idle`, from when it is to be hurried on."""
         chore = Chore(work)
+        if idle:
+            chore.at = float("inf")
         with self._wake:
             self._chores.append(chore)
             self._wake.notify()
@@ -89,14 +103,25 @@ class Pulse:
             if self._connection is None:
                 self._connection = self._connect()
             pause = chore.work(self._connection)
+            self._told = ""
         except (sqlite3.Error, DaggerError, OSError):
             # Whoever waits for the file is told why it fails; a chore tries again.
-            self._close()
-            pause = AGAIN_S
+            pause = self._after_a_failure()
+        except BaseException as error:  # a sign of life that is not given would be missed elsewhere
+            words = f"{type(error).__name__}: {words_of(error)}"
+            if words != self._told:  # as often as something new is to be told
+                self._told = words
+                logger.error("a chore failed, and is tried again every %g s: %s", AGAIN_S, words, exc_info=True)
+            pause = self._after_a_failure()
         with self._wake:
             chore.at = min(chore.at, time.monotonic() + pause)
+
+    def _after_a_failure(self) -> float:
+        self._close()
+        self._failed()
+        return AGAIN_S
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            shut(connection)

@@ -7,17 +7,9 @@ changed; a change is a new step. `application_id` tells our files from others, a
 from __future__ import annotations
 
 import sqlite3
-import uuid
 from typing import Any, Final
 
 import msgspec
-
-from dagger.backends.sqlite.mishaps import patiently
-from dagger.backends.sqlite.options import Options
-from dagger.errors import BackendError
-
-WAL_PAGES_MAX: Final = 16_384
-"""How long the write-ahead log may become before a commit has to write it back itself, in pages of 4 KiB."""
 
 _RECORDS: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value ANY) WITHOUT ROWID;
@@ -131,6 +123,25 @@ ALTER TABLE message_as_it_is RENAME TO message;
 """
 
 
+_BEATS: Final = """
+-- Signs of life are counted: an entry of which the count stays the same, for as long as it `lasts` in seconds, is of a
+-- process that is dead. No clock of one machine is compared with that of another.
+DROP TABLE peer;
+CREATE TABLE peer (
+    id TEXT PRIMARY KEY,
+    port INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    beat INTEGER NOT NULL,
+    lasts REAL NOT NULL
+) WITHOUT ROWID;
+DELETE FROM member;
+DELETE FROM lease WHERE team <> '';
+UPDATE lease SET owner = NULL;
+"""
+
+
 class Kind(msgspec.Struct, frozen=True):
     """What a file is for."""
 
@@ -140,145 +151,35 @@ class Kind(msgspec.Struct, frozen=True):
     """What such a file has, and what to do for who took it for one of another kind."""
     steps: tuple[str, ...]
     """Each brings a file of the version before to the next one."""
+    asked: int = 1
+    """From which version on questions can be put to a file that was not brought to this one."""
 
 
 WHOLE: Final = Kind(
     0x64616767,  # `dagg`
     "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
-    (_RECORDS + _LOG + _PEERS, _BYTES),
+    (_RECORDS + _LOG + _PEERS, _BYTES, _BEATS),
 )
 """A file in which everything is."""
 BESIDE: Final = Kind(
     0x64616773,  # `dags`
     "has the records of an application whose log is elsewhere, Dagger(..., store='sqlite:///...')",
-    (_RECORDS + _PEERS + _REMEMBERED,),
+    (_RECORDS + _PEERS + _REMEMBERED, _BEATS),
 )
 """A file of records that go with a log of another kind."""
-_KINDS: Final = {kind.id: kind for kind in (WHOLE, BESIDE)}
-
-
-def open_file(
-    options: Options, kind: Kind = WHOLE, application: str | None = None, *, make: bool = True
-) -> sqlite3.Connection:
-    """A connection to the file, made or brought to this version if need be; without `make` it must be there.
-
-    Raises BackendError for a file of a newer version, of something else or of another application, and what SQLite
-    raises.
-    """
-    # Where several make it at once, SQLite may say that it is locked without waiting.
-    return patiently(lambda: _opened(options, kind, application, make=make), options.patience)
-
-
-def _opened(options: Options, kind: Kind, application: str | None, *, make: bool) -> sqlite3.Connection:
-    if options.place.is_dir():
-        path = options.path
-        raise BackendError(f"the file '{path}' is a directory; give the path of a file, as sqlite:///{path}/orders.db")
-    connection = sqlite3.connect(
-        f"{options.place.absolute().as_uri()}?mode={'rwc' if make else 'rw'}",
-        uri=True,
-        timeout=options.patience,
-        isolation_level=None,
-        cached_statements=256,
-        check_same_thread=False,
-    )
-    try:
-        if not _is_current(connection, kind):
-            version = _checked_version(connection, options, kind)  # before anything is changed in what is not ours
-            if not version and not make:
-                raise BackendError(f"the file '{options.path}' was emptied while it was open; put back a backup of it")
-            connection.execute("PRAGMA journal_mode = WAL")
-            _bring_up(connection, options, kind, application)
-        _check_application(connection, options, application)
-        # Each of these is of the connection, not of the file. The times are in milliseconds.
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES_MAX}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _is_current(connection: sqlite3.Connection, kind: Kind) -> bool:
-    return (_number(connection, "application_id"), _number(connection, "user_version")) == (kind.id, len(kind.steps))
-
-
-def _number(connection: sqlite3.Connection, pragma: str) -> int:
-    (found,) = connection.execute(f"PRAGMA {pragma}").fetchone()
-    return int(found)
-
-
-def _bring_up(connection: sqlite3.Connection, options: Options, kind: Kind, application: str | None) -> None:
-    """Take the steps that are missing, all or none."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = _checked_version(connection, options, kind)
-        for step in kind.steps[version:]:
-            for statement in _statements(step):
-                connection.execute(statement)
-        if version == 0:
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_notes(options, application))
-        connection.execute(f"PRAGMA application_id = {kind.id}")
-        connection.execute(f"PRAGMA user_version = {len(kind.steps)}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
-        raise
-
-
-def _first_notes(options: Options, application: str | None) -> list[tuple[str, Any]]:
-    """What a file is told when it is made, and knows for ever."""
-    if application is None:
-        return [("partitions", options.partitions)]
-    return [("application", application), ("name", uuid.uuid4().hex)]
-
-
-def _checked_version(connection: sqlite3.Connection, options: Options, kind: Kind) -> int:
-    """The version of the file. Raises BackendError for one that this release cannot use."""
-    version = _number(connection, "user_version")
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    id = _number(connection, "application_id")
-    if tables and id != kind.id:
-        found = _KINDS[id].words if id in _KINDS else "is a database of something else"
-        raise BackendError(f"the file '{options.path}' {found}; give another path")
-    if version > len(kind.steps):
-        raise BackendError(
-            f"the file '{options.path}' is of version {version}, written by a newer release of dagger; this one knows "
-            f"versions up to {len(kind.steps)}: upgrade it, or give another path. Nothing was changed"
-        )
-    return version
-
-
-def _check_application(connection: sqlite3.Connection, options: Options, application: str | None) -> None:
-    """Raises BackendError where the file belongs to another one."""
-    if application is None:
-        return
-    found = _noted(connection, "application")
-    if found != application:
-        raise BackendError(
-            f"the file '{options.path}' has the records of the application '{found}', and this one is "
-            f"'{application}'; give each application a file of its own. Nothing was changed"
-        )
-
-
-def _statements(script: str) -> list[str]:
-    """The statements of a script; none of ours has a semicolon inside."""
-    lines = [line.partition("--")[0] for line in script.splitlines()]
-    return [statement for statement in "\n".join(lines).split(";") if statement.strip()]
+KINDS: Final = {kind.id: kind for kind in (WHOLE, BESIDE)}
 
 
 def partitions_of(connection: sqlite3.Connection) -> int:
     """Into how many partitions the file is divided."""
-    return int(_noted(connection, "partitions"))
+    return int(noted(connection, "partitions"))
 
 
 def name_of(connection: sqlite3.Connection) -> str:
     """A name that no other file of records has, but a copy of it."""
-    return str(_noted(connection, "name"))
+    return str(noted(connection, "name"))
 
 
-def _noted(connection: sqlite3.Connection, name: str) -> Any:
+def noted(connection: sqlite3.Connection, name: str) -> Any:
     (found,) = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return found
