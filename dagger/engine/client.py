@@ -123,7 +123,12 @@ class Client(Inspector):
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
-        (run,) = await self.submit_all([instance])
+        self._check(instance)
+        await self._open()
+        event = instance.submission(self._clock.now())
+        (row,) = await self._backend.store.read([event.id])
+        run = self._handle(instance, event, row)
+        await self._append(event.id, event)
         return run
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
@@ -134,19 +139,23 @@ class Client(Inspector):
             self._check(one)
             event = one.submission(now)
             events.append(event)
-            if not is_same_start(one.plan, event, first.setdefault(event.id, event)):
+            other = first.setdefault(event.id, event)
+            if other is not event and not is_same_start(one.plan, event, other):
                 raise InstanceConflict(f"'{one.id}' is the id of two instances that differ; give id= another value")
         await self._open()
-        rows = await self._backend.store.read(list(first))
-        known = {id: self._known(id, row) for id, row in zip(first, rows, strict=True)}
-        runs = list[Run[B]]()
-        for one, event in zip(instances, events, strict=True):
-            state = known[one.id]
-            if state is not None and not is_same_start(one.plan, event, state):
-                raise _conflict(event, state)
-            runs.append(self._watch.handle(one.plan, state or accepted(event, now, one.plan.layout)))
+        rows = dict(zip(first, await self._backend.store.read(list(first)), strict=True))
+        runs = [self._handle(one, event, rows[one.id]) for one, event in zip(instances, events, strict=True)]
         await self._backend.log.append([self._record(event.id, event) for event in events])
         return runs
+
+    def _handle(self, instance: Prepared[B], event: Submitted, row: Row | None) -> Run[B]:
+        """The handle of an instance, which may exist already. Raises InstanceConflict if that is another one."""
+        state = self._state_of(row) or self._watch.seen(event.id)
+        if state is None:
+            state = accepted(event, event.at, instance.plan.layout)
+        elif not is_same_start(instance.plan, event, state):
+            raise _conflict(event, state)
+        return self._watch.handle(instance.plan, state)
 
     def _check(self, instance: Prepared[Any]) -> None:
         checked_prepared(instance)
@@ -165,10 +174,6 @@ class Client(Inspector):
                 f"the input of instance '{in_line(instance.id[:100])}' has {len(instance.raw):,} bytes; with it the "
                 f"record of the instance would have {size:,}, and may have {size_max:,}"
             )
-
-    def _known(self, id: str, row: Row | None) -> State | None:
-        """The state of an instance that exists already."""
-        return self._state_of(row) or self._watch.seen(id)
 
     @overload
     async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
