@@ -6,12 +6,16 @@ of the new one, and its first messages are never read.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from dagger import Topic, listener, template
 from dagger.backends.kafka import metadata
@@ -23,7 +27,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.router import Router
 from dagger.plan.plan import Limits
 from dagger.testing.contract.hands import Hands, alone, in_loop, note
-from tests.kafka.stage import OnKafka, beside_sqlite, fails
+from tests.kafka.stage import OnKafka, beside_sqlite, fails, kafka_of
 from tests.kafka.test_identity import TOPIC, admin_of, consumed, remake
 from tests.servers.kafka import KafkaCluster
 
@@ -117,6 +121,19 @@ class TestWorker:
             assert told(caplog, storage.prefix + TOPIC)
             await hands.nothing_is_left()
         async with alone(storage, TOPIC) as hands:
+            await hands.nothing_is_left()
+
+    @in_loop
+    async def test_what_is_said_of_where_a_partition_was_before_ends_nobody(self, storage: OnKafka) -> None:
+        """A broker may have been asked before the positions of the new topic were found."""
+        async with alone(storage, TOPIC) as hands:
+            await hands.nothing_is_left()
+            member = kafka_of(hands.backend).log._member
+            assert member is not None
+            late: Any = asyncio.get_running_loop().create_future()
+            late.set_exception(OffsetOutOfRangeError({TopicPartition(storage.prefix + TOPIC, 0): 999}))
+            member._forget()
+            member._waiting = late
             await hands.nothing_is_left()
 
     @in_loop

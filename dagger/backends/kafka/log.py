@@ -166,8 +166,8 @@ class KafkaLog:
             member.subscribe({self._name, *self._topics})
         try:
             return await self._poll(member, own, limit)
-        except OffsetsGone:
-            if not await self._made_again(own):
+        except OffsetsGone as gone:
+            if not await member.has_left(gone) and not await self._made_again(own):
                 raise
             return NOTHING
 

@@ -37,6 +37,9 @@ SLICE_MS: Final = 1000
 class OffsetsGone(BackendError):
     """Nothing is kept where a partition goes on."""
 
+    at: Mapping[TopicPartition, int]
+    """The partition, and where that is."""
+
 
 class Member(ConsumerRebalanceListener):
     """Polls what is assigned, from where it is told to go on."""
@@ -164,6 +167,14 @@ class Member(ConsumerRebalanceListener):
         with self._cluster.words():
             await refresh(self._consumer, {name: count for name, count in topics.items() if name in self.topics})
 
+    async def has_left(self, gone: OffsetsGone) -> bool:
+        """Whether the partition goes on elsewhere by now: a broker had been asked before that was found out."""
+        with self._cluster.words():
+            for place, at in gone.at.items():
+                if place in self._consumer.assignment() and await self._consumer.position(place) == at:
+                    return False
+        return True
+
     async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offsets that are kept."""
         with self._cluster.words():
@@ -260,8 +271,10 @@ class Member(ConsumerRebalanceListener):
         except BackendError as error:
             gone = error.__cause__
             if isinstance(gone, errors.OffsetOutOfRangeError):
-                raise OffsetsGone(
+                found = OffsetsGone(
                     f"{self._place}: messages were deleted before they were read: nothing is kept at {gone}. Set the "
                     "group's offsets to what is to be read next, and give topics a longer retention"
-                ) from gone
+                )
+                found.at = gone.args[0]
+                raise found from gone
             raise
