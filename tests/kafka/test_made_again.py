@@ -132,8 +132,9 @@ class TestWorker:
             assert member is not None
             late: Any = asyncio.get_running_loop().create_future()
             late.set_exception(OffsetOutOfRangeError({TopicPartition(storage.prefix + TOPIC, 0): 999}))
-            member._forget()
-            member._waiting = late
+            waiting, member._waiting = member._waiting, late
+            if waiting is not None:
+                waiting.cancel()
             await hands.nothing_is_left()
 
     @in_loop
