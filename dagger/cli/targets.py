@@ -49,9 +49,7 @@ def engine_of(target: str) -> Dagger:
     except Leave:
         raise
     except SystemExit as error:
-        raise RequestError(
-            f"module '{module}' ends the program where it is imported: sys.exit({error.code!r})"
-        ) from error
+        raise RequestError(f"module '{module}' calls sys.exit({error.code!r}) where it is imported") from error
     except DaggerError as error:
         raise RequestError(f"{_origin(error)}: {error}") from error
     for part in name.split("."):

@@ -39,7 +39,7 @@ def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str], 
     finally:
         service.signals.release()
         if installed is None:
-            service.signals.dismiss()
+            service.signals.end()
 
 
 class Service:
@@ -57,7 +57,7 @@ class Service:
         self._applying = applying
         self.signals = signals
         self._has_begun = False
-        self._was_cancelled = False
+        self._has_ended = False
 
     @property
     def is_told(self) -> bool:
@@ -66,7 +66,7 @@ class Service:
 
     def is_cut_off(self, error: BaseException) -> bool:
         """Whether an error is no failure of the work, but its end by others."""
-        return isinstance(error, asyncio.CancelledError | SystemExit) or self._was_cancelled
+        return isinstance(error, asyncio.CancelledError | SystemExit) or not self._has_ended
 
     async def run(self) -> None:
         """Work until a signal comes."""
@@ -74,7 +74,8 @@ class Service:
         starting, told = anyio.CancelScope(), anyio.Event()
 
         def leave() -> None:
-            assert self.signals.received is not None
+            if told.is_set() or self.signals.received is None:
+                return
             logger.info("received %s: leaving", self.signals.received.name)
             told.set()
             if not self._has_begun:  # nothing is in flight, and what it waits for may be away
@@ -84,10 +85,8 @@ class Service:
         try:
             with starting:
                 await self._until(told)
-        except asyncio.CancelledError:
-            self._was_cancelled = True
-            raise
         except Exception as error:
+            self._has_ended = True
             if self._has_begun or not told.is_set():
                 raise
             logger.warning("while leaving: %s", error)

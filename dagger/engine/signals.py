@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final, Self
 
-LEAVE_S: Final = 1.5
+LEAVE_S: Final = 1.2
 """How long a process that still starts takes to leave, in seconds: what it waits for may never let go."""
 NUMBERS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -24,16 +24,24 @@ class Signals:
 
     Only in the main thread. A process that has not begun its work is ended by force `LEAVE_S` after the first: what
     blocks its event loop, swallows its cancellation or stays in a thread is not asked.
+
+    A thread listens too: the main one looks for signals only between two steps of Python, which may be an hour apart.
     """
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self._leave: Callable[[], object] | None = None
         self._has_begun = False
-        self._told, self._done = threading.Lock(), threading.Event()
-        self._told.acquire()  # a handler may release a lock at any time, and could not start a thread
+        self._was_raised = False
+        """Whether `Leave` was raised in the main thread."""
+        self._done = threading.Event()
+        self._threads = set(threading.enumerate())
         self._before = {number: signal.signal(number, self._receive) for number in NUMBERS}
-        threading.Thread(target=self._end_by_force, name="dagger-leave", daemon=True).start()
+        ear, self._mouth = os.pipe()
+        os.set_blocking(self._mouth, False)
+        self._mouth_before = signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=self.release)  # what a child is told is not for this process
+        threading.Thread(target=self._listen, args=[ear], name="dagger-signals", daemon=True).start()
 
     @classmethod
     def installed(cls) -> Self | None:
@@ -42,40 +50,58 @@ class Signals:
         return found if isinstance(found, cls) else None
 
     def listen(self, leave: Callable[[], object]) -> None:
-        """From now on `leave` is called, in the midst of anything."""
+        """From now on `leave` is called, from any thread, and maybe twice."""
         self._leave = leave
+        if self.received is not None:
+            leave()
 
     def begin(self) -> None:
         """The work has begun: it is not ended by force."""
         self._has_begun = True
-        self.dismiss()
 
     def release(self) -> None:
         """Catch them no more."""
+        if self._mouth < 0:
+            return
         for number, before in self._before.items():
             if signal.getsignal(number) == self._receive:
                 signal.signal(number, before or signal.SIG_DFL)
+        found = signal.set_wakeup_fd(self._mouth_before)
+        if found not in (self._mouth, -1):  # somebody else's
+            signal.set_wakeup_fd(found)
+        os.close(self._mouth)
+        self._mouth = -1
 
-    def dismiss(self) -> None:
-        """End nothing by force any more."""
+    def end(self) -> None:
+        """What was started is over, and so are threads that it has left behind, or the process is ended by force."""
+        if self.received is not None and not self._has_begun:
+            for thread in set(threading.enumerate()) - self._threads:
+                if not thread.daemon:
+                    thread.join()
         self._done.set()
-        if self._told.locked():
-            self._told.release()
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self.received is not None:
-            return
-        self.received = signal.Signals(number)
-        if not self._has_begun:
-            self._told.release()
-        if self._leave is None:
+        if self._leave is not None:
+            self._told(number)
+        elif not self._was_raised:
+            self._was_raised = True
+            self._told(number)
             raise Leave(0)
-        self._leave()
 
-    def _end_by_force(self) -> None:
-        with self._told:
-            pass
-        if not self._done.wait(LEAVE_S):
-            with suppress(OSError):
-                os.write(2, b"dagger: left by force, since what the start waits for does not let go\n")
-            os._exit(0)
+    def _told(self, number: int) -> None:
+        self.received = self.received or signal.Signals(number)
+        if self._leave is not None:
+            with suppress(RuntimeError):  # the event loop is closed already: another thread told it first
+                self._leave()
+
+    def _listen(self, ear: int) -> None:
+        with open(ear, "rb", buffering=0) as numbers:
+            while number := numbers.read(1):
+                if number[0] in NUMBERS:
+                    self._told(number[0])
+                    break
+        if self.received is None or self._has_begun or self._done.wait(LEAVE_S):
+            return
+        with suppress(OSError):
+            os.write(2, b"dagger: left by force, since what the start waits for does not let go\n")
+        os._exit(0)

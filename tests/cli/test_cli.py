@@ -388,3 +388,49 @@ def test_a_worker_gets_what_another_process_publishes(engine: Dagger, tmp_path: 
     assert worker.returncode == 0
     assert "working on Order" in told
     assert "received SIGTERM: leaving" in told
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("caught", ["Exception", "BaseException"])
+def test_a_worker_whose_module_is_being_imported_leaves(tmp_path: Path, number: signal.Signals, caught: str) -> None:
+    """Also where the module swallows what it is told by: to import it takes an hour."""
+    (tmp_path / "slow.py").write_text(
+        "import time\nprint('importing', flush=True)\n"
+        f"try:\n    time.sleep(3600)\nexcept {caught}:\n    time.sleep(3600)\n"
+    )
+    worker = subprocess.Popen(
+        program("worker", "slow:engine"), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "importing\n"
+        worker.send_signal(number)
+        _, errors = worker.communicate(timeout=60)
+    finally:
+        worker.kill()
+        worker.communicate()
+    assert worker.returncode == 0, errors
+
+
+def test_a_module_that_ends_the_program_is_no_worker_that_ended_well(tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text("import sys\nsys.exit()\n")
+    done = subprocess.run(
+        program("worker", "ends:engine"), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr == "dagger: module 'ends' calls sys.exit(None) where it is imported\n"
+
+
+def test_a_worker_that_code_in_its_process_ends_says_so_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "ends.py").write_text(
+        "import sys\nfrom contextlib import asynccontextmanager\nfrom dagger import Dagger\n"
+        "@asynccontextmanager\nasync def lifespan(engine):\n    sys.exit(0)\n    yield\n"
+        "engine = Dagger('sqlite:///ends.db', lifespan=lifespan)\n"
+    )
+    done = subprocess.run(
+        program("worker", "ends:engine"), cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "dagger: the worker was not told to leave by a signal: code in its event loop has called sys.exit(0)"
+    )

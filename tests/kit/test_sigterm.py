@@ -91,10 +91,11 @@ print("left", flush=True)
 
 
 @contextmanager
-def worker(script: str) -> Iterator[subprocess.Popen[str]]:
+def worker(script: str, *arguments: str, cwd: Path | None = None) -> Iterator[subprocess.Popen[str]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     process = subprocess.Popen(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", script, *arguments],
+        cwd=cwd,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -154,4 +155,163 @@ def test_a_worker_that_still_starts_leaves_at_once(number: signal.Signals) -> No
         process.send_signal(number)
         output, errors = process.communicate()
     assert output.splitlines() == [f"received {number.name}: leaving", "given up", "left"]
+    assert (errors, process.returncode) == ("", 0)
+
+
+HANGING = """
+import sqlite3
+import time
+
+real = sqlite3.connect
+
+
+def connect(*args, **more):
+    print("starting", flush=True)
+    return real(*args, **more)
+
+
+sqlite3.connect = connect
+
+
+async def swallows() -> None:
+    print("starting", flush=True)
+    while True:
+        try:
+            await anyio.sleep(3600)
+        except BaseException:
+            pass
+
+
+async def blocks() -> None:
+    print("starting", flush=True)
+    time.sleep(3600)
+
+
+async def in_a_thread() -> None:
+    def hang() -> None:
+        print("starting", flush=True)
+        time.sleep(3600)
+
+    await anyio.to_thread.run_sync(hang)
+
+
+async def fails_when_it_is_cancelled() -> None:
+    print("starting", flush=True)
+    try:
+        await anyio.sleep(3600)
+    except BaseException:
+        raise ValueError("no time to clean up")
+
+
+async def opens_what_is_locked() -> None:
+    other = real("locked.db", isolation_level=None)
+    other.execute("PRAGMA locking_mode = EXCLUSIVE")
+    other.execute("BEGIN EXCLUSIVE")
+    async with Dagger("sqlite:///locked.db?patience=1h").client():
+        pass
+
+
+@asynccontextmanager
+async def lifespan(engine: Dagger) -> AsyncIterator[None]:
+    await globals()[sys.argv[1]]()
+    yield
+
+
+Dagger("memory://", lifespan=lifespan).main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    "start", ["swallows", "blocks", "in_a_thread", "fails_when_it_is_cancelled", "opens_what_is_locked"]
+)
+def test_whatever_a_start_waits_for_it_is_left(start: str, number: signal.Signals, tmp_path: Path) -> None:
+    """What hangs here does so for an hour."""
+    with worker(HEAD + HANGING, start, cwd=tmp_path) as process:
+        read_until(process, "starting")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=LONGEST_S)
+    assert process.returncode == 0, errors
+
+
+ENDING = """
+import asyncio
+
+
+async def stops_the_loop() -> None:
+    asyncio.get_running_loop().stop()
+
+
+async def cancels_all() -> None:
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+
+
+async def exits() -> None:
+    sys.exit(0)
+
+
+@asynccontextmanager
+async def lifespan(engine: Dagger) -> AsyncIterator[None]:
+    if len(sys.argv) > 2:
+        await globals()[sys.argv[1]]()
+    background = asyncio.get_running_loop().call_later(0.01, begin)
+    yield
+
+
+tasks = []
+
+
+def begin() -> None:
+    tasks.append(asyncio.get_running_loop().create_task(globals()[sys.argv[1]]()))
+
+
+Dagger("memory://", lifespan=lifespan).main()
+"""
+
+
+@pytest.mark.parametrize("when", [[], ["at once"]], ids=["while it works", "while it starts"])
+@pytest.mark.parametrize("end", ["stops_the_loop", "cancels_all", "exits"])
+def test_a_worker_that_is_ended_from_inside_says_so_and_fails(end: str, when: list[str]) -> None:
+    if (end, when) == ("cancels_all", ["at once"]):
+        pytest.skip("its own task is all that there is")
+    with worker(HEAD + ENDING, end, *when) as process:
+        _, errors = process.communicate(timeout=LONGEST_S)
+    assert process.returncode == 1
+    assert "EngineClosed: " in errors
+
+
+FORKING = """
+import multiprocessing
+import time
+
+
+def hang(pipe) -> None:
+    pipe.send("ready")
+    time.sleep(3600)
+
+
+@asynccontextmanager
+async def lifespan(engine: Dagger) -> AsyncIterator[None]:
+    there, here = multiprocessing.Pipe()
+    child = multiprocessing.get_context("fork").Process(target=hang, args=[there])
+    child.start()
+    here.recv()
+    child.terminate()
+    child.join()
+    print("ended by", child.exitcode, flush=True)
+    yield
+
+
+Dagger("memory://", lifespan=lifespan).main()
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python warns of a fork beside threads")
+def test_a_child_that_is_told_to_leave_is_ended_and_not_the_worker() -> None:
+    with worker(HEAD + FORKING) as process:
+        read_until(process, "ended by -15")
+        read_until(process, "working on no template")
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=LONGEST_S)
     assert (errors, process.returncode) == ("", 0)
