@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dagger import BackendError, Dagger
+from dagger import BackendError, Dagger, EngineClosed
 from dagger.backends.sqlite import pulse
 from dagger.backends.sqlite.hub import Hub
 from dagger.engine import patience
@@ -42,7 +42,7 @@ async def deadly(path: Path, fault: Fault) -> Outcome:
         with fault.at_work():
             try:
                 await live(url_of(path))
-            except* BackendError:
+            except* (BackendError, EngineClosed):  # the worker's error, and what it is for those who wait
                 assert fault.is_dead
         bury(path)
         await live(url_of(path))

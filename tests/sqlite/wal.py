@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -115,10 +116,15 @@ class Witness:
 
     def begin_anew(self) -> None:
         """Bring the log into the file: what comes next is written over it, from its beginning."""
+        while not self._is_begun_anew():  # somebody reads
+            time.sleep(0.001)
+
+    def _is_begun_anew(self) -> bool:
         with self._lock, closing(sqlite3.Connection(self._path, isolation_level=None)) as connection:
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
-            assert not busy
-            self._states = {0: content(self._path)}
+            if not busy:
+                self._states = {0: content(self._path)}
+            return not busy
 
 
 def beside(path: Path) -> Path:
