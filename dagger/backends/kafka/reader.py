@@ -120,6 +120,8 @@ class KafkaReader:
         positions = {place: told.offset for place, told in committed.items() if place not in old}
         new = assigned - positions.keys()
         positions |= await consumer.beginning_offsets(new) if new else {}
+        if consumer.assignment() != assigned:  # they have moved meanwhile: it is asked again
+            return
         for place, offset in positions.items():
             consumer.seek(place, offset)
         fetching.begin(positions)
