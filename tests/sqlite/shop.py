@@ -21,7 +21,7 @@ from dagger.engine.ports import Orders, Position
 
 P = ParamSpec("P")
 
-LIMIT_S: Final = 30.0
+LIMIT_S: Final = 120.0
 """After so many seconds a test has failed. Nothing else depends on it."""
 
 

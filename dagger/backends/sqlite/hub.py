@@ -223,8 +223,9 @@ class Hub:
         self.teams = {**self.teams, team.seat: team}
         try:
             await self.regain()
-        except BaseException:  # refused, or nobody waits any more: the next sign of life leaves
+        except BaseException:  # refused, or nobody waits any more: a sign of life that is given now leaves
             self._drop(team)
+            self._hello()
             raise
 
     async def leave(self, team: Team) -> None:
