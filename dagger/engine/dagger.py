@@ -141,6 +141,11 @@ class Dagger(Client):
         return self._backend
 
     @property
+    @override
+    def _is_at_work(self) -> bool:
+        return self._loop is not None
+
+    @property
     def topics(self) -> Mapping[str, Topic[Any]]:
         """The topics of all that is registered, by name."""
         return dict(self._registry.topics)

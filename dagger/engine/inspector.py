@@ -115,6 +115,12 @@ class Inspector(Messenger):
             return instance.instance
         id = id_of(instance)
         session = await self._open()
+        if not (self._backend.shared or self._is_at_work):
+            logger.warning(
+                "waiting for the end of '%s', while no worker is here, and no other process can be one; "
+                "wait inside of `async with engine:`",
+                id,
+            )
         try:
             with session.waiting(f"the end of '{id}'"):
                 return await self._until_ended(instance, id)
@@ -122,6 +128,11 @@ class Inspector(Messenger):
             if isinstance(instance, Run) and instance.status.is_end:  # it has ended just before
                 return instance.instance
             raise
+
+    @property
+    def _is_at_work(self) -> bool:
+        """Whether instances go on here."""
+        raise NotImplementedError
 
     async def _until_ended(self, instance: str | uuid.UUID | Run[Any], id: str) -> Instance[Any]:
         is_known = False

@@ -98,6 +98,11 @@ class TestEngine(Dagger):
         self._opening = False
 
     @property
+    @override
+    def _is_at_work(self) -> bool:
+        return True
+
+    @property
     def is_closed(self) -> bool:
         """Whether nothing is open."""
         return self._session is None

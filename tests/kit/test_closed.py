@@ -217,3 +217,18 @@ def test_the_look_at_others_backs_off_while_the_backend_is_away(
     limited(run)
     assert rests == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, *[PAUSE_S_MAX] * 4]
     assert 1 <= len(caplog.records) < 10
+
+
+@pytest.mark.parametrize("is_worker", [False, True])
+def test_who_waits_where_nobody_can_work_is_warned(is_worker: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> None:
+        engine = Dagger()
+        async with engine if is_worker else engine.client():
+            run = await engine.start(waits, Note("o-1"))
+            waiting = asyncio.create_task(engine.wait(run))
+            await begun(waiting)
+        with pytest.raises(EngineClosed):
+            await waiting
+
+    limited(run)
+    assert ("no worker is here" in caplog.text) is not is_worker
