@@ -28,7 +28,7 @@ from __future__ import annotations
 import os.path
 import traceback
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 _INSIDE: Final = os.path.join(os.path.dirname(__file__), "")  # text is compared with text
 
@@ -113,12 +113,41 @@ WORDS_MAX: Final = 16_384
 """How much of what an error says is kept, in characters."""
 
 
+_NAME: Final = type.__dict__["__name__"]
+_QUALNAME: Final = type.__dict__["__qualname__"]
+_MODULE: Final = type.__dict__["__module__"]
+_MRO: Final = type.__dict__["__mro__"]
+"""What Python itself knows of a class: a metaclass of the user's may answer otherwise, or raise."""
+
+
+def name_of(value: object) -> str:
+    """The name of the class of a value, without a question to the class."""
+    name: str = _NAME.__get__(type(value))
+    return writable(name)
+
+
+def kinds_of(kind: type[BaseException]) -> tuple[str, ...]:
+    """Qualified names of an exception class and its bases, without a question to them."""
+    bases: tuple[type[Any], ...] = _MRO.__get__(kind)
+    return tuple([writable(f"{_module_of(base)}.{_QUALNAME.__get__(base)}") for base in bases[:-1]])
+
+
+def _module_of(kind: type[Any]) -> str:
+    found: object = _MODULE.__get__(kind)
+    return found if type(found) is str else "?"
+
+
+def reason_of(error: BaseException) -> str:
+    """The class of an error and what it says, for those who look into it."""
+    return f"{name_of(error)}: {words_of(error)}"
+
+
 def words_of(error: BaseException) -> str:
     """What an error says, as text that can be stored: users' errors may raise when asked, or hold half a character."""
     try:
         text = str(error)
     except BaseException as worse:
-        return f"its text cannot be read: {type(worse).__name__}"
+        return f"its text cannot be read: {name_of(worse)}"
     return writable(text if len(text) <= WORDS_MAX else f"{text[:WORDS_MAX]}... ({len(text):,} characters)")
 
 
@@ -139,7 +168,7 @@ def traceback_of(error: BaseException) -> str:
         found = _users_part(error.__traceback__)
         text = "".join(traceback.format_exception(type(error), error, found, limit=-FRAMES_MAX))
     except BaseException as worse:  # of what users' exceptions do when they are asked
-        text = f"its traceback cannot be read: {type(worse).__name__}"
+        text = f"its traceback cannot be read: {name_of(worse)}"
     data = text.rstrip().encode(errors="backslashreplace")
     if len(data) > TRACEBACK_MAX:
         last = data[-TRACEBACK_MAX:]
@@ -166,9 +195,14 @@ def in_line(text: str) -> str:
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
+SHOWN_MAX: Final = 1024
+"""How much of a value an error shows, in characters."""
+
+
 def shown(value: object) -> str:
-    """A value as an error shows it: users' values may raise when asked for their `repr`."""
+    """A value as an error shows it: users' values may raise when asked for their `repr`, or have a long one."""
     try:
-        return repr(value)
-    except Exception:
-        return f"a {type(value).__name__} that cannot be shown"
+        text = repr(value)
+        return writable(text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}... ({len(text):,} characters)")
+    except BaseException:
+        return f"a {name_of(value)} that cannot be shown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,11 +20,11 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import CannotRead, StepFailed, Stored, Strand, Turn, call_pure, error_of, kinds_of, look, settle
+from dagger.core.turn import CannotRead, StepFailed, Stored, Strand, Turn, call_pure, error_of, look, settle
 from dagger.dsl.values import Again, Message
-from dagger.errors import DecodeError, shown
+from dagger.errors import DecodeError, kinds_of, shown
 from dagger.plan import ops
-from dagger.plan.keys import MissingKey, is_encodable, key_text, partition_key_of
+from dagger.plan.keys import is_encodable, key_text, partition_key_of
 from dagger.plan.names import quoted, quoted_path
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape, Unreadable
@@ -58,14 +59,16 @@ def _looked(op: ops.Op, stored: Stored) -> Any:
 def _message(op: ops.Publish, message: Any, id: str) -> Publish:
     headers: dict[str, str] = {}
     key: str | None = None
-    if type(message) is Message:
-        headers, key, message = _opened(op, message)  # pyright: ignore[reportUnknownArgumentType]  # narrowed from Any
     try:
+        if type(message) is Message:
+            headers, key, message = _opened(op, message)  # pyright: ignore[reportUnknownArgumentType]  # narrowed from Any
         payload = op.encode(message)
         if key is None:
             key = op.key(message)
             if type(key) is not str or not key or not key.isascii():
                 key = partition_key_of(op.topic, message)
+    except StepFailed:
+        raise
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
     return Publish(op.topic.name, key, payload, id, headers)
@@ -73,19 +76,21 @@ def _message(op: ops.Publish, message: Any, id: str) -> Publish:
 
 def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], str | None, Any]:
     """The headers, the key and the value of an envelope. Headers and keys are text, which can be written."""
-    headers: dict[Any, Any] = dict(envelope.headers)
+    given: Any = envelope.headers
+    if not isinstance(given, Mapping):
+        raise _wrong(op, TypeError, f"the headers of its message are {shown(given)}; give a dict of text")
+    headers: dict[Any, Any] = dict(given)  # pyright: ignore[reportUnknownArgumentType]  # a user's value
     for name, text in headers.items():
         if not isinstance(name, str) or not isinstance(text, str):
-            raise _wrong(op, TypeError, f"header {name!r} is {shown(text)}; names and values of headers are text")
+            raise _wrong(op, TypeError, f"header {shown(name)} is {shown(text)}; names and values of headers are text")
         if not is_encodable(name) or not is_encodable(text):
-            raise _wrong(op, ValueError, f"header {name!r} is {text!r}, which holds half a character; use another")
+            raise _wrong(
+                op, ValueError, f"header {shown(name)} is {shown(text)}, which holds half a character; use another"
+            )
     key: Any = envelope.key
     if key is not None and not isinstance(key, str):
         raise _wrong(op, TypeError, f"the key of its message is {shown(key)}; a key is text")
-    try:
-        return headers, None if key is None else key_text(key), envelope.value
-    except MissingKey as error:
-        raise StepFailed(error_of(error, op.path)) from None
+    return headers, None if key is None else key_text(key), envelope.value
 
 
 def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
@@ -148,9 +153,9 @@ def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | No
 
 
 def _time_of(op: ops.Pause, at: Any) -> int:
-    if not isinstance(at, datetime):
-        raise _wrong(op, TypeError, f"wants a datetime, got {shown(at)}")
     try:
+        if not isinstance(at, datetime):
+            raise _wrong(op, TypeError, f"wants a datetime, got {shown(at)}")
         if at.utcoffset() is None:
             raise _wrong(
                 op, ValueError, f"{shown(at)} has no time zone; use datetime(..., tzinfo=...) or .astimezone()"

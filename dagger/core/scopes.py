@@ -27,8 +27,8 @@ from dagger.core.state import (
     Spreading,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, kinds_of, took_longer
-from dagger.errors import CodecError, shown
+from dagger.core.turn import StepFailed, Stored, Strand, Turn, call_pure, error_of, took_longer
+from dagger.errors import CodecError, kinds_of, shown, words_of
 from dagger.plan import ops
 from dagger.plan.shapes import failed, row, tagged
 
@@ -125,7 +125,7 @@ def _items(op: ops.Spread, found: Any) -> tuple[bytes, ...]:
     try:
         return tuple(op.item.settle(item)[0] for item in found)
     except CodecError as error:
-        text = f"an item does not fit: {error}"
+        text = f"an item does not fit: {words_of(error)}"
         raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None

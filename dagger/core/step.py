@@ -62,8 +62,8 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn, kinds_of
-from dagger.errors import DaggerError
+from dagger.core.turn import StepFailed, Stored, Strand, Turn
+from dagger.errors import DaggerError, kinds_of
 from dagger.plan import ops
 from dagger.plan.names import signal_channel
 from dagger.plan.plan import Plan

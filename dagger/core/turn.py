@@ -23,7 +23,7 @@ from dagger.core.state import (
     State,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.errors import CodecError, DaggerError, DecodeError, traceback_of, words_of, writable
+from dagger.errors import CodecError, DaggerError, DecodeError, kinds_of, name_of, traceback_of, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 from dagger.plan.shapes import Shape, Typed, Unreadable
@@ -310,7 +310,7 @@ def settle(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
     try:
         raw, live = codec.settle(value)
     except CodecError as error:
-        text = f"its result does not fit: {error}"
+        text = f"its result does not fit: {words_of(error)}"
         raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None
     except BaseException as error:  # of a user's own type
         raise StepFailed(error_of(error, op.path)) from None
@@ -320,12 +320,7 @@ def settle(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
 def error_of(error: BaseException, path: str) -> Error:
     """The error of a pure function as data, whatever it raised: SystemExit and KeyboardInterrupt are errors too."""
     kinds = kinds_of(type(error))
-    return Error(path, type(error).__name__, words_of(error), kinds, pure=True, traceback=traceback_of(error))
-
-
-def kinds_of(kind: type[BaseException]) -> tuple[str, ...]:
-    """Qualified names of an exception class and its bases."""
-    return tuple(writable(f"{base.__module__}.{base.__qualname__}") for base in kind.__mro__[:-1])
+    return Error(path, name_of(error), words_of(error), kinds, pure=True, traceback=traceback_of(error))
 
 
 def took_longer(micros: int) -> str:

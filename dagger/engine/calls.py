@@ -22,9 +22,9 @@ import msgspec
 
 from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
-from dagger.core.turn import kinds_of, took_longer
+from dagger.core.turn import took_longer
 from dagger.engine.context import TaskContext, enter_context
-from dagger.errors import CodecError, DaggerError, traceback_of, words_of
+from dagger.errors import CodecError, DaggerError, in_line, kinds_of, name_of, traceback_of, words_of
 from dagger.plan.ops import Run
 from dagger.plan.shapes import Unreadable
 
@@ -164,7 +164,11 @@ class Call:
         try:
             value = self.op.shape.revive(self.order.value)
         except Unreadable as error:  # it goes on to run: the next worker calls it, if that can read it
-            logger.error("%s is not called: what is stored for it cannot be read here: %s", self.path, error)
+            logger.error(
+                "%s is not called: what is stored for it cannot be read here: %s",
+                in_line(self.path),
+                in_line(words_of(error)),
+            )
             self.stopped = True
             raise
         if self.op.is_async:
@@ -201,13 +205,15 @@ class Call:
         try:
             raw, _ = self.op.out.settle(result)
         except CodecError as error:
-            return TaskFailed(self.frame, "TypeError", f"its result does not fit: {error}", kinds_of(TypeError))
+            return TaskFailed(
+                self.frame, "TypeError", f"its result does not fit: {words_of(error)}", kinds_of(TypeError)
+            )
         return TaskSucceeded(self.frame, raw)
 
     def _failed(self, error: BaseException) -> TaskFailed:
         kind = type(error)
         text = FROM_INSIDE if isinstance(error, asyncio.CancelledError) else words_of(error)
-        return TaskFailed(self.frame, kind.__name__, text, kinds_of(kind), traceback=traceback_of(error))
+        return TaskFailed(self.frame, name_of(error), text, kinds_of(kind), traceback=traceback_of(error))
 
 
 def _set(over: asyncio.Future[None]) -> None:

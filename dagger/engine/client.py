@@ -17,6 +17,7 @@ from dagger.dsl.topics import Topic
 from dagger.engine.inspector import Inspector
 from dagger.engine.ports import Append, Row
 from dagger.engine.prepare import (
+    checked_many,
     checked_prepared,
     checked_signal,
     checked_template,
@@ -119,7 +120,8 @@ class Client(Inspector):
         Costs much less than one `start` after the other. Raises as `start` does.
         """
         found = checked_template(template, "start_all")
-        return await self.submit_all([self._prepare(found, input, None) for input in inputs])
+        given = checked_many(inputs, "start_all", "inputs")
+        return await self.submit_all([self._prepare(found, input, None) for input in given])
 
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         """Submit an instance that `create_instance` made; returns once it is accepted."""
@@ -133,6 +135,7 @@ class Client(Inspector):
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
         """Submit instances that `create_instance` made, in one go, as `start_all` does."""
+        instances = checked_many(instances, "submit_all", "what create_instance gives")
         now = self._clock.now()
         events, first = list[Submitted](), dict[str, Submitted]()
         for one in instances:
@@ -194,7 +197,8 @@ class Client(Inspector):
         """The same, with the value as JSON: for callers who have no Python value. Raises DecodeError too."""
         await self._open()
         _, plan = await self._target(instance)
-        codec = plan.signals.get(name)
+        given: Any = name  # users without a checker
+        codec = plan.signals.get(name) if isinstance(given, str) else None
         await self.signal(instance, name, data if codec is None else json.bind(codec.type).decode(data))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:

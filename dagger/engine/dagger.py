@@ -77,7 +77,7 @@ class Dagger(Client):
             raise RequestError(
                 "Dagger: unmatched='hold' holds nothing where early_limit or early_for is zero; give more"
             )
-        checked_outside(lifespan, unmatched_topic)
+        checked_outside(lifespan, unmatched_topic, datadir, clock, backend)
         limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(
             backend if backend is not None else connect(broker, store, datadir), clock or SystemClock(), limits

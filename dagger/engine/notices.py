@@ -23,9 +23,10 @@ def tell(id: str, notice: Notice) -> None:
         case Answered():
             logger.info("%s: %s has failed: %s; it is answered by %s", id, path, text, in_line(notice.by))
         case Failed():
-            error, traceback = in_line(str(notice.error)), _below(notice.error.traceback)
+            error, traceback = in_line(str(notice.error)), below(notice.error.traceback)
             logger.error("%s has ended as FAILURE: %s%s", id, error, traceback)
 
 
-def _below(traceback: str) -> str:
+def below(traceback: str) -> str:
+    """A traceback as it stands below a line of the log."""
     return "".join(f"\n{in_line(line)}" for line in traceback.splitlines())

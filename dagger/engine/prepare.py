@@ -6,6 +6,7 @@ import inspect
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from typing_extensions import TypeIs
@@ -19,7 +20,7 @@ from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine.headers import ID, headers_of
 from dagger.engine.ports import Outgoing, Query
 from dagger.engine.run import Prepared, Run
-from dagger.errors import EncodeError, RequestError, TemplateError, WrongInput, words_of
+from dagger.errors import EncodeError, RequestError, TemplateError, WrongInput, reason_of, shown
 from dagger.plan.keys import MissingKey, is_encodable, partition_key_of
 from dagger.plan.plan import Plan
 
@@ -40,9 +41,7 @@ def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
     except MissingKey as error:
         raise WrongInput(f"template '{plan.template}': the business key of the input: {error}") from None
     except Exception as error:
-        raise WrongInput(
-            f"template '{plan.template}': its key function raised {type(error).__name__}: {words_of(error)}"
-        ) from error
+        raise WrongInput(f"template '{plan.template}': its key function raised {reason_of(error)}") from error
     return Prepared(key if id is None else checked_id(id), key, plan, raw, live)
 
 
@@ -52,6 +51,21 @@ def checked_template(given: Any, place: str) -> Template[Any, Any]:
     if not isinstance(found, Template):
         raise RequestError(f"{place}: wants a template, or a function that returns one, got {found!r}")
     return found  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
+
+
+def checked_many(given: Any, place: str, what: str) -> list[Any]:
+    """What was given to a method that takes several. Raises RequestError for one alone."""
+    if not _is_several(given):
+        raise RequestError(f"{place}: wants several of {what}, as a list, got {shown(given)}")
+    return list(given)
+
+
+def _is_several(given: object) -> bool:
+    return isinstance(given, Iterable) and not isinstance(given, str | bytes)
+
+
+def _is_mapping(given: object) -> bool:
+    return isinstance(given, Mapping)
 
 
 def checked_prepared(given: object) -> None:
@@ -93,8 +107,14 @@ def checked_choice(name: str, value: object, choices: Sequence[str]) -> None:
         raise RequestError(f"Dagger: {name} is {value!r}; give one of {', '.join(map(repr, choices))}")
 
 
-def checked_outside(lifespan: object, unmatched_topic: object) -> None:
-    """What an engine uses of others: a function, and the name of a topic. Raises RequestError."""
+def checked_outside(lifespan: object, unmatched_topic: object, datadir: object, clock: object, backend: object) -> None:
+    """What an engine uses of others. Raises RequestError."""
+    if datadir is not None and not isinstance(datadir, str | Path):
+        raise RequestError(f"Dagger: datadir is {shown(datadir)}; give the path of a directory, as text or a Path")
+    if clock is not None and not callable(getattr(clock, "now", None)):
+        raise RequestError(f"Dagger: clock is {shown(clock)}; give a Clock, whose now() gives microseconds")
+    if backend is not None and not (hasattr(backend, "log") and hasattr(backend, "store")):
+        raise RequestError(f"Dagger: backend is {shown(backend)}; give a Backend, or the URL of one as broker=")
     if lifespan is not None and not callable(lifespan):
         raise RequestError(
             f"Dagger: lifespan is {lifespan!r}; give a function of the engine that gives an async context manager"
@@ -138,14 +158,12 @@ def checked_message(
     except (EncodeError, MissingKey) as error:
         raise WrongInput(f"topic '{topic.name}': {error}") from None
     except Exception as error:
-        raise WrongInput(
-            f"topic '{topic.name}': its key function raised {type(error).__name__}: {words_of(error)}"
-        ) from error
-    if id is None and not headers:
+        raise WrongInput(f"topic '{topic.name}': its key function raised {reason_of(error)}") from error
+    if id is None and headers is None:
         return Outgoing(topic.name, key.encode(), payload)
+    given = {} if headers is None else checked_headers(topic.name, headers)
     named = {} if id is None else {ID: id}
-    given = checked_headers(topic.name, {**(headers or {}), **named})
-    return Outgoing(topic.name, key.encode(), payload, headers_of(given))
+    return Outgoing(topic.name, key.encode(), payload, headers_of({**given, **named}))
 
 
 def _check_name(topic: str, id: object) -> None:
@@ -155,15 +173,19 @@ def _check_name(topic: str, id: object) -> None:
 
 def checked_several(messages: object) -> None:
     """Raises RequestError for one message, where several are wanted."""
-    if not isinstance(messages, Iterable) or isinstance(messages, str | bytes):
-        raise RequestError(f"publish_all: wants several messages, as a list, got {messages!r}; publish takes one")
+    if not _is_several(messages):
+        raise RequestError(f"publish_all: wants several messages, as a list, got {shown(messages)}; publish takes one")
 
 
-def checked_headers(topic: str, headers: Mapping[Any, Any]) -> dict[str, str]:
+def checked_headers(topic: str, headers: Any) -> dict[str, str]:
     """Headers, if all of them are text that can be written. Raises WrongInput."""
+    if not _is_mapping(headers):
+        raise WrongInput(f"topic '{topic}': headers are {shown(headers)}; give a dict of text")
     for name, value in headers.items():
         if not _is_text(name) or not _is_text(value):
-            raise WrongInput(f"topic '{topic}': header {name!r} is {value!r}; names and values of headers are text")
+            raise WrongInput(
+                f"topic '{topic}': header {shown(name)} is {shown(value)}; names and values of headers are text"
+            )
     return dict(headers)
 
 

@@ -16,7 +16,7 @@ from dagger.engine.headers import ID, header, headers_of, packed
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
-from dagger.errors import DecodeError, words_of
+from dagger.errors import DecodeError, in_line, reason_of
 from dagger.plan.keys import keys_of
 from dagger.plan.plan import Channel
 
@@ -55,7 +55,7 @@ class Router:
                     counts["too_large"] += 1
                     level = logging.ERROR
                 counts["dead_letters"] += 1
-                logger.log(level, "%s: a message is put aside: %s", _position(message), reason)
+                logger.log(level, "%s: a message is put aside: %s", _position(message), in_line(reason))
                 entries.append(dead_letter(message, reason))
         return orders
 
@@ -78,7 +78,7 @@ class Router:
                 else:
                     entries += ordered
             except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
-                reasons[f"{type(error).__name__}: {words_of(error)}"] = None
+                reasons[reason_of(error)] = None
         return reasons
 
     def _received(
@@ -111,8 +111,8 @@ def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any
         try:
             messages.append(topic.wire.decode(_payload_of(record)))
         except Exception as error:  # whatever a user's codec raises
-            reason = f"{type(error).__name__}: {words_of(error)}"
-            logger.warning("%s: a message is put aside: %s", _position(record), reason)
+            reason = reason_of(error)
+            logger.warning("%s: a message is put aside: %s", _position(record), in_line(reason))
             others.append(dead_letter(record, reason))
     return messages, others
 

@@ -42,6 +42,7 @@ from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
 from dagger.engine.headers import ID, header, headers_of, unpacked
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
+from dagger.engine.notices import below
 from dagger.engine.oversize import Grown, answer, follow_up, halves
 from dagger.engine.ports import (
     Append,
@@ -66,6 +67,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.router import Router
 from dagger.engine.rows import Loaded, Rows
 from dagger.engine.timers import Timers
+from dagger.errors import in_line, reason_of, traceback_of, words_of
 from dagger.plan.names import topic_of
 
 logger: Final = logging.getLogger("dagger")
@@ -278,7 +280,7 @@ class Worker:
         """Log what a batch has parked: a line for each reason, however many there are."""
         for reason, ids in self._parked.items():
             first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
-            logger.error("%s: a record is kept until a worker can apply it: %s", first, reason)
+            logger.error("%s: a record is kept until a worker can apply it: %s", in_line(first), in_line(reason))
         self._parked.clear()
 
     def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
@@ -332,12 +334,12 @@ class Worker:
     def _put_aside(self, record: Record, error: BaseException) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         self._counts["poison"] += 1
-        exc_info = None if isinstance(error, TooLarge) else error  # what it says is enough
-        logger.error("%s: a record is put aside: %s", record.to, error, exc_info=exc_info)
+        trace = "" if isinstance(error, TooLarge) else below(traceback_of(error))  # what it says is enough
+        logger.error("%s: a record is put aside: %s%s", in_line(record.to), in_line(words_of(error)), trace)
         if type(record.event) is TimerDue:
             self._timers.failed(record.to)
             return []
-        headers = {"dagger-reason": f"{type(error).__name__.strip('_')}: {error}", "dagger-to": record.to}
+        headers = {"dagger-reason": reason_of(error).lstrip("_"), "dagger-to": record.to}
         return [Outgoing(DEAD_LETTERS, record.to.encode(), encode_record(record), headers_of(headers))]
 
     def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:

@@ -48,10 +48,11 @@ def keys_of(topic: Topic[Any], message: object, by: Callable[[Any], Any] | None 
     if type(found) is str and found and found.isascii():
         return (found,)
     if isinstance(found, list | tuple | set | frozenset):
-        texts = dict.fromkeys(key_text(one, topic.encode_key) for one in found)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's value
+        texts = dict.fromkeys([key_text(one, topic.encode_key) for one in found])  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # a user's value
         if not texts:
             raise MissingKey("the key function gave an empty collection; give one key or more")
-        return tuple(texts)
+        # A set has another order in each process, and the first key is what a message is partitioned by.
+        return tuple(sorted(texts)) if isinstance(found, set | frozenset) else tuple(texts)
     return (key_text(found, topic.encode_key),)
 
 

@@ -26,11 +26,10 @@ from dagger.core.events import (
 from dagger.core.home import EMPTY, Home
 from dagger.core.standing import standing
 from dagger.core.state import STATUSES
-from dagger.core.turn import kinds_of
 from dagger.dsl import nodes
 from dagger.engine.clock import to_micros
 from dagger.engine.records import Cell, decode_cell, encode_cell
-from dagger.errors import CodecError
+from dagger.errors import CodecError, kinds_of
 from dagger.plan import Limits, Plan, compile
 from dagger.plan.keys import keys_of
 from dagger.plan.ops import Run
