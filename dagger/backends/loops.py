@@ -3,10 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from typing_extensions import override
 
 from dagger.errors import BackendError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def within(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
+    """Like `asynccontextmanager`, for what is entered inside of another context manager only.
+
+    At the end of `asyncio.run` the event loop closes every asynchronous generator that it knows of, all at once. That
+    fails where one is inside of another, and is logged. So the loop is not told of the inner ones: the outer one, which
+    it closes, leaves them in their order.
+    """
+    make = asynccontextmanager(function)
+
+    @wraps(function)
+    def manager(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
+        inner = make(*args, **kwargs)
+        return _Within(inner, inner.gen)
+
+    return manager
+
+
+class _Within(AbstractAsyncContextManager[T]):
+    def __init__(self, inner: AbstractAsyncContextManager[T], generator: AsyncGenerator[T, Any]) -> None:
+        self._inner = inner
+        self._generator = generator
+
+    @override
+    async def __aenter__(self) -> T:
+        hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(None, None)
+        try:
+            first = anext(self._generator)  # asks for the hooks, and runs nothing yet
+        finally:
+            sys.set_asyncgen_hooks(*hooks)
+        return await first
+
+    @override
+    async def __aexit__(self, *exc: Any) -> bool | None:
+        return await self._inner.__aexit__(*exc)
 
 
 class OneLoop:

@@ -21,7 +21,7 @@ from dagger.engine.loop import WorkLoop
 from dagger.engine.notices import tell
 from dagger.engine.patience import insist
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_choice, checked_outside, checked_settings
+from dagger.engine.prepare import checked_choice, checked_lifespan, checked_outside, checked_settings
 from dagger.engine.records import partition_of
 from dagger.engine.service import serve
 from dagger.engine.session import Session, dropped, running_loop
@@ -236,7 +236,7 @@ class Dagger(Client):
             if stack is None:
                 assert self._session is not None
                 stack = self._session.stack
-            self._resources = await stack.enter_async_context(self._lifespan(self))
+            self._resources = await stack.enter_async_context(checked_lifespan(self._lifespan(self)))
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Self]:

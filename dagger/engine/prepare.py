@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -124,6 +125,18 @@ def checked_outside(lifespan: object, unmatched_topic: object, datadir: object, 
             checked_topic_name(unmatched_topic)
         except TemplateError as error:
             raise RequestError(f"Dagger: unmatched_topic is {unmatched_topic!r}: {error}, or leave it out") from None
+
+
+def checked_lifespan(given: Any) -> AbstractAsyncContextManager[Any]:
+    """What the function of `lifespan=` gave. Raises RequestError for what cannot be entered."""
+    if isinstance(given, AbstractAsyncContextManager):
+        return given  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
+    if inspect.iscoroutine(given):
+        given.close()  # nobody will await it
+    raise RequestError(
+        f"Dagger: lifespan gave {shown(given)}, which is no async context manager; write it as "
+        "`@contextlib.asynccontextmanager`, `async def lifespan(engine):` with one `yield`"
+    )
 
 
 def checked_topic(topic: object, place: str) -> None:

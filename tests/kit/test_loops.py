@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -69,6 +70,15 @@ def test_it_is_used_in_one_after_the_other(engine: Dagger) -> None:
 
     assert run_in(rest) == ["one", "two"]
     run_in(engine.aclose)
+
+
+def test_what_was_left_open_is_closed_with_its_loop_and_not_logged(
+    engine: Dagger, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        in_asyncio_run(partial(engine.start, waits, f"o-{number}"))
+    assert in_asyncio_run(engine.count) == 3
+    assert [record.getMessage() for record in caplog.records if record.levelname != "INFO"] == []
 
 
 CLOSED: Final = """

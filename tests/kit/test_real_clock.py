@@ -190,6 +190,24 @@ def test_an_error_of_the_program_ends_the_engine() -> None:
     assert "of the program" in repr(caught.value)
 
 
+@pytest.mark.parametrize("shape", ["generator", "coroutine", "nothing"])
+def test_a_lifespan_that_gives_no_context_manager_is_told_how_to_be_written(shape: str) -> None:
+    async def generator(engine: Dagger) -> AsyncIterator[str]:
+        yield "resource"
+
+    async def coroutine(engine: Dagger) -> str:
+        return "resource"
+
+    shapes: dict[str, Any] = {"generator": generator, "coroutine": coroutine, "nothing": lambda engine: None}
+
+    async def work() -> None:
+        with pytest.raises(RequestError, match=r"lifespan gave .*, which is no async context manager; write it as"):
+            async with Dagger(lifespan=shapes[shape]):
+                pass
+
+    anyio.run(work)
+
+
 def test_the_lifespan_is_around_the_work() -> None:
     story = list[str]()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, TypeVar
 
@@ -18,7 +17,7 @@ from dagger.backends.aerospike.layout import DATA, NONCE, VERSION, change_of, li
 from dagger.backends.aerospike.listing import Directory
 from dagger.backends.aerospike.options import Options, prefix_of
 from dagger.backends.aerospike.settle import settle
-from dagger.backends.loops import OneLoop
+from dagger.backends.loops import OneLoop, within
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -56,14 +55,14 @@ class AerospikeStore:
         """How large a record may be, in bytes: what servers take by default, and once it is open, what these do."""
         return self._size_max
 
-    @asynccontextmanager
+    @within
     async def open(self) -> AsyncGenerator[None]:
         """Connect, check the namespace, and make what is missing of the indexes."""
         with self._loop.held():
             async with self._open():
                 yield
 
-    @asynccontextmanager
+    @within
     async def _open(self) -> AsyncGenerator[None]:
         self._work, self._listing = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(THREADS)
         try:

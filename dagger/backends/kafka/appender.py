@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
 import anyio
@@ -15,6 +14,7 @@ from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
 from dagger.backends.kafka.parcels import Item, Parcels, Refused, parcels_of, send
 from dagger.backends.kafka.words import told
+from dagger.backends.loops import within
 from dagger.engine.ports import Append, Entry, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -40,7 +40,7 @@ class Appender:
         self._is_awaited = 0
         """How many callers wait."""
 
-    @asynccontextmanager
+    @within
     async def open(self) -> AsyncGenerator[None]:
         """Appends are taken while the context is open; at its end, those that somebody waits for are given a time."""
         try:

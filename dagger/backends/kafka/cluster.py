@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Collection, Iterable
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from dagger.backends.kafka.knock import refusal
 from dagger.backends.kafka.metadata import TopicInfo, described
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.words import our_words
+from dagger.backends.loops import within
 from dagger.errors import BackendError, BackendUnavailable
 
 REQUEST_S: Final = 15.0
@@ -62,7 +63,7 @@ class Cluster:
             "retry_backoff_ms": 20,
         }
 
-    @asynccontextmanager
+    @within
     async def open(self) -> AsyncGenerator[None]:
         """Connected while the context is. Raises BackendUnavailable where no broker can be reached."""
         self.waste, self.brokers = Waste(), Brokers(self.options.addresses)

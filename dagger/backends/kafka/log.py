@@ -24,7 +24,7 @@ from dagger.backends.kafka.ownership import Ownership, side_by_side
 from dagger.backends.kafka.parcels import Parcels, addressed, parcels_of
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.backends.kafka.tail import Tail
-from dagger.backends.loops import OneLoop
+from dagger.backends.loops import OneLoop, within
 from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position, StandaloneStore
 from dagger.errors import BackendError, Fenced
 
@@ -84,7 +84,7 @@ class KafkaLog:
         clock = self._cluster.clock
         return clock.is_wrong or not clock.is_known
 
-    @asynccontextmanager
+    @within
     async def open(self) -> AsyncGenerator[None]:
         """Connected while the context is open; the log exists, and belongs to the store."""
         async with self._cluster.open():

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
 from functools import partial
 
+from dagger.backends.loops import within
 from dagger.backends.sqlite.clerk import transact
 from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.options import GIVEN_BESIDE, Options, options_of
@@ -35,7 +35,7 @@ class SqliteRecords(Finder):
         self.hub = Hub(options, BESIDE, application)
         super().__init__(self.hub.clerk)
 
-    @asynccontextmanager
+    @within
     async def open(self) -> AsyncGenerator[None]:
         async with self.hub.open():
             self.hub.pulse.add(self._purge)

@@ -7,13 +7,13 @@ import logging
 import math
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import closing, suppress
 from functools import partial
 from typing import Final, Protocol
 
 import anyio
 
-from dagger.backends.loops import OneLoop
+from dagger.backends.loops import OneLoop, within
 from dagger.backends.sqlite.anchor import Anchor
 from dagger.backends.sqlite.bell import Bell, Ear
 from dagger.backends.sqlite.clerk import Clerk, transact
@@ -134,14 +134,14 @@ class Hub:
         """Into how many partitions the file is divided."""
         return self.clerk.partitions
 
-    @asynccontextmanager
+    @within
     async def open(self) -> AsyncGenerator[None]:
         """Use the file, and close it at the end. Raises BackendError."""
         with self._one_loop.held():
             async with self._open():
                 yield
 
-    @asynccontextmanager
+    @within
     async def _open(self) -> AsyncGenerator[None]:
         if self._is_open:  # the event loop in which it was used has ended, and nobody has closed it
             await asyncio.to_thread(self._abandon)
@@ -170,7 +170,7 @@ class Hub:
                 transact(connection, partial(forget, id=self.peers.id), self.options.patience)
         self.peers.close()
 
-    @asynccontextmanager
+    @within
     async def _listening(self) -> AsyncGenerator[None]:
         """Hear the others who have the file open."""
         transport = None

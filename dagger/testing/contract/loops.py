@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 
 import anyio
 import pytest
@@ -37,6 +39,24 @@ class LoopContract(Case):
 
         for text in (b"1", b"2", b"3"):
             asyncio.run(_limited(works(text)))
+
+    def test_what_is_left_open_ends_with_its_loop(self, storage: Storage, caplog: pytest.LogCaptureFixture) -> None:
+        """And nothing is logged of that: who calls `asyncio.run(engine.start(...))` has closed nothing."""
+        backend = storage.backend()
+        left = AsyncExitStack()
+
+        async def leaves() -> None:
+            await left.enter_async_context(backend.open())
+            await backend.log.append([Append(0, b"record")])
+
+        async def closes() -> None:
+            await left.aclose()
+            async with backend.open(), backend.log.join():
+                assert [record.data for record in await Hands(backend).records(1)] == [b"record"]
+
+        asyncio.run(_limited(leaves()))
+        assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+        asyncio.run(_limited(closes()))
 
     def test_a_second_loop_beside_the_first_is_refused(self, storage: Storage) -> None:
         """And the first goes on."""
