@@ -20,7 +20,7 @@ logger: Final = logging.getLogger("dagger")
 DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
 DEADLY: Final = "its workers have ended again and again while it was applied"
-"""Why something is put aside into which nobody looks any more."""
+"""Why something is dead-lettered that nobody reads any more."""
 _NOBODY: Final = Record("", TimerDue())
 """Stands for a record that cannot be read."""
 
@@ -37,7 +37,7 @@ def decoded(sources: Sequence[LogRecord], orders: Ordered, counts: Counter[str])
         except msgspec.MsgspecError as error:
             counts["poison"] += 1
             where = f"{source.partition}/{source.offset}"
-            logger.error("the record %s of the log is put aside: %s", where, error)  # says enough
+            logger.error("the record %s of the log is dead-lettered: %s", where, error)  # says enough
             _put_aside(source, str(error), orders)
             records.append(_NOBODY)
     return records
@@ -50,10 +50,10 @@ def unread(batch: Batch, offsets: dict[Position, int], counts: Counter[str]) -> 
         at = message.topic, message.partition
         offsets[at] = message.offset
         orders.setdefault(at, []).append(dead_letter(message, DEADLY))
-        logger.error("%s/%d/%d is put aside: %s", *at, message.offset, DEADLY)
+        logger.error("%s/%d/%d is dead-lettered: %s", *at, message.offset, DEADLY)
     for source in batch.records:
         _put_aside(source, DEADLY, orders)
-        logger.error("the record %d/%d of the log is put aside: %s", source.partition, source.offset, DEADLY)
+        logger.error("the record %d/%d of the log is dead-lettered: %s", source.partition, source.offset, DEADLY)
     counts["deadly"] += len(batch.messages) + len(batch.records)
     return orders, [_NOBODY] * len(batch.records)
 

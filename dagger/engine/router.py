@@ -55,7 +55,7 @@ class Router:
                     counts["too_large"] += 1
                     level = logging.ERROR
                 counts["dead_letters"] += 1
-                logger.log(level, "%s: a message is put aside: %s", _position(message), in_line(reason))
+                logger.log(level, "%s: a message is dead-lettered: %s", _position(message), in_line(reason))
                 entries.append(dead_letter(message, reason))
         return orders
 
@@ -112,7 +112,7 @@ def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any
             messages.append(topic.wire.decode(_payload_of(record)))
         except Exception as error:  # whatever a user's codec raises
             reason = reason_of(error)
-            logger.warning("%s: a message is put aside: %s", _position(record), in_line(reason))
+            logger.warning("%s: a message is dead-lettered: %s", _position(record), in_line(reason))
             others.append(dead_letter(record, reason))
     return messages, others
 

@@ -335,7 +335,7 @@ class Worker:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         self._counts["poison"] += 1
         trace = "" if isinstance(error, TooLarge) else below(traceback_of(error))  # what it says is enough
-        logger.error("%s: a record is put aside: %s%s", in_line(record.to), in_line(words_of(error)), trace)
+        logger.error("%s: a record is dead-lettered: %s%s", in_line(record.to), in_line(words_of(error)), trace)
         if type(record.event) is TimerDue:
             self._timers.failed(record.to)
             return []

@@ -233,7 +233,7 @@ class TestEngine(Dagger):
         return self._registry.plan(name, version)
 
     def dead_letters(self, topic: Topic[Any]) -> list[tuple[bytes | None, dict[str, str]]]:
-        """The payloads of a topic that were put aside, each with its headers as text (`dagger-reason`, ...).
+        """The payloads of the dead letters of a topic, each with its headers as text (`dagger-reason`, ...).
 
         Of a header that is repeated the last is given.
         """

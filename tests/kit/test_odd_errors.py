@@ -155,5 +155,5 @@ async def test_what_is_put_aside_is_logged_in_one_line(
 
     dagger_engine.register(template("T", listener(notes, by=key), key=lambda o: o, takes=str))
     await dagger_engine.deliver(notes, "x")
-    (line,) = [record.getMessage() for record in caplog.records if "put aside" in record.getMessage()]
+    (line,) = [record.getMessage() for record in caplog.records if "dead-lettered" in record.getMessage()]
     assert line.endswith(r"ValueError: first\nsecond \x1b[31m x")

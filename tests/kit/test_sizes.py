@@ -232,7 +232,7 @@ async def test_a_message_that_starts_what_does_not_fit_goes_to_the_dead_letters(
     (reason,) = letters_of(small_engine)
     assert reason.startswith("TooLarge: its record would have ")
     assert small_engine.counts == {"poison": 1}
-    assert [line.levelname for line in caplog.records if "is put aside" in line.message] == ["ERROR"]
+    assert [line.levelname for line in caplog.records if "is dead-lettered" in line.message] == ["ERROR"]
     assert await small_engine.count() == 0
 
 

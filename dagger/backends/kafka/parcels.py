@@ -162,7 +162,7 @@ def _elsewhere(cluster: Cluster, entry: Entry, reasons: Mapping[str, str]) -> En
         return entry
     cluster.counts["refused"] += 1
     cluster.counts["dead_letters"] += 1
-    logger.error("a message is put aside: %s", reason)
+    logger.error("a message is dead-lettered: %s", reason)
     return dead_letter(cluster, entry, reason)
 
 
@@ -174,7 +174,7 @@ def instead(cluster: Cluster, refusal: Refused) -> Outgoing:
     if not topic.endswith(DEAD_LETTERS):  # what is a dead letter is counted already
         cluster.counts["too_large" if is_large else "refused"] += 1
         cluster.counts["dead_letters"] += 1
-    logger.error("%s: a message of %d bytes is put aside: %s", cluster.options.place, _weight(item), refusal)
+    logger.error("%s: a message of %d bytes is dead-lettered: %s", cluster.options.place, _weight(item), refusal)
     if not is_large or type(entry) is Append:
         return dead_letter(cluster, entry, str(refusal))
     assert type(entry) is Outgoing
