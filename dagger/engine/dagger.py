@@ -132,7 +132,7 @@ class Dagger(Client):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many messages and records were dead-lettered, parked or dropped, by reason, since this engine was made."""
+        """How many messages and records were dead-lettered, parked or dropped, by reason, since it was made."""
         return dict(self._counts + Counter(self._backend.log.counts))
 
     @property
