@@ -244,8 +244,7 @@ class Worker:
             orders = self._routed(batch, offsets)
             records = decoded(batch.records, orders, self._counts)
         await self._rows.load([record.to for record in records])
-        local = list[Local]()
-        dirty: dict[str, Loaded] = {}
+        local, dirty, self._stored = list[Local](), dict[str, Loaded](), dict[str, Loaded]()
         self._parked.clear()
         now = self._clock.now()
 
@@ -266,7 +265,7 @@ class Worker:
         for partition, offset in done.items():
             self._done[partition] = max(offset, self._done.get(partition, -1))
         states = list[State]()
-        for key, loaded in dirty.items():
+        for key, loaded in (self._stored | dirty).items():
             state = loaded.cell.home.state
             if state is not None:
                 states.append(state)
@@ -297,6 +296,8 @@ class Worker:
         cell = loaded.cell
         is_told = offset <= self._done.get(source.partition, -1)
         if offset <= cell.offset:
+            if not is_told:
+                self._stored[to] = loaded  # by what failed then, so that nobody was shown it
             return [] if is_told else self._ordered(cell.outbox, offset)
         if to in self._passed:
             return []

@@ -19,12 +19,14 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from dagger import Topic, listener, template
 from dagger.backends.kafka import metadata
+from dagger.backends.kafka.cluster import REQUEST_S
 from dagger.backends.memory import MemoryBackend
 from dagger.core.events import MessageReceived
-from dagger.engine.ports import Append, Reader, TopicRecord
+from dagger.engine.ports import Append, Outgoing, Reader, TopicRecord
 from dagger.engine.records import decode_record
 from dagger.engine.registry import Registry
 from dagger.engine.router import Router
+from dagger.errors import BackendUnavailable
 from dagger.plan.plan import Limits
 from dagger.testing.contract.hands import Hands, alone, in_loop, note
 from tests.kafka.stage import OnKafka, beside_sqlite, fails, kafka_of
@@ -184,6 +186,60 @@ class TestReader:
             await publish(hands)
             async with hands.log.reader(TOPIC, storage.prefix) as reader:
                 assert {one.payload for one in await read(reader)} >= NEWS
+
+
+class TestWriter:
+    """Who only writes to a topic is not looking after it."""
+
+    pytestmark = needs_kafka
+
+    @pytest.mark.parametrize("partitions", [1, 9])
+    @in_loop
+    async def test_while_somebody_publishes(self, kafka: KafkaCluster, storage: OnKafka, partitions: int) -> None:
+        async with alone(storage) as hands:
+            await hands.log.append(notes("old"))
+            await remake(kafka, storage.prefix + TOPIC, partitions)
+            for one in notes("new"):
+                await hands.log.append([one])
+            assert await written(hands) == {b"new %d" % number for number in range(KEYS)}
+
+    @pytest.mark.parametrize("partitions", [1, 9])
+    @in_loop
+    async def test_while_a_lane_publishes(self, kafka: KafkaCluster, storage: OnKafka, partitions: int) -> None:
+        """It is told before anything else has waited for too long, and all goes on when it comes again."""
+        async with alone(storage) as hands:
+            await hands.log.append([Append(0, b"a record")])
+            await hands.commit(await hands.records(1), notes("old"))
+            await remake(kafka, storage.prefix + TOPIC, partitions)
+            await hands.log.append([Append(0, b"another")])
+            tries = 0
+            while True:
+                tries += 1
+                try:
+                    with anyio.fail_after(2 * REQUEST_S - 5):  # where nobody finds out, so long
+                        await hands.commit(await hands.records(1), notes("new"))
+                    break
+                except BackendUnavailable:
+                    await hands.log.rewind()
+            assert tries <= 3
+            assert await written(hands) == {b"new %d" % number for number in range(KEYS)}
+
+
+KEYS = 12
+
+
+def notes(text: str) -> list[Outgoing]:
+    """Messages for all partitions."""
+    return [note(TOPIC, f"key {number}", f"{text} {number}".encode()) for number in range(KEYS)]
+
+
+async def written(hands: Hands) -> set[bytes | None]:
+    """What the topic holds, once all is there."""
+    found = set[bytes | None]()
+    async with hands.log.reader(TOPIC, "looks") as reader:
+        while len(found) < KEYS:
+            found |= {one.payload for one in await reader.read(100)}
+    return found
 
 
 def test_the_places_of_a_topic_and_of_that_before_are_told_apart() -> None:

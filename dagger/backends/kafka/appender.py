@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Item, Parcels, Refused, parcels_of, send
+from dagger.backends.kafka.parcels import Item, Moved, Parcels, Refused, parcels_of, send
 from dagger.backends.kafka.words import told
 from dagger.backends.loops import within
 from dagger.engine.ports import Append, Entry, Outgoing
@@ -101,6 +101,8 @@ class Appender:
             for place, items in one.parcels.items():
                 parcels.setdefault(place, []).extend(items)
         failures = await self._tried(parcels)
+        if any(isinstance(error, Moved) for error in failures.values()):
+            failures = await self._elsewhere(parcels, failures)
         for one in asked:
             failed = [failures[place] for place in one.parcels if place in failures]
             if not failed:
@@ -109,6 +111,23 @@ class Appender:
                 await self._send([one])  # it may be the fault of another
             else:
                 _settle(one, self._told(failed[0]))
+
+    async def _elsewhere(
+        self, parcels: Parcels, failures: dict[TopicPartition, BaseException]
+    ) -> dict[TopicPartition, BaseException]:
+        """Send what was to go to partitions that are gone to those that there are; gives what went wrong then."""
+        gone = {place for place, error in failures.items() if isinstance(error, Moved)}
+        failed = {place: error for place, error in failures.items() if place not in gone}
+        for place in gone:
+            try:
+                await self._cluster.need([place.topic])
+                again = await self._tried(parcels_of(self._cluster, [item.entry for item in parcels[place]]))
+            except (BackendError, TimeoutError) as error:
+                failed[place] = error
+            else:
+                if again:
+                    failed[place] = next(iter(again.values()))
+        return failed
 
     async def _tried(self, parcels: Parcels) -> dict[TopicPartition, BaseException]:
         """Send everything; gives what went wrong, by place."""
@@ -151,7 +170,8 @@ class Appender:
             return BackendError(f"{place}: {error}")
         if isinstance(error, TimeoutError):
             return BackendUnavailable(f"{place} has not answered within {2 * REQUEST_S:g} s")
-        return told(error, place) if isinstance(error, KafkaError | OSError) else error
+        # Some of aiokafka's own states are only asserted.
+        return told(error, place) if isinstance(error, KafkaError | OSError | AssertionError) else error
 
 
 def _settle(one: _Asked, error: BaseException | None) -> None:

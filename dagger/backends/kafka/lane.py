@@ -24,7 +24,7 @@ from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from dagger.backends.kafka.charter import Charter
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Parcels, Refused, addressed, instead, parcels_of, send
+from dagger.backends.kafka.parcels import Moved, Parcels, Refused, addressed, instead, parcels_of, send
 from dagger.backends.kafka.suspects import Suspect
 from dagger.backends.kafka.words import FENCED
 from dagger.engine.ports import Entry
@@ -147,7 +147,9 @@ class Lane:
                     await producer.begin_transaction()
                     marks = asyncio.ensure_future(self._mark(producer, offsets, group))
                     try:
-                        failures = list((await send(self._cluster, producer, parcels)).values())
+                        failures = list((await send(self._cluster, producer, parcels, as_one=True)).values())
+                        if moved := next((one for one in failures if isinstance(one, Moved)), None):
+                            raise moved  # while a partition is missing, nothing else of the transaction is answered
                         await asyncio.wait([marks])
                         failures += [error] if (error := marks.exception()) is not None else []
                         # Who was fenced hears of it once, and of its consequences everywhere else.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 from aiokafka import AIOKafkaProducer, TopicPartition, errors
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
-from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.cluster import LOOK_S, Cluster
 from dagger.engine.headers import check_names, headers_of
 from dagger.engine.ports import Append, Entry, Headers, Outgoing
 from dagger.engine.router import DEAD_LETTERS, dead_letter_topic, without_value
@@ -62,6 +63,13 @@ class Refused(Exception):
         self.error = error
 
 
+class Moved(errors.KafkaError):
+    """A topic has no such partition: it was made again with fewer, and nothing of this was written there."""
+
+    def __init__(self, place: TopicPartition) -> None:
+        super().__init__(f"the topic '{place.topic}' has no partition {place.partition} any more: it was made again")
+
+
 def parcels_of(cluster: Cluster, entries: Iterable[Entry]) -> Parcels:
     """Entries by where they go; their topics are known. Raises BackendError for a partition that there is none of."""
     log, prefix = cluster.options.log, cluster.options.prefix
@@ -82,12 +90,25 @@ def parcels_of(cluster: Cluster, entries: Iterable[Entry]) -> Parcels:
     return parcels
 
 
-async def send(cluster: Cluster, producer: AIOKafkaProducer, parcels: Parcels) -> dict[TopicPartition, BaseException]:
-    """Send everything, and wait until the brokers have it; gives what went wrong, by place."""
-    answers = await asyncio.gather(
-        *(_send(cluster, producer, place, items) for place, items in parcels.items()), return_exceptions=True
-    )
-    return {place: answer for place, answer in zip(parcels, answers, strict=True) if isinstance(answer, BaseException)}
+async def send(
+    cluster: Cluster, producer: AIOKafkaProducer, parcels: Parcels, *, as_one: bool = False
+) -> dict[TopicPartition, BaseException]:
+    """Send everything, and wait until the brokers have it; gives what went wrong, by place.
+
+    `as_one` says that it is of one transaction: while a partition of it is missing, nothing else of it is answered.
+    """
+    if not parcels:
+        return {}
+    tasks = {place: asyncio.ensure_future(_send(cluster, producer, place, items)) for place, items in parcels.items()}
+    try:
+        done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_EXCEPTION)
+        if not (as_one and any(isinstance(task.exception(), Moved) for task in done)):
+            await asyncio.wait(tasks.values())
+        answers = {place: task.exception() for place, task in tasks.items() if task.done()}
+    finally:
+        for task in tasks.values():
+            task.cancel()
+    return {place: answer for place, answer in answers.items() if answer is not None}
 
 
 async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartition, items: Sequence[Item]) -> None:
@@ -127,13 +148,39 @@ def _weight(item: Item) -> int:
 async def _ship(
     producer: AIOKafkaProducer, builder: BatchBuilder, place: TopicPartition
 ) -> asyncio.Future[RecordMetadata]:
+    known = producer.client.cluster.partitions_for_topic(place.topic)
+    if known and place.partition not in known:  # what the producer knows may be late
+        await producer.client.force_metadata_update()
+        _check(producer, place)
     future = await producer.send_batch(builder, place.topic, partition=place.partition)
-    future.add_done_callback(_heard)
+    watching = asyncio.get_running_loop().call_later(LOOK_S, _watch, producer, place, future)
+    future.add_done_callback(partial(_heard, watching))
     return future
 
 
-def _heard(future: asyncio.Future[RecordMetadata]) -> None:
+def _check(producer: AIOKafkaProducer, place: TopicPartition) -> None:
+    """Raise Moved where a producer knows the topic, and no such partition."""
+    known = producer.client.cluster.partitions_for_topic(place.topic)
+    if known and place.partition not in known:
+        raise Moved(place)
+
+
+def _watch(producer: AIOKafkaProducer, place: TopicPartition, future: asyncio.Future[RecordMetadata]) -> None:
+    """Tell who waits for a batch that its partition is gone, of which aiokafka goes on to look for the leader."""
+    if future.done():
+        return
+    try:
+        _check(producer, place)
+    except Moved as moved:
+        future.set_exception(moved)
+    else:
+        _ = producer.client.force_metadata_update()  # in a transaction, aiokafka does not ask
+        asyncio.get_running_loop().call_later(LOOK_S, _watch, producer, place, future)
+
+
+def _heard(watching: asyncio.TimerHandle, future: asyncio.Future[RecordMetadata]) -> None:
     """Nobody waits for what is behind a failure; it is not to complain of that."""
+    watching.cancel()
     if not future.cancelled():
         future.exception()
 

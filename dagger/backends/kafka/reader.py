@@ -59,6 +59,8 @@ class KafkaReader:
         self._id = ""
         """The id of the topic that is read; it stands beside each offset that is committed."""
         self._looked = 0.0
+        self._moves = 0
+        """How often others may have got what was assigned."""
         self._is_closed = False
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
@@ -77,10 +79,13 @@ class KafkaReader:
         consumer, fetching = self._open_one or await self._open()
         await self._commit(consumer)
         while True:
-            await self._know(consumer, fetching)
-            found = await fetching.take(limit, SLICE_MS)
-            if found:
-                return found
+            if await self._know(consumer, fetching):
+                moves, places = self._moves, fetching.places
+                found = await fetching.take(limit, SLICE_MS)
+                if found and moves == self._moves and consumer.assignment() == places:
+                    return found
+                if found:  # of partitions of which it was not known where they go on
+                    fetching.begin({})
             await self._check_tasks(consumer)
 
     async def _check_tasks(self, consumer: AIOKafkaConsumer) -> None:
@@ -93,22 +98,30 @@ class KafkaReader:
             await end_consumer(consumer)
             raise
 
-    async def _know(self, consumer: AIOKafkaConsumer, fetching: Fetching) -> None:
-        """Find where partitions go on that were assigned since, and now and then whether the topic is the same."""
-        assigned = consumer.assignment()
+    async def _know(self, consumer: AIOKafkaConsumer, fetching: Fetching) -> bool:
+        """Find where partitions go on that were assigned since, and now and then whether the topic is the same.
+
+        False where others were assigned meanwhile.
+        """
+        assigned, moves = consumer.assignment(), self._moves
         is_late = time.monotonic() - self._looked >= LOOK_S
         if assigned == fetching.places and not is_late:
-            return
+            return True
         topic = (await self._cluster.look([self._topic])).get(self._topic)
         self._looked = time.monotonic()
         if topic is not None:
             await refresh(consumer, {topic.name: topic.partitions})
         if topic is None or (assigned == fetching.places and topic.id == self._id):
-            return
-        before, self._id = self._id, topic.id
+            return True
         committed = await self._cluster.committed(self._group, assigned)
-        old = {place for place, told in committed.items() if told.metadata not in ("", topic.id)}
-        if old or before not in ("", topic.id):
+        was_made_again = self._id not in ("", topic.id)
+        old = {place for place, told in committed.items() if was_made_again or told.metadata not in ("", topic.id)}
+        positions = {place: told.offset for place, told in committed.items() if place not in old}
+        new = assigned - positions.keys()
+        positions |= await consumer.beginning_offsets(new) if new else {}
+        if moves != self._moves or consumer.assignment() != assigned:
+            return False
+        if old or was_made_again:
             logger.error(
                 "%s: '%s' was deleted and made again: group '%s' reads its messages from the first on, and what it had "
                 "not read of the one before is lost",
@@ -116,15 +129,11 @@ class KafkaReader:
                 self._topic,
                 self._group,
             )
-            old = set(assigned) if before not in ("", topic.id) else old
-        positions = {place: told.offset for place, told in committed.items() if place not in old}
-        new = assigned - positions.keys()
-        positions |= await consumer.beginning_offsets(new) if new else {}
-        if consumer.assignment() != assigned:  # they have moved meanwhile: it is asked again
-            return
+        self._id = topic.id
         for place, offset in positions.items():
             consumer.seek(place, offset)
         fetching.begin(positions)
+        return True
 
     def _check(self) -> None:
         """Raises BackendError once it is closed."""
@@ -175,6 +184,7 @@ class KafkaReader:
 
     def _moved(self) -> None:
         """Others may get what is assigned, and read on there."""
+        self._moves += 1
         self._forget()
         if self._open_one is not None:
             self._open_one[1].begin({})

@@ -45,7 +45,11 @@ def _fail_all(producer: Any, task: asyncio.Task[Any]) -> None:
                     future.exception()
         transactions = producer._txn_manager
         if transactions is not None and transactions._transaction_waiter is not None:
+            offsets = [future for _, _, future in transactions._pending_txn_offsets]
             transactions.fatal_error(error)
+            for future in offsets:
+                if not future.cancelled():
+                    future.exception()
             if transactions._transaction_waiter.done() and not transactions._transaction_waiter.cancelled():
                 transactions._transaction_waiter.exception()
 

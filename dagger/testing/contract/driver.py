@@ -114,7 +114,10 @@ class Driver(Dagger):
                 await self.rest()
 
     async def _caught_up(self) -> bool:
-        """Whether nothing is on its way that was not polled yet."""
+        """Whether nothing is on its way that was not polled yet, nor due and held back until the time is known."""
+        due = self._worker.next_due
+        if due is not None and due <= self.time.now() and self.backend.log.is_early:
+            return False
         return not isinstance(self.backend, Late) or await self.backend.caught_up()
 
     async def finish(self, *runs: Run[Any], hanging: bool = False) -> None:
