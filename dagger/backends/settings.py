@@ -87,7 +87,7 @@ def address_of(url: str, scheme: str, port: int, example: str) -> Address:
     begin, variable = f"{scheme}://", f"DAGGER_{scheme.upper()}"
     rest = url.removeprefix(begin)
     if rest == url or "#" in url or min(url, default="") < " ":
-        raise BackendError(f"write a URL as {example}; in it a # is %23, and there are no line breaks and the like")
+        raise BackendError(f"write a URL as {example}, with %23 for a # and without control characters")
     before, _, query = rest.partition("?")
     who, _, where = before.rpartition("@")
     if "@" in query.partition("=")[0]:  # what is before it may be a part of a password

@@ -12,13 +12,13 @@ from dagger.core import Status
 _TARGET: Final = "an engine, as MODULE:NAME"
 _EXAMPLES: Final = """\
 examples:
-  dagger worker shop:engine              be a worker of the engine in shop.py
+  dagger worker shop:engine              run a worker with the engine in shop.py
   dagger instances shop:engine           list what there is
   dagger show shop:engine o-1            show one with its steps
   dagger backup sqlite:///orders.db c.db
 
 The status is 0 if all went well, 1 if not, and 2 if the call was wrong.
-"dagger COMMAND --help" tells of a command.
+"dagger COMMAND --help" describes a command.
 """
 Add: TypeAlias = Callable[..., argparse.ArgumentParser]
 """Adds a command."""
@@ -34,13 +34,13 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    top.add_argument("--version", action="version", version=f"dagger {_version()}", help="tell the version, and leave")
+    top.add_argument("--version", action="version", version=f"dagger {_version()}", help="print the version, and exit")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
     _worker(commands)
     _publish(commands)
     _instances(commands)
     for name, text in (
-        ("show", "show an instance as a tree of its steps, with their times"),
+        ("show", "show an instance as a tree of its steps, and where a failed one was raised"),
         ("stop", "end an instance: what executes is stopped"),
     ):
         one = _command(commands, name, text, f"dagger {name} shop:engine o-1")
@@ -73,7 +73,12 @@ def _worker(commands: Add) -> None:
         commands, "worker", "run a worker until SIGTERM, which lets what is in flight end", "dagger worker shop:engine"
     )
     one.add_argument("engine", metavar="ENGINE", help=_TARGET)
-    one.add_argument("--log-level", choices=_LEVELS, default="info", help="what is told on stderr (info)")
+    one.add_argument(
+        "--log-level",
+        choices=_LEVELS,
+        default="info",
+        help="the least level that is logged on the standard error (info)",
+    )
 
 
 def _publish(commands: Add) -> None:

@@ -124,7 +124,7 @@ async def _signal(engine: Dagger, arguments: Arguments) -> None:
     try:
         await engine.signal_json(arguments.id, arguments.name, arguments.value.encode(errors="surrogateescape"))
     except DecodeError as error:
-        raise WrongInput(f"signal '{arguments.name}': its VALUE is JSON, and cannot be read: {error}") from None
+        raise WrongInput(f"signal '{arguments.name}': VALUE must be JSON of the type that it takes: {error}") from None
     _say(f"{in_line(arguments.id)}: signal '{arguments.name}' sent")
 
 

@@ -80,7 +80,7 @@ def _headers(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _as_it_is(arguments: argparse.Namespace, headers: dict[str, str], data: bytes) -> Outgoing:
     if not arguments.key or not is_encodable(arguments.key):
-        raise UsageError("a URL says nothing of topics: give the key of the messages with --key")
+        raise UsageError("a URL does not say how keys are computed: give the key of the messages with --key")
     try:
         name = checked_topic_name(arguments.topic)
     except TemplateError as error:

@@ -57,7 +57,7 @@ def engine_of(target: str) -> Dagger:
             raise UsageError(f"module '{module}' has no '{name}'")
         found = getattr(found, part)
     if not isinstance(found, Dagger):
-        raise UsageError(f"'{target}' is no Dagger but a {type(found).__name__}")
+        raise UsageError(f"'{target}' is of type {type(found).__name__}, and not a Dagger; name an engine")
     return found
 
 
@@ -82,7 +82,7 @@ def _origin(error: DaggerError) -> str:
 def checked_shared(backend: Backend, target: str) -> None:
     """Raises UsageError where what a command does would reach nobody: in memory all is of one process."""
     if not backend.shared:
-        raise UsageError(f"'{target}' keeps everything in the memory of one process: no other has a part in it")
+        raise UsageError(f"'{target}' keeps everything in the memory of one process, and no other process can see it")
 
 
 def checked_there(backend: Backend) -> None:

@@ -84,7 +84,10 @@ class Inspector(Messenger):
         for (name, version), count in left_out.items():
             what = "1 instance is" if count == 1 else f"{count} instances are"
             logger.warning(
-                "%s left out: template '%s' version %d is not registered here as it was", what, name, version
+                "%s left out: template '%s' version %d is not registered here, or has other steps here",
+                what,
+                name,
+                version,
             )
         return [self._snapshot(state) for state in states]
 
@@ -117,8 +120,8 @@ class Inspector(Messenger):
         session = await self._open()
         if not (self._backend.shared or self._is_at_work):
             logger.warning(
-                "waiting for the end of '%s', while no worker is here, and no other process can be one; "
-                "wait inside of `async with engine:`",
+                "waiting for the end of '%s', and this engine is in memory and is not a worker, so nothing proceeds; "
+                "wait inside `async with engine:`",
                 id,
             )
         try:
@@ -235,7 +238,7 @@ class Inspector(Messenger):
 def _refuse_other(run: Run[Any]) -> None:
     if run.seen.is_taken:
         raise InstanceConflict(
-            f"the id '{run.id}' has got another instance, which was submitted with another input or template before "
+            f"the id '{run.id}' belongs to another instance, which was submitted with another input or template before "
             "this one; give id= another value"
         )
 

@@ -75,7 +75,7 @@ class Session:
         if scope.cancelled_caught:
             if wait.error is not None:
                 raise EngineClosed(f"{what} is not known: the worker has ended: {wait.error}") from wait.error
-            raise EngineClosed(f"{what} is not known: the engine was closed meanwhile; wait inside of its `async with`")
+            raise EngineClosed(f"{what} is not known: the engine was closed meanwhile; wait inside its `async with`")
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

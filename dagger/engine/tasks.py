@@ -267,7 +267,7 @@ class Tasks:
         assert call.task is not None
         _, left = await asyncio.wait([call.task], timeout=LINGER_S)
         if left:
-            logger.warning("%s was cancelled and goes on; what it gives is dropped", in_line(call.path))
+            logger.warning("%s was cancelled and goes on; its result is dropped", in_line(call.path))
 
     def _left(self, call: Call) -> None:
         self._lingering.discard(call)

@@ -279,7 +279,7 @@ class Worker:
         """Log what a batch has parked: a line for each reason, however many there are."""
         for reason, ids in self._parked.items():
             first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
-            logger.error("%s: a record is kept until a worker can apply it: %s", in_line(first), in_line(reason))
+            logger.error("%s: a record is parked until a worker can apply it: %s", in_line(first), in_line(reason))
         self._parked.clear()
 
     def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:

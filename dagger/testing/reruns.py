@@ -30,9 +30,9 @@ def explored(item: pytest.Function, runs: int) -> Exploration | str:
     if (mark := item.get_closest_marker("unexplored")) is not None:
         return ", ".join(map(str, mark.args)) or "its mark says so"
     if hasattr(item.obj, "hypothesis"):
-        return "Hypothesis runs it many times, each time otherwise"
+        return "Hypothesis runs it many times, each time with other data"
     if not inspect.iscoroutinefunction(item.obj):
-        return "it is no async function, and may run several event loops"
+        return "it is not an async function, and may run several event loops"
     perform = Stage(item).perform
     try:
         return _at_once(run_all(Explorer(item.name, perform, None, strict=False), runs=runs))

@@ -181,7 +181,7 @@ def test_one_wrong_message_keeps_all_back(
         (["worker", ".shop:engine"], 2, "write MODULE:NAME"),
         (["worker", "tests..shop:engine"], 2, "write MODULE:NAME"),
         (["worker", "tests.cli.shop:nothing"], 2, "has no 'nothing'"),
-        (["worker", "tests.cli.shop:NO_ENGINE"], 2, "is no Dagger but a int"),
+        (["worker", "tests.cli.shop:NO_ENGINE"], 2, "is of type int, and not a Dagger"),
         (["worker", "sqlite:///cli.db"], 2, "is a URL, which knows no templates; name the engine"),
         (["show", "sqlite:///cli.db", "o-1"], 2, "is a URL, which knows no templates; name the engine"),
         (["show", "tests.cli.shop:in_memory", "o-1"], 2, "keeps everything in the memory of one process"),
@@ -233,7 +233,8 @@ def test_a_signal_of_another_type_is_refused(engine: Dagger, capsys: pytest.Capt
     assert main(["signal", ENGINE, "o-1", "say", '{"text": 7}']) == 1
     assert " - at `$.text`" in capsys.readouterr().err
     assert main(["signal", ENGINE, "o-1", "say", "hello"]) == 1
-    assert capsys.readouterr().err.startswith("dagger: signal 'say': its VALUE is JSON, and cannot be read: Word: ")
+    told = capsys.readouterr().err
+    assert told.startswith("dagger: signal 'say': VALUE must be JSON of the type that it takes: Word: ")
     assert main(["signal", ENGINE, "o-1", "shout", "7"]) == 1
     assert "waits for no signal 'shout'; it waits for: say" in capsys.readouterr().err
     assert main(["signal", ENGINE, "o-1", "say", f'"{HALF}"']) == 1

@@ -231,4 +231,4 @@ def test_who_waits_where_nobody_can_work_is_warned(is_worker: bool, caplog: pyte
             await waiting
 
     limited(run)
-    assert ("no worker is here" in caplog.text) is not is_worker
+    assert ("is not a worker" in caplog.text) is not is_worker

@@ -44,7 +44,7 @@ async def test_another_input_was_first(memory: MemoryBackend, engine: TestEngine
     await Dagger(backend=memory).start(pricing, Order("o-1", 10))
     run = await engine.start(pricing, Order("o-1", 20))
     for ask in (engine.wait, engine.get_instance):
-        with pytest.raises(InstanceConflict, match="the id 'o-1' has got another instance, which was submitted with"):
+        with pytest.raises(InstanceConflict, match="the id 'o-1' belongs to another instance, which was submitted"):
             await ask(run)
     assert run.status is Status.SUBMITTED
     with pytest.raises(WorkflowFailed):

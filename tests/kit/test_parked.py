@@ -223,7 +223,7 @@ async def test_what_waits_is_logged_once_for_a_batch(
     await without.crash()
     await without.advance(HOUR)
     (line,) = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert "and 99 others: a record is kept until a worker can apply it" in line
+    assert "and 99 others: a record is parked until a worker can apply it" in line
     assert without.counts == {"plan_missing": 100}
 
 

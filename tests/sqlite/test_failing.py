@@ -83,7 +83,7 @@ async def test_a_chore_that_fails_as_nobody_expects_is_told_and_goes_on(
         await until(told)
         await pay(engine, *IDS)
         await ended(engine, *IDS)
-    found = [record for record in caplog.records if "a chore failed" in record.getMessage()]
+    found = [record for record in caplog.records if "a background job failed" in record.getMessage()]
     assert [record.levelno for record in found] == [logging.ERROR] * 2
     assert "ZeroDivisionError: a fault" in found[0].getMessage()
     assert all(record.exc_info for record in found)

@@ -285,7 +285,7 @@ async def test_one_too_old_to_be_asked_says_what_to_do(tmp_path: Path) -> None:
     hub_of(engine).look = partial(glance, options_of(shop.url), later)
     async with fails(BackendError) as said:
         await engine.count()
-    assert "can be asked from version" in said[0]
+    assert "can be read from version" in said[0]
     assert "start a worker on it" in said[0]
 
 

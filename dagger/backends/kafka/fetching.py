@@ -208,7 +208,7 @@ def _remedy(error: Exception, place: TopicPartition, offset: int) -> str:
             f"its batch is compressed by what is not installed here ({error}); install it with "
             "pip install 'dagger-workflow[kafka]'"
         )
-    what = "the name of a header is no UTF-8" if isinstance(error, UnicodeDecodeError) else "its batch is damaged"
+    what = "the name of a header is not UTF-8" if isinstance(error, UnicodeDecodeError) else "its batch is damaged"
     return (
         f"{what} ({type(error).__name__}: {error}); to go on without it, end all workers, and set the group's offset "
         f"behind it: kafka-consumer-groups.sh --topic {place.topic}:{place.partition} --reset-offsets --to-offset "

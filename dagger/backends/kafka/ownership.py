@@ -103,7 +103,7 @@ class Ownership:
         for topic in sorted({place.topic for place, known in zip(asked, begun, strict=True) if known is None}):
             logger.error(
                 "%s: '%s' was deleted and made again: its messages are read from the first on, and what was not read "
-                "of the one before is lost",
+                "of the old topic is lost",
                 self._cluster.options.place,
                 topic,
             )

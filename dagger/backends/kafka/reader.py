@@ -124,7 +124,7 @@ class KafkaReader:
         if old or was_made_again:
             logger.error(
                 "%s: '%s' was deleted and made again: group '%s' reads its messages from the first on, and what it had "
-                "not read of the one before is lost",
+                "not read of the old topic is lost",
                 self._cluster.options.place,
                 self._topic,
                 self._group,

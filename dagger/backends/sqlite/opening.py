@@ -91,8 +91,8 @@ def _looked(options: Options, kind: Kind, application: str | None, mode: str, ho
             return Glance(_empty(options, kind, application), False, lambda: True)
         if version < kind.asked:
             raise BackendError(
-                f"the file '{options.path}' is of version {version}, and can be asked from version {kind.asked} on; "
-                "start a worker on it, which brings it to that of this release"
+                f"the file '{options.path}' is of version {version}, and can be read from version {kind.asked} on; "
+                "start a worker on it, which upgrades it"
             )
         _check_application(connection, options, application)
         _set(connection)

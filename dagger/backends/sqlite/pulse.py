@@ -111,7 +111,7 @@ class Pulse:
             words = f"{type(error).__name__}: {words_of(error)}"
             if words != self._told:  # as often as something new is to be told
                 self._told = words
-                logger.error("a chore failed, and is tried again every %g s: %s", AGAIN_S, words, exc_info=True)
+                logger.error("a background job failed, and runs again every %g s: %s", AGAIN_S, words, exc_info=True)
             pause = self._after_a_failure()
         with self._wake:
             chore.at = min(chore.at, time.monotonic() + pause)
