@@ -57,7 +57,9 @@ class Refused(Exception):
     """A broker will never take these entries."""
 
     def __init__(self, place: TopicPartition, items: Sequence[Item], error: errors.KafkaError) -> None:
-        super().__init__(f"the topic '{place.topic}' does not take it: {type(error).__name__}: {error}")
+        name = type(error).__name__
+        why = f"{name}; raise its max.message.bytes" if isinstance(error, TOO_LARGE) else f"{name}: {error}"
+        super().__init__(f"the topic '{place.topic}' does not take it: {why}")
         self.place = place
         self.items = items
         self.error = error
@@ -221,8 +223,21 @@ def instead(cluster: Cluster, refusal: Refused) -> Outgoing:
     if not topic.endswith(DEAD_LETTERS):  # what is a dead letter is counted already
         cluster.counts["too_large" if is_large else "refused"] += 1
         cluster.counts["dead_letters"] += 1
-    logger.error("%s: a message of %d bytes is dead-lettered: %s", cluster.options.place, _weight(item), refusal)
-    if not is_large or type(entry) is Append:
+    letter = _letter(cluster, entry, refusal, topic)
+    logger.error(
+        "%s: a message of %d bytes with the key %.200r is dead-lettered in '%s': %s",
+        cluster.options.place,
+        _weight(item),
+        item.key,
+        cluster.options.prefix + letter.topic,
+        refusal,
+    )
+    return letter
+
+
+def _letter(cluster: Cluster, entry: Entry, refusal: Refused, topic: str) -> Outgoing:
+    """The dead letter of an entry that its topic refuses; in the topic's own where it is only too large."""
+    if not isinstance(refusal.error, TOO_LARGE) or type(entry) is Append:
         return dead_letter(cluster, entry, str(refusal))
     assert type(entry) is Outgoing
     if topic.endswith(DEAD_LETTERS):
