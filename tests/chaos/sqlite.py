@@ -38,6 +38,8 @@ class SqliteSite:
             yield
 
     def _ask(self, question: str, *values: Any) -> list[tuple[Any, ...]]:
+        if not self._connection.execute("SELECT 1 FROM sqlite_schema").fetchone():
+            return []  # nobody has written to it yet
         return self._connection.execute(question, values).fetchall()
 
     async def notes(self) -> Sequence[Note]:
@@ -59,7 +61,7 @@ class SqliteSite:
     async def messages(self) -> Sequence[Message]:
         rows = self._ask("SELECT topic, headers, payload FROM message ORDER BY topic, partition, offset")
         return [
-            Message(topic, _HEADERS.decode(headers or "{}").get("dagger-id", ""), payload)
+            Message(topic, dict(_HEADERS.decode(headers or "[]")).get("dagger-id") or "", payload)
             for topic, headers, payload in rows
         ]
 
@@ -78,7 +80,7 @@ class SqliteSite:
         raise NotImplementedError(f"{sort}: there is no server")
 
 
-_HEADERS: Final = msgspec.json.Decoder(dict[str, str])
+_HEADERS: Final = msgspec.json.Decoder(list[tuple[str, str | None]])
 _NOTES: Final = "SELECT offset, payload FROM message WHERE topic = ? AND partition = ? AND offset > ? ORDER BY offset"
 _SHARES: Final = "SELECT count(DISTINCT owner), count(owner) FROM lease WHERE team = ''"
 _LEAVINGS: Final = {
