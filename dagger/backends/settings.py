@@ -113,7 +113,7 @@ def _servers(shown: str, text: str, default: int) -> tuple[Server, ...]:
         match = _SERVER.fullmatch(part)
         port = int(match[2] or default) if match else 0
         if match is None or not 0 < port < 65_536:
-            raise BackendError(f"'{shown}': '{part}' is no server; write host:port, as localhost:{default}")
+            raise BackendError(f"'{shown}': '{part}' is not a server; write host:port, as localhost:{default}")
         found.append(Server(match[1].strip("[]"), port))
     return tuple(found)
 
@@ -147,7 +147,7 @@ def span(shown: str, name: str, text: str, days_max: int = DAYS_MAX) -> float:
     found = _SPAN.fullmatch(text)
     if found is None:
         raise BackendError(
-            f"'{shown}': {name}={text} is no time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
+            f"'{shown}': {name}={text} is not a time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
         )
     seconds = float(found[1]) * _UNITS[found[2]]
     if not 0 < seconds <= timedelta(days=days_max).total_seconds():

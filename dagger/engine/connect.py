@@ -71,7 +71,7 @@ def _named(group: str, what: str, url: object, example: str) -> Any:
     if not separator or not scheme:
         given = str(url) if isinstance(url, Path) else url
         shown = "" if "@" in str(url) else f" {given!r}"  # there may be a password in it
-        raise BackendError(f"{what}{shown} is no URL; write for example {_url_for(url, group) or example}")
+        raise BackendError(f"{what}{shown} is not a URL; write for example {_url_for(url, group) or example}")
     found = _offered(group, scheme) or _built_in(group, scheme)
     if found is None:
         noun = "backend" if group == BACKENDS else "store"

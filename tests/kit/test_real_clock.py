@@ -254,10 +254,10 @@ def test_another_input_for_an_id_that_was_just_accepted_is_refused() -> None:
 def test_an_unknown_backend_is_told_with_those_that_are_there() -> None:
     with pytest.raises(BackendError, match=r"no backend is installed for nowhere:// \(there are: .*memory"):
         Dagger("nowhere://x")
-    with pytest.raises(BackendError, match="broker 'localhost' is no URL; write for example memory://"):
+    with pytest.raises(BackendError, match="broker 'localhost' is not a URL; write for example memory://"):
         Dagger("localhost")
     number: Any = 9092
-    with pytest.raises(BackendError, match="broker 9092 is no URL; write for example memory://"):
+    with pytest.raises(BackendError, match="broker 9092 is not a URL; write for example memory://"):
         Dagger(number)
     with pytest.raises(BackendError, match="memory:// keeps its records itself; leave store= out"):
         Dagger("memory://", "memory://")

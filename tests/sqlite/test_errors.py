@@ -389,7 +389,7 @@ def test_the_options_of_a_url() -> None:
 
 
 NO_FILE = "names no file; write sqlite:///orders.db"
-NO_TIME = "is no time; write a number and its unit, as 500ms"
+NO_TIME = "is not a time; write a number and its unit, as 500ms"
 RANGE = "give a time of more than 0s and at most 36500d"
 
 

@@ -73,7 +73,7 @@ def options_of(url: str) -> Options:
     at = address_of(url, "aerospike", PORT, "aerospike://host:3000[,host:3000]/namespace")
     namespace = at.name or NAMESPACE
     if not _NAME.fullmatch(namespace):
-        raise BackendError(f"'{at.shown}': '{namespace}' is no namespace; write aerospike://host:3000/namespace")
+        raise BackendError(f"'{at.shown}': '{namespace}' is not a namespace; write aerospike://host:3000/namespace")
     given = settings_of(at.shown, at.query, _READ)
     options = Options(hosts=at.servers, namespace=namespace, user=at.user, password=at.password, **given)
     _checked(at.shown, options)
