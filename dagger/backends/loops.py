@@ -41,12 +41,12 @@ class _Within(AbstractAsyncContextManager[T]):
 
     @override
     async def __aenter__(self) -> T:
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(None, None)
+        told = sys.get_asyncgen_hooks().firstiter
+        sys.set_asyncgen_hooks(firstiter=None)
         try:
             first = anext(self._generator)  # asks for the hooks, and runs nothing yet
         finally:
-            sys.set_asyncgen_hooks(*hooks)
+            sys.set_asyncgen_hooks(firstiter=told)
         return await first
 
     @override
