@@ -102,7 +102,7 @@ def _after_the_end(state: State, event: InstanceEvent) -> Result:
     if isinstance(event, MessageReceived | MessageForwarded):
         if event.id and event.id in state.seen:
             return state, (Ignored("a message of this id was taken already"),)
-        return state, (_unmatched(_as_held(event, 0), "ended"),)
+        return state, (unmatched(_as_held(event, 0), "ended"),)
     return state, (Ignored("the instance has ended"),)
 
 
@@ -146,7 +146,7 @@ def _conclude(turn: Turn) -> None:
     if turn.error is not None:
         turn.effects.append(Failed(turn.error))
     state = turn.state
-    turn.effects += [_unmatched(held, "ended") for held in turn.held]
+    turn.effects += [unmatched(held, "ended") for held in turn.held]
     turn.held = ()
     if state.id != state.key and turn.plan.open_channels:
         channels = tuple(sorted(turn.plan.open_channels))
@@ -210,7 +210,8 @@ def _as_held(event: MessageReceived | MessageForwarded, expires: int) -> Held:
     return Held(event.channel, event.key, event.id, event.payload, expires, envelope=event.envelope)
 
 
-def _unmatched(held: Held, reason: str) -> Unmatched:
+def unmatched(held: Held, reason: str) -> Unmatched:
+    """Word of a message that nobody takes, and why."""
     return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared, held.envelope)
 
 
@@ -237,7 +238,7 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
         return state, (Ignored("a message of this id is kept already"),)
     reason = _refusal(plan, state, held, len(alike), now)
     if reason:
-        return state, (_unmatched(held, reason),)
+        return state, (unmatched(held, reason),)
     turn = Turn.of(plan, state, now)
     turn.held = (*state.held, held)
     return turn.close()

@@ -1,18 +1,27 @@
 """What becomes of a record of the log that would make the row of its key larger than the store takes.
 
 Several records of one batch may have made it so together, also by what they ordered. So the batch is divided until each
-is applied alone. What is too large then is a step's own, and fails its instance.
+is applied alone. What is too large then is a step's own, and fails its instance. A message that came early is not kept
+then, as one beyond `early_limit` is not.
 """
 
 from __future__ import annotations
+
+import logging
+from typing import Final
 
 import msgspec
 
 from dagger.core.events import Event, Overgrown, Submitted, Subscribed
 from dagger.core.home import FindPlan, Home, PlanMissing, Result, bare, begin_too_large, receive
+from dagger.core.state import Held, State
+from dagger.core.step import unmatched
 from dagger.engine.ports import Batch
 from dagger.engine.records import Record, decode_record
+from dagger.errors import in_line
 from dagger.plan.plan import Limits
+
+logger: Final = logging.getLogger("dagger")
 
 
 class Grown(msgspec.Struct, frozen=True):
@@ -48,11 +57,23 @@ def answer(find: FindPlan, limits: Limits, home: Home, event: Event, grown: Grow
         return None
     if state is None:
         return _begin(find, limits, home, event, grown, now)
-    if not state.is_live or receive(find, limits, home, event, now)[0].state is state:
+    after = receive(find, limits, home, event, now)[0].state
+    if not state.is_live or after is state:
         return None  # it is not the instance that grows, but what is kept beside it
+    if after is not None and (early := _kept_in(state, after)) is not None:
+        logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), grown.text)
+        return home, (unmatched(early, "overflow"),)
     if grown.tries == 2:
         home = msgspec.structs.replace(home, state=bare(state))
     return receive(find, limits, home, Overgrown(grown.text), now)
+
+
+def _kept_in(state: State, after: State) -> Held | None:
+    """The message of which nothing came but that it is kept until the instance waits for it."""
+    *before, last = after.held or (None,)
+    if last is None or tuple(before) != state.held:
+        return None
+    return last if msgspec.structs.replace(after, held=state.held, now=state.now) == state else None
 
 
 def _begin(find: FindPlan, limits: Limits, home: Home, event: Event, grown: Grown, now: int) -> Result | None:

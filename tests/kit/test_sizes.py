@@ -82,6 +82,21 @@ async def test_messages_that_are_held_and_too_large_together_go_to_the_dead_lett
     assert run.status is Status.COMPLETED
 
 
+async def test_what_comes_early_and_is_too_large_together_is_not_kept(
+    small_engine: TestEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As what is beyond `early_limit` is not; the instance goes on."""
+    later = template("Later", signal("go", bool) >> listener(words), key=key_of, takes=Word)
+    run = await small_engine.start(later, Word("k"))
+    for number in range(9):
+        await small_engine.deliver(words, Word("k", str(number) * 900), id=f"m-{number}")
+    assert run.status is Status.EXECUTING
+    assert small_engine.counts == {"unmatched_overflow": 5}
+    assert [line.levelname for line in caplog.records if "came early is not kept" in line.message] == ["ERROR"] * 5
+    await small_engine.signal(run, "go", True)
+    assert run.result == Word("k", "0" * 900)
+
+
 async def test_what_is_given_too_large_is_refused(small_engine: TestEngine) -> None:
     asked = template("Asked", signal("say", str), key=key_of, takes=Word)
     run = await small_engine.start(asked, Word("k"))
