@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from dagger.core.effects import Answered, Failed, Notice, TryFailed
@@ -30,3 +31,10 @@ def tell(id: str, notice: Notice) -> None:
 def below(traceback: str) -> str:
     """A traceback as it stands below a line of the log."""
     return "".join(f"\n{in_line(line)}" for line in traceback.splitlines())
+
+
+def tell_parked(parked: Mapping[str, Sequence[str]]) -> None:
+    """Log what a batch has parked, by the reason: a line for each, however many there are."""
+    for reason, ids in parked.items():
+        first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
+        logger.error("%s: a record is parked until a worker can apply it: %s", in_line(first), in_line(reason))

@@ -42,7 +42,7 @@ from dagger.engine.clock import Clock
 from dagger.engine.fans import folded
 from dagger.engine.headers import ID, header, headers_of, unpacked
 from dagger.engine.intake import DEAD_LETTERS, decoded, unread
-from dagger.engine.notices import below
+from dagger.engine.notices import below, tell_parked
 from dagger.engine.oversize import Grown, answer, follow_up, halves
 from dagger.engine.ports import (
     Append,
@@ -273,14 +273,7 @@ class Worker:
                     del self._rows[key]
         self._rows.trim()
         self._committed(local, states)
-        self._tell_parked()
-
-    def _tell_parked(self) -> None:
-        """Log what a batch has parked: a line for each reason, however many there are."""
-        for reason, ids in self._parked.items():
-            first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
-            logger.error("%s: a record is parked until a worker can apply it: %s", in_line(first), in_line(reason))
-        self._parked.clear()
+        tell_parked(self._parked)
 
     def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
         if not batch.messages:
@@ -296,8 +289,11 @@ class Worker:
         cell = loaded.cell
         is_told = offset <= self._done.get(source.partition, -1)
         if offset <= cell.offset:
-            if not is_told:
-                self._stored[to] = loaded  # by what failed then, so that nobody was shown it
+            if not is_told and to not in self._stored:  # it was stored, and what failed then has shown nobody
+                self._stored[to] = loaded
+                state = cell.home.state
+                if state is not None and state.error is not None:
+                    local.append(Local(to, state, (Failed(state.error),)))
             return [] if is_told else self._ordered(cell.outbox, offset)
         if to in self._passed:
             return []

@@ -110,20 +110,6 @@ class GuaranteeContract(Case):
             assert runs[1].status is Status.EXECUTING
             assert await engine.count() == 2
 
-    @in_loop
-    async def test_1_a_run_shows_what_was_stored_before_a_commit_that_could_not_be_done(self, storage: Storage) -> None:
-        shows = template("ContractShows", shop.charge, key=shop.by_id)
-        mishap = Mishap("unavailable", 0)
-        engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
-        engine.register(shows)
-        async with engine.working():
-            run = await engine.start(shows, shop.Order("s-1"))
-            while not run.status.is_end:  # by what it is shown: nobody looks
-                if not await engine.step():
-                    await engine.backend.log.wait()
-            assert mishap.struck
-            assert run.status is Status.COMPLETED
-
     # 3. A message is applied at most once, and at least once if it matches; those of one key in their order.
 
     @in_loop

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import pytest
 
 from dagger.core.state import Status
 from dagger.dsl import Limit, Retry, command, for_each, task, template
@@ -17,6 +18,7 @@ from dagger.testing.contract import shop
 from dagger.testing.contract.case import Case
 from dagger.testing.contract.driver import Driver
 from dagger.testing.contract.hands import in_loop
+from dagger.testing.contract.mishaps import Mishap, MishapBackend
 from dagger.testing.contract.storage import Storage
 
 MINUTE = timedelta(minutes=1)
@@ -53,6 +55,27 @@ ODD = [interrupts, exits, cancels, cancels_late]
 
 class TaskContract(Case):
     """How tasks and pure functions are called, from process to process."""
+
+    @in_loop
+    async def test_what_was_stored_before_a_commit_that_could_not_be_done_is_shown(
+        self, storage: Storage, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        @command(shop.CHARGES)
+        def fails(order: shop.Order) -> shop.Charge:
+            raise shop.Jammed(order.id)
+
+        for name, step, status in (("Charges", shop.charge, Status.COMPLETED), ("Fails", fails, Status.FAILURE)):
+            mishap = Mishap("unavailable", 0)
+            engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+            shows = engine.register(template(f"Contract{name}", step, key=shop.by_id))
+            async with engine.working():
+                run = await engine.start(shows, shop.Order(name))
+                while not run.status.is_end:  # by what it is shown: nobody looks
+                    if not await engine.step():
+                        await engine.backend.log.wait()
+                assert mishap.struck
+                assert run.status is status
+        assert sum(one.getMessage().startswith("Fails has ended as FAILURE") for one in caplog.records) == 1
 
     @in_loop
     async def test_whatever_users_functions_do_the_worker_goes_on(self, storage: Storage) -> None:
