@@ -19,7 +19,7 @@ _LASTING: Final[dict[type[errors.KafkaError], str]] = {
     errors.SaslAuthenticationFailed: "does not know this user, or not with this password; check both",
     errors.UnsupportedSaslMechanismError: "does not offer this way to log in; give sasl= another value",
     errors.TopicAuthorizationFailedError: "does not let this user use the topic; grant it what docs/deploy.md lists",
-    errors.GroupAuthorizationFailedError: "does not let this user join the group; grant it what docs/deploy.md lists",
+    errors.GroupAuthorizationFailedError: "does not let this user use the group; grant it what docs/deploy.md lists",
     errors.ClusterAuthorizationFailedError: "does not let this user do that; grant it what docs/deploy.md lists",
     errors.TransactionalIdAuthorizationFailed: "does not let this user begin transactions; grant it what docs/deploy.md"
     " lists",
