@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import anyio
@@ -17,6 +18,8 @@ from tests.sqlite.wal import Copy, Witness, commits_of, content, torn
 
 FEW = 19
 """Every so many places are tried where the test is to be fast."""
+MANY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 5
+"""Every so many where it need not be: all of them in `make fuzz`."""
 
 
 @pytest.fixture(autouse=True)
@@ -66,14 +69,15 @@ def at_every_place(folder: Path, sort: Sort, every: int, *, in_chores: bool = Fa
 
 @pytest.mark.parametrize("sort", [*PASSING, *DEADLY])
 def test_a_statement_that_fails_changes_nothing(tmp_path: Path, sort: Sort) -> None:
-    """At some places; the next test tries them all."""
+    """At a few places; the next test tries more, and all of them in `make fuzz`."""
     assert at_every_place(tmp_path, sort, FEW) > 0
 
 
 @pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("sort", [*PASSING, *DEADLY])
 def test_every_statement_may_fail(tmp_path: Path, sort: Sort) -> None:
-    assert at_every_place(tmp_path, sort, 1) > 100
+    assert at_every_place(tmp_path, sort, MANY) > 100
 
 
 @pytest.mark.slow
