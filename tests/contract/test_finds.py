@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -73,10 +74,13 @@ def of_the_ports() -> Iterator[str]:
             yield name
 
 
-def fails(name: str, storage: InMemory) -> bool:
+def fails(name: str, storage: InMemory, caplog: pytest.LogCaptureFixture) -> bool:
     """Whether a test fails on a storage; one with parameters is called with those that it has first."""
     test = getattr(BackendContract(), name)
-    given = {mark.args[0]: mark.args[1][0] for mark in getattr(test, "pytestmark", ())}
+    given: dict[str, Any] = {mark.args[0]: mark.args[1][0] for mark in getattr(test, "pytestmark", ())}
+    if "caplog" in inspect.signature(test).parameters:
+        caplog.clear()
+        given["caplog"] = caplog
     try:
         test(storage, **given)
     except pytest.skip.Exception:
@@ -87,16 +91,18 @@ def fails(name: str, storage: InMemory) -> bool:
 
 
 @pytest.mark.parametrize(("fault", "named"), FAULTS.items(), ids=lambda given: getattr(given, "__name__", ""))
-def test_a_fault_is_found(fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_is_found(
+    fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(hands, "LIMIT_S", 0.5)
-    assert fails(named, InMemory(backend_with(fault)))
+    assert fails(named, InMemory(backend_with(fault)), caplog)
 
 
-def test_each_test_of_the_ports_passes_where_there_is_no_fault() -> None:
+def test_each_test_of_the_ports_passes_where_there_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
     """As this file calls it: so that a fault, and not the call, is what fails."""
     names = list(of_the_ports())
     assert len(names) > 50
-    assert not [name for name in names if fails(name, InMemory())]
+    assert not [name for name in names if fails(name, InMemory(), caplog)]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +118,7 @@ def test_each_test_of_the_ports_passes_where_there_is_no_fault() -> None:
     ids=lambda given: getattr(given, "__name__", ""),
 )
 def test_what_a_fault_does_to_an_engine_is_found(
-    fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch
+    fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(hands, "LIMIT_S", 1.0)
-    assert fails(named, InMemory(backend_with(fault)))
+    assert fails(named, InMemory(backend_with(fault)), caplog)
