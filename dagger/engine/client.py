@@ -129,8 +129,12 @@ class Client(Inspector):
         await self._open()
         event = instance.submission(self._clock.now())
         (row,) = await self._backend.store.read([event.id])
-        run = self._handle(instance, event, row)
-        await self._append(event.id, event)
+        self._watch.begin_sending([event.id])
+        try:
+            run = self._handle(instance, event, row)
+            await self._append(event.id, event)
+        finally:
+            self._watch.end_sending([event.id])
         return run
 
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
@@ -147,8 +151,12 @@ class Client(Inspector):
                 raise InstanceConflict(f"'{one.id}' is the id of two instances that differ; give id= another value")
         await self._open()
         rows = dict(zip(first, await self._backend.store.read(list(first)), strict=True))
-        runs = [self._handle(one, event, rows[one.id]) for one, event in zip(instances, events, strict=True)]
-        await self._backend.log.append([self._record(event.id, event) for event in events])
+        self._watch.begin_sending(first)
+        try:
+            runs = [self._handle(one, event, rows[one.id]) for one, event in zip(instances, events, strict=True)]
+            await self._backend.log.append([self._record(event.id, event) for event in events])
+        finally:
+            self._watch.end_sending(first)
         return runs
 
     def _handle(self, instance: Prepared[B], event: Submitted, row: Row | None) -> Run[B]:

@@ -179,7 +179,8 @@ class Inspector(Messenger):
         self._missing.update(id for id in ids if id not in found)
         if self._missing and time.monotonic() - self._sought >= SEEK_S:
             missing, self._missing, self._sought = self._missing, set[str](), time.monotonic()
-            await self._seek(missing)
+            with self._watch.seeking():
+                await self._seek(missing)
         return sum(not state.is_live for state in states)
 
     async def _seek(self, missing: Collection[str]) -> None:

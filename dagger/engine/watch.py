@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import Any, Final
 from weakref import ref
 
@@ -26,6 +28,10 @@ class Watch:
         self._seen: dict[str, ref[Seen]] = {}
         self._sweep_at = SWEEP_MIN
         self._accepted: dict[str, Seen] = {}
+        self._sending = Counter[str]()
+        """Instances whose submissions are on their way to the log."""
+        self._sent: set[str] | None = None
+        """Those that were on their way while it is found out which instances are there; None while it is not."""
 
     def seen(self, id: str) -> State | None:
         """The last state of an instance that a handle in this process shows."""
@@ -94,8 +100,32 @@ class Watch:
                 ids[id] = None
         return list(ids)
 
+    def begin_sending(self, ids: Iterable[str]) -> None:
+        """Submissions are on their way to the log, so that neither the log nor a row may know them yet."""
+        self._sending.update(list(ids))  # of a mapping it would take the values
+
+    def end_sending(self, ids: Iterable[str]) -> None:
+        """They are accepted, or have failed."""
+        for id in ids:
+            self._sending[id] -= 1
+            if not self._sending[id]:
+                del self._sending[id]
+            if self._sent is not None:
+                self._sent.add(id)
+
+    @contextmanager
+    def seeking(self) -> Generator[None]:
+        """Find out which instances are not there any more; what is submitted meanwhile is not lost."""
+        self._sent = set(self._sending)
+        try:
+            yield
+        finally:
+            self._sent = None
+
     def lose(self, id: str) -> None:
         """The instance is not there any more: nobody will see its end."""
+        if id in self._sending or (self._sent is not None and id in self._sent):
+            return
         self._accepted.pop(id, None)
         seen = self._get(id)
         if seen is not None:
