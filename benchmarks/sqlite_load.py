@@ -67,6 +67,9 @@ class Recorder:
     def total_changes(self) -> int:
         return self._connection.total_changes
 
+    def rollback(self) -> None:
+        self._connection.rollback()
+
     def close(self) -> None:
         self._connection.close()
 
