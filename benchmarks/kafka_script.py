@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 
 from benchmarks.kafka_plain import PARTITIONS, Item, Parcels, Place, Put, partition_for
 from benchmarks.kafka_record import Step
-from dagger.backends.aerospike.layout import change_of, lifetimes_of
+from dagger.backends.aerospike.bins import change_of, lifetimes_of
 from dagger.backends.aerospike.options import options_of
 from dagger.core.events import Submitted
 from dagger.engine.headers import text_of

@@ -6,7 +6,16 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 
-from dagger.backends.aerospike.cluster import KEEP, Answer, Bins, Change, Cluster, Outcome, Range, Where
+from dagger.backends.aerospike.cluster import (
+    KEEP,
+    AerospikeCluster,
+    Bins,
+    ConditionalWrite,
+    Range,
+    Where,
+    WriteOutcome,
+    WriteResult,
+)
 from dagger.backends.aerospike.options import options_of
 from dagger.backends.aerospike.store import AerospikeStore
 from dagger.errors import BackendUnavailable
@@ -46,7 +55,7 @@ class Servers:
         """How many of the next reads fail."""
         self.heeds_conditions = True
         self.tries = 0
-        self._late: list[tuple[str, Change]] = []
+        self._late: list[tuple[str, ConditionalWrite]] = []
         self._random = random.Random(7)
 
     def cluster(self) -> FakeCluster:
@@ -55,28 +64,28 @@ class Servers:
     def store(self, options: str = "") -> AerospikeStore:
         return AerospikeStore(options_of(f"aerospike://fake:3000/test{options}"), "app", self.cluster())
 
-    def put(self, of: str, change: Change) -> Answer:
+    def put(self, set_name: str, change: ConditionalWrite) -> WriteResult:
         self.tries += 1
         match self.mishaps.pop(0) if self.mishaps else None:
             case Mishap.LOST:
-                return Answer(Outcome.DOUBT, "no answer")
+                return WriteResult(WriteOutcome.IN_DOUBT, "no answer")
             case Mishap.MUTE:
-                self.apply(of, change)
-                return Answer(Outcome.DOUBT, "no answer")
+                self.apply(set_name, change)
+                return WriteResult(WriteOutcome.IN_DOUBT, "no answer")
             case Mishap.LATE:
-                self._late.append((of, change))
-                return Answer(Outcome.DOUBT, "no answer")
+                self._late.append((set_name, change))
+                return WriteResult(WriteOutcome.IN_DOUBT, "no answer")
             case Mishap.BUSY:
-                return Answer(Outcome.BUSY, "too many")
+                return WriteResult(WriteOutcome.BUSY, "too many")
             case Mishap.STUCK:
-                return Answer(Outcome.STUCK, "no room")
+                return WriteResult(WriteOutcome.UNAVAILABLE, "no room")
             case Mishap.WRONG:
-                return Answer(Outcome.WRONG, "too big")
+                return WriteResult(WriteOutcome.INVALID, "too big")
             case None:
-                return Answer(Outcome.DONE if self.apply(of, change) else Outcome.REFUSED)
+                return WriteResult(WriteOutcome.DONE if self.apply(set_name, change) else WriteOutcome.CONDITION_FAILED)
 
-    def apply(self, of: str, change: Change) -> bool:
-        records = self.sets.setdefault(of, {})
+    def apply(self, set_name: str, change: ConditionalWrite) -> bool:
+        records = self.sets.setdefault(set_name, {})
         kept = records.get(change.key)
         if self.heeds_conditions and not change.condition.holds(kept):
             return False
@@ -85,17 +94,17 @@ class Servers:
             self.ttls[change.key] = change.ttl
         return True
 
-    def get(self, of: str, key: str, bins: Sequence[str]) -> Bins | None:
-        kept = self.sets.get(of, {}).get(key)
+    def get(self, set_name: str, key: str, bins: Sequence[str]) -> Bins | None:
+        kept = self.sets.get(set_name, {}).get(key)
         return None if kept is None else {name: kept[name] for name in bins if name in kept}
 
     def arrive(self) -> None:
         """What was late is there now."""
         late, self._late = self._late, []
-        for of, change in late:
-            self.apply(of, change)
+        for set_name, change in late:
+            self.apply(set_name, change)
 
-    def matching(self, of: str, where: Where) -> list[Bins]:
+    def matching(self, set_name: str, where: Where) -> list[Bins]:
         """In no order."""
 
         def matches(kept: Bins) -> bool:
@@ -104,7 +113,7 @@ class Servers:
                 return found is not None and where.low <= found <= where.high
             return where.number in (found or ())
 
-        found = [kept for kept in self.sets.get(of, {}).values() if matches(kept)]
+        found = [kept for kept in self.sets.get(set_name, {}).values() if matches(kept)]
         self._random.shuffle(found)
         return found
 
@@ -121,7 +130,7 @@ class FakeCluster:
 
     def close(self) -> None: ...
 
-    def tell(self, command: str) -> Mapping[str, str]:
+    def info(self, command: str) -> Mapping[str, str]:
         servers = self._servers
         name = command.partition(":")[0]
         listed = [f"ns=test:indexname={name}" for name in servers.indexes]
@@ -134,27 +143,27 @@ class FakeCluster:
         }
         return {"A1": answers[name]}
 
-    def make_index(self, of: str, bin: str, name: str, *, lists: bool) -> None:
+    def make_index(self, set_name: str, bin: str, name: str, *, lists: bool) -> None:
         if self._servers.unsure_indexes:
             self._servers.unsure_indexes -= 1
             raise BackendUnavailable("it did not answer in time")
         self._servers.indexes[name] = bin
 
-    def get(self, of: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
+    def get(self, set_name: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
         if self._servers.deaf:
             self._servers.deaf -= 1
             raise BackendUnavailable("nobody answers")
-        found = [self._servers.get(of, key, bins) for key in keys]
+        found = [self._servers.get(set_name, key, bins) for key in keys]
         self._servers.arrive()
         return found
 
-    def put(self, of: str, changes: Sequence[Change]) -> Sequence[Answer]:
-        return [self._servers.put(of, change) for change in changes]
+    def put(self, set_name: str, changes: Sequence[ConditionalWrite]) -> Sequence[WriteResult]:
+        return [self._servers.put(set_name, change) for change in changes]
 
     def query(
-        self, of: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
+        self, set_name: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
     ) -> bool:
-        found = self._servers.matching(of, where)
+        found = self._servers.matching(set_name, where)
         given = found[:limit]
         self.looks += len(given)
         for kept in given:
@@ -162,6 +171,6 @@ class FakeCluster:
         return limit is None or len(found) < limit
 
 
-def is_a_cluster(cluster: FakeCluster) -> Cluster:
+def is_a_cluster(cluster: FakeCluster) -> AerospikeCluster:
     """It keeps to the port, as the type checkers see it."""
     return cluster

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dagger.backends.aerospike.client import Expressions
-from dagger.backends.aerospike.cluster import Absent, Fresh, Holds, Is
+from dagger.backends.aerospike.cluster import Absent, AbsentOrTombstone, DataIs, VersionIs
 
 exp: Any = pytest.importorskip("aerospike_helpers.expressions.base")
 
@@ -16,14 +16,17 @@ def test_a_condition_is_what_compiling_it_anew_gives() -> None:
     version, data = exp.IntBin("v"), exp.BinExists("d")
     conditions = Expressions()
     for number in (1, 7, 1 << 60):
-        assert conditions.of(Is(number)) == exp.And(exp.Eq(version, exp.Val(number)), data).compile()
-        assert conditions.of(Fresh(number)) == exp.And(exp.Not(data), exp.LT(version, exp.Val(number))).compile()
-    assert conditions.of(Holds(b"note")) == exp.Eq(exp.BlobBin("d"), exp.Val(b"note")).compile()
+        assert conditions.of(VersionIs(number)) == exp.And(exp.Eq(version, exp.Val(number)), data).compile()
+        assert (
+            conditions.of(AbsentOrTombstone(number))
+            == exp.And(exp.Not(data), exp.LT(version, exp.Val(number))).compile()
+        )
+    assert conditions.of(DataIs(b"note")) == exp.Eq(exp.BlobBin("d"), exp.Val(b"note")).compile()
     assert conditions.of(Absent()) is None
 
 
 def test_conditions_share_nothing() -> None:
     conditions = Expressions()
-    first, second = conditions.of(Is(1)), conditions.of(Is(2))
+    first, second = conditions.of(VersionIs(1)), conditions.of(VersionIs(2))
     assert first != second
-    assert first == Expressions().of(Is(1))
+    assert first == Expressions().of(VersionIs(1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from dagger.backends.aerospike import settle as settling
+from dagger.backends.aerospike import verified_write as verified_write
 from dagger.engine.ports import Row, Write
 from dagger.errors import BackendError, BackendUnavailable
 from tests.aerospike.fake import Mishap, Servers
@@ -16,7 +16,7 @@ NEW = Write("key", 0, 1, 2, b"new")
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "PAUSES_S", (0.0,) * 5)
+    monkeypatch.setattr(verified_write, "PAUSES_S", (0.0,) * 5)
 
 
 def written(servers: Servers, *writes: Write) -> tuple[list[bool], Row | None]:
@@ -90,7 +90,7 @@ def test_it_is_not_tried_for_ever(mishap: Mishap) -> None:
     servers.mishaps = [mishap] * 100
     with pytest.raises(BackendUnavailable, match="1 of 1 records were not written"):
         written(servers, OLD, NEW)
-    assert servers.tries == len(settling.PAUSES_S) + 1
+    assert servers.tries == len(verified_write.PAUSES_S) + 1
 
 
 def test_where_nothing_can_be_read_it_stays_in_doubt() -> None:
@@ -120,9 +120,9 @@ def test_no_room_is_told_at_once() -> None:
 def test_what_no_repetition_mends_ends_the_worker() -> None:
     servers = Servers()
     servers.mishaps = [Mishap.WRONG]
-    with pytest.raises(BackendError, match="too big") as told:
+    with pytest.raises(BackendError, match="too big") as raised:
         written(servers, OLD, NEW)
-    assert not isinstance(told.value, BackendUnavailable)
+    assert not isinstance(raised.value, BackendUnavailable)
 
 
 def test_each_of_a_batch_has_its_own_fate() -> None:

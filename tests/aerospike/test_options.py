@@ -58,9 +58,9 @@ def test_servers_and_options_are_read() -> None:
     ],
 )
 def test_what_is_wrong_is_told(url: str, words: str) -> None:
-    with pytest.raises(BackendError) as told:
+    with pytest.raises(BackendError) as raised:
         options_of(url)
-    assert words in str(told.value)
+    assert words in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_what_is_wrong_is_told(url: str, words: str) -> None:
     ],
 )
 def test_an_error_never_repeats_a_password(url: str) -> None:
-    with pytest.raises(BackendError) as told:
+    with pytest.raises(BackendError) as raised:
         options_of(url)
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(raised.value)
 
 
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""On a real server: how long records live, what a late write finds, and what is told when something is wrong."""
+"""On a real server: how long records live, what a late write finds, and what is reported when something fails."""
 
 from __future__ import annotations
 
@@ -137,9 +137,9 @@ def test_a_record_of_the_largest_size_is_taken(aerospike_server: Server) -> None
         data = b"\xff" * one.size_max
         assert await one.write([Write(key, 0, 0, 1, data, 1, True, listing)]) == [True]
         assert await one.read([key]) == [Row(1, data)]
-        with pytest.raises(BackendError, match="larger than its max-record-size") as told:
+        with pytest.raises(BackendError, match="larger than its max-record-size") as raised:
             await one.write([Write("larger", 0, 0, 1, bytes(9 * 1024 * 1024))])
-        assert not isinstance(told.value, BackendUnavailable)
+        assert not isinstance(raised.value, BackendUnavailable)
         assert await one.read(["larger"]) == [None]
 
     on(aerospike_server, test)
@@ -176,10 +176,10 @@ def test_a_user_whom_the_server_does_not_want_is_told_without_the_password(aeros
 
     async def run() -> None:
         one = store(aerospike_server.url.replace("//", f"//me:{SECRET}@"), PREFIX)
-        with pytest.raises(BackendError, match="has no security, and was given a user; leave the user out") as told:
+        with pytest.raises(BackendError, match="has no security, and was given a user; leave the user out") as raised:
             async with one.open():
                 pass
-        assert SECRET not in f"{told.value!r} {told.value.__cause__!r}"
+        assert SECRET not in f"{raised.value!r} {raised.value.__cause__!r}"
 
     anyio.run(run)
 
@@ -201,9 +201,9 @@ def test_where_nobody_listens_it_is_unavailable_and_no_secret_is_told() -> None:
     async def run() -> None:
         (port,) = free_ports(1)
         one = store(f"aerospike://me:{SECRET}@127.0.0.1:{port}/test", PREFIX)
-        with pytest.raises(BackendUnavailable, match=f"127.0.0.1:{port}: it can't be reached") as told:
+        with pytest.raises(BackendUnavailable, match=f"127.0.0.1:{port}: it can't be reached") as raised:
             async with one.open():
                 pass
-        assert SECRET not in f"{told.value!r} {told.value.__cause__!r}"
+        assert SECRET not in f"{raised.value!r} {raised.value.__cause__!r}"
 
     anyio.run(run)

@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 import pytest
 
-from dagger.backends.aerospike.layout import pins_of
+from dagger.backends.aerospike.bins import pins_of
 from dagger.backends.aerospike.options import options_of
 from tests.servers.ports import free_ports
 from tests.servers.processes import Process

@@ -16,23 +16,23 @@ from dagger.backends.aerospike.cluster import (
     KEEP,
     NEVER,
     Absent,
-    Answer,
+    AbsentOrTombstone,
     Bins,
-    Change,
     Condition,
-    Fresh,
-    Holds,
-    Is,
-    Outcome,
+    ConditionalWrite,
+    DataIs,
     Range,
+    VersionIs,
     Where,
+    WriteOutcome,
+    WriteResult,
 )
-from dagger.backends.aerospike.mishaps import NOT_FOUND, OK, answer_of, told, words_of
-from dagger.backends.aerospike.options import Options
+from dagger.backends.aerospike.errors import NOT_FOUND, OK, describe, result_of, translate
+from dagger.backends.aerospike.options import AerospikeOptions
 from dagger.errors import BackendError, BackendUnavailable
 
 BATCH_MAX: Final = 1_000
-"""How many records go into one call; a server takes 5,000 unless told otherwise."""
+"""How many records go into one call; a server takes 5,000 by default."""
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
 """How much data goes into one call, about."""
 RETRIES_MAX: Final = 3
@@ -45,9 +45,9 @@ _HOLE: Final = object()
 
 
 class OfficialCluster:
-    """A `Cluster` by the package `aerospike`, which is imported when it is opened."""
+    """An `AerospikeCluster` by the package `aerospike`, which is imported when it is opened."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: AerospikeOptions) -> None:
         self._options = options
         self._client: Any = None
 
@@ -67,49 +67,49 @@ class OfficialCluster:
         try:
             self._client = self._aerospike.client(self._config()).connect()
         except self._error as error:
-            raise self._told(error) from None
+            raise self._translated(error) from None
 
     def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
 
-    def tell(self, command: str) -> Mapping[str, str]:
+    def info(self, command: str) -> Mapping[str, str]:
         found: dict[str, tuple[Any, str | None]] = self._call(lambda: self._connected().info_all(command))
         return {node: (text or "").strip() for node, (_, text) in found.items()}
 
-    def make_index(self, of: str, bin: str, name: str, *, lists: bool) -> None:
+    def make_index(self, set_name: str, bin: str, name: str, *, lists: bool) -> None:
         client, kind, space = self._connected(), self._aerospike.INDEX_NUMERIC, self._options.namespace
         try:
             if lists:
-                client.index_list_create(space, of, bin, kind, name)
+                client.index_list_create(space, set_name, bin, kind, name)
             elif hasattr(client, "index_single_value_create"):  # since 19.1 of the client, which warns of the other
-                client.index_single_value_create(space, of, bin, kind, name)
+                client.index_single_value_create(space, set_name, bin, kind, name)
             else:
-                client.index_integer_create(space, of, bin, name)
+                client.index_integer_create(space, set_name, bin, name)
         except self._error as error:
             if _code(error) != _INDEX_FOUND:
-                raise self._told(error) from None
+                raise self._translated(error) from None
 
-    def get(self, of: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
+    def get(self, set_name: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
         found = list[Bins | None]()
         policy = {**self._policy(), "max_retries": RETRIES_MAX, "replica": self._aerospike.POLICY_REPLICA_MASTER}
         for start in range(0, len(keys), BATCH_MAX):
-            wanted = [self._key(of, key) for key in keys[start : start + BATCH_MAX]]
+            wanted = [self._key(set_name, key) for key in keys[start : start + BATCH_MAX]]
             answers = self._call(partial(self._connected().batch_read, wanted, list(bins), policy))
             for record in answers.batch_records:
                 if record.result not in (OK, NOT_FOUND):
-                    raise told(record.result, self._options.place)
+                    raise translate(record.result, self._options.place)
                 found.append(record.record[2] if record.result == OK else None)
         return found
 
-    def put(self, of: str, changes: Sequence[Change]) -> Sequence[Answer]:
-        return [answer for some in _batches(changes) for answer in self._put(of, some)]
+    def put(self, set_name: str, changes: Sequence[ConditionalWrite]) -> Sequence[WriteResult]:
+        return [answer for some in _batches(changes) for answer in self._put(set_name, some)]
 
     def query(
-        self, of: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
+        self, set_name: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
     ) -> bool:
-        query = self._connected().query(self._options.namespace, of)
+        query = self._connected().query(self._options.namespace, set_name)
         if bins:
             query.select(*bins)
         policy = {**self._policy(), "max_retries": RETRIES_MAX}
@@ -131,17 +131,17 @@ class OfficialCluster:
             visit(record[2])
         return bool(query.is_done())
 
-    def _put(self, of: str, changes: Sequence[Change]) -> list[Answer]:
-        writes = [self._write(of, change) for change in changes]
+    def _put(self, set_name: str, changes: Sequence[ConditionalWrite]) -> list[WriteResult]:
+        writes = [self._write(set_name, change) for change in changes]
         try:
             answers = self._connected().batch_write(
                 self._records.BatchRecords(writes), {**self._policy(), "max_retries": 0}
             )
         except self._error as error:
-            return [Answer(Outcome.DOUBT, words_of(_code(error)))] * len(changes)
-        return [answer_of(record.result, in_doubt=record.in_doubt) for record in answers.batch_records]
+            return [WriteResult(WriteOutcome.IN_DOUBT, describe(_code(error)))] * len(changes)
+        return [result_of(record.result, in_doubt=record.in_doubt) for record in answers.batch_records]
 
-    def _write(self, of: str, change: Change) -> Any:
+    def _write(self, set_name: str, change: ConditionalWrite) -> Any:
         kinds, ttl = self._aerospike, change.ttl
         if ttl == NEVER:
             ttl = kinds.TTL_NEVER_EXPIRE
@@ -149,21 +149,21 @@ class OfficialCluster:
             ttl = kinds.TTL_DONT_UPDATE
         policy = {"ttl": ttl, "commit_level": kinds.POLICY_COMMIT_LEVEL_ALL}
         match change.condition:
-            case Fresh():  # the expression is not asked where there is no record
+            case AbsentOrTombstone():  # the expression is not asked where there is no record
                 policy["exists"] = kinds.POLICY_EXISTS_CREATE_OR_REPLACE
             case Absent():
                 policy["exists"] = kinds.POLICY_EXISTS_CREATE
-            case Is() | Holds():
+            case VersionIs() | DataIs():
                 policy["exists"] = kinds.POLICY_EXISTS_REPLACE if change.whole else kinds.POLICY_EXISTS_UPDATE
         expression = self._expressions.of(change.condition)
         if expression is not None:
             policy["expressions"] = expression
         operations = [self._operations.write(name, value) for name, value in change.bins.items()]
-        return self._records.Write(self._key(of, change.key), operations, policy=policy)
+        return self._records.Write(self._key(set_name, change.key), operations, policy=policy)
 
-    def _key(self, of: str, key: str) -> tuple[str, str, bytearray]:
+    def _key(self, set_name: str, key: str) -> tuple[str, str, bytearray]:
         """Of bytes, since a client in C takes a text to end with its first zero."""
-        return (self._options.namespace, of, bytearray(key.encode()))
+        return (self._options.namespace, set_name, bytearray(key.encode()))
 
     def _connected(self) -> Any:
         if self._client is None:
@@ -178,10 +178,10 @@ class OfficialCluster:
         try:
             return call()
         except self._error as error:
-            raise self._told(error) from None
+            raise self._translated(error) from None
 
-    def _told(self, error: Exception) -> BackendError:
-        return told(_code(error), self._options.place)
+    def _translated(self, error: Exception) -> BackendError:
+        return translate(_code(error), self._options.place)
 
     def _check_files(self) -> None:
         """The client would only say that there is no connection."""
@@ -223,11 +223,11 @@ class Expressions:
 
     def of(self, condition: Condition) -> Any:
         match condition:
-            case Is():
+            case VersionIs():
                 return self._is.filled(condition.version)
-            case Fresh():
+            case AbsentOrTombstone():
                 return self._fresh.filled(condition.next)
-            case Holds():
+            case DataIs():
                 return self._holds.filled(condition.data)
             case Absent():
                 return None
@@ -254,9 +254,9 @@ class _Template:
         return found
 
 
-def _batches(changes: Sequence[Change]) -> list[list[Change]]:
+def _batches(changes: Sequence[ConditionalWrite]) -> list[list[ConditionalWrite]]:
     """Few calls, none of them too large."""
-    batches, size = [list[Change]()], 0
+    batches, size = [list[ConditionalWrite]()], 0
     for change in changes:
         weight = len(data) if isinstance(data := change.bins.get("d"), bytes) else 0
         if batches[-1] and (len(batches[-1]) == BATCH_MAX or size + weight > BATCH_BYTES_MAX):

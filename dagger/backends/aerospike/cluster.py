@@ -20,7 +20,7 @@ KEEP: Final = -2
 """The time to live stays as it is."""
 
 
-class Is(msgspec.Struct, frozen=True, gc=False):
+class VersionIs(msgspec.Struct, frozen=True, gc=False):
     """There is a record of this version, which is no tombstone."""
 
     version: int
@@ -29,7 +29,7 @@ class Is(msgspec.Struct, frozen=True, gc=False):
         return kept is not None and "d" in kept and kept["v"] == self.version
 
 
-class Fresh(msgspec.Struct, frozen=True, gc=False):
+class AbsentOrTombstone(msgspec.Struct, frozen=True, gc=False):
     """There is no record, or the tombstone of one whose version was lower than that which is to be written."""
 
     next: int
@@ -45,7 +45,7 @@ class Absent(msgspec.Struct, frozen=True, gc=False):
         return kept is None
 
 
-class Holds(msgspec.Struct, frozen=True, gc=False):
+class DataIs(msgspec.Struct, frozen=True, gc=False):
     """There is a record with this data."""
 
     data: bytes
@@ -54,10 +54,10 @@ class Holds(msgspec.Struct, frozen=True, gc=False):
         return kept is not None and kept.get("d") == self.data
 
 
-Condition: TypeAlias = Is | Fresh | Absent | Holds
+Condition: TypeAlias = VersionIs | AbsentOrTombstone | Absent | DataIs
 
 
-class Change(msgspec.Struct, frozen=True, gc=False):
+class ConditionalWrite(msgspec.Struct, frozen=True, gc=False):
     """One record is to be written, in one piece, if the condition holds there and then."""
 
     key: str
@@ -69,26 +69,26 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """In how many seconds it expires."""
 
 
-class Outcome(Enum):
+class WriteOutcome(Enum):
     """What became of a change."""
 
     DONE = auto()
-    REFUSED = auto()
+    CONDITION_FAILED = auto()
     """The condition does not hold. Nothing was changed."""
     BUSY = auto()
     """Nothing was changed, for now: it may be tried again at once."""
-    STUCK = auto()
+    UNAVAILABLE = auto()
     """Nothing was changed, and will not be for a while."""
-    WRONG = auto()
+    INVALID = auto()
     """Nothing was changed, and never will be."""
-    DOUBT = auto()
+    IN_DOUBT = auto()
     """Nobody knows, or it may still come."""
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class WriteResult(msgspec.Struct, frozen=True, gc=False):
     """What became of a change, and why."""
 
-    outcome: Outcome
+    outcome: WriteOutcome
     why: str = ""
 
 
@@ -100,17 +100,17 @@ class Range(msgspec.Struct, frozen=True, gc=False):
     high: int
 
 
-class Having(msgspec.Struct, frozen=True, gc=False):
+class Contains(msgspec.Struct, frozen=True, gc=False):
     """Records in whose bin there is a list with this number."""
 
     bin: str
     number: int
 
 
-Where: TypeAlias = Range | Having
+Where: TypeAlias = Range | Contains
 
 
-class Cluster(Protocol):
+class AerospikeCluster(Protocol):
     """The servers."""
 
     def open(self) -> None:
@@ -121,24 +121,24 @@ class Cluster(Protocol):
         """Disconnect. Nothing is asked any more, or meanwhile."""
         ...
 
-    def tell(self, command: str) -> Mapping[str, str]:
+    def info(self, command: str) -> Mapping[str, str]:
         """What each server, by its name, answers to a command of the info protocol."""
         ...
 
-    def make_index(self, of: str, bin: str, name: str, *, lists: bool) -> None:
+    def make_index(self, set_name: str, bin: str, name: str, *, lists: bool) -> None:
         """Begin to make a secondary index over a set, if it is not there."""
         ...
 
-    def get(self, of: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
+    def get(self, set_name: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
         """The records of a set, as their masters have them, by these bins of them; None for those that do not exist."""
         ...
 
-    def put(self, of: str, changes: Sequence[Change]) -> Sequence[Answer]:
+    def put(self, set_name: str, changes: Sequence[ConditionalWrite]) -> Sequence[WriteResult]:
         """Try each change once, in any order. No key comes twice."""
         ...
 
     def query(
-        self, of: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
+        self, set_name: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
     ) -> bool:
         """Visit records that a secondary index finds, at most about `limit`; whether that was all of them."""
         ...

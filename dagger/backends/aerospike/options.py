@@ -23,7 +23,7 @@ _TTL_DAYS_MAX: Final = 3_650
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class AerospikeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where the servers are, and how they are used. Times are in seconds."""
 
     hosts: tuple[Server, ...]
@@ -68,14 +68,14 @@ _READ: Final[Mapping[str, Read]] = {
 }
 
 
-def options_of(url: str) -> Options:
+def options_of(url: str) -> AerospikeOptions:
     """What a URL says. Raises BackendError, which says what is wrong with it, and repeats no secret."""
     at = address_of(url, "aerospike", PORT, "aerospike://host:3000[,host:3000]/namespace")
     namespace = at.name or NAMESPACE
     if not _NAME.fullmatch(namespace):
         raise BackendError(f"'{at.shown}': '{namespace}' is not a namespace; write aerospike://host:3000/namespace")
     given = settings_of(at.shown, at.query, _READ)
-    options = Options(hosts=at.servers, namespace=namespace, user=at.user, password=at.password, **given)
+    options = AerospikeOptions(hosts=at.servers, namespace=namespace, user=at.user, password=at.password, **given)
     _checked(at.shown, options)
     return options
 
@@ -90,7 +90,7 @@ def prefix_of(name: str) -> str:
     )
 
 
-def _checked(shown: str, options: Options) -> None:
+def _checked(shown: str, options: AerospikeOptions) -> None:
     """Refuse what does not go together."""
     if options.password and not options.user:
         raise BackendError(f"'{shown}': there is a password and no user; set {USER} too")

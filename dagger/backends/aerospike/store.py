@@ -10,13 +10,13 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
-from dagger.backends.aerospike.agenda import Agenda
-from dagger.backends.aerospike.cluster import Absent, Bins, Change, Cluster, Holds
-from dagger.backends.aerospike.house import RECORD_MAX, check, data_max, incarnation, index, probe
-from dagger.backends.aerospike.layout import DATA, NONCE, VERSION, change_of, lifetimes_of, pins_of
-from dagger.backends.aerospike.listing import Directory
-from dagger.backends.aerospike.options import Options, prefix_of
-from dagger.backends.aerospike.settle import settle
+from dagger.backends.aerospike.bins import DATA, NONCE, VERSION, change_of, lifetimes_of, pins_of
+from dagger.backends.aerospike.cluster import Absent, AerospikeCluster, Bins, ConditionalWrite, DataIs
+from dagger.backends.aerospike.due_index import DueIndex
+from dagger.backends.aerospike.listing_index import ListingIndex
+from dagger.backends.aerospike.options import AerospikeOptions, prefix_of
+from dagger.backends.aerospike.provisioning import RECORD_MAX, check, data_size_max, incarnation, index, probe
+from dagger.backends.aerospike.verified_write import verified_write
 from dagger.backends.loops import OneLoop, within
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import BackendError, BackendUnavailable
@@ -37,15 +37,15 @@ INDEX_S_MAX: Final = 60.0
 class AerospikeStore:
     """A store for a log of another kind: a write is there for all to see when `write` returns."""
 
-    def __init__(self, options: Options, prefix: str, cluster: Cluster) -> None:
+    def __init__(self, options: AerospikeOptions, prefix: str, cluster: AerospikeCluster) -> None:
         self._options = options
         self._set = prefix_of(prefix)
         self._pins = pins_of(prefix)
         self._cluster = cluster
         self._lifetimes = lifetimes_of(options)
-        self._agenda = Agenda(cluster, self._set)
-        self._directory = Directory(cluster, self._set)
-        self._size_max = data_max(RECORD_MAX)
+        self._due_index = DueIndex(cluster, self._set)
+        self._listing_index = ListingIndex(cluster, self._set)
+        self._size_max = data_size_max(RECORD_MAX)
         self._loop = OneLoop(f"Aerospike at {options.place}")
         self._work: anyio.CapacityLimiter | None = None
         self._listing: anyio.CapacityLimiter | None = None
@@ -102,7 +102,7 @@ class AerospikeStore:
         changes = [change_of(write, self._lifetimes) for write in writes]
         answers = list[bool]()
         for some in _apart(changes):
-            answers += await self._do(partial(settle, self._cluster, self._set, some))
+            answers += await self._do(partial(verified_write, self._cluster, self._set, some))
         vain = [
             at
             for at, (write, ok) in enumerate(zip(writes, answers, strict=True))
@@ -115,19 +115,19 @@ class AerospikeStore:
         return answers
 
     async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
-        return await self._do(partial(self._agenda.due, partitions, until, limit))
+        return await self._do(partial(self._due_index.due, partitions, until, limit))
 
     async def next_due(self, partitions: Collection[int], after: int) -> int | None:
-        return await self._do(partial(self._agenda.next_due, partitions, after))
+        return await self._do(partial(self._due_index.next_due, partitions, after))
 
     async def busy(self, partitions: Collection[int]) -> Sequence[str]:
-        return await self._do(partial(self._agenda.busy, partitions))
+        return await self._do(partial(self._due_index.busy, partitions))
 
     async def find(self, query: Query) -> Sequence[Row]:
-        return await self._do(partial(self._directory.find, query), listing=True)
+        return await self._do(partial(self._listing_index.find, query), listing=True)
 
     async def count(self, query: Query) -> int:
-        return await self._do(partial(self._directory.count, query), listing=True)
+        return await self._do(partial(self._listing_index.count, query), listing=True)
 
     async def pin(self, name: str, data: bytes) -> bytes:
         """Keep data under a name, if nothing is kept there yet; gives what is kept. It never expires."""
@@ -136,7 +136,7 @@ class AerospikeStore:
     def _pin(self, name: str, data: bytes) -> bytes:
         (kept,) = self._cluster.get(self._pins, [name], [DATA])
         if kept is None:
-            settle(self._cluster, self._pins, [Change(name, Absent(), _pinned(data))])
+            verified_write(self._cluster, self._pins, [ConditionalWrite(name, Absent(), _pinned(data))])
             (kept,) = self._cluster.get(self._pins, [name], [DATA])
         if kept is None:
             raise BackendUnavailable(
@@ -146,8 +146,8 @@ class AerospikeStore:
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
         """Keep other data under a name, if what is kept there is `old`; whether it was."""
-        change = Change(name, Holds(old), _pinned(new))
-        (made,) = await self._do(partial(settle, self._cluster, self._pins, [change]))
+        change = ConditionalWrite(name, DataIs(old), _pinned(new))
+        (made,) = await self._do(partial(verified_write, self._cluster, self._pins, [change]))
         return made
 
     async def incarnation(self) -> str:
@@ -176,9 +176,9 @@ def _pinned(data: bytes) -> dict[str, int | bytes | list[int]]:
     return {DATA: data, NONCE: os.urandom(NONCE_BYTES)}
 
 
-def _apart(changes: Sequence[Change]) -> list[list[Change]]:
+def _apart(changes: Sequence[ConditionalWrite]) -> list[list[ConditionalWrite]]:
     """The same in their order, in parts that have no key twice: mostly one."""
-    parts, keys = [list[Change]()], set[str]()
+    parts, keys = [list[ConditionalWrite]()], set[str]()
     for change in changes:
         if change.key in keys:
             parts.append([])

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from dagger.backends.aerospike.cluster import Absent, Bins, Change, Cluster, Holds, Outcome
+from dagger.backends.aerospike.cluster import Absent, AerospikeCluster, Bins, ConditionalWrite, DataIs, WriteOutcome
 from dagger.errors import BackendError, BackendUnavailable
 
 PAUSES_S: Final = (0.005, 0.02, 0.08, 0.2, 0.4)
@@ -15,15 +15,18 @@ COMPARED: Final = ("v", "d", "n")
 """By what a record is known to be as a change would have it."""
 
 
-def settle(
-    cluster: Cluster, of: str, changes: Sequence[Change], sleep: Callable[[float], None] = time.sleep
+def verified_write(
+    cluster: AerospikeCluster,
+    set_name: str,
+    changes: Sequence[ConditionalWrite],
+    sleep: Callable[[float], None] = time.sleep,
 ) -> list[bool]:
     """Write; for each change whether it was made. Takes no key twice.
 
     Raises BackendUnavailable where something can't be written now, or nobody knows whether it was: then some of the
     changes may have been made.
     """
-    attempt = _Attempt(cluster, of, changes)
+    attempt = _Attempt(cluster, set_name, changes)
     for pause in (*PAUSES_S, None):
         attempt.write()
         attempt.look()
@@ -40,9 +43,9 @@ def settle(
 class _Attempt:
     """Changes, and what is known of them."""
 
-    def __init__(self, cluster: Cluster, of: str, changes: Sequence[Change]) -> None:
+    def __init__(self, cluster: AerospikeCluster, set_name: str, changes: Sequence[ConditionalWrite]) -> None:
         self._cluster = cluster
-        self._of = of
+        self._set = set_name
         self._changes = changes
         self.open = list(range(len(changes)))
         """Those of which it is not known that they were made, or can't be."""
@@ -56,22 +59,22 @@ class _Attempt:
 
     def write(self) -> None:
         """Try what is open, once."""
-        answers = self._cluster.put(self._of, [self._changes[at] for at in self.open])
+        answers = self._cluster.put(self._set, [self._changes[at] for at in self.open])
         for at, answer in zip(self.open, answers, strict=True):
             self.why = answer.why or self.why
             match answer.outcome:
-                case Outcome.DONE:
+                case WriteOutcome.DONE:
                     self.made[at] = True
-                case Outcome.REFUSED:
+                case WriteOutcome.CONDITION_FAILED:
                     if at not in self._doubted:
                         self.made[at] = False
-                case Outcome.DOUBT:
+                case WriteOutcome.IN_DOUBT:
                     self._doubted.add(at)
-                case Outcome.BUSY:
+                case WriteOutcome.BUSY:
                     pass
-                case Outcome.STUCK:
+                case WriteOutcome.UNAVAILABLE:
                     self.stuck = True
-                case Outcome.WRONG:
+                case WriteOutcome.INVALID:
                     self.wrong = answer.why
         self._close()
 
@@ -81,7 +84,7 @@ class _Attempt:
         if not asked:
             return
         try:
-            found = self._cluster.get(self._of, [self._changes[at].key for at in asked], COMPARED)
+            found = self._cluster.get(self._set, [self._changes[at].key for at in asked], COMPARED)
         except BackendUnavailable as error:
             self.why = str(error)
             self.stuck = True
@@ -98,9 +101,9 @@ class _Attempt:
         self.open = [at for at in self.open if at not in self.made]
 
 
-def is_made(change: Change, kept: Bins | None) -> bool:
+def is_made(change: ConditionalWrite, kept: Bins | None) -> bool:
     """Whether what is kept is what a change would have made of it."""
     if kept is None:
         return False
-    names = ("d", "n") if isinstance(change.condition, Absent | Holds) else ("v", "d")
+    names = ("d", "n") if isinstance(change.condition, Absent | DataIs) else ("v", "d")
     return all(kept.get(name) == change.bins.get(name) for name in names)

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from dagger.backends.aerospike.cluster import Absent, Change, Cluster, Is
-from dagger.backends.aerospike.layout import DATA, INDEXES, VERSION, Index
-from dagger.backends.aerospike.options import Options
-from dagger.backends.aerospike.settle import settle
+from dagger.backends.aerospike.bins import DATA, INDEXES, VERSION, Index
+from dagger.backends.aerospike.cluster import Absent, AerospikeCluster, ConditionalWrite, VersionIs
+from dagger.backends.aerospike.options import AerospikeOptions
+from dagger.backends.aerospike.verified_write import verified_write
 from dagger.errors import BackendError, BackendUnavailable
 
 RECORD_MAX: Final = 1024 * 1024
-"""How large a record may be where a server has not been told otherwise."""
+"""How large a record may be where a server has its default."""
 RECORD_MIN: Final = 64 * 1024
 """Less than that is of no use."""
 SPARE: Final = 16
@@ -22,15 +22,15 @@ PROBE: Final = "~probe"
 """The name of a pin that nobody else has."""
 
 
-def data_max(record_max: int) -> int:
+def data_size_max(record_max: int) -> int:
     """How much data fits into a record, in bytes."""
     return record_max - record_max // SPARE
 
 
-def check(cluster: Cluster, options: Options) -> int:
+def check(cluster: AerospikeCluster, options: AerospikeOptions) -> int:
     """See to the namespace; gives how much data fits into a record, in bytes. Raises BackendError."""
     sizes = list[int]()
-    for node, names in cluster.tell("namespaces").items():
+    for node, names in cluster.info("namespaces").items():
         if options.namespace not in names.split(";"):
             raise BackendError(
                 f"Aerospike at {options.place}: its node {node} has no namespace '{options.namespace}' (there are: "
@@ -42,16 +42,16 @@ def check(cluster: Cluster, options: Options) -> int:
         sizes.append(_check(f"the namespace '{options.namespace}' of the node {node} at {options.place}", _pairs(text)))
     if not sizes:
         raise BackendUnavailable(f"Aerospike at {options.place}: no node answers")
-    return data_max(min(sizes))
+    return data_size_max(min(sizes))
 
 
-def probe(cluster: Cluster, of: str, place: str) -> None:
+def probe(cluster: AerospikeCluster, set_name: str, place: str) -> None:
     """See that a condition is kept, with a record of our own: some clients send none, and all is lost without a word.
 
     Raises BackendError where it is not, and BackendUnavailable where nothing can be written now.
     """
-    settle(cluster, of, [Change(PROBE, Absent(), {VERSION: 1, DATA: b""})])
-    (made,) = settle(cluster, of, [Change(PROBE, Is(2), {VERSION: 2, DATA: b""})])
+    verified_write(cluster, set_name, [ConditionalWrite(PROBE, Absent(), {VERSION: 1, DATA: b""})])
+    (made,) = verified_write(cluster, set_name, [ConditionalWrite(PROBE, VersionIs(2), {VERSION: 2, DATA: b""})])
     if made:
         raise BackendError(
             f"Aerospike at {place}: a write was made whose condition does not hold; the package aerospike is older "
@@ -59,12 +59,14 @@ def probe(cluster: Cluster, of: str, place: str) -> None:
         )
 
 
-def _ask(cluster: Cluster, command: str, namespace: str, word: str, *, older: str, rest: str = "") -> Mapping[str, str]:
+def _ask(
+    cluster: AerospikeCluster, command: str, namespace: str, word: str, *, older: str, rest: str = ""
+) -> Mapping[str, str]:
     """What the nodes answer to a question about a namespace; again by its older name, where a word is not in it."""
-    found = cluster.tell(f"{command}namespace={namespace}{rest}")
+    found = cluster.info(f"{command}namespace={namespace}{rest}")
     if all(word in text for text in found.values()):
         return found
-    return cluster.tell(f"{command}{older}={namespace}{rest}")
+    return cluster.info(f"{command}{older}={namespace}{rest}")
 
 
 def _check(place: str, config: Mapping[str, str]) -> int:
@@ -84,7 +86,7 @@ def _pairs(text: str, separator: str = ";") -> dict[str, str]:
     return {name: value for name, equals, value in parts if equals}
 
 
-def index(cluster: Cluster, namespace: str, prefix: str) -> str:
+def index(cluster: AerospikeCluster, namespace: str, prefix: str) -> str:
     """Make the indexes that are missing; gives what must be waited for, in words: nothing once all can be asked."""
     try:
         _make(cluster, prefix, _missing(cluster, namespace, prefix))
@@ -92,14 +94,14 @@ def index(cluster: Cluster, namespace: str, prefix: str) -> str:
         return str(error)
     for wanted in INDEXES:
         name = wanted.name(prefix)
-        told = _ask(cluster, "sindex-stat:", namespace, "load_pct", older="ns", rest=f";indexname={name}")
-        done = [_pairs(text).get("load_pct", "0") for text in told.values()]
+        answers = _ask(cluster, "sindex-stat:", namespace, "load_pct", older="ns", rest=f";indexname={name}")
+        done = [_pairs(text).get("load_pct", "0") for text in answers.values()]
         if not done or any(part != "100" for part in done):
             return f"the secondary index {name} is still being built ({', '.join(done)} %)"
     return ""
 
 
-def _make(cluster: Cluster, prefix: str, missing: Sequence[Index]) -> None:
+def _make(cluster: AerospikeCluster, prefix: str, missing: Sequence[Index]) -> None:
     """All at once: the client takes seconds for each."""
 
     def make(wanted: Index) -> None:
@@ -110,7 +112,7 @@ def _make(cluster: Cluster, prefix: str, missing: Sequence[Index]) -> None:
             pass
 
 
-def _missing(cluster: Cluster, namespace: str, prefix: str) -> list[Index]:
+def _missing(cluster: AerospikeCluster, namespace: str, prefix: str) -> list[Index]:
     """The indexes that not every node has."""
     there = list[set[str]]()
     for text in _ask(cluster, "sindex-list:", namespace, "indexname", older="ns").values():
@@ -119,7 +121,7 @@ def _missing(cluster: Cluster, namespace: str, prefix: str) -> list[Index]:
     return [wanted for wanted in INDEXES if not all(wanted.name(prefix) in names for names in there)]
 
 
-def incarnation(cluster: Cluster) -> str:
+def incarnation(cluster: AerospikeCluster) -> str:
     """The keys of the cluster, as its servers tell them: one, unless it has fallen apart.
 
     A key is drawn anew whenever a server comes, goes or starts again, and only then can an answered write get lost
@@ -127,7 +129,7 @@ def incarnation(cluster: Cluster) -> str:
 
     Raises BackendUnavailable where no server answers.
     """
-    keys = {_pairs(text).get("cluster_key", "") for text in cluster.tell("statistics").values()} - {""}
+    keys = {_pairs(text).get("cluster_key", "") for text in cluster.info("statistics").values()} - {""}
     if not keys:  # no answer is no other cluster
         raise BackendUnavailable("Aerospike does not tell which cluster it is: no node answers")
     return ",".join(sorted(keys))

@@ -15,8 +15,8 @@ from typing import Final
 
 import msgspec
 
-from dagger.backends.aerospike.cluster import KEEP, NEVER, Change, Condition, Fresh, Is
-from dagger.backends.aerospike.options import Options
+from dagger.backends.aerospike.cluster import KEEP, NEVER, AbsentOrTombstone, Condition, ConditionalWrite, VersionIs
+from dagger.backends.aerospike.options import AerospikeOptions
 from dagger.engine.ports import Listing, Query, Write
 
 VERSION: Final = "v"
@@ -57,7 +57,7 @@ class Lifetimes(msgspec.Struct, frozen=True):
     tombstone: int
 
 
-def lifetimes_of(options: Options) -> Lifetimes:
+def lifetimes_of(options: AerospikeOptions) -> Lifetimes:
     """One record can't shrink by itself: what ended stays as it is for as long as its version must be remembered."""
     tombstone = math.ceil(options.deleted)
     return Lifetimes(max(math.ceil(options.finished), tombstone), tombstone)
@@ -73,14 +73,14 @@ def due_from(partition: int, time: int) -> int:
     return partition << TIME_BITS | min(max(time, 0) // MILLISECOND, TIME_MAX)
 
 
-def change_of(write: Write, lifetimes: Lifetimes) -> Change:
+def change_of(write: Write, lifetimes: Lifetimes) -> ConditionalWrite:
     """What a write asks for."""
-    condition: Condition = Is(write.version) if write.version else Fresh(write.next)
+    condition: Condition = VersionIs(write.version) if write.version else AbsentOrTombstone(write.next)
     if write.data is None:
-        return Change(write.key, condition, {VERSION: write.next}, ttl=lifetimes.tombstone)
+        return ConditionalWrite(write.key, condition, {VERSION: write.next}, ttl=lifetimes.tombstone)
     bins: dict[str, int | bytes | list[int]] = {VERSION: write.next, DATA: write.data}
     if not write.moved and write.version:
-        return Change(write.key, condition, bins, whole=False, ttl=KEEP)
+        return ConditionalWrite(write.key, condition, bins, whole=False, ttl=KEEP)
     bins[KEY] = write.key.encode()
     if write.due is not None:
         bins[AT] = write.due
@@ -89,7 +89,7 @@ def change_of(write: Write, lifetimes: Lifetimes) -> Change:
         bins[BUSY] = write.partition
     if write.listing is not None:
         bins[BY] = list(listed_by(write.listing))
-    return Change(write.key, condition, bins, ttl=NEVER if write.ended is None else lifetimes.ended)
+    return ConditionalWrite(write.key, condition, bins, ttl=NEVER if write.ended is None else lifetimes.ended)
 
 
 def listed_by(listing: Listing) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dagger.backends.aerospike.cluster import Answer, Outcome
+from dagger.backends.aerospike.cluster import WriteOutcome, WriteResult
 from dagger.errors import BackendError, BackendUnavailable
 
 OK: Final = 0
@@ -50,26 +50,26 @@ _UNSURE: Final = frozenset({9})
 """The server's own timeout."""
 
 
-def answer_of(code: int, *, in_doubt: bool) -> Answer:
+def result_of(code: int, *, in_doubt: bool) -> WriteResult:
     """What became of a change, by the code of its result."""
     if code == OK:
-        return Answer(Outcome.DONE)
+        return WriteResult(WriteOutcome.DONE)
     if (code < 0 and code not in _WRONG) or code in _UNSURE or in_doubt:
-        return Answer(Outcome.DOUBT, words_of(code))
+        return WriteResult(WriteOutcome.IN_DOUBT, describe(code))
     if code in (NOT_FOUND, FILTERED_OUT, 5):
-        return Answer(Outcome.REFUSED)
+        return WriteResult(WriteOutcome.CONDITION_FAILED)
     if code in _NOW_BUSY:
-        return Answer(Outcome.BUSY, words_of(code))
-    return Answer(Outcome.WRONG if code in _WRONG else Outcome.STUCK, words_of(code))
+        return WriteResult(WriteOutcome.BUSY, describe(code))
+    return WriteResult(WriteOutcome.INVALID if code in _WRONG else WriteOutcome.UNAVAILABLE, describe(code))
 
 
-def told(code: int, place: str) -> BackendError:
+def translate(code: int, place: str) -> BackendError:
     """The error of a call, as one of ours: BackendUnavailable for what may pass."""
     kind = BackendError if code in _WRONG else BackendUnavailable
-    return kind(f"Aerospike at {place}: {words_of(code)}")
+    return kind(f"Aerospike at {place}: {describe(code)}")
 
 
-def words_of(code: int) -> str:
+def describe(code: int) -> str:
     """What a code of the client or of a server means."""
     for table in (_NOW_BUSY, _STUCK, _WRONG):
         if code in table:

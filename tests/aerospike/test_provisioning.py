@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from dagger.backends.aerospike.house import data_max
+from dagger.backends.aerospike.provisioning import data_size_max
 from dagger.engine.ports import Row, Write
 from dagger.errors import BackendError, BackendUnavailable
 from tests.aerospike.fake import CONFIG, Servers
@@ -46,7 +46,7 @@ def test_what_is_set_wrongly_is_told(config: str, words: str) -> None:
     ],
 )
 def test_how_large_a_record_may_be_is_asked(config: str, size: int) -> None:
-    assert opened(Servers(config)) == data_max(size) < size
+    assert opened(Servers(config)) == data_size_max(size) < size
 
 
 def test_a_namespace_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -9,20 +9,20 @@ import heapq
 from collections.abc import Sequence
 from typing import Final
 
-from dagger.backends.aerospike.cluster import Bins, Cluster, Having
-from dagger.backends.aerospike.layout import BY, DATA, KEY, VERSION, wanted_by
+from dagger.backends.aerospike.bins import BY, DATA, KEY, VERSION, wanted_by
+from dagger.backends.aerospike.cluster import AerospikeCluster, Bins, Contains
 from dagger.engine.ports import Query, Row
 
 SPARE: Final = 8
 """How many times a page may be kept in memory, so that it is sorted seldom."""
 
 
-class Directory:
+class ListingIndex:
     """The instances of a set. Its calls are made in threads."""
 
-    def __init__(self, cluster: Cluster, of: str) -> None:
+    def __init__(self, cluster: AerospikeCluster, set_name: str) -> None:
         self._cluster = cluster
-        self._set = of
+        self._set = set_name
 
     def find(self, query: Query) -> list[Row]:
         """Those that match, ordered by id. One that changes meanwhile so that it no longer matches is left out."""
@@ -50,7 +50,7 @@ class Directory:
             nonlocal count
             count += not besides or set(besides) <= set(bins[BY])
 
-        self._cluster.query(self._set, Having(BY, number), [BY] if besides else [], visit)
+        self._cluster.query(self._set, Contains(BY, number), [BY] if besides else [], visit)
         return count
 
     def _ids(self, number: int, besides: Sequence[int], after: str | None, limit: int) -> list[str]:
@@ -71,5 +71,5 @@ class Directory:
                     first = heapq.nsmallest(limit, first)
                     last = first[-1]
 
-        self._cluster.query(self._set, Having(BY, number), [KEY, BY] if besides else [KEY], visit)
+        self._cluster.query(self._set, Contains(BY, number), [KEY, BY] if besides else [KEY], visit)
         return sorted(set(first))[:limit]

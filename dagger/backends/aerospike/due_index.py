@@ -1,6 +1,6 @@
 """What is due, and what is busy, by secondary index.
 
-An index gives what it finds in no order, and may be told to stop after so many. So the earliest are found as one finds
+An index gives what it finds in no order, and can stop after a number of records. So the earliest are found as one finds
 the smallest of a heap of numbers by looking at a few: what a look gives tells below which time there are fewer, and the
 next look goes no further. Each look costs as much as it gives, however many records wait behind it.
 """
@@ -10,24 +10,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, TypeAlias
 
-from dagger.backends.aerospike.cluster import Bins, Cluster, Range
-from dagger.backends.aerospike.layout import AT, BUSY, DUE, KEY, MILLISECOND, TIME_MAX, due_from
+from dagger.backends.aerospike.bins import AT, BUSY, DUE, KEY, MILLISECOND, TIME_MAX, due_from
+from dagger.backends.aerospike.cluster import AerospikeCluster, Bins, Range
 
-LOOK: Final = 256
+SAMPLE_MAX: Final = 256
 """How many records the look for the next timer takes, at most."""
-CROWD: Final = 8_192
+SAME_MILLISECOND_MAX: Final = 8_192
 """Of so many records that are due in one millisecond the earliest are found; of more than that, any."""
 
 Timer: TypeAlias = tuple[int, str]
 """When it is due, in microseconds, and whose it is."""
 
 
-class Agenda:
+class DueIndex:
     """The timers and the tasks of the records of a set. Its calls are made in threads."""
 
-    def __init__(self, cluster: Cluster, of: str) -> None:
+    def __init__(self, cluster: AerospikeCluster, set_name: str) -> None:
         self._cluster = cluster
-        self._set = of
+        self._set = set_name
 
     def due(self, partitions: Collection[int], until: int, limit: int) -> list[tuple[str, int]]:
         """The earliest that are due at or before a time: as many as asked for, if there are."""
@@ -47,7 +47,7 @@ class Agenda:
         while spans and len(found) < limit:
             low, high = spans.pop()
             wanted = limit - len(found)
-            some, complete = self._look(low, high, max(2 * wanted, LOOK if low < high else CROWD))
+            some, complete = self._look(low, high, max(2 * wanted, SAMPLE_MAX if low < high else SAME_MILLISECOND_MAX))
             if complete or low == high:
                 due = sorted(timer for timer in some if timer[0] <= until)
                 if not complete and len(due) < wanted:
@@ -73,9 +73,9 @@ class Agenda:
         """When the first of a partition is due that is later than a time; of those before another, if it is given."""
         low = due_from(partition, after + 1)
         high = due_from(partition, TIME_MAX * MILLISECOND if before is None else before)
-        some, complete = self._look(low, high, LOOK)
+        some, complete = self._look(low, high, SAMPLE_MAX)
         if not complete:  # only what is due in the first millisecond may be too early
-            here, _ = self._look(low, low, CROWD)
+            here, _ = self._look(low, low, SAME_MILLISECOND_MAX)
             some = [timer for timer in here if timer[0] > after] or self._fewest(partition, low + 1, high)
         return min((at for at, _ in some if at > after), default=None)
 
@@ -83,13 +83,13 @@ class Agenda:
         """The timers of the first millisecond, between two places of the index, in which there are any."""
         found = list[Timer]()
         while low <= high:
-            some, complete = self._look(low, high, LOOK)
+            some, complete = self._look(low, high, SAMPLE_MAX)
             if complete:
                 return some or found
             if not some:
                 return found
             place = due_from(partition, min(some)[0])
-            found, _ = self._look(place, place, CROWD)
+            found, _ = self._look(place, place, SAME_MILLISECOND_MAX)
             found = found or some
             high = place - 1
         return found
