@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from benchmarks.kafka_plain import PARTITIONS, Item, Job, Parcels, Place, job_of, partition_for, produce, reading
+from benchmarks.kafka_plain import PARTITIONS, Batches, Item, Job, Place, job_of, partition_for, produce, reading
 from benchmarks.kafka_script import Script
 from benchmarks.workflow import Order, charges, orders, parcels, payments, shipments
 from dagger import Dagger
@@ -60,7 +60,7 @@ class Services:
         left = 2 * count
         while left:
             polled = await self._consumer.getmany(timeout_ms=1_000, max_records=AT_ONCE)
-            now, answers, offsets = time.monotonic(), Parcels(), dict[TopicPartition, int]()
+            now, answers, offsets = time.monotonic(), Batches(), dict[TopicPartition, int]()
             for at, found in polled.items():
                 offsets[at] = found[-1].offset + 1
                 left -= len(found)
@@ -73,7 +73,7 @@ class Services:
     async def close(self) -> None:
         await self._consumer.stop()
 
-    def _answer(self, first: bool, key: bytes, answers: Parcels, now: float) -> None:
+    def _answer(self, first: bool, key: bytes, answers: Batches, now: float) -> None:
         id = key.decode()
         if first:
             self._answered[key] = now
@@ -100,7 +100,7 @@ def submitting(job: Job, engine: Dagger, producer: AIOKafkaProducer) -> Submit:
     known = Script(Path(job.replay), job.place).submissions()
 
     async def send(first: int, last: int) -> None:
-        some = Parcels()
+        some = Batches()
         for id, value in known[first:last]:
             at = TopicPartition(job.place.log, zlib.crc32(id.encode()) % PARTITIONS)
             some.setdefault(at, []).append(Item(None, value, []))
@@ -112,7 +112,7 @@ def submitting(job: Job, engine: Dagger, producer: AIOKafkaProducer) -> Submit:
 async def wake(job: Job, producer: AIOKafkaProducer) -> None:
     """The first message for each of a crowd."""
     for start in range(0, job.crowd, 5_000):
-        some = Parcels()
+        some = Batches()
         for number in range(start, min(start + 5_000, job.crowd)):
             id = f"w-{number:07}"
             at = TopicPartition(job.place.prefix + payments.name, partition_for(id.encode()))

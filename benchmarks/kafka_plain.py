@@ -34,7 +34,7 @@ class Item(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-Parcels: TypeAlias = dict[TopicPartition, list[Item]]
+Batches: TypeAlias = dict[TopicPartition, list[Item]]
 
 
 class Put(NamedTuple):
@@ -113,10 +113,10 @@ def partition_for(key: bytes) -> int:
     return int(murmur2(key) & 0x7FFFFFFF) % PARTITIONS
 
 
-async def produce(producer: AIOKafkaProducer, parcels: Parcels) -> list[asyncio.Future[Any]]:
+async def produce(producer: AIOKafkaProducer, batches: Batches) -> list[asyncio.Future[Any]]:
     """Send a batch to each partition; what is given is done when the broker has them."""
     sent = list[asyncio.Future[Any]]()
-    for place, items in parcels.items():
+    for place, items in batches.items():
         builder = producer.create_batch()
         for key, value, headers in items:
             builder.append(timestamp=None, key=key, value=value, headers=headers)
@@ -144,12 +144,12 @@ class Lanes:
             await producer.start()
             self._producers.append(producer)
 
-    async def commit(self, lane: int, parcels: Parcels, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    async def commit(self, lane: int, batches: Batches, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """One transaction: the records, and the offsets."""
         producer = self._producers[lane]
         await producer.begin_transaction()
         marks = asyncio.ensure_future(producer.send_offsets_to_transaction(dict(offsets), self._place.group))
-        await asyncio.gather(*await produce(producer, parcels))
+        await asyncio.gather(*await produce(producer, batches))
         await marks
         await producer.commit_transaction()
 

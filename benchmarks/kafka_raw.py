@@ -16,7 +16,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from benchmarks.kafka_plain import PARTITIONS, Job, Lanes, Parcels, Put, Records, job_of, reading
+from benchmarks.kafka_plain import PARTITIONS, Batches, Job, Lanes, Put, Records, job_of, reading
 from benchmarks.kafka_script import Script
 from benchmarks.workflow import payments, shipments
 from dagger.engine.garbage import THRESHOLDS
@@ -65,10 +65,10 @@ class Loop:
         while written < 3 * self._job.count:
             begun = time.monotonic()
             reads, puts = list[str](), list[Put]()
-            lanes = defaultdict[int, tuple[Parcels, list[TopicPartition]]](lambda: ({}, []))
+            lanes = defaultdict[int, tuple[Batches, list[TopicPartition]]](lambda: ({}, []))
             polled = await self._consumer.getmany(timeout_ms=1_000, max_records=self._job.batch)
             for at, found in polled.items():
-                parcels, places = lanes[at.partition % PARTITIONS]
+                batches, places = lanes[at.partition % PARTITIONS]
                 places.append(at)
                 self._position[at] = found[-1].offset + 1
                 for record in found:
@@ -76,13 +76,13 @@ class Loop:
                     reads += [deed.read] if deed.read else []
                     puts += [deed.put] if deed.put else []
                     for target, item in deed.produced:
-                        parcels.setdefault(target, []).append(item)
+                        batches.setdefault(target, []).append(item)
             await self._commit(reads, puts, lanes)
             written += len(puts)
             await asyncio.sleep(begun + self._job.interval_ms / 1000 - time.monotonic())
 
     async def _commit(
-        self, reads: list[str], puts: list[Put], lanes: dict[int, tuple[Parcels, list[TopicPartition]]]
+        self, reads: list[str], puts: list[Put], lanes: dict[int, tuple[Batches, list[TopicPartition]]]
     ) -> None:
         if reads:
             await self._records.read(reads)
@@ -90,8 +90,8 @@ class Loop:
             await self._records.write(puts)
         await asyncio.gather(
             *(
-                self._lanes.commit(lane, parcels, {at: OffsetAndMetadata(self._position[at], MARK) for at in places})
-                for lane, (parcels, places) in lanes.items()
+                self._lanes.commit(lane, batches, {at: OffsetAndMetadata(self._position[at], MARK) for at in places})
+                for lane, (batches, places) in lanes.items()
             )
         )
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from aiokafka import TopicPartition
 
-from benchmarks.kafka_plain import PARTITIONS, Item, Parcels, Place, Put, partition_for
+from benchmarks.kafka_plain import PARTITIONS, Batches, Item, Place, Put, partition_for
 from benchmarks.kafka_record import Step
 from dagger.backends.aerospike.bins import change_of, lifetimes_of
 from dagger.backends.aerospike.options import options_of
@@ -29,7 +29,7 @@ class Turn(msgspec.Struct):
     wanted: Counter[TopicPartition]
     reads: list[str]
     puts: list[Put]
-    lanes: dict[int, tuple[Parcels, list[TopicPartition]]]
+    lanes: dict[int, tuple[Batches, list[TopicPartition]]]
 
 
 class Deed(msgspec.Struct):
@@ -78,11 +78,11 @@ class Script:
             wanted[self._at(LOG, record.partition)] += 1
         for message in step.batch.messages:
             wanted[self._at(message.topic, message.partition)] += 1
-        lanes = defaultdict[int, tuple[Parcels, list[TopicPartition]]](lambda: ({}, []))
+        lanes = defaultdict[int, tuple[Batches, list[TopicPartition]]](lambda: ({}, []))
         for (_, partition), entries in step.orders.items():
-            parcels, _ = lanes[partition % PARTITIONS]
+            batches, _ = lanes[partition % PARTITIONS]
             for at, item in map(self._item, entries):
-                parcels.setdefault(at, []).append(item)
+                batches.setdefault(at, []).append(item)
         for topic, partition in step.offsets:
             lanes[partition % PARTITIONS][1].append(self._at(topic, partition))
         reads = [key for keys in step.reads for key in keys]

@@ -19,7 +19,7 @@ logger: Final = logging.getLogger("dagger")
 
 DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
-DEADLY: Final = "its workers have ended again and again while it was applied"
+POISON: Final = "its workers have ended again and again while it was applied"
 """Why something is dead-lettered that nobody reads any more."""
 _NOBODY: Final = Record("", TimerDue())
 """Stands for a record that cannot be read."""
@@ -49,12 +49,12 @@ def unread(batch: Batch, offsets: dict[Position, int], counts: Counter[str]) -> 
     for message in batch.messages:
         at = message.topic, message.partition
         offsets[at] = message.offset
-        orders.setdefault(at, []).append(dead_letter(message, DEADLY))
-        logger.error("%s/%d/%d is dead-lettered: %s", *at, message.offset, DEADLY)
+        orders.setdefault(at, []).append(dead_letter(message, POISON))
+        logger.error("%s/%d/%d is dead-lettered: %s", *at, message.offset, POISON)
     for source in batch.records:
-        _put_aside(source, DEADLY, orders)
-        logger.error("the record %d/%d of the log is dead-lettered: %s", source.partition, source.offset, DEADLY)
-    counts["deadly"] += len(batch.messages) + len(batch.records)
+        _put_aside(source, POISON, orders)
+        logger.error("the record %d/%d of the log is dead-lettered: %s", source.partition, source.offset, POISON)
+    counts["crashing"] += len(batch.messages) + len(batch.records)
     return orders, [_NOBODY] * len(batch.records)
 
 

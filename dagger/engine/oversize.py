@@ -38,8 +38,8 @@ def halves(batch: Batch, key: str) -> tuple[Batch, Batch] | None:
         return None
     cut = own[len(own) // 2]
     return (
-        Batch(batch.records[:cut], batch.messages, deadly=batch.deadly),
-        Batch(batch.records[cut:], (), deadly=batch.deadly),
+        Batch(batch.records[:cut], batch.messages, poison=batch.poison),
+        Batch(batch.records[cut:], (), poison=batch.poison),
     )
 
 

@@ -93,7 +93,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     committed: Mapping[int, int] = {}
     """Told with `owned`: by partition, the last offset that is known to be committed. What is polled although it is not
     behind that, because the store may have lost it, has been told of by everything that it ordered."""
-    deadly: bool = False
+    poison: bool = False
     """Whether what is in it has ended its workers again and again, and nobody should look into it any more."""
 
     def __bool__(self) -> bool:

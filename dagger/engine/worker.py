@@ -238,7 +238,7 @@ class Worker:
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
-        if batch.deadly:
+        if batch.poison:
             orders, records = unread(batch, offsets, self._counts)
         else:
             orders = self._routed(batch, offsets)

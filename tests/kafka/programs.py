@@ -18,7 +18,6 @@ from dagger.testing.contract import shop
 from dagger.testing.contract.hands import Hands, note
 from tests.kafka.requests import Send, instead
 
-DEADLY = "o-7"
 OPEN = "READERS"
 
 
@@ -30,7 +29,7 @@ def charge(order: shop.Order) -> shop.Charge:
 @listener(shop.NOTES)
 def exits(charge: shop.Order, message: shop.Paid) -> shop.Order:
     """A pure function that ends the process for one order."""
-    if message.receipt == "deadly":
+    if message.receipt == "poison":
         os._exit(1)
     return charge
 
@@ -38,7 +37,7 @@ def exits(charge: shop.Order, message: shop.Paid) -> shop.Order:
 @listener(shop.NOTES)
 def hangs(charge: shop.Order, message: shop.Paid) -> shop.Order:
     """A pure function that never returns for one order."""
-    if message.receipt == "deadly":
+    if message.receipt == "poison":
         print("hangs", flush=True)  # noqa: T201  # the test waits for it
         time.sleep(3600)
     return charge

@@ -68,7 +68,7 @@ def test_a_backlog_is_read_on_after_the_brokers_did_not_answer(storage: OnKafka)
         async with backend.open():
             await backend.log.append([Append(0, b"one")])
             assert datas(await whole(backend.log, anew(backend.log))) == [b"one"]
-            backend.log._tail.drop()  # as after any error
+            backend.log._backlog_reader.drop()  # as after any error
             await backend.log.append([Append(0, b"two")])
             assert datas(await whole(backend.log, anew(backend.log))) == [b"one", b"two"]
 

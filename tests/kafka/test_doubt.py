@@ -15,9 +15,9 @@ from aiokafka.errors import KafkaConnectionError
 
 from dagger import command, signal, template
 from dagger.backends.kafka import lane as lane_module
+from dagger.backends.kafka.batches import Batches
 from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.log import KafkaLog
-from dagger.backends.kafka.parcels import Parcels
 from dagger.engine.ports import Append, Entry, Outgoing, Position
 from dagger.engine.worker import Worker
 from dagger.errors import BackendUnavailable, Fenced
@@ -149,10 +149,10 @@ async def published_though_commits_are_lost(storage: OnKafka, patch: pytest.Monk
     ordered, struck = list[str](), set[str]()
     attempt = Lane._attempt
 
-    async def attempted(self: Lane, parcels: Parcels, *more: Any) -> None:
-        entries = [item.entry for items in parcels.values() for item in items]
+    async def attempted(self: Lane, batches: Batches, *more: Any) -> None:
+        entries = [item.entry for items in batches.values() for item in items]
         ordered[:] = [entry.topic for entry in entries if isinstance(entry, Outgoing)]
-        await attempt(self, parcels, *more)
+        await attempt(self, batches, *more)
 
     async def strike(send: Send, request: Any) -> Any:
         if shop.SHIPMENTS.name in struck or not ordered:

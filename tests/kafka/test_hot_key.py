@@ -56,7 +56,7 @@ def wished(wish: Wish) -> str:
 
 
 @listener(KEYS, on=wished)
-def told(wish: Wish, message: shop.Paid) -> str:
+def awaited(wish: Wish, message: shop.Paid) -> str:
     return message.receipt
 
 
@@ -67,7 +67,7 @@ def counted(tally: Tally, message: shop.Paid) -> Tally | Again[Tally]:
     return Again(Tally(tally.id, left)) if left else Tally(tally.id, left)
 
 
-crowd = template("Crowd", told, key=lambda wish: wish.id)
+crowd = template("Crowd", awaited, key=lambda wish: wish.id)
 stream = template("Stream", counted, key=lambda tally: tally.id)
 
 

@@ -14,8 +14,8 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from msgspec.structs import replace
 
-from dagger.backends.kafka import KafkaBackend, charter
-from dagger.backends.kafka.charter import Charter, Sources, agreed
+from dagger.backends.kafka import KafkaBackend, binding
+from dagger.backends.kafka.binding import Binding, Sources, agreed
 from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.options import options_of
 from dagger.backends.sqlite import store as sqlite_store
@@ -100,7 +100,7 @@ class TestReplaced:
         async def begun(*_: Any) -> None:
             pass
 
-        monkeypatch.setattr(charter.Sources, "begun", begun)
+        monkeypatch.setattr(binding.Sources, "begun", begun)
         with pytest.raises(BaseException, match=r"DID NOT RAISE|expected 1 messages, got"):
             await group_deleted(kafka, storage)
 
@@ -211,7 +211,7 @@ class TestCharter:
         ],
     )
     def test_what_offsets_no_longer_refer_to_is_refused(
-        self, topic: TopicInfo, noted: Callable[[Charter], str | None], why: str
+        self, topic: TopicInfo, noted: Callable[[Binding], str | None], why: str
     ) -> None:
         async def run() -> None:
             store = pins()

@@ -44,7 +44,7 @@ def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
     return beside_sqlite(kafka.bootstrap, tmp_path)
 
 
-def told(caplog: pytest.LogCaptureFixture, topic: str) -> bool:
+def reported(caplog: pytest.LogCaptureFixture, topic: str) -> bool:
     """Whether it was said, at ERROR."""
     words = f"'{topic}' was deleted and made again"
     return any(words in one.getMessage() for one in caplog.records if one.levelno == logging.ERROR)
@@ -99,7 +99,7 @@ class TestWorker:
         self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
     ) -> None:
         await while_nobody_works(kafka, storage)
-        assert told(caplog, storage.prefix + TOPIC)
+        assert reported(caplog, storage.prefix + TOPIC)
 
     @in_loop
     async def test_would_be_taken_for_the_one_before(
@@ -120,7 +120,7 @@ class TestWorker:
             await remake(kafka, storage.prefix + TOPIC, partitions)
             await publish(hands)  # which looks at the topic, too
             await polled(hands)
-            assert told(caplog, storage.prefix + TOPIC)
+            assert reported(caplog, storage.prefix + TOPIC)
             await hands.nothing_is_left()
         async with alone(storage, TOPIC) as hands:
             await hands.nothing_is_left()
@@ -152,7 +152,7 @@ class TestWorker:
                 await hands.nothing_is_left()
             await publish(hands)  # makes it
             await polled(hands)
-            assert told(caplog, storage.prefix + TOPIC)
+            assert reported(caplog, storage.prefix + TOPIC)
 
 
 class TestReader:
@@ -170,7 +170,7 @@ class TestReader:
             await remake(kafka, storage.prefix + TOPIC)
             await publish(hands)
             await read(reader)
-            assert told(caplog, storage.prefix + TOPIC)
+            assert reported(caplog, storage.prefix + TOPIC)
 
     @in_loop
     async def test_while_nobody_reads(

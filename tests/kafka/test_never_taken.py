@@ -14,8 +14,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from dagger import Topic, listener, template
+from dagger.backends.kafka import batches
 from dagger.backends.kafka import log as log_module
-from dagger.backends.kafka import parcels
 from dagger.engine.headers import headers_of, texts_of
 from dagger.engine.ports import Append, Entry, Headers, Outgoing, TopicRecord
 from dagger.errors import BackendError
@@ -155,7 +155,7 @@ class TestNeverTaken:
     async def test_would_be_tried_for_ever(
         self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(parcels, "REFUSALS", ())
+        monkeypatch.setattr(batches, "REFUSALS", ())
         await fails(too_large(kafka, storage), "MessageSizeTooLarge")
 
     @in_loop
@@ -166,7 +166,7 @@ class TestNeverTaken:
             await hands.commit(await hands.records(1), [Append(1, b"a"), Append(1, huge), Append(1, b"b")])
             assert datas(await hands.records(2)) == [b"a", b"b"]
             (letter,) = await letters(hands, "")
-            assert letter.payload == huge[: parcels.ROOM]
+            assert letter.payload == huge[: batches.ROOM]
             assert texts_of(letter.headers)["dagger-partition"] == "1"
 
     @in_loop

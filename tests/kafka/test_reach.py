@@ -16,7 +16,7 @@ from aiokafka import errors
 
 from dagger import Dagger, Status, task, template
 from dagger.backends.kafka.brokers import REACH_S, Brokers, Unreached
-from dagger.backends.kafka.words import told
+from dagger.backends.kafka.errors import translate
 from dagger.errors import BackendError, BackendUnavailable
 from tests.kafka.stage import OnKafka
 from tests.servers.kafka import KafkaCluster
@@ -182,8 +182,8 @@ def test_what_the_brokers_do_not_allow_is_told_with_its_remedy(
 
 def test_what_lasts_is_told_rather_than_what_may_pass() -> None:
     passing, lasting = TimeoutError(), errors.SaslAuthenticationFailed("no")
-    found = told(Unreached({("a", 1): passing, ("b", 2): lasting}), "kafka://a,b/o")
+    found = translate(Unreached({("a", 1): passing, ("b", 2): lasting}), "kafka://a,b/o")
     assert not isinstance(found, BackendUnavailable)
     assert "does not know this user" in str(found)
-    assert isinstance(told(Unreached({("a", 1): passing}), "kafka://a/o"), BackendUnavailable)
-    assert type(told(TimeoutError(), "kafka://a/o", lasting)) is BackendError, "why nobody answers"
+    assert isinstance(translate(Unreached({("a", 1): passing}), "kafka://a/o"), BackendUnavailable)
+    assert type(translate(TimeoutError(), "kafka://a/o", lasting)) is BackendError, "why nobody answers"

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from aiokafka import OffsetAndMetadata, TopicPartition
 
-from dagger.backends.kafka.charter import Charter
+from dagger.backends.kafka.binding import Binding
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.lane import Lane, safe_of
 from dagger.backends.kafka.options import options_of
 
 LOG = TopicPartition("orders.log", 0)
-CHARTER = Charter(id="c", application="orders", cluster="", log="", partitions=1)
+BINDING = Binding(id="c", application="orders", cluster="", log="", partitions=1)
 
 
 class Times:
@@ -25,15 +25,15 @@ class Times:
 
 
 def lane_at(offset: int, safe: int) -> Lane:
-    suspect: Any = None
-    lane = Lane(Cluster(options_of("kafka://localhost/orders?lookback=10s")), 0, suspect)
+    detector: Any = None
+    lane = Lane(Cluster(options_of("kafka://localhost/orders?lookback=10s")), 0, detector)
     lane.begin(LOG, offset, safe)
     return lane
 
 
 def committed(lane: Lane, offset: int) -> OffsetAndMetadata:
     """What stands in the group once a lane has committed."""
-    marks = lane._marks({LOG: offset}, CHARTER)
+    marks = lane._marks({LOG: offset}, BINDING)
     lane._went_on(marks)
     return marks[LOG]
 

@@ -15,7 +15,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka import lane as lane_module
-from dagger.backends.kafka.charter import Charter
+from dagger.backends.kafka.binding import Binding
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.ownership import Ownership
@@ -65,15 +65,15 @@ async def behind_its_own_commit(storage: OnKafka, patch: pytest.MonkeyPatch) -> 
     stale = dict[TopicPartition, OffsetAndMetadata]()
     committed, commit, take = Cluster.committed, Lane.commit, Lane.take
 
-    async def told(
+    async def stale_for_a_while(
         self: Cluster, group: str, places: Iterable[TopicPartition]
     ) -> dict[TopicPartition, OffsetAndMetadata]:
         found = await committed(self, group, places)
         return {place: stale.get(place, mark) for place, mark in found.items()}
 
-    async def commits(self: Lane, parcels: Any, offsets: Mapping[TopicPartition, int], charter: Charter) -> None:
-        before = await committed(self._cluster, charter.application, offsets)
-        await commit(self, parcels, offsets, charter)
+    async def commits(self: Lane, batches: Any, offsets: Mapping[TopicPartition, int], binding: Binding) -> None:
+        before = await committed(self._cluster, binding.application, offsets)
+        await commit(self, batches, offsets, binding)
         stale.update(before)
 
     async def takes(self: Lane) -> None:
@@ -81,7 +81,7 @@ async def behind_its_own_commit(storage: OnKafka, patch: pytest.MonkeyPatch) -> 
         stale.clear()
 
     with patch.context() as patched:
-        patched.setattr(Cluster, "committed", told)
+        patched.setattr(Cluster, "committed", stale_for_a_while)
         patched.setattr(Lane, "commit", commits)
         patched.setattr(Lane, "take", takes)
         async with alone(storage) as hands:

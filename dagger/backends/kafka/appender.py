@@ -10,10 +10,10 @@ import anyio
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from dagger.backends.kafka.batches import Batches, Item, Moved, Refused, batches_of, send
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Item, Moved, Parcels, Refused, parcels_of, send
-from dagger.backends.kafka.words import told
+from dagger.backends.kafka.errors import translate
+from dagger.backends.kafka.shutdown import end_producer
 from dagger.backends.loops import within
 from dagger.engine.ports import Append, Entry, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
@@ -25,7 +25,7 @@ FLUSH_S: Final = 5.0
 class _Asked(NamedTuple):
     """What one caller wants to append."""
 
-    parcels: Parcels
+    batches: Batches
     done: asyncio.Future[None]
 
 
@@ -59,7 +59,7 @@ class Appender:
         topics = {prefix + entry.topic for entry in entries if type(entry) is Outgoing}
         if not topics <= self._cluster.topics.keys():
             await self._cluster.need(topics)
-        asked = _Asked(parcels_of(self._cluster, entries), asyncio.get_running_loop().create_future())
+        asked = _Asked(batches_of(self._cluster, entries), asyncio.get_running_loop().create_future())
         self._wait_for(asked)
         self._is_awaited += 1
         try:
@@ -96,24 +96,24 @@ class Appender:
 
     async def _send(self, asked: Sequence[_Asked]) -> None:
         """Send what several want; each hears of its own failures only."""
-        parcels: Parcels = {}
+        batches: Batches = {}
         for one in asked:
-            for place, items in one.parcels.items():
-                parcels.setdefault(place, []).extend(items)
-        failures = await self._tried(parcels)
+            for place, items in one.batches.items():
+                batches.setdefault(place, []).extend(items)
+        failures = await self._tried(batches)
         if any(isinstance(error, Moved) for error in failures.values()):
-            failures = await self._elsewhere(parcels, failures)
+            failures = await self._elsewhere(batches, failures)
         for one in asked:
-            failed = [failures[place] for place in one.parcels if place in failures]
+            failed = [failures[place] for place in one.batches if place in failures]
             if not failed:
                 _settle(one, None)
             elif len(asked) > 1 and any(isinstance(error, Refused) for error in failed):
                 await self._send([one])  # it may be the fault of another
             else:
-                _settle(one, self._told(failed[0]))
+                _settle(one, self._translated(failed[0]))
 
     async def _elsewhere(
-        self, parcels: Parcels, failures: dict[TopicPartition, BaseException]
+        self, batches: Batches, failures: dict[TopicPartition, BaseException]
     ) -> dict[TopicPartition, BaseException]:
         """Send what was to go to partitions that are gone to those that there are; gives what went wrong then."""
         gone = {place for place, error in failures.items() if isinstance(error, Moved)}
@@ -121,7 +121,7 @@ class Appender:
         for place in gone:
             try:
                 await self._cluster.need([place.topic])
-                again = await self._tried(parcels_of(self._cluster, [item.entry for item in parcels[place]]))
+                again = await self._tried(batches_of(self._cluster, [item.entry for item in batches[place]]))
             except (BackendError, TimeoutError) as error:
                 failed[place] = error
             else:
@@ -129,15 +129,15 @@ class Appender:
                     failed[place] = next(iter(again.values()))
         return failed
 
-    async def _tried(self, parcels: Parcels) -> dict[TopicPartition, BaseException]:
+    async def _tried(self, batches: Batches) -> dict[TopicPartition, BaseException]:
         """Send everything; gives what went wrong, by place."""
         failures: dict[TopicPartition, BaseException]
         try:
             async with asyncio.timeout(2 * REQUEST_S):
                 producer = await self._ready()
-                failures = await send(self._cluster, producer, parcels)
+                failures = await send(self._cluster, producer, batches)
         except (BackendError, TimeoutError) as error:
-            failures = dict.fromkeys(parcels, error)
+            failures = dict.fromkeys(batches, error)
         if failures:  # its sequence numbers may have a gap now
             self._drop()
             for place in failures:
@@ -151,27 +151,27 @@ class Appender:
                 **self._cluster.settings,
                 enable_idempotence=True,
                 acks="all",
-                max_batch_size=1 << 30,  # parcels.py cuts them
+                max_batch_size=1 << 30,  # batches.py cuts them
             )
             self._cluster.adopt(producer)
-            with self._cluster.words():
-                await self._cluster.waste.began(producer, REQUEST_S)
+            with self._cluster.translating():
+                await self._cluster.reaper.start_producer(producer, REQUEST_S)
             self._producer = producer
         return self._producer
 
     def _drop(self) -> None:
         if self._producer is not None:
-            self._cluster.waste.take(end_producer(self._producer))
+            self._cluster.reaper.reap(end_producer(self._producer))
             self._producer = None
 
-    def _told(self, error: BaseException) -> BaseException:
+    def _translated(self, error: BaseException) -> BaseException:
         place = self._cluster.options.place
         if isinstance(error, Refused):
             return BackendError(f"{place}: {error}")
         if isinstance(error, TimeoutError):
             return BackendUnavailable(f"{place} has not answered within {2 * REQUEST_S:g} s")
         # Some of aiokafka's own states are only asserted.
-        return told(error, place) if isinstance(error, KafkaError | OSError | AssertionError) else error
+        return translate(error, place) if isinstance(error, KafkaError | OSError | AssertionError) else error
 
 
 def _settle(one: _Asked, error: BaseException | None) -> None:

@@ -17,11 +17,11 @@ from aiokafka.partitioner import murmur2
 from dagger.backends.kafka.brokers import Brokers, Unreached
 from dagger.backends.kafka.client import Client
 from dagger.backends.kafka.clock import BrokerClock
-from dagger.backends.kafka.ending import Waste, end
-from dagger.backends.kafka.knock import refusal
+from dagger.backends.kafka.diagnose import refusal
+from dagger.backends.kafka.errors import translating
 from dagger.backends.kafka.metadata import TopicInfo, described
 from dagger.backends.kafka.options import Options
-from dagger.backends.kafka.words import our_words
+from dagger.backends.kafka.shutdown import Reaper, end
 from dagger.backends.loops import within
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -48,7 +48,7 @@ class Cluster:
         self.batch_bytes: dict[str, int] = {}
         """How large a batch for a topic may be that has refused larger ones."""
         self.clock = BrokerClock(options.skew)
-        self.waste = Waste()
+        self.reaper = Reaper()
         self.brokers = Brokers(options.addresses)
         self._client: Client | None = None
         self._admin: AIOKafkaAdminClient | None = None
@@ -66,33 +66,33 @@ class Cluster:
     @within
     async def open(self) -> AsyncGenerator[None]:
         """Connected while the context is. Raises BackendUnavailable where no broker can be reached."""
-        self.waste, self.brokers = Waste(), Brokers(self.options.addresses)
+        self.reaper, self.brokers = Reaper(), Brokers(self.options.addresses)
         client, admin = AIOKafkaClient(**self.settings), AIOKafkaAdminClient(**self.settings)
         mine = Client.put_into(client, self.brokers)
         Client.put_into(admin._client, self.brokers)
         watching = asyncio.ensure_future(self.brokers.watch(mine))
         try:
-            with self.words():
+            with self.translating():
                 await self._let_in(mine)
-                await self.waste.begun(admin.start(), 2 * REQUEST_S, admin.close)
+                await self.reaper.start(admin.start(), 2 * REQUEST_S, admin.close)
             self._client, self._admin = mine, admin
             yield
         finally:
             self._client = self._admin = None
             self.topics.clear()
-            await self.waste.emptied()
+            await self.reaper.drained()
             watching.cancel()
             await end(admin.close, client.close)
 
     async def _let_in(self, client: Client) -> None:
         try:
-            await self.waste.begun(client.bootstrap(), 2 * REQUEST_S, client.close)
+            await self.reaper.start(client.bootstrap(), 2 * REQUEST_S, client.close)
         except Unreached as error:
             raise refusal(self.options, error) from error
 
-    def words(self) -> AbstractContextManager[None]:
+    def translating(self) -> AbstractContextManager[None]:
         """What a client raises in here comes out as one of our errors."""
-        return our_words(self.options.place, lambda: self.brokers.refused)
+        return translating(self.options.place, lambda: self.brokers.refused)
 
     def adopt(self, one: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         """Let what was just made connect as all clients here do."""
@@ -103,7 +103,7 @@ class Cluster:
         client = self._client
         if client is None:
             raise BackendUnavailable(f"{self.options.place} is not open")
-        with self.words():
+        with self.translating():
             self.id, found = await described(client, list(names))
         for name in names:
             self.topics.pop(name, None)
@@ -133,7 +133,7 @@ class Cluster:
         assert self._admin is not None
         # -1 is what the cluster is set to (KIP-464), which aiokafka lets pass only beside an assignment: an empty one.
         copies, by_hand = (self.options.replication, None) if self.options.replication else (-1, dict[int, list[int]]())
-        with self.words():
+        with self.translating():
             answer = await self._admin.create_topics(
                 [NewTopic(name, partitions, copies, by_hand, configs) for name in names]
             )
@@ -159,7 +159,7 @@ class Cluster:
         asked = list(places)
         if not asked:
             return {}
-        with self.words():
+        with self.translating():
             found = await self._admin.list_consumer_group_offsets(group, partitions=asked)
         if missing := [place for place in asked if place not in found]:
             # An error of the whole request is dropped by aiokafka, and its answer is empty then.

@@ -21,12 +21,12 @@ from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 
-from dagger.backends.kafka.charter import Charter
+from dagger.backends.kafka.batches import Batches, Moved, Refused, addressed, batches_of, instead, send
+from dagger.backends.kafka.binding import Binding
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import end_producer
-from dagger.backends.kafka.parcels import Moved, Parcels, Refused, addressed, instead, parcels_of, send
-from dagger.backends.kafka.suspects import Suspect
-from dagger.backends.kafka.words import FENCED
+from dagger.backends.kafka.errors import FENCED
+from dagger.backends.kafka.poison import PoisonDetector
+from dagger.backends.kafka.shutdown import end_producer
 from dagger.engine.ports import Entry
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
@@ -41,9 +41,9 @@ SMALLEST: Final = 1024
 class Lane:
     """The right to commit for a home partition."""
 
-    def __init__(self, cluster: Cluster, number: int, suspect: Suspect) -> None:
+    def __init__(self, cluster: Cluster, number: int, detector: PoisonDetector) -> None:
         self.number = number
-        self.suspect = suspect
+        self.detector = detector
         self.is_sound = False
         """Whether nothing is open and nobody was seen to have taken over."""
         self.positions: dict[TopicPartition, int] = {}
@@ -66,11 +66,11 @@ class Lane:
             transactional_id=f"{options.prefix}{options.application}.{self.number}",
             transaction_timeout_ms=int(options.transaction * 1000),
             acks="all",
-            max_batch_size=1 << 30,  # parcels.py cuts them
+            max_batch_size=1 << 30,  # batches.py cuts them
         )
         self._cluster.adopt(producer)
-        with self._cluster.words():
-            await self._cluster.waste.began(producer, REQUEST_S)
+        with self._cluster.translating():
+            await self._cluster.reaper.start_producer(producer, REQUEST_S)
         self._producer = producer
         self.is_sound = True
 
@@ -90,9 +90,9 @@ class Lane:
             trail.popleft()
         return trail[0][1]
 
-    def _marks(self, offsets: Mapping[TopicPartition, int], charter: Charter) -> Marks:
+    def _marks(self, offsets: Mapping[TopicPartition, int], binding: Binding) -> Marks:
         """What is committed: never less than before, also where something is read again."""
-        note = f"{charter.id} {self.safe()}" if offsets else ""
+        note = f"{binding.id} {self.safe()}" if offsets else ""
         least = self.positions
         return {place: OffsetAndMetadata(max(offset, least.get(place, 0)), note) for place, offset in offsets.items()}
 
@@ -109,10 +109,10 @@ class Lane:
         self.is_sound = False
         self.positions.clear()
         if self._producer is not None:
-            self._cluster.waste.take(end_producer(self._producer))
+            self._cluster.reaper.reap(end_producer(self._producer))
             self._producer = None
 
-    async def commit(self, parcels: Parcels, offsets: Mapping[TopicPartition, int], charter: Charter) -> None:
+    async def commit(self, batches: Batches, offsets: Mapping[TopicPartition, int], binding: Binding) -> None:
         """Publish, and commit all before these offsets, as one; the topics exist.
 
         What a topic will never take goes to the dead letters instead.
@@ -123,31 +123,31 @@ class Lane:
         if not self.is_sound:
             raise Fenced(f"lane {self.number} is not owned any more")
         self.is_sound = False
-        marks = self._marks(offsets, charter)
+        marks = self._marks(offsets, binding)
         while True:
             try:
-                await self._attempt(parcels, marks, charter.application)
+                await self._attempt(batches, marks, binding.application)
             except Refused as refusal:
-                entries = await addressed(self._cluster, self._without(parcels, refusal))
-                parcels = parcels_of(self._cluster, entries)
+                entries = await addressed(self._cluster, self._without(batches, refusal))
+                batches = batches_of(self._cluster, entries)
                 await self.take()
                 self.is_sound = False
             else:
                 self.is_sound = True
-                self.suspect.committed()
+                self.detector.committed()
                 self._went_on(marks)
                 return
 
-    async def _attempt(self, parcels: Parcels, offsets: Marks, group: str) -> None:
+    async def _attempt(self, batches: Batches, offsets: Marks, group: str) -> None:
         producer = self._producer
         assert producer is not None
         try:
-            with self._cluster.words():
+            with self._cluster.translating():
                 async with asyncio.timeout(2 * REQUEST_S):
                     await producer.begin_transaction()
                     marks = asyncio.ensure_future(self._mark(producer, offsets, group))
                     try:
-                        failures = list((await send(self._cluster, producer, parcels, as_one=True)).values())
+                        failures = list((await send(self._cluster, producer, batches, as_one=True)).values())
                         if moved := next((one for one in failures if isinstance(one, Moved)), None):
                             raise moved  # while a partition is missing, nothing else of the transaction is answered
                         await asyncio.wait([marks])
@@ -159,7 +159,7 @@ class Lane:
                         marks.cancel()
                     await producer.commit_transaction()
         except BackendUnavailable:
-            for topic in {at.topic for at in parcels} - {self._cluster.options.log}:
+            for topic in {at.topic for at in batches} - {self._cluster.options.log}:
                 self._cluster.topics.pop(topic, None)  # it may be gone
             raise
 
@@ -168,9 +168,9 @@ class Lane:
         if offsets:
             await producer.send_offsets_to_transaction(dict(offsets), group)
 
-    def _without(self, parcels: Parcels, refusal: Refused) -> list[Entry]:
+    def _without(self, batches: Batches, refusal: Refused) -> list[Entry]:
         """The entries without those that were refused; of a batch that was too large, with a smaller one."""
-        entries = [item.entry for items in parcels.values() for item in items]
+        entries = [item.entry for items in batches.values() for item in items]
         if len(refusal.items) > 1:
             topic = refusal.place.topic
             size = sum(len(item.value or b"") for item in refusal.items)

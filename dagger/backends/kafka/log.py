@@ -15,15 +15,15 @@ import msgspec
 from aiokafka import ConsumerRecord, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
-from dagger.backends.kafka.charter import agreed
+from dagger.backends.kafka.backlog import BacklogReader
+from dagger.backends.kafka.batches import Batches, addressed, batches_of
+from dagger.backends.kafka.binding import agreed
 from dagger.backends.kafka.cluster import LOOK_S, Cluster
-from dagger.backends.kafka.ending import END_S, end
 from dagger.backends.kafka.member import Member, OffsetsGone
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.ownership import Ownership, side_by_side
-from dagger.backends.kafka.parcels import Parcels, addressed, parcels_of
 from dagger.backends.kafka.reader import KafkaReader, message_of
-from dagger.backends.kafka.tail import Tail
+from dagger.backends.kafka.shutdown import END_S, end
 from dagger.backends.loops import OneLoop, within
 from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position, StandaloneStore
 from dagger.errors import BackendError, Fenced
@@ -39,7 +39,7 @@ TRIES: Final = 5
 NOTHING: Final = Batch((), ())
 Marks: TypeAlias = dict[TopicPartition, int]
 """By partition, what is committed."""
-Work: TypeAlias = tuple[Parcels, Marks]
+Work: TypeAlias = tuple[Batches, Marks]
 """What a lane publishes, and commits."""
 
 
@@ -67,7 +67,7 @@ class KafkaLog:
         self._looked = self._looked_at_store = 0.0
         self._incarnation = ""
         self._readers: set[KafkaReader] = set()
-        self._tail = Tail(cluster)
+        self._backlog_reader = BacklogReader(cluster)
 
     @property
     def partitions(self) -> int:
@@ -90,12 +90,16 @@ class KafkaLog:
         async with self._cluster.open():
             await self._agree(self._cluster.options)
             # Those of a loop before are of no use.
-            self._appender, self._tail, self._readers = Appender(self._cluster), Tail(self._cluster), set()
+            self._appender, self._backlog_reader, self._readers = (
+                Appender(self._cluster),
+                BacklogReader(self._cluster),
+                set(),
+            )
             async with self._appender.open():
                 try:
                     yield
                 finally:
-                    self._tail.drop()
+                    self._backlog_reader.drop()
                     for reader in list(self._readers):
                         await end(reader.close)
                     self._readers.clear()
@@ -114,8 +118,8 @@ class KafkaLog:
                 f"{options.place}: the log has {log[self._name].partitions} partitions, which cannot be changed; "
                 f"leave partitions={options.partitions} out"
             )
-        charter = await agreed(self._store, options, self._cluster.id, log[self._name])
-        self._own = Ownership(self._cluster, self._store, charter)
+        binding = await agreed(self._store, options, self._cluster.id, log[self._name])
+        self._own = Ownership(self._cluster, self._store, binding)
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         self._topics.update(self._prefix + topic for topic in topics)
@@ -134,7 +138,7 @@ class KafkaLog:
         assert own is not None, "the backend is open"
         await self._cluster.need(self._topics | self._published)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.turns, own.release)
+        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.epochs, own.release)
         try:
             async with member.open():
                 self._member = member
@@ -188,17 +192,17 @@ class KafkaLog:
             member.check()
             return NOTHING
         await self._look(own)
-        turns = None
+        epochs = None
         if self._must_take_over(member):
             if not await self._take_over(member, own):
                 return NOTHING
-            turns = dict(own.turns)
-        return await self._polled(member, own, limit, turns)
+            epochs = dict(own.epochs)
+        return await self._polled(member, own, limit, epochs)
 
     async def _look(self, own: Ownership) -> None:
         """Now and then: whether the store and the topics are the same, and what the brokers' clock shows."""
-        if own.turns and self._cluster.clock.ask():
-            self._appender.probe(min(own.turns))
+        if own.epochs and self._cluster.clock.ask():
+            self._appender.probe(min(own.epochs))
         now = time.monotonic()
         if now - self._looked >= LOOK_S:
             self._looked = now
@@ -234,28 +238,28 @@ class KafkaLog:
         self._seen, self._is_behind = seen, False
         return True
 
-    async def _polled(self, member: Member, own: Ownership, limit: int, turns: Mapping[int, int] | None) -> Batch:
-        committed = {} if turns is None else own.committed()
-        careful = [lane.suspect for lane in own.lanes.values() if lane.suspect.is_careful]
+    async def _polled(self, member: Member, own: Ownership, limit: int, epochs: Mapping[int, int] | None) -> Batch:
+        committed = {} if epochs is None else own.committed()
+        careful = [lane.detector for lane in own.lanes.values() if lane.detector.is_careful]
         given = await member.take(1 if careful else limit)
         if careful and not given and await member.at_end():  # nothing may also mean: not fetched yet
-            for suspect in careful:
-                suspect.at_end()
+            for detector in careful:
+                detector.at_end()
         taken = [one for one in given if one.topic != self._name or one.value is not None]  # without the clock's
         if not taken:
-            return Batch((), (), turns, committed=committed)
+            return Batch((), (), epochs, committed=committed)
         first = dict[int, ConsumerRecord]()
         for record in taken:
             first.setdefault(own.lane_of(record.partition), record)
-        deadly = False
+        poison = False
         for number, record in first.items():
             place = record.topic, record.partition, record.offset
-            suspect = own.lanes[number].suspect
-            deadly = deadly or suspect.deadly == place
-            await suspect.polled(place)
-        return msgspec.structs.replace(self._batch(own, taken, deadly), owned=turns, committed=committed)
+            detector = own.lanes[number].detector
+            poison = poison or detector.poison == place
+            await detector.polled(place)
+        return msgspec.structs.replace(self._batch(own, taken, poison), owned=epochs, committed=committed)
 
-    def _batch(self, own: Ownership, taken: Sequence[ConsumerRecord], deadly: bool) -> Batch:
+    def _batch(self, own: Ownership, taken: Sequence[ConsumerRecord], poison: bool) -> Batch:
         internal = [record for record in taken if record.topic == self._name]
         records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
         messages = [
@@ -263,7 +267,7 @@ class KafkaLog:
             for record in taken
             if record.topic != self._name
         ]
-        return Batch(records, messages, deadly=deadly)
+        return Batch(records, messages, poison=poison)
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         member, own = self._member, self._own
@@ -275,7 +279,7 @@ class KafkaLog:
             self._is_fenced = self._is_behind = True
             raise Fenced(f"the lanes {missing} of '{self._name}' are not owned any more")
         try:
-            await side_by_side(*(own.lanes[lane].commit(*what, own.charter) for lane, what in work.items()))
+            await side_by_side(*(own.lanes[lane].commit(*what, own.binding) for lane, what in work.items()))
         except BaseException as error:
             self._is_behind = True
             self._is_fenced = self._is_fenced or isinstance(error, Fenced)
@@ -292,7 +296,7 @@ class KafkaLog:
             place = TopicPartition(self._prefix + topic if topic else self._name, partition)
             marks[own.lane_of(partition)][place] = offset + 1
         lanes = sendable.keys() | marks.keys()
-        return {lane: (parcels_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}
+        return {lane: (batches_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}
 
     async def caught_up(self) -> bool:
         """Whether all that was accepted for what is owned has been polled: for tests, since Kafka takes its time."""
@@ -303,7 +307,7 @@ class KafkaLog:
 
     async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
         self.loop.check()
-        return await self._tail.read(after, limit)
+        return await self._backlog_reader.read(after, limit)
 
     async def rewind(self) -> None:
         self._is_behind = True

@@ -20,9 +20,9 @@ from typing_extensions import override
 
 from dagger.backends.kafka.assignor import assignor
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import END_S, SOON_S, end_consumer
 from dagger.backends.kafka.fetching import Fetching, refresh
-from dagger.backends.kafka.vital import check
+from dagger.backends.kafka.liveness import check_tasks
+from dagger.backends.kafka.shutdown import END_S, SOON_S, end_consumer
 from dagger.errors import BackendError, BackendUnavailable
 
 FETCH_BYTES: Final = 1024 * 1024
@@ -109,8 +109,8 @@ class Member(ConsumerRebalanceListener):
             await end_consumer(self._consumer, END_S if self._has_gone_on else SOON_S)
 
     async def _start(self) -> None:
-        with self._cluster.words():
-            await self._cluster.waste.begun(
+        with self._cluster.translating():
+            await self._cluster.reaper.start(
                 self._consumer.start(), 2 * REQUEST_S, partial(end_consumer, self._consumer)
             )
         self.subscribe(self.topics)
@@ -164,12 +164,12 @@ class Member(ConsumerRebalanceListener):
 
     async def refresh(self, topics: Mapping[str, int]) -> None:
         """Find what is owned anew where topics have other partitions than was known. Raises BackendError."""
-        with self._cluster.words():
+        with self._cluster.translating():
             await refresh(self._consumer, {name: count for name, count in topics.items() if name in self.topics})
 
     async def has_left(self, gone: OffsetsGone) -> bool:
         """Whether the partition goes on elsewhere by now: a broker had been asked before that was found out."""
-        with self._cluster.words():
+        with self._cluster.translating():
             for place, at in gone.at.items():
                 if place in self._consumer.assignment() and await self._consumer.position(place) == at:
                     return False
@@ -177,14 +177,14 @@ class Member(ConsumerRebalanceListener):
 
     async def earliest(self, places: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """The first offsets that are kept."""
-        with self._cluster.words():
+        with self._cluster.translating():
             return await self._consumer.beginning_offsets(places)
 
     async def at_end(self) -> bool:
         """Whether nothing is left by now that can be polled."""
         if self._stash or self._fetching.has_more or (self._waiting is not None and self._waiting.done()):
             return False
-        with self._cluster.words():
+        with self._cluster.translating():
             ends = await self._consumer.end_offsets(self._running - self._fetching.stuck)
             for place, end in ends.items():
                 if await self._consumer.position(place) < end:
@@ -250,7 +250,7 @@ class Member(ConsumerRebalanceListener):
     def _collect(self) -> None:
         """Keep what came while it was waited. Raises BackendUnavailable where the consumer has ended by itself."""
         try:
-            check(self._consumer, self._place)
+            check_tasks(self._consumer, self._place)
         except BackendUnavailable:
             self.is_lost = True
             raise
@@ -266,7 +266,7 @@ class Member(ConsumerRebalanceListener):
     @contextlib.contextmanager
     def _errors(self) -> Generator[None]:
         try:
-            with self._cluster.words():
+            with self._cluster.translating():
                 yield
         except BackendError as error:
             gone = error.__cause__

@@ -12,12 +12,12 @@ from uuid import uuid4
 import anyio.lowlevel
 from aiokafka import TopicPartition
 
-from dagger.backends.kafka.charter import Charter, Sources
+from dagger.backends.kafka.binding import Binding, Sources
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.lane import Lane, safe_of
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.metadata import TopicInfo
-from dagger.backends.kafka.suspects import Suspect
+from dagger.backends.kafka.poison import PoisonDetector
 from dagger.engine.ports import StandaloneStore
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -28,18 +28,18 @@ T = TypeVar("T")
 class Ownership:
     """The lanes of one worker."""
 
-    def __init__(self, cluster: Cluster, store: StandaloneStore, charter: Charter) -> None:
-        self.charter = charter
+    def __init__(self, cluster: Cluster, store: StandaloneStore, binding: Binding) -> None:
+        self.binding = binding
         self.lanes: dict[int, Lane] = {}
-        self.turns: dict[int, int] = {}
+        self.epochs: dict[int, int] = {}
         """The lanes that are owned, each with a number that is another one each time that it is taken."""
         self._cluster = cluster
         self._store = store
-        self._sources = Sources(store, cluster.options, charter)
-        self._group = charter.application
+        self._sources = Sources(store, cluster.options, binding)
+        self._group = binding.application
         self._log = cluster.options.log
         self._me = uuid4().hex
-        self._turn = 0
+        self._epoch = 0
         self._counted: dict[str, str] = {}
         """By topic, the id of that in which the positions are counted that are known."""
         self._gone = frozenset[str]()
@@ -49,21 +49,21 @@ class Ownership:
 
     def lane_of(self, partition: int) -> int:
         """The lane of a partition of any topic."""
-        return partition % self.charter.partitions
+        return partition % self.binding.partitions
 
     async def take_over(self, member: Member, assigned: Collection[TopicPartition]) -> dict[TopicPartition, int]:
         """Own what is assigned, and nothing else; gives where each partition goes on."""
         mine = {place.partition for place in assigned if place.topic == self._log}
         for gone in self.lanes.keys() - mine:
             self.lanes.pop(gone).leave()
-            self.turns.pop(gone, None)
+            self.epochs.pop(gone, None)
             self._behind.pop(gone, None)
         for lane in sorted(mine):
             if lane not in self.lanes:
-                self.lanes[lane] = Lane(self._cluster, lane, Suspect(self._store, lane, self._me))
+                self.lanes[lane] = Lane(self._cluster, lane, PoisonDetector(self._store, lane, self._me))
             if not self.lanes[lane].is_sound:
-                self.turns.pop(lane, None)
-        new = sorted(mine - self.turns.keys())  # also those that were taken by a try that has failed behind that
+                self.epochs.pop(lane, None)
+        new = sorted(mine - self.epochs.keys())  # also those that were taken by a try that has failed behind that
         await side_by_side(*(self.lanes[lane].take() for lane in new if not self.lanes[lane].is_sound))
         await self._positions(member, assigned)
         there = [place for place in assigned if place.topic not in self._gone]
@@ -71,11 +71,11 @@ class Ownership:
         by_lane = defaultdict[int, dict[tuple[str, int], int]](dict)
         for place, offset in positions.items():
             by_lane[self.lane_of(place.partition)][place.topic, place.partition] = offset
-        await side_by_side(*(self.lanes[lane].suspect.taken(by_lane[lane]) for lane in new))
+        await side_by_side(*(self.lanes[lane].detector.taken(by_lane[lane]) for lane in new))
         positions |= await self._looked_back(member, positions)
         for lane in new:
-            self._turn += 1
-            self.turns[lane] = self._turn
+            self._epoch += 1
+            self.epochs[lane] = self._epoch
         return positions
 
     async def _positions(self, member: Member, assigned: Collection[TopicPartition]) -> None:
@@ -125,7 +125,7 @@ class Ownership:
     def _check_log(self, topics: Mapping[str, TopicInfo]) -> None:
         """Raises BackendError where the log was made again: with it is gone what was accepted."""
         log = topics.get(self._log)
-        if log is not None and log.id != self.charter.log:
+        if log is not None and log.id != self.binding.log:
             raise BackendError(
                 f"{self._cluster.options.place}: '{self._log}' was deleted and made again while it was consumed: the "
                 "records of the store belong to the one before. Give the application another name, and the store "
@@ -149,7 +149,7 @@ class Ownership:
             lane = self.lane_of(place.partition)
             self.lanes[lane].begin(place, offset, offset)
             work[lane][place] = offset
-        await side_by_side(*(self.lanes[lane].commit({}, marks, self.charter) for lane, marks in work.items()))
+        await side_by_side(*(self.lanes[lane].commit({}, marks, self.binding) for lane, marks in work.items()))
 
     async def _looked_back(self, member: Member, positions: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Where the log is read once more, because the store may have lost what it had accepted.
@@ -160,9 +160,9 @@ class Ownership:
         lost = [
             TopicPartition(self._log, number)
             for number, lane in self.lanes.items()
-            if now != lane.suspect.incarnation or number in self._behind
+            if now != lane.detector.incarnation or number in self._behind
         ]
-        old = [place for place in lost if self.lanes[place.partition].suspect.incarnation]
+        old = [place for place in lost if self.lanes[place.partition].detector.incarnation]
         kept = await member.earliest(old) if old else {}
         back = dict[TopicPartition, int]()
         for place in lost:
@@ -181,20 +181,20 @@ class Ownership:
 
     def committed(self) -> dict[int, int]:
         """By lane, the last offset of the log that is committed, whatever is read again before it."""
-        return {lane: self.lanes[lane].positions[TopicPartition(self._log, lane)] - 1 for lane in self.turns}
+        return {lane: self.lanes[lane].positions[TopicPartition(self._log, lane)] - 1 for lane in self.epochs}
 
     async def caught_up(self, offsets: Mapping[int, int]) -> None:
         """Lanes were read and committed up to these offsets: note those that are where they were before."""
         for lane in [lane for lane in offsets if lane in self._behind]:
             until, incarnation = self._behind[lane]
             if offsets[lane] >= until:
-                await self.lanes[lane].suspect.whole(incarnation)
+                await self.lanes[lane].detector.caught_up(incarnation)
                 del self._behind[lane]
 
     async def release(self) -> None:
         """Others may get some of it now: none of that has killed this worker."""
         try:
-            await side_by_side(*(lane.suspect.left() for lane in self.lanes.values()))
+            await side_by_side(*(lane.detector.released() for lane in self.lanes.values()))
         except BackendError as error:
             logger.warning("%s", error)  # what it says is enough
 
@@ -204,7 +204,7 @@ class Ownership:
         for lane in self.lanes.values():
             lane.leave()
         self.lanes.clear()
-        self.turns.clear()
+        self.epochs.clear()
 
 
 async def side_by_side(*calls: Coroutine[Any, Any, None]) -> None:

@@ -20,10 +20,10 @@ from aiokafka import (
 from typing_extensions import override
 
 from dagger.backends.kafka.cluster import LOOK_S, REQUEST_S, Cluster
-from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.fetching import Fetching, refresh
+from dagger.backends.kafka.liveness import check_tasks
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
-from dagger.backends.kafka.vital import check
+from dagger.backends.kafka.shutdown import end_consumer
 from dagger.engine.ports import TopicRecord
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -66,7 +66,7 @@ class KafkaReader:
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         try:
             self._check()
-            with self._cluster.words():
+            with self._cluster.translating():
                 found = await self._next(limit)
         except BackendError:
             self._check()  # what a consumer says that was stopped meanwhile is not the reason
@@ -91,7 +91,7 @@ class KafkaReader:
     async def _check_tasks(self, consumer: AIOKafkaConsumer) -> None:
         """Raise what has ended a consumer that gives nothing any more; the next reading has another."""
         try:
-            check(consumer, self._cluster.options.place)
+            check_tasks(consumer, self._cluster.options.place)
         except BackendUnavailable:
             self._open_one = None
             self._forget()
@@ -156,7 +156,7 @@ class KafkaReader:
         )
         self._cluster.adopt(consumer)
         consumer.subscribe([self._topic], listener=_Moves(self._moved))
-        await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
+        await self._cluster.reaper.start(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
         if self._is_closed:
             await end_consumer(consumer)
             self._check()

@@ -18,7 +18,7 @@ from dagger.errors import BackendUnavailable
 _OF_CONSUMERS: Final = (("_fetcher", "_fetch_task"), ("_coordinator", "_coordination_task"), ("_client", "_sync_task"))
 
 
-def check(consumer: AIOKafkaConsumer, place: str) -> None:
+def check_tasks(consumer: AIOKafkaConsumer, place: str) -> None:
     """Raise BackendUnavailable where a task of a consumer has ended, which must be made anew then."""
     for part, name in _OF_CONSUMERS:
         task: asyncio.Task[Any] | None = getattr(getattr(consumer, part, None), name, None)
@@ -26,7 +26,7 @@ def check(consumer: AIOKafkaConsumer, place: str) -> None:
             raise BackendUnavailable(f"{place}: the consumer's {name.strip('_')} has ended ({_why(task)})")
 
 
-def mind(producer: AIOKafkaProducer) -> None:
+def watch_sender(producer: AIOKafkaProducer) -> None:
     """Let all that waits for a producer hear of the end of its sender, also of one that ends without an error."""
     sending: asyncio.Task[Any] | None = getattr(getattr(producer, "_sender", None), "sender_task", None)
     if sending is not None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import anyio
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from dagger.backends.kafka.vital import mind
+from dagger.backends.kafka.liveness import watch_sender
 
 END_S: Final = 0.7
 """How long a client is given to say goodbye to its group, in seconds. A broker that answers needs some milliseconds;
@@ -26,18 +26,18 @@ SOON_S: Final = 0.5
 Stop = Callable[[], Awaitable[object]]
 
 
-class Waste:
+class Reaper:
     """Clients that nobody needs any more, and that end by themselves."""
 
     def __init__(self) -> None:
         self._tasks = set[asyncio.Task[None]]()
 
-    async def began(self, producer: AIOKafkaProducer, within_s: float) -> None:
-        """Start a producer, as `begun` does; what waits for it hears of the end of its sender."""
-        await self.begun(producer.start(), within_s, partial(end_producer, producer))
-        mind(producer)
+    async def start_producer(self, producer: AIOKafkaProducer, within_s: float) -> None:
+        """Start a producer, as `start` does; what waits for it hears of the end of its sender."""
+        await self.start(producer.start(), within_s, partial(end_producer, producer))
+        watch_sender(producer)
 
-    async def begun(self, start: Coroutine[Any, Any, None], within_s: float, *stops: Stop) -> None:
+    async def start(self, start: Coroutine[Any, Any, None], within_s: float, *stops: Stop) -> None:
         """Start a client; where that fails, takes too long or is not waited for, it is stopped.
 
         Raises TimeoutError, and whatever the client does.
@@ -47,16 +47,16 @@ class Waste:
             async with asyncio.timeout(within_s):
                 await asyncio.shield(starting)
         except BaseException:
-            self.take(_end_after(starting, *stops))
+            self.reap(_end_after(starting, *stops))
             raise
 
-    def take(self, end: Coroutine[Any, Any, None]) -> None:
+    def reap(self, end: Coroutine[Any, Any, None]) -> None:
         """Let a client end beside everything else."""
         task = asyncio.ensure_future(end)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def emptied(self) -> None:
+    async def drained(self) -> None:
         """Return once all have ended."""
         with anyio.CancelScope(shield=True):
             while self._tasks:

@@ -39,7 +39,7 @@ class _Note(msgspec.Struct, frozen=True):
     """The incarnation of the store beside which the lane was read to its end."""
 
 
-class Suspect:
+class PoisonDetector:
     """A lane, as to whether one of its records kills."""
 
     def __init__(self, store: StandaloneStore, lane: int, me: str) -> None:
@@ -49,7 +49,7 @@ class Suspect:
         self._kept = self._note = _Note()
         self._polled = self._open = False
         self._left = 0
-        self.deadly: Place | None = None
+        self.poison: Place | None = None
         """What has ended its worker though it was alone."""
 
     @property
@@ -71,12 +71,12 @@ class Suspect:
         if self._kept.by == self._me:  # it lives, so nothing has killed it
             deaths -= self._polled and same
         else:
-            self.deadly = self._kept.alone
-        if self.deadly is not None and not _is_left(self.deadly, positions):
-            self.deadly = None
+            self.poison = self._kept.alone
+        if self.poison is not None and not _is_left(self.poison, positions):
+            self.poison = None
         self._note = _Note(at, deaths, None, self._me, self._kept.store)
         self._polled = self._open = False
-        self._left = CAREFUL if deaths >= PATIENCE or self.deadly else 0
+        self._left = CAREFUL if deaths >= PATIENCE or self.poison else 0
 
     async def polled(self, first: Place) -> None:
         """A record of the lane is about to be given out, the first since it was taken over, or the only one."""
@@ -91,13 +91,13 @@ class Suspect:
         """What was polled is committed."""
         self._open = False
 
-    async def left(self) -> None:
+    async def released(self) -> None:
         """The lane is left in order: nothing was killed by what was polled and not committed."""
         if self._open:
             self._open = self._polled = False
             await self._keep(self._note)
 
-    async def whole(self, incarnation: str) -> None:
+    async def caught_up(self, incarnation: str) -> None:
         """The lane was read to its end beside this incarnation of the store."""
         self._note = msgspec.structs.replace(self._note, store=incarnation)
         await self._keep(msgspec.structs.replace(self._kept, store=incarnation))

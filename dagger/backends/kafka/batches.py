@@ -50,7 +50,7 @@ class Item(NamedTuple):
     entry: Entry
 
 
-Parcels: TypeAlias = dict[TopicPartition, list[Item]]
+Batches: TypeAlias = dict[TopicPartition, list[Item]]
 
 
 class Refused(Exception):
@@ -72,11 +72,11 @@ class Moved(errors.KafkaError):
         super().__init__(f"the topic '{place.topic}' has no partition {place.partition} any more: it was made again")
 
 
-def parcels_of(cluster: Cluster, entries: Iterable[Entry]) -> Parcels:
+def batches_of(cluster: Cluster, entries: Iterable[Entry]) -> Batches:
     """Entries by where they go; their topics are known. Raises BackendError for a partition that there is none of."""
     log, prefix = cluster.options.log, cluster.options.prefix
     count = cluster.topics[log].partitions
-    parcels: Parcels = {}
+    batches: Batches = {}
     for entry in entries:
         if type(entry) is Append:
             if not 0 <= entry.partition < count:
@@ -88,20 +88,20 @@ def parcels_of(cluster: Cluster, entries: Iterable[Entry]) -> Parcels:
             topic = prefix + entry.topic
             place = TopicPartition(topic, cluster.partition_for(topic, entry.key or b""))
             item = Item(entry.key, entry.payload, entry.headers, entry)
-        parcels.setdefault(place, []).append(item)
-    return parcels
+        batches.setdefault(place, []).append(item)
+    return batches
 
 
 async def send(
-    cluster: Cluster, producer: AIOKafkaProducer, parcels: Parcels, *, as_one: bool = False
+    cluster: Cluster, producer: AIOKafkaProducer, batches: Batches, *, as_one: bool = False
 ) -> dict[TopicPartition, BaseException]:
     """Send everything, and wait until the brokers have it; gives what went wrong, by place.
 
     `as_one` says that it is of one transaction: while a partition of it is missing, nothing else of it is answered.
     """
-    if not parcels:
+    if not batches:
         return {}
-    tasks = {place: asyncio.ensure_future(_send(cluster, producer, place, items)) for place, items in parcels.items()}
+    tasks = {place: asyncio.ensure_future(_send(cluster, producer, place, items)) for place, items in batches.items()}
     try:
         done, _ = await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_EXCEPTION)
         if not (as_one and any(isinstance(task.exception(), Moved) for task in done)):

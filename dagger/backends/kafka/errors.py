@@ -54,7 +54,7 @@ _VAGUE: Final = (
 """What is said where nobody answers."""
 
 
-def told(error: BaseException, place: str, refused: BaseException | None = None) -> BackendError:
+def translate(error: BaseException, place: str, refused: BaseException | None = None) -> BackendError:
     """An error of a client as one of ours: Fenced, BackendUnavailable for what may pass, or BackendError.
 
     `refused` is why connections are not made meanwhile, which says more than that nobody answered.
@@ -63,7 +63,7 @@ def told(error: BaseException, place: str, refused: BaseException | None = None)
         return error
     if isinstance(error, Unreached):
         for one in error.failures.values():
-            if not isinstance(found := told(one, place), BackendUnavailable):
+            if not isinstance(found := translate(one, place), BackendUnavailable):
                 return found
     if isinstance(error, ssl.SSLCertVerificationError):
         return BackendError(f"{place} has a certificate that is not trusted ({error.verify_message}); check ca=")
@@ -80,7 +80,7 @@ def told(error: BaseException, place: str, refused: BaseException | None = None)
         if isinstance(error, kind):
             return BackendUnavailable(f"{place} {words} ({_said(error)})")
     if refused is not None and isinstance(error, _VAGUE):
-        found = told(refused, place)
+        found = translate(refused, place)
         if isinstance(found, BackendUnavailable):
             return BackendUnavailable(f"{place} cannot be reached ({_said(refused)})")
         return found
@@ -90,13 +90,13 @@ def told(error: BaseException, place: str, refused: BaseException | None = None)
 
 
 @contextmanager
-def our_words(place: str, refused: Callable[[], BaseException | None] = lambda: None) -> Generator[None]:
+def translating(place: str, refused: Callable[[], BaseException | None] = lambda: None) -> Generator[None]:
     """What a client raises in here comes out as one of ours; `refused` tells why connections are not made."""
     try:
         yield
     except (errors.KafkaError, errors.IllegalOperation, OSError, TimeoutError, AssertionError, ValueError) as error:
         # Some of aiokafka's own states are only asserted.
-        raise told(error, place, refused()) from error
+        raise translate(error, place, refused()) from error
 
 
 def _said(error: BaseException) -> str:

@@ -19,10 +19,10 @@ from dagger.backends.kafka.options import Options
 from dagger.engine.ports import StandaloneStore
 from dagger.errors import BackendError
 
-NAME: Final = "charter"
+NAME: Final = "binding"
 
 
-class Charter(msgspec.Struct, frozen=True, kw_only=True):
+class Binding(msgspec.Struct, frozen=True, kw_only=True):
     """What one application's records and log belong to."""
 
     id: str
@@ -45,16 +45,16 @@ class _Source(msgspec.Struct, frozen=True):
     """How often its topic was made again since it was consumed first."""
 
 
-async def agreed(store: StandaloneStore, options: Options, cluster: str, log: TopicInfo) -> Charter:
-    """The charter, made if there is none. Raises BackendError where it says something else than what is there."""
-    mine = Charter(
+async def agreed(store: StandaloneStore, options: Options, cluster: str, log: TopicInfo) -> Binding:
+    """The binding, made if there is none. Raises BackendError where it says something else than what is there."""
+    mine = Binding(
         id=uuid4().hex,
         application=options.prefix + options.application,
         cluster=cluster,
         log=log.id,
         partitions=log.partitions,
     )
-    kept = msgspec.json.decode(await store.pin(NAME, msgspec.json.encode(mine)), type=Charter)
+    kept = msgspec.json.decode(await store.pin(NAME, msgspec.json.encode(mine)), type=Binding)
     for found, before, words in (
         (mine.application, kept.application, "the store has the records of application '{before}', not '{found}'"),
         (cluster, kept.cluster, "the store belongs to the cluster '{before}', and this is '{found}'"),
@@ -73,10 +73,10 @@ async def agreed(store: StandaloneStore, options: Options, cluster: str, log: To
 class Sources:
     """The partitions that are consumed, as the store knows them."""
 
-    def __init__(self, store: StandaloneStore, options: Options, charter: Charter) -> None:
+    def __init__(self, store: StandaloneStore, options: Options, binding: Binding) -> None:
         self._store = store
         self._place = options.place
-        self._charter = charter
+        self._binding = binding
         self._known = dict[tuple[str, int], _Source]()
 
     async def look(self, topic: TopicInfo, partition: int) -> bool | None:
@@ -107,7 +107,7 @@ class Sources:
                 f"the group's offset of {at} is gone (expired, or deleted): nobody knows what was read. Set it to what "
                 "is to be read next"
             )
-        if note is not None and note.partition(" ")[0] not in ("", self._charter.id):
+        if note is not None and note.partition(" ")[0] not in ("", self._binding.id):
             raise self._refused(
                 f"the offset of {at} was committed beside another store. Go on with that one, or give the application "
                 "another name"

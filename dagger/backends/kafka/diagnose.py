@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from dagger.backends.kafka.brokers import Unreached
+from dagger.backends.kafka.errors import translate
 from dagger.backends.kafka.options import Options
-from dagger.backends.kafka.words import told
 from dagger.errors import BackendError, BackendUnavailable
 
 
@@ -18,7 +18,7 @@ def refusal(options: Options, unreached: Unreached) -> BackendError:
 
 
 def _why(options: Options, server: str, error: BaseException) -> BackendError:
-    found = told(error, f"{options.place}: {server}")
+    found = translate(error, f"{options.place}: {server}")
     if not isinstance(found, BackendUnavailable):
         return found
     if isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionResetError):

@@ -16,9 +16,9 @@ import anyio
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.ending import end_consumer
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS
 from dagger.backends.kafka.ownership import gathered
+from dagger.backends.kafka.shutdown import end_consumer
 from dagger.engine.ports import Backlog, LogRecord
 from dagger.errors import BackendUnavailable
 
@@ -30,7 +30,7 @@ Ranges: TypeAlias = dict[TopicPartition, tuple[int, int]]
 """By partition, the first offset that is wanted, and the first that is not."""
 
 
-class Tail:
+class BacklogReader:
     """Reads records that nobody has committed."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -42,7 +42,7 @@ class Tail:
         """As the port says. Raises BackendUnavailable where the brokers do not answer in time."""
         async with self._lock:
             try:
-                with self._cluster.words():
+                with self._cluster.translating():
                     return await self._read(after, limit)
             except BaseException:
                 self.drop()
@@ -124,7 +124,7 @@ class Tail:
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         self._cluster.adopt(consumer)
-        await self._cluster.waste.begun(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
+        await self._cluster.reaper.start(consumer.start(), 2 * REQUEST_S, partial(end_consumer, consumer))
         log = self._cluster.options.log
         places = [TopicPartition(log, partition) for partition in range(self._cluster.topics[log].partitions)]
         consumer.assign(places)
@@ -138,7 +138,7 @@ class Tail:
         """Disconnect; whoever asks next connects anew."""
         while self._consumers:
             _, consumer = self._consumers.popitem()
-            self._cluster.waste.take(end_consumer(consumer))
+            self._cluster.reaper.reap(end_consumer(consumer))
 
 
 def _ranges(starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]) -> Ranges:

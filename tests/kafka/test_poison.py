@@ -1,6 +1,6 @@
-"""A record that kills its worker is found, and put aside; everything else goes on.
+"""A record that kills its worker is found, and dead-lettered; everything else goes on.
 
-Without the notes of `Suspect` the first two tests would kill workers until their limit.
+Without the notes of `PoisonDetector` the first two tests would kill workers until their limit.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import anyio
 import pytest
 
 from dagger import Dagger, Status
-from dagger.backends.kafka.suspects import PATIENCE, Suspect
+from dagger.backends.kafka.poison import PATIENCE, PoisonDetector
 from dagger.dsl import Template
 from dagger.engine.headers import texts_of
-from dagger.engine.intake import DEAD_LETTERS, DEADLY
+from dagger.engine.intake import DEAD_LETTERS, POISON
 from dagger.engine.ports import StandaloneStore
 from dagger.testing.contract import shop
 from tests.kafka.pins import pins
@@ -29,7 +29,7 @@ LIMIT_S = 120.0
 DEATHS_MAX = PATIENCE + 2
 """One that had got on before, those at one place, and one of a record that was alone."""
 ORDERS = [shop.Order(f"o-{number}") for number in range(20)]
-DEADLY_ONE = "o-7"
+POISON_ONE = "o-7"
 
 AT = {("log", 0): 5}
 HERE = ("log", 0, 5)
@@ -42,12 +42,12 @@ def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
 
 @asynccontextmanager
 async def waiting(storage: OnKafka, kind: Template[shop.Order, shop.Order]) -> AsyncGenerator[Dagger]:
-    """Orders that all wait, and messages on their way, of which one is deadly."""
+    """Orders that all wait, and messages on their way, one of which is poison."""
     engine = Dagger(backend=storage.backend())
     engine.register(kind)
     async with engine.client():
         await engine.start_all(kind, ORDERS)
-        messages = [shop.Paid(order.id, "deadly" if order.id == DEADLY_ONE else "good") for order in ORDERS]
+        messages = [shop.Paid(order.id, "poison" if order.id == POISON_ONE else "good") for order in ORDERS]
         await engine.publish_all(shop.NOTES, messages)
         yield engine
 
@@ -60,9 +60,9 @@ async def found(engine: Dagger, storage: OnKafka) -> None:
                 if await engine.count(status=Status.COMPLETED) == len(ORDERS) - 1 and deaths > PATIENCE:
                     async with engine.backend.log.reader(DEAD_LETTERS, "test") as reader:
                         (letter,) = await reader.read(10)
-                    assert texts_of(letter.headers)["dagger-reason"] == DEADLY
-                    assert b"deadly" in (letter.payload or b"")
-                    assert (await engine.get_instance(DEADLY_ONE)).status is Status.EXECUTING
+                    assert texts_of(letter.headers)["dagger-reason"] == POISON
+                    assert b"poison" in (letter.payload or b"")
+                    assert (await engine.get_instance(POISON_ONE)).status is Status.EXECUTING
                     return
                 await anyio.sleep(0.05)
     raise AssertionError(f"it has killed more than {DEATHS_MAX} workers")
@@ -70,9 +70,9 @@ async def found(engine: Dagger, storage: OnKafka) -> None:
 
 @pytest.mark.slow
 @pytest.mark.kafka
-class TestDeadly:
+class TestPoison:
     @pytest.mark.parametrize("kind", [exiting, hanging], ids=["ends its process", "never returns"])
-    def test_it_is_put_aside_and_all_others_complete(
+    def test_it_is_dead_lettered_and_all_others_complete(
         self, storage: OnKafka, kind: Template[shop.Order, shop.Order]
     ) -> None:
         async def run() -> None:
@@ -83,27 +83,27 @@ class TestDeadly:
         anyio.run(run)
 
 
-async def lived(notes: StandaloneStore, name: str, at: dict[tuple[str, int], int] = AT) -> Suspect:
+async def lived(notes: StandaloneStore, name: str, at: dict[tuple[str, int], int] = AT) -> PoisonDetector:
     """Somebody has taken the lane over, and polled."""
-    suspect = Suspect(notes, 0, name)
-    await suspect.taken(at)
-    await suspect.polled(HERE)
-    return suspect
+    detector = PoisonDetector(notes, 0, name)
+    await detector.taken(at)
+    await detector.polled(HERE)
+    return detector
 
 
-class TestSuspect:
-    def test_what_kills_alone_is_deadly(self) -> None:
+class TestPoisonDetector:
+    def test_what_kills_alone_is_poison(self) -> None:
         async def run() -> None:
             notes = pins()
             for death in range(PATIENCE):
-                suspect = await lived(notes, f"w-{death}")
-                assert not suspect.is_careful
-            suspect = await lived(notes, "careful")
-            assert suspect.is_careful
-            assert suspect.deadly is None, "it was never alone"
-            suspect = Suspect(notes, 0, "last")
-            await suspect.taken(AT)
-            assert suspect.deadly == HERE
+                detector = await lived(notes, f"w-{death}")
+                assert not detector.is_careful
+            detector = await lived(notes, "careful")
+            assert detector.is_careful
+            assert detector.poison is None, "it was never alone"
+            detector = PoisonDetector(notes, 0, "last")
+            await detector.taken(AT)
+            assert detector.poison == HERE
 
         anyio.run(run)
 
@@ -112,14 +112,14 @@ class TestSuspect:
             notes = pins()
             for death in range(PATIENCE):
                 await lived(notes, f"w-{death}")
-            suspect = await lived(notes, "careful")
-            await suspect.polled(("log", 0, 9))
-            after, done = Suspect(notes, 0, "after"), Suspect(notes, 0, "done")
+            detector = await lived(notes, "careful")
+            await detector.polled(("log", 0, 9))
+            after, done = PoisonDetector(notes, 0, "after"), PoisonDetector(notes, 0, "done")
             await after.taken({("log", 0): 8})
-            assert after.deadly == ("log", 0, 9)
+            assert after.poison == ("log", 0, 9)
             assert after.is_careful
             await done.taken({("log", 0): 10})
-            assert done.deadly is None, "it was committed"
+            assert done.poison is None, "it was committed"
 
         anyio.run(run)
 
@@ -127,12 +127,12 @@ class TestSuspect:
         """An outage: the same worker takes its lane again and again, and commits nothing."""
 
         async def run() -> None:
-            suspect = Suspect(pins(), 0, "me")
+            detector = PoisonDetector(pins(), 0, "me")
             for _ in range(3 * PATIENCE):
-                await suspect.taken(AT)
-                assert not suspect.is_careful
-                assert suspect.deadly is None
-                await suspect.polled(HERE)
+                await detector.taken(AT)
+                assert not detector.is_careful
+                assert detector.poison is None
+                await detector.polled(HERE)
 
         anyio.run(run)
 
@@ -142,9 +142,9 @@ class TestSuspect:
         async def run() -> None:
             notes = pins()
             for number in range(3 * PATIENCE):
-                suspect = await lived(notes, f"w-{number}")
-                assert not suspect.is_careful
-                await suspect.left()
+                detector = await lived(notes, f"w-{number}")
+                assert not detector.is_careful
+                await detector.released()
 
         anyio.run(run)
 
@@ -152,7 +152,7 @@ class TestSuspect:
         async def run() -> None:
             notes = pins()
             for number in range(3 * PATIENCE):
-                await Suspect(notes, 0, f"w-{number}").taken(AT)
+                await PoisonDetector(notes, 0, f"w-{number}").taken(AT)
             assert not (await lived(notes, "last")).is_careful
 
         anyio.run(run)
@@ -161,7 +161,7 @@ class TestSuspect:
         async def run() -> None:
             notes = pins()
             for number in range(3 * PATIENCE):
-                suspect = await lived(notes, f"w-{number}", {("log", 0): number})
-                assert not suspect.is_careful
+                detector = await lived(notes, f"w-{number}", {("log", 0): number})
+                assert not detector.is_careful
 
         anyio.run(run)
