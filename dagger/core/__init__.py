@@ -1,12 +1,12 @@
 """The workflow machine, sans I/O. All rules of the language live here and only here.
 
 `step(plan, state, event, now) -> (state, effects)` is the machine of one instance. `receive` is the same for a
-home: an instance, its subscribers and the messages that are kept for it. Both are pure and total.
+entity: an instance, its subscribers and the messages that are kept for it. Both are pure and total.
 """
 
-from dagger.core.home import Home as Home
-from dagger.core.home import PlanMissing as PlanMissing
-from dagger.core.home import receive as receive
+from dagger.core.dispatch import PlanMissing as PlanMissing
+from dagger.core.dispatch import receive as receive
+from dagger.core.entity import Entity as Entity
 from dagger.core.leaves import running as running
 from dagger.core.state import Error as Error
 from dagger.core.state import State as State

@@ -21,7 +21,7 @@ class Publish(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Send(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Append an event to the log, at the home of `to`."""
+    """Append an event to the log, at the entity of `to`."""
 
     to: str
     event: Event
@@ -60,7 +60,7 @@ class Unmatched(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Parked(msgspec.Struct, frozen=True, gc=False):
-    """The event is kept at its home, until a worker has the template, or can read what is stored; this is why."""
+    """The event is kept at its entity, until a worker has the template, or can read what is stored; this is why."""
 
     reason: str
     unreadable: bool = False

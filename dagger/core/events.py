@@ -96,13 +96,13 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     envelope: bytes = b""
 
 
-class Overgrown(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
+class SizeLimitExceeded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
     """What is to be kept of this instance is larger than the store takes: it fails, and is again as it was before."""
 
     text: str
 
 
-class Resumed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=12):
+class PlanRegistered(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=12):
     """The template that events were parked for is registered where they are now."""
 
 
@@ -128,6 +128,6 @@ InstanceEvent: TypeAlias = (
     | TaskFailed
     | TimerDue
     | StopRequested
-    | Overgrown
+    | SizeLimitExceeded
 )
-Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | Resumed
+Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | PlanRegistered

@@ -20,7 +20,17 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import CannotRead, StepFailed, Stored, Strand, Turn, call_pure, error_of, look, settle
+from dagger.core.transition import (
+    CannotRead,
+    StepFailed,
+    Stored,
+    Token,
+    Transition,
+    call_pure,
+    error_of,
+    look,
+    store_result,
+)
 from dagger.dsl.values import Again, Message
 from dagger.errors import DecodeError, kinds_of, shown
 from dagger.plan import ops
@@ -34,16 +44,16 @@ _SEVERAL: Final = (list, tuple)
 """What a command's function may return several messages in; a named tuple is one message."""
 
 
-def publish(turn: Turn, op: ops.Publish, stored: Stored, parent: int) -> Strand:
+def publish(transition: Transition, op: ops.Publish, stored: Stored, parent: int) -> Token:
     """Build, encode and order the messages; the input passes on."""
     # Noted as done at once: should it fail, that is noted over it.
-    id = f"{quoted(turn.state.id)}/{op.path}/{turn.complete(op.slot)}"
+    id = f"{quoted(transition.state.id)}/{op.path}/{transition.complete(op.slot)}"
     build = op.build
     built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
     if op.many and type(built) in _SEVERAL:
-        turn.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]
+        transition.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]
     else:
-        turn.effects.append(_message(op, built, id))
+        transition.effects.append(_message(op, built, id))
     return op.next, stored, parent
 
 
@@ -93,19 +103,19 @@ def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], st
     return headers, None if key is None else key_text(key), envelope.value
 
 
-def run_task(turn: Turn, op: ops.Run, stored: Stored, parent: int) -> None:
+def run_task(transition: Transition, op: ops.Run, stored: Stored, parent: int) -> None:
     """Park the input; the shell runs the task once this is committed."""
-    turn.begin(op.slot)
-    frame = Running(op.index, parent, stored.raw, _attempt(turn, parent))
-    number = turn.park(frame)
-    turn.effects.append(_order(turn.state.id, turn.ops, turn.frames, number, frame))
+    transition.begin(op.slot)
+    frame = Running(op.index, parent, stored.raw, _attempt(transition, parent))
+    number = transition.add_frame(frame)
+    transition.effects.append(_order(transition.state.id, transition.ops, transition.frames, number, frame))
 
 
-def _attempt(turn: Turn, parent: int) -> int:
+def _attempt(transition: Transition, parent: int) -> int:
     """Which try this is, of the innermost retry around."""
     while parent:
-        frame = turn.frames[parent]
-        if isinstance(frame, Scope) and _tries(turn.ops[frame.op]):
+        frame = transition.frames[parent]
+        if isinstance(frame, Scope) and _tries(transition.ops[frame.op]):
             return frame.attempt
         parent = frame.parent
     return 1
@@ -140,15 +150,15 @@ def item_suffix(frames: Any, parent: int) -> str:
     return suffix
 
 
-def pause(turn: Turn, op: ops.Pause, stored: Stored, parent: int) -> Strand | None:
+def pause(transition: Transition, op: ops.Pause, stored: Stored, parent: int) -> Token | None:
     """Park the value until its time; a time that has come passes it on at once."""
-    turn.begin(op.slot)
-    at = turn.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
+    transition.begin(op.slot)
+    at = transition.now + op.delay if op.at is None else _time_of(op, call_pure(op, op.at, stored, op.shape))
     due = min(at, FOREVER)
-    if due <= turn.now:
-        turn.finish(op.slot)
+    if due <= transition.now:
+        transition.finish(op.slot)
         return op.next, stored, parent
-    turn.park(Sleeping(op.index, parent, stored.raw, due))
+    transition.add_frame(Sleeping(op.index, parent, stored.raw, due))
     return None
 
 
@@ -172,24 +182,24 @@ def _wrong(op: ops.Op, kind: type[Exception], text: str) -> StepFailed:
     return StepFailed(Error(op.path, kind.__name__, text, kinds_of(kind), pure=True))
 
 
-def apply(turn: Turn, op: ops.Apply, stored: Stored, parent: int) -> Strand:
+def apply(transition: Transition, op: ops.Apply, stored: Stored, parent: int) -> Token:
     """Apply a pure function: nothing new is stored, the function is part of how the value is loaded."""
     result = call_pure(op, op.fn, stored, op.shape)
     mapped = Stored(stored.raw, result) if op.out.frozen else Stored(stored.raw)
     return op.next, mapped, parent
 
 
-def listen(turn: Turn, op: ops.Listen, stored: Stored, parent: int) -> Strand | None:
+def listen(transition: Transition, op: ops.Listen, stored: Stored, parent: int) -> Token | None:
     """Take a message that came early, or wait for one."""
-    turn.begin(op.slot)
-    if op.on is None and not turn.held:
-        key = "" if op.is_signal else turn.state.key
-        turn.park(Waiting(op.index, parent, stored.raw, key))
+    transition.begin(op.slot)
+    if op.on is None and not transition.held:
+        key = "" if op.is_signal else transition.state.key
+        transition.add_frame(Waiting(op.index, parent, stored.raw, key))
         return None
-    return wait(turn, op, stored, parent)
+    return wait(transition, op, stored, parent)
 
 
-def wait(turn: Turn, op: ops.Listen, stored: Stored, parent: int, number: int = 0) -> Strand | None:
+def wait(transition: Transition, op: ops.Listen, stored: Stored, parent: int, number: int = 0) -> Token | None:
     """Fold in what was kept, until the listener is done or nothing is left.
 
     `number` is the frame of a listener that has answered Again: it goes on waiting at its old place.
@@ -197,20 +207,20 @@ def wait(turn: Turn, op: ops.Listen, stored: Stored, parent: int, number: int = 
     again = number > 0
     while True:
         shape = op.again if again and op.again else op.shape
-        key = _awaited(turn, op, stored, shape)
-        held = _early(turn, op.channel, key)
+        key = _awaited(transition, op, stored, shape)
+        held = _early(transition, op.channel, key)
         if held is None:
-            _park_wait(turn, op, Waiting(op.index, parent, stored.raw, key, again), number)
+            _park_wait(transition, op, Waiting(op.index, parent, stored.raw, key, again), number)
             return None
-        turn.drop_held(held)
-        turn.take(held.id)
-        done, result = fold(turn, op, stored, shape, held.payload)
+        transition.drop_held(held)
+        transition.take(held.id)
+        done, result = fold(transition, op, stored, shape, held.payload)
         if done:
             return op.next, result, parent
         stored, again = result, True
 
 
-def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: bytes) -> tuple[bool, Stored]:
+def fold(transition: Transition, op: ops.Listen, stored: Stored, shape: Shape, payload: bytes) -> tuple[bool, Stored]:
     """Fold a message in: whether the listener is done, and its result or the value that it goes on waiting with."""
     try:
         message = op.decode(payload)
@@ -223,17 +233,17 @@ def fold(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape, payload: byte
         if op.again is None:
             raise _wrong(op, TypeError, "answers Again, which its return annotation does not name")
         again: Again[Any] = result  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
-        return False, settle(op, op.again.codec, again.value)
-    settled = settle(op, op.out, result)
-    turn.finish(op.slot)
+        return False, store_result(op, op.again.codec, again.value)
+    settled = store_result(op, op.out, result)
+    transition.finish(op.slot)
     return True, settled
 
 
-def _awaited(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape) -> str:
+def _awaited(transition: Transition, op: ops.Listen, stored: Stored, shape: Shape) -> str:
     if op.is_signal:
         return ""
     if op.on is None:
-        return turn.state.key
+        return transition.state.key
     found = call_pure(op, op.on, stored, shape)
     try:
         return key_text(found, op.encode_key)
@@ -241,46 +251,46 @@ def _awaited(turn: Turn, op: ops.Listen, stored: Stored, shape: Shape) -> str:
         raise StepFailed(error_of(error, op.path)) from None
 
 
-def _early(turn: Turn, channel: str, key: str) -> Held | None:
+def _early(transition: Transition, channel: str, key: str) -> Held | None:
     """The first kept message that matches; those that have expired on the way there are dropped."""
-    for held in turn.held:
+    for held in transition.held:
         if held.channel != channel or held.key != key:
             continue
-        if held.expires > turn.now:
+        if held.expires > transition.now:
             return held
-        turn.drop_held(held)
-        turn.effects.append(Unmatched(channel, key, held.payload, held.id, "expired", envelope=held.envelope))
+        transition.drop_held(held)
+        transition.effects.append(Unmatched(channel, key, held.payload, held.id, "expired", envelope=held.envelope))
     return None
 
 
-def _park_wait(turn: Turn, op: ops.Listen, frame: Waiting, number: int) -> None:
-    if not _comes(turn, op, frame.key):
-        turn.effects.append(Send(frame.key, Subscribed(turn.state.id, (op.channel,))))
+def _park_wait(transition: Transition, op: ops.Listen, frame: Waiting, number: int) -> None:
+    if not _comes(transition, op, frame.key):
+        transition.effects.append(Send(frame.key, Subscribed(transition.state.id, (op.channel,))))
     if number:
-        turn.frames[number] = frame
+        transition.frames[number] = frame
     else:
-        turn.park(frame)
+        transition.add_frame(frame)
 
 
-def unsubscribe(turn: Turn, frame: Waiting) -> None:
+def unsubscribe(transition: Transition, frame: Waiting) -> None:
     """A wait is over: its subscription too, unless another step of the instance waits for the same."""
-    op = turn.ops[frame.op]
-    if isinstance(op, ops.Listen) and not _comes(turn, op, frame.key):
-        turn.effects.append(Send(frame.key, Unsubscribed(turn.state.id, (op.channel,))))
+    op = transition.ops[frame.op]
+    if isinstance(op, ops.Listen) and not _comes(transition, op, frame.key):
+        transition.effects.append(Send(frame.key, Unsubscribed(transition.state.id, (op.channel,))))
 
 
-def _comes(turn: Turn, op: ops.Listen, key: str) -> bool:
+def _comes(transition: Transition, op: ops.Listen, key: str) -> bool:
     """Whether the messages of a channel and key come to the instance, whatever becomes of this listener."""
-    if op.on is None or (key == turn.state.key and op.channel in turn.plan.open_channels):
+    if op.on is None or (key == transition.state.key and op.channel in transition.plan.open_channels):
         return True
-    return _awaits(turn, op.channel, key)
+    return _awaits(transition, op.channel, key)
 
 
-def _awaits(turn: Turn, channel: str, key: str) -> bool:
+def _awaits(transition: Transition, channel: str, key: str) -> bool:
     """Whether some step waits by a computed key for this channel and key."""
-    for frame in turn.frames.values():
+    for frame in transition.frames.values():
         if isinstance(frame, Waiting) and frame.key == key:
-            op = turn.ops[frame.op]
+            op = transition.ops[frame.op]
             if isinstance(op, ops.Listen) and op.channel == channel and op.on is not None:
                 return True
     return False

@@ -202,7 +202,7 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Whether it goes on."""
         return self.status == EXECUTING
 
-    def agenda(self) -> tuple[int | None, bool]:
+    def wakeup(self) -> tuple[int | None, bool]:
         """When the next timer is due, in microseconds (None if no timer runs), and whether a task runs."""
         due: int | None = None
         busy = False

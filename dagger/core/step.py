@@ -3,9 +3,9 @@
 Pure: it awaits nothing, reads no clock, draws no random number, and raises nothing but CannotRead. An event that no
 longer applies changes nothing and says why (`Ignored`). The old state is left as it was.
 
-A value moves along a *strand* through the operations of the plan until it is parked in a frame or the template
-ends. Strands that wait for their turn are on a stack, so that branches run in the order written, each until it
-parks. A strand whose frame is gone is dropped: its branch was never begun.
+A value moves along a *token* through the operations of the plan until it is parked in a frame or the template
+ends. Tokens that wait to be driven are on a stack, so that branches run in the order written, each until it
+parks. A token whose frame is gone is dropped: its branch was never begun.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from dagger.core.events import (
     InstanceEvent,
     MessageForwarded,
     MessageReceived,
-    Overgrown,
     SignalReceived,
+    SizeLimitExceeded,
     StopRequested,
     Submitted,
     Subscribed,
@@ -31,7 +31,7 @@ from dagger.core.events import (
     Unsubscribed,
 )
 from dagger.core.leaves import apply, fold, listen, pause, publish, run_task, unsubscribe, wait
-from dagger.core.same import is_same_start
+from dagger.core.same_start import is_same_start
 from dagger.core.scopes import (
     bound_due,
     branch,
@@ -62,7 +62,7 @@ from dagger.core.state import (
     State,
     Waiting,
 )
-from dagger.core.turn import StepFailed, Stored, Strand, Turn
+from dagger.core.transition import StepFailed, Stored, Token, Transition
 from dagger.errors import DaggerError, kinds_of
 from dagger.plan import ops
 from dagger.plan.names import signal_channel
@@ -73,16 +73,16 @@ Result = tuple[State, tuple[Effect, ...]]
 
 def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
     """The first step of an instance; `held` are messages that came for it before it existed."""
-    turn = Turn.of(plan, _first(plan, event, now, held), now)
+    transition = Transition.of(plan, _first(plan, event, now, held), now)
     if event.id != event.key and plan.open_channels:
-        turn.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
-    _run_on(turn, (0, Stored(event.input), 0))
-    return turn.close()
+        transition.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
+    _run_on(transition, (0, Stored(event.input), 0))
+    return transition.close()
 
 
-def begin_overgrown(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...], text: str) -> Result:
+def begin_oversized(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...], text: str) -> Result:
     """The same where the first step is larger than the store takes: the instance fails, and keeps its input."""
-    return _overgrown(plan, _first(plan, event, now, held), Overgrown(text), now)
+    return _size_limit_exceeded(plan, _first(plan, event, now, held), SizeLimitExceeded(text), now)
 
 
 def _first(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...]) -> State:
@@ -106,54 +106,54 @@ def _after_the_end(state: State, event: InstanceEvent) -> Result:
     return state, (Ignored("the instance has ended"),)
 
 
-def _run(turn: Turn, strand: Strand | None) -> Result:
-    """Drive all strands until each is parked; then close the turn."""
-    _run_on(turn, strand)
-    return turn.close()
+def _run(transition: Transition, token: Token | None) -> Result:
+    """Drive all tokens until each is parked; then close the transition."""
+    _run_on(transition, token)
+    return transition.close()
 
 
-def _run_on(turn: Turn, strand: Strand | None) -> None:
-    """Move values, one strand after the other, until each is parked; end the instance if it has ended."""
-    stack, table, do = turn.stack, turn.ops, _DO
+def _run_on(transition: Transition, token: Token | None) -> None:
+    """Move values, one token after the other, until each is parked; end the instance if it has ended."""
+    stack, table, do = transition.stack, transition.ops, _DO
     while True:
-        while strand is not None:
-            index, stored, parent = strand
+        while token is not None:
+            index, stored, parent = token
             op = table[index]
             while op.scope:  # the two most common operations, and not worth a call
                 if op.scope == ops.BEGINS:
-                    turn.begin(op.slot)
+                    transition.begin(op.slot)
                 else:
-                    turn.finish(op.slot)
+                    transition.finish(op.slot)
                 op = table[op.next]
             try:
-                strand = do[type(op)](turn, op, stored, parent)
+                token = do[type(op)](transition, op, stored, parent)
             except StepFailed as failure:
-                fail(turn, op, parent, failure.error)
+                fail(transition, op, parent, failure.error)
                 break
-        if not stack or turn.status != EXECUTING:
+        if not stack or transition.status != EXECUTING:
             break
-        strand = stack.pop()
-        if strand[2] and strand[2] not in turn.frames:
-            strand = None
-    if turn.status != EXECUTING:
-        _conclude(turn)
+        token = stack.pop()
+        if token[2] and token[2] not in transition.frames:
+            token = None
+    if transition.status != EXECUTING:
+        _conclude(transition)
 
 
-def _conclude(turn: Turn) -> None:
+def _conclude(transition: Transition) -> None:
     """An instance ends: nothing executes any more, and nothing is kept for it."""
-    if turn.frames:
-        stop_inside(turn, 0)
-    if turn.error is not None:
-        turn.effects.append(Failed(turn.error))
-    state = turn.state
-    turn.effects += [unmatched(held, "ended") for held in turn.held]
-    turn.held = ()
-    if state.id != state.key and turn.plan.open_channels:
-        channels = tuple(sorted(turn.plan.open_channels))
-        turn.effects.append(Send(state.key, Unsubscribed(state.id, channels)))
+    if transition.frames:
+        stop_inside(transition, 0)
+    if transition.error is not None:
+        transition.effects.append(Failed(transition.error))
+    state = transition.state
+    transition.effects += [unmatched(held, "ended") for held in transition.held]
+    transition.held = ()
+    if state.id != state.key and transition.plan.open_channels:
+        channels = tuple(sorted(transition.plan.open_channels))
+        transition.effects.append(Send(state.key, Unsubscribed(state.id, channels)))
 
 
-_DO: dict[type[ops.Op], Callable[[Turn, Any, Stored, int], Strand | None]] = {
+_DO: dict[type[ops.Op], Callable[[Transition, Any, Stored, int], Token | None]] = {
     ops.Publish: publish,
     ops.Listen: listen,
     ops.Run: run_task,
@@ -196,10 +196,10 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
             op = table[frame.op]
             assert isinstance(op, ops.Listen)
             if op.channel == channel:
-                turn = Turn.of(plan, state, now)
-                turn.take(id)
-                _run_on(turn, _folded(turn, number, frame, op, event.payload))
-                return turn.close()
+                transition = Transition.of(plan, state, now)
+                transition.take(id)
+                _run_on(transition, _folded(transition, number, frame, op, event.payload))
+                return transition.close()
     return _keep(plan, state, _as_held(event, now + plan.limits.early_us), now)
 
 
@@ -215,20 +215,20 @@ def unmatched(held: Held, reason: str) -> Unmatched:
     return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared, held.envelope)
 
 
-def _folded(turn: Turn, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Strand | None:
+def _folded(transition: Transition, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Token | None:
     shape = op.again if frame.again and op.again else op.shape
-    strand: Strand | None = None
+    token: Token | None = None
     try:
-        done, result = fold(turn, op, Stored(frame.value), shape, payload)
-        strand = (op.next, result, frame.parent) if done else wait(turn, op, result, frame.parent, number)
-        if strand is not None:
-            del turn.frames[number]
+        done, result = fold(transition, op, Stored(frame.value), shape, payload)
+        token = (op.next, result, frame.parent) if done else wait(transition, op, result, frame.parent, number)
+        if token is not None:
+            del transition.frames[number]
     except StepFailed as failure:
-        del turn.frames[number]
-        fail(turn, op, frame.parent, failure.error)
+        del transition.frames[number]
+        fail(transition, op, frame.parent, failure.error)
     if op.on is not None:
-        unsubscribe(turn, frame)
-    return strand
+        unsubscribe(transition, frame)
+    return token
 
 
 def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
@@ -239,9 +239,9 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
     reason = _refusal(plan, state, held, len(alike), now)
     if reason:
         return state, (unmatched(held, reason),)
-    turn = Turn.of(plan, state, now)
-    turn.held = (*state.held, held)
-    return turn.close()
+    transition = Transition.of(plan, state, now)
+    transition.held = (*state.held, held)
+    return transition.close()
 
 
 def _alike(state: State, held: Held, now: int) -> list[Held]:
@@ -252,88 +252,88 @@ def _alike(state: State, held: Held, now: int) -> list[Held]:
 
 def _refusal(plan: Plan, state: State, held: Held, kept: int, now: int) -> str:
     """Why a message is not kept; empty if it is."""
-    turn = Turn.of(plan, state, now)
+    transition = Transition.of(plan, state, now)
     found = plan.listeners.get(held.channel, ())
-    if not any(_may_come(turn, op, held.key) for op in found):
+    if not any(_may_come(transition, op, held.key) for op in found):
         return "late" if found else "no listener"
     return "overflow" if kept >= plan.limits.early_count else ""
 
 
-def _may_come(turn: Turn, op: ops.Listen, key: str) -> bool:
+def _may_come(transition: Transition, op: ops.Listen, key: str) -> bool:
     """Whether a listener that does not wait now may still wait for a message of this key."""
-    matches = op.on is not None or key in (turn.state.key, "")
-    return matches and (op.repeats or turn.row(op.slot)[0] < COMPLETED)
+    matches = op.on is not None or key in (transition.state.key, "")
+    return matches and (op.repeats or transition.row(op.slot)[0] < COMPLETED)
 
 
 def _task_succeeded(plan: Plan, state: State, event: TaskSucceeded, now: int) -> Result:
     frame = state.frames.get(event.frame)
     if not isinstance(frame, Running):
         return state, (Ignored("the task was stopped"),)
-    turn = Turn.of(plan, state, now)
-    del turn.frames[event.frame]
+    transition = Transition.of(plan, state, now)
+    del transition.frames[event.frame]
     op = plan.ops[frame.op]
-    turn.finish(op.slot)
-    return _run(turn, (op.next, Stored(event.result), frame.parent))
+    transition.finish(op.slot)
+    return _run(transition, (op.next, Stored(event.result), frame.parent))
 
 
 def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Result:
     frame = state.frames.get(event.frame)
     if not isinstance(frame, Running):
         return state, (Ignored("the task was stopped"),)
-    turn = Turn.of(plan, state, now)
-    del turn.frames[event.frame]
+    transition = Transition.of(plan, state, now)
+    del transition.frames[event.frame]
     op = plan.ops[frame.op]
     error = Error(op.path, event.kind, event.message, event.kinds, timed_out=event.timed_out, traceback=event.traceback)
-    (exceed if event.timed_out else fail)(turn, op, frame.parent, error)
-    return _run(turn, None)
+    (exceed if event.timed_out else fail)(transition, op, frame.parent, error)
+    return _run(transition, None)
 
 
 def _timer(plan: Plan, state: State, event: TimerDue, now: int) -> Result:
     """Fire all that is due, the earliest first; at one time what ends well goes before what times out."""
-    turn = Turn.of(plan, state, now)
+    transition = Transition.of(plan, state, now)
     fired = False
-    while turn.status == EXECUTING:
-        due = min(_due(turn), default=None)
+    while transition.status == EXECUTING:
+        due = min(_due(transition), default=None)
         if due is None:
             break
         fired = True
-        _fire(turn, -due[2])
-    return turn.close() if fired else (state, (Ignored("no timer is due"),))
+        _fire(transition, -due[2])
+    return transition.close() if fired else (state, (Ignored("no timer is due"),))
 
 
-def _due(turn: Turn) -> list[tuple[int, bool, int]]:
+def _due(transition: Transition) -> list[tuple[int, bool, int]]:
     return [
         (frame.due, isinstance(frame, Scope), -number)
-        for number, frame in turn.frames.items()
-        if isinstance(frame, TIMED) and 0 < frame.due <= turn.now
+        for number, frame in transition.frames.items()
+        if isinstance(frame, TIMED) and 0 < frame.due <= transition.now
     ]
 
 
-def _fire(turn: Turn, number: int) -> None:
-    frame = turn.frames[number]
+def _fire(transition: Transition, number: int) -> None:
+    frame = transition.frames[number]
     if isinstance(frame, Scope):
-        bound_due(turn, number, frame)
-        _run_on(turn, None)
+        bound_due(transition, number, frame)
+        _run_on(transition, None)
         return
-    del turn.frames[number]
-    op = turn.ops[frame.op]
-    turn.finish(op.slot)
+    del transition.frames[number]
+    op = transition.ops[frame.op]
+    transition.finish(op.slot)
     assert isinstance(frame, Sleeping)
-    _run_on(turn, (op.next, Stored(frame.value), frame.parent))
+    _run_on(transition, (op.next, Stored(frame.value), frame.parent))
 
 
 def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
-    turn = Turn.of(plan, state, now)
-    stop_inside(turn, 0)
-    turn.status = STOPPED
-    return _run(turn, None)
+    transition = Transition.of(plan, state, now)
+    stop_inside(transition, 0)
+    transition.status = STOPPED
+    return _run(transition, None)
 
 
-def _overgrown(plan: Plan, state: State, event: Overgrown, now: int) -> Result:
-    turn = Turn.of(plan, state, now)
-    turn.status = FAILURE
-    turn.error = Error("", "TooLarge", event.text, kinds_of(DaggerError))
-    return _run(turn, None)
+def _size_limit_exceeded(plan: Plan, state: State, event: SizeLimitExceeded, now: int) -> Result:
+    transition = Transition.of(plan, state, now)
+    transition.status = FAILURE
+    transition.error = Error("", "TooLarge", event.text, kinds_of(DaggerError))
+    return _run(transition, None)
 
 
 _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
@@ -345,5 +345,5 @@ _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
     TaskFailed: _task_failed,
     TimerDue: _timer,
     StopRequested: _stop,
-    Overgrown: _overgrown,
+    SizeLimitExceeded: _size_limit_exceeded,
 }

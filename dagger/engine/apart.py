@@ -34,7 +34,7 @@ class Place:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
         self.at: str | None = None
-        """The key of a record's home; empty while messages are read, and None while nothing is called."""
+        """The key of the entity of a record; empty while messages are read, and None while nothing is called."""
 
     def apart(self, work: Callable[[], T]) -> T:
         """Call a function as `apart` does, for messages unless it says for whom."""
@@ -51,5 +51,5 @@ class Place:
         if not at:
             return "" if at is None else "a batch of messages"
         loaded = self._rows.get(at)
-        state = None if loaded is None else loaded.cell.home.state
+        state = None if loaded is None else loaded.cell.entity.state
         return f"a record of '{at}'" + ("" if state is None else f" ({state.template})")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, TypeVar, overload
 
 from dagger.codecs import json
+from dagger.core.entity import Entity
 from dagger.core.events import Event, SignalReceived, StopRequested, Submitted
-from dagger.core.home import Home
-from dagger.core.same import is_same_start
+from dagger.core.same_start import is_same_start
 from dagger.core.state import State
 from dagger.dsl.leaves import SignalOf
 from dagger.dsl.template import Template
@@ -179,7 +179,7 @@ class Client(Inspector):
     def _fits_record(self, instance: Prepared[Any]) -> None:
         """Whether the record of the instance takes its input, if it takes nothing else."""
         state = accepted(instance.submission(self._clock.now()), 0, instance.plan.layout)
-        size, size_max = len(encode_cell(Cell(home=Home(state)))) + RECORD_ROOM, self._backend.size_max
+        size, size_max = len(encode_cell(Cell(entity=Entity(state)))) + RECORD_ROOM, self._backend.size_max
         if size > size_max:
             raise WrongInput(
                 f"the input of instance '{in_line(instance.id[:100])}' has {len(instance.raw):,} bytes; with it the "

@@ -1,7 +1,7 @@
-"""One event for many homes, written down once: a message that thousands of instances wait for at one key.
+"""One event for many entities, written down once: a message that thousands of instances wait for at one key.
 
-What a step has ordered is in its row until it is committed. The record of each home would repeat the whole event there,
-and the row of a key with many subscribers would be larger than a store takes.
+What a step has ordered is in its row until it is committed. The record of each entity would repeat the whole event
+there, and the row of a key with many subscribers would be larger than a store takes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FEW: Final = 8
 
 @final
 class Fan(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
-    """Records of one event, for the homes of several keys, in this order."""
+    """Records of one event, for the entities of several keys, in this order."""
 
     event: Event
     to: tuple[str, ...]

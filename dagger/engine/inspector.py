@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar, overload
 
+from dagger.core.dispatch import other_steps
 from dagger.core.events import Submitted
-from dagger.core.home import other_steps
 from dagger.core.state import STATUSES, SUBMITTED, State, Status
 from dagger.engine.catalogue import CHUNK, Catalogue
 from dagger.engine.clock import Clock
@@ -213,10 +213,10 @@ class Inspector(Messenger):
         """What a row says of its instance, also where its submission waits for a worker that knows the template."""
         if row is None:
             return None
-        home = decode_cell(row.data).home
-        if home.state is not None:
-            return home.state
-        event = home.submission
+        entity = decode_cell(row.data).entity
+        if entity.state is not None:
+            return entity.state
+        event = entity.submission
         return None if event is None else self._accepted(event)
 
     def _accepted(self, event: Submitted) -> State:

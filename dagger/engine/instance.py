@@ -9,9 +9,9 @@ from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar, override
 
-from dagger.core.home import other_steps
-from dagger.core.standing import standing
+from dagger.core.dispatch import other_steps
 from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
+from dagger.core.step_rows import step_rows
 from dagger.engine.clock import to_datetime
 from dagger.errors import TemplateConflict, UnknownStep, in_line
 from dagger.plan.ops import Listen
@@ -175,7 +175,7 @@ def own_plan(plan: Plan, state: State) -> Plan:
 def step_states(plan: Plan, state: State) -> Iterator[StepState]:
     """How each step of the template stands; one that can no longer be reached is SKIPPED."""
     statuses = list[int]()
-    rows = standing(plan, state)
+    rows = step_rows(plan, state)
     for slot, (path, kind, row) in enumerate(zip(plan.paths, plan.kinds, rows, strict=True)):
         status, attempts, began, ended = row
         owner = plan.owners[slot]

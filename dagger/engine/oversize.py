@@ -12,8 +12,9 @@ from typing import Final
 
 import msgspec
 
-from dagger.core.events import Event, Overgrown, Submitted, Subscribed
-from dagger.core.home import FindPlan, Home, PlanMissing, Result, bare, begin_too_large, receive
+from dagger.core.dispatch import FindPlan, PlanMissing, bare, begin_too_large, receive
+from dagger.core.entity import Entity, Result
+from dagger.core.events import Event, SizeLimitExceeded, Submitted, Subscribed
 from dagger.core.state import Held, State
 from dagger.core.step import unmatched
 from dagger.engine.ports import Batch
@@ -50,22 +51,22 @@ def _goes_to(data: bytes, key: str) -> bool:
         return False
 
 
-def answer(find: FindPlan, limits: Limits, home: Home, event: Event, grown: Grown, now: int) -> Result | None:
+def answer(find: FindPlan, limits: Limits, entity: Entity, event: Event, grown: Grown, now: int) -> Result | None:
     """What comes of such an event instead: its instance fails. None if the event cannot be kept in any way."""
-    state = home.state
-    if home.parked or grown.tries > 2:
+    state = entity.state
+    if entity.parked or grown.tries > 2:
         return None
     if state is None:
-        return _begin(find, limits, home, event, grown, now)
-    after = receive(find, limits, home, event, now)[0].state
+        return _begin(find, limits, entity, event, grown, now)
+    after = receive(find, limits, entity, event, now)[0].state
     if not state.is_live or after is state:
         return None  # it is not the instance that grows, but what is kept beside it
     if after is not None and (early := _kept_in(state, after)) is not None:
         logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), grown.text)
-        return home, (unmatched(early, "overflow"),)
+        return entity, (unmatched(early, "overflow"),)
     if grown.tries == 2:
-        home = msgspec.structs.replace(home, state=bare(state))
-    return receive(find, limits, home, Overgrown(grown.text), now)
+        entity = msgspec.structs.replace(entity, state=bare(state))
+    return receive(find, limits, entity, SizeLimitExceeded(grown.text), now)
 
 
 def _kept_in(state: State, after: State) -> Held | None:
@@ -76,11 +77,11 @@ def _kept_in(state: State, after: State) -> Held | None:
     return last if msgspec.structs.replace(after, held=state.held, now=state.now) == state else None
 
 
-def _begin(find: FindPlan, limits: Limits, home: Home, event: Event, grown: Grown, now: int) -> Result | None:
+def _begin(find: FindPlan, limits: Limits, entity: Entity, event: Event, grown: Grown, now: int) -> Result | None:
     if not isinstance(event, Submitted) or grown.tries > 1:
         return None
     try:
-        return begin_too_large(find, limits, home, event, grown.text, now)
+        return begin_too_large(find, limits, entity, event, grown.text, now)
     except PlanMissing:
         return None
 
@@ -89,4 +90,6 @@ def follow_up(record: Record, grown: Grown) -> Record | None:
     """What is to be done where an event was not kept: who cannot subscribe would wait for ever, and fails."""
     if not isinstance(record.event, Subscribed):
         return None
-    return Record(record.event.instance, Overgrown(f"the key '{record.to}' has too many subscribers: {grown.text}"))
+    return Record(
+        record.event.instance, SizeLimitExceeded(f"the key '{record.to}' has too many subscribers: {grown.text}")
+    )

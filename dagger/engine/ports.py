@@ -258,7 +258,7 @@ class Log(Protocol):
 
 
 class Store(Protocol):
-    """The records of all homes."""
+    """The records of all entities."""
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         """The records of the keys, None for those that do not exist."""

@@ -7,15 +7,15 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from dagger.core.entity import EMPTY, Entity
 from dagger.core.events import Event
-from dagger.core.home import EMPTY, Home
 from dagger.engine.fans import Fan, Kept
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import Append, Entry, Outgoing
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A record of the internal log: an event, and the key whose home it goes to."""
+    """A record of the internal log: an event, and the key whose entity it goes to."""
 
     to: str
     event: Event
@@ -35,11 +35,11 @@ Outbox: TypeAlias = tuple[tuple[int, Kept | TextMessage], ...]
 
 
 class Cell(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A stored row: a home, the last offset applied to it, and the entries that its steps ordered, by offset."""
+    """A stored row: an entity, the last offset applied to it, and the entries that its steps ordered, by offset."""
 
     offset: int = -1
     outbox: Outbox = ()
-    home: Home = EMPTY
+    entity: Entity = EMPTY
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()

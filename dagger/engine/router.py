@@ -1,4 +1,4 @@
-"""From external topics to the internal log: each message goes to the homes of its keys, in one commit with its offset.
+"""From external topics to the internal log: a message goes to the entities of its keys, in one commit with its offset.
 
 What cannot be decoded, or has no key, goes to the topic's dead letters with the reason; the next one is routed.
 """
@@ -84,7 +84,7 @@ class Router:
     def _received(
         self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], one_way: bool
     ) -> list[Append]:
-        """A message for the home of each key, with what it is recognised by when it comes again, or another way."""
+        """A message for the entity of each key, with what it is recognised by when it comes again, or another way."""
         id = _id_of(message)
         if not id and not (one_way and len(keys) == 1):
             id = f"/{_position(message)}" + (f"/{message.made}" if message.made else "")

@@ -88,22 +88,22 @@ class Rows(dict[str, Loaded]):
             loaded.size = size
 
     def _write(self, key: str, loaded: Loaded) -> Write:
-        home = loaded.cell.home
-        state = home.state
+        entity = loaded.cell.entity
+        state = entity.state
         after = loaded.cell.offset + 1
-        due, busy = home.agenda()
+        due, busy = entity.wakeup()
         if due is not None:
             self._due(due)
         if state is None:
-            data = None if home.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
+            data = None if entity.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
             loaded.found_by = None
-            event = home.submission  # for whose template a worker is missing
+            event = entity.submission  # for whose template a worker is missing
             listing = None if event is None else Listing(event.template, Status.SUBMITTED, event.key, event.at)
             return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
             listing = loaded.listing = Listing(state.template, status, state.key, state.created)
-        left = home.held or home.subscribers or home.parked
+        left = entity.held or entity.subscribers or entity.parked
         ended = state.ended if state.ended and not left else None
         found_by = (due, busy, listing, ended)
         moved = loaded.found_by != found_by

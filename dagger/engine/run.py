@@ -9,7 +9,7 @@ from typing import Any, Generic
 from typing_extensions import TypeVar, override
 
 from dagger.core.events import Submitted
-from dagger.core.same import is_same_start
+from dagger.core.same_start import is_same_start
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
 from dagger.engine.instance import Instance, StepState, own_plan

@@ -1,6 +1,6 @@
 """The batch loop: poll many, read many, step each, write many, publish and commit once.
 
-A log record is applied to a home once: the home's row holds the offset of the last one. When a record comes again
+A log record is applied to an entity once: the entity's row holds the offset of the last one. When a record comes again
 (its commit was lost), what its step ordered is still in the row's outbox, and is published again with the same
 ids. Entries whose offset is known to be committed are dropped at the row's next write. Where the backend writes and
 commits as one, no record comes again, and no outbox is kept.
@@ -19,6 +19,7 @@ from typing import Final
 
 import msgspec
 
+from dagger.core.dispatch import receive
 from dagger.core.effects import (
     Answered,
     Effect,
@@ -33,8 +34,7 @@ from dagger.core.effects import (
     TryFailed,
     Unmatched,
 )
-from dagger.core.events import Event, Resumed, TimerDue
-from dagger.core.home import receive
+from dagger.core.events import Event, PlanRegistered, TimerDue
 from dagger.core.leaves import running
 from dagger.core.state import State
 from dagger.engine.apart import Place
@@ -85,7 +85,7 @@ class Local(msgspec.Struct, frozen=True):
 
 
 class Worker:
-    """Applies the log's records to the homes of the partitions that it owns. Each stay at work has one of its own."""
+    """Applies the log's records to the entities of the partitions that it owns. Each session has its own worker."""
 
     def __init__(
         self,
@@ -186,16 +186,16 @@ class Worker:
             some = keys[start : start + BATCH]
             await self._rows.load(some)
             for key in some:
-                home = self._rows[key].cell.home
-                if home.lacks in self._known:
+                entity = self._rows[key].cell.entity
+                if entity.lacks in self._known:
                     parked.append(key)
-                state = home.state
+                state = entity.state
                 plan = None if state is None else self._registry.plan_of(state)
                 if state is not None and plan is not None and (state.template, state.version) not in known:
                     found.append(Local(key, state, running(plan, state)))
             self._rows.trim()
         if parked:
-            await self._order(parked, Resumed())
+            await self._order(parked, PlanRegistered())
         return found
 
     async def _order(self, keys: Iterable[str], event: Event) -> None:
@@ -266,7 +266,7 @@ class Worker:
             self._done[partition] = max(offset, self._done.get(partition, -1))
         states = list[State]()
         for key, loaded in (self._stored | dirty).items():
-            state = loaded.cell.home.state
+            state = loaded.cell.entity.state
             if state is not None:
                 states.append(state)
                 if not state.is_live:  # hardly anything comes for it any more
@@ -283,7 +283,7 @@ class Worker:
     def _step(
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
     ) -> list[Entry]:
-        """Apply one record to its home, once; gives what its step ordered, now or when it was applied first."""
+        """Apply one record to its entity, once; gives what its step ordered, now or when it was applied first."""
         to, event, offset = record.to, record.event, source.offset
         loaded = self._rows[to]
         cell = loaded.cell
@@ -291,7 +291,7 @@ class Worker:
         if offset <= cell.offset:
             if not is_told and to not in self._stored:  # it was stored, and what failed then has shown nobody
                 self._stored[to] = loaded
-                state = cell.home.state
+                state = cell.entity.state
                 if state is not None and state.error is not None:
                     local.append(Local(to, state, (Failed(state.error),)))
             return [] if is_told else self._ordered(cell.outbox, offset)
@@ -300,12 +300,12 @@ class Worker:
         grown = self._grown.get(to) if self._grown else None
         try:
             if grown is None:
-                home, effects = receive(self._plan, self._limits, cell.home, event, now)
+                entity, effects = receive(self._plan, self._limits, cell.entity, event, now)
             else:
-                result = answer(self._plan, self._limits, cell.home, event, grown, now)
+                result = answer(self._plan, self._limits, cell.entity, event, grown, now)
                 if result is None:
                     return self._not_kept(record, grown)
-                home, effects = result
+                entity, effects = result
         except KeyboardInterrupt:  # none of a user's function, which would have failed its step
             raise
         except BaseException as error:  # whatever it is, the next record is applied
@@ -313,12 +313,12 @@ class Worker:
         if type(event) is TimerDue:
             self._timers.fired(to)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
-        entries = self._sorted(effects, to, home.state, local) if effects else []
+        entries = self._sorted(effects, to, entity.state, local) if effects else []
         if is_told:  # read again, for the store has lost it: what it ordered is out
             entries = []
         if entries and not self._atomic:
             outbox += tuple([(offset, kept) for kept in folded(entries, effects)])
-        loaded.cell = Cell(offset, outbox, home)
+        loaded.cell = Cell(offset, outbox, entity)
         loaded.partition = source.partition
         dirty[to] = loaded
         return entries

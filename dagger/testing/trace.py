@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias, TypeVar
 
 from dagger.core import events
+from dagger.core.entity import Entity
 from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
     MessageReturned,
-    Overgrown,
     SignalReceived,
+    SizeLimitExceeded,
     StopRequested,
     Submitted,
     Subscribed,
@@ -21,7 +22,6 @@ from dagger.core.events import (
     TimerDue,
     Unsubscribed,
 )
-from dagger.core.home import Home
 from dagger.core.state import STATUSES, Frame, Running, Sleeping, State, Waiting
 from dagger.engine.clock import to_datetime
 from dagger.engine.headers import ID, header_text, text_of
@@ -63,7 +63,7 @@ class Narrator:
 
     def _learn(self, row: Write) -> None:
         """The paths of an instance's frames, and that it is one."""
-        state = _home(row).state
+        state = _entity(row).state
         plan = None if state is None else self._find(state.template, state.version)
         if state is None or plan is None:
             return
@@ -175,12 +175,12 @@ class Narrator:
     def _row(self, row: Write) -> str:
         if row.data is None:
             return f"{row.key}: deleted"
-        home = _home(row)
-        words = [] if home.state is None else [self._state(home.state)]
-        if home.subscribers:
-            words.append(f"subscribed by {_several({id for ids in home.subscribers.values() for id in ids})}")
-        if home.held:
-            words.append(f"holds {_several(f'{held.channel} {held.id}'.strip() for held in home.held)}")
+        entity = _entity(row)
+        words = [] if entity.state is None else [self._state(entity.state)]
+        if entity.subscribers:
+            words.append(f"subscribed by {_several({id for ids in entity.subscribers.values() for id in ids})}")
+        if entity.held:
+            words.append(f"holds {_several(f'{held.channel} {held.id}'.strip() for held in entity.held)}")
         return f"{row.key}: {'; '.join(words) or 'nothing'}"
 
     def _state(self, state: State) -> str:
@@ -248,9 +248,9 @@ class Narrator:
                 return f"timer of {to}"
             case StopRequested():
                 return f"stop of {to}"
-            case Overgrown():
+            case SizeLimitExceeded():
                 return f"end of {to}, which is too large"
-            case events.Resumed():
+            case events.PlanRegistered():
                 return f"going on with what is parked at '{to}'"
             case Subscribed():
                 return f"subscription of {event.instance} at '{to}'"
@@ -258,8 +258,8 @@ class Narrator:
                 return f"end of the subscription of {event.instance} at '{to}'"
 
 
-def _home(row: Write) -> Home:
-    return Home() if row.data is None else decode_cell(row.data).home
+def _entity(row: Write) -> Entity:
+    return Entity() if row.data is None else decode_cell(row.data).entity
 
 
 def _keys(writes: Sequence[Write]) -> str:

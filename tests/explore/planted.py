@@ -82,7 +82,7 @@ class Forgetful(Careless):
     @override
     @staticmethod
     def lacking(cell: Cell) -> Cell:
-        return Cell(cell.offset, (), cell.home)
+        return Cell(cell.offset, (), cell.entity)
 
 
 class Repetitive(Careless):
@@ -91,7 +91,7 @@ class Repetitive(Careless):
     @override
     @staticmethod
     def lacking(cell: Cell) -> Cell:
-        return Cell(-1, cell.outbox, cell.home)
+        return Cell(-1, cell.outbox, cell.entity)
 
 
 class Trusting(Worker):
@@ -110,11 +110,11 @@ class Oblivious(Worker):
         self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
     ) -> list[Entry]:
         loaded = self._rows[record.to]
-        home = loaded.cell.home
-        if home.state is not None:
-            state = msgspec.structs.replace(home.state, seen=())
-            home = msgspec.structs.replace(home, state=state)
-            loaded.cell = msgspec.structs.replace(loaded.cell, home=home)
+        entity = loaded.cell.entity
+        if entity.state is not None:
+            state = msgspec.structs.replace(entity.state, seen=())
+            entity = msgspec.structs.replace(entity, state=state)
+            loaded.cell = msgspec.structs.replace(loaded.cell, entity=entity)
         return super()._step(source, record, now, dirty, local)
 
 

@@ -109,7 +109,7 @@ class TestLate:
         ) -> Any:
             before = self._rows[record.to].cell
             entries = step(self, source, record, now, dirty, local)
-            if self._rows[record.to].cell.home is before.home:
+            if self._rows[record.to].cell.entity is before.entity:
                 dirty.pop(record.to, None)
                 self._rows[record.to].cell = before
             return entries

@@ -1,6 +1,6 @@
 """Clocks that jump or run fast: no timer fires where the clock is known to be ahead, and no instance goes back in time.
 
-Without `is_early` the timer fires at once; without the clamp in `Turn.of` times go back as the clock does.
+Without `is_early` the timer fires at once; without the clamp in `Transition.of` times go back as the clock does.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from dagger import Dagger, Status, command, signal, sleep, template
 from dagger.backends.kafka.clock import ASK_S, BrokerClock
 from dagger.backends.kafka.log import KafkaLog
 from dagger.backends.memory import MemoryBackend
+from dagger.core.dispatch import receive
+from dagger.core.entity import EMPTY
 from dagger.core.events import Event, SignalReceived, Submitted, TimerDue
-from dagger.core.home import EMPTY, receive
-from dagger.core.turn import Turn
+from dagger.core.transition import Transition
 from dagger.engine.alarm import Alarm
 from dagger.engine.loop import EARLY_S
 from dagger.plan.compile import compile
@@ -137,16 +138,16 @@ def times_of(events: list[tuple[int, int]]) -> list[int]:
     plan = compile(tick)
     find: Callable[[str, int], Any] = lambda *_: plan  # noqa: E731  # short
     raw = plan.takes.settle(shop.Order("o-1"))[0]
-    home = EMPTY
+    entity = EMPTY
     found = list[int]()
     for number, now in [(2, 1_000_000), *events]:
         event = EVENTS[number] if number < 2 else Submitted("Tick", plan.version, "o-1", "o-1", raw)
-        home, _ = receive(find, Limits(), home, event, now)
-        assert home.state is not None
-        found.append(home.state.now)
-        began = [row[2] for row in home.state.rows]
+        entity, _ = receive(find, Limits(), entity, event, now)
+        assert entity.state is not None
+        found.append(entity.state.now)
+        began = [row[2] for row in entity.state.rows]
         assert began == sorted(began)
-        assert all(row[3] == 0 or row[3] >= row[2] for row in home.state.rows)
+        assert all(row[3] == 0 or row[3] >= row[2] for row in entity.state.rows)
     return found
 
 
@@ -160,13 +161,13 @@ def test_now_never_goes_back_in_an_instance(events: list[tuple[int, int]]) -> No
 
 
 def test_now_would_go_back_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    of = Turn.of
+    of = Transition.of
 
-    def at(plan: Any, state: Any, now: int) -> Turn:
+    def at(plan: Any, state: Any, now: int) -> Transition:
         turn = of(plan, state, now)
         turn.now = now
         return turn
 
-    monkeypatch.setattr(Turn, "of", staticmethod(at))
+    monkeypatch.setattr(Transition, "of", staticmethod(at))
     with pytest.raises(AssertionError):
         test_now_never_goes_back_in_an_instance()

@@ -75,7 +75,7 @@ def test_what_comes_behind_it_is_applied() -> None:
             await engine.settle()
             (row,) = await backend.store.read(["o-1"])
             assert row is not None
-            assert decode_cell(row.data).home.subscribers == {"PAYMENTS": ("i-2",)}
+            assert decode_cell(row.data).entity.subscribers == {"PAYMENTS": ("i-2",)}
         assert log.committed[at] == 2
 
     anyio.run(run)

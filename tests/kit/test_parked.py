@@ -9,9 +9,10 @@ import pytest
 
 from dagger import Again, Dagger, Status, Topic, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
-from dagger.core import home as home_module
+from dagger.core import dispatch
+from dagger.core.dispatch import FindPlan
+from dagger.core.entity import Entity, Result
 from dagger.core.events import Event, TimerDue
-from dagger.core.home import FindPlan, Home, Result
 from dagger.engine.intake import DEAD_LETTERS
 from dagger.plan.plan import Limits
 from dagger.testing import TestEngine
@@ -232,10 +233,10 @@ def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
 ) -> None:
     """It stays due, and would be found first each time."""
 
-    def receive(find: FindPlan, limits: Limits, home: Home, event: Event, now: int) -> Result:
-        if isinstance(event, TimerDue) and home.state is not None and home.state.id.startswith("bad"):
+    def receive(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: int) -> Result:
+        if isinstance(event, TimerDue) and entity.state is not None and entity.state.id.startswith("bad"):
             raise ZeroDivisionError
-        return home_module.receive(find, limits, home, event, now)
+        return dispatch.receive(find, limits, entity, event, now)
 
     monkeypatch.setattr("dagger.engine.timers.DUE_MAX", 2)
     monkeypatch.setattr("dagger.engine.worker.receive", receive)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from dagger import Dagger, RequestError, Status, Topic, listener, signal, sleep, template
+from dagger.core.dispatch import receive
 from dagger.core.effects import Send
+from dagger.core.entity import Entity
 from dagger.core.events import MessageForwarded, MessageReturned
-from dagger.core.home import Home, receive
 from dagger.plan import Limits
 from dagger.testing import TestEngine
 
@@ -126,10 +127,10 @@ async def test_a_message_for_a_computed_key_is_for_the_next_who_awaits_it(holdin
 
 
 def test_a_message_that_comes_back_goes_to_who_has_come_meanwhile() -> None:
-    home = Home(subscribers={"NOTES": ("left", "came")})
+    entity = Entity(subscribers={"NOTES": ("left", "came")})
     back = MessageReturned("NOTES", "o-1", b"1", 10, "left")
-    after, effects = receive(lambda template, version: None, Limits(hold=True), home, back, 5)
-    assert after is home
+    after, effects = receive(lambda template, version: None, Limits(hold=True), entity, back, 5)
+    assert after is entity
     assert effects == (Send("came", MessageForwarded("NOTES", "o-1", b"1", 10, shared=True)),)
 
 

@@ -20,9 +20,10 @@ from dagger import Again, Status, Topic, command, listener, signal, sleep, task,
 from dagger.backends.memory import MemoryBackend
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
+from dagger.core.dispatch import receive
 from dagger.core.effects import Parked
-from dagger.core.events import MessageReceived, Resumed, StopRequested
-from dagger.core.home import EMPTY, Home, receive
+from dagger.core.entity import EMPTY, Entity
+from dagger.core.events import MessageReceived, PlanRegistered, StopRequested
 from dagger.core.parking import ParkedFull
 from dagger.core.state import State
 from dagger.dsl.template import Template
@@ -236,16 +237,16 @@ async def test_a_release_that_cannot_read_it_keeps_no_more_than_is_allowed(
         assert "3 records are parked already" in texts_of(letters[0].headers)["dagger-reason"]
 
 
-def parked(home: Home, limits: Limits, payload: bytes) -> Home:
+def parked(entity: Entity, limits: Limits, payload: bytes) -> Entity:
     event = MessageReceived("C", "k", payload)
-    home, (effect,) = receive(lambda *_: None, limits, home, event, 0)
+    entity, (effect,) = receive(lambda *_: None, limits, entity, event, 0)
     assert isinstance(effect, Parked)
-    return home
+    return entity
 
 
 def test_what_is_parked_is_bounded_by_number_and_by_bytes() -> None:
     state = State("k", "W", 1, "k", b"", 0, 0)
-    begun = Home(state)
+    begun = Entity(state)
     few, little = Limits(parked_count=2), Limits(parked_bytes=10)
     full = parked(parked(begun, few, b"large" * 100), few, b"")
     with pytest.raises(ParkedFull, match="2 records are parked already"):
@@ -255,6 +256,6 @@ def test_what_is_parked_is_bounded_by_number_and_by_bytes() -> None:
         parked(full, little, b"x")
     assert parked(begun, little, bytes(100)).parked, "one alone, however large"
     assert parked(full, little, b"").parked, "what has none"
-    assert receive(lambda *_: None, few, EMPTY, Resumed(), 0)[0] is EMPTY
+    assert receive(lambda *_: None, few, EMPTY, PlanRegistered(), 0)[0] is EMPTY
     with pytest.raises(ParkedFull):
         receive(lambda *_: None, few, parked(parked(begun, few, b""), few, b""), StopRequested(), 0)

@@ -12,10 +12,11 @@ import msgspec
 from dagger import Template
 from dagger.core import State, Status, receive, running
 from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask
+from dagger.core.entity import EMPTY, Entity
 from dagger.core.events import (
     Event,
     MessageReceived,
-    Resumed,
+    PlanRegistered,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -23,9 +24,8 @@ from dagger.core.events import (
     TaskSucceeded,
     TimerDue,
 )
-from dagger.core.home import EMPTY, Home
-from dagger.core.standing import standing
 from dagger.core.state import STATUSES
+from dagger.core.step_rows import step_rows
 from dagger.dsl import nodes
 from dagger.engine.clock import to_micros
 from dagger.engine.records import Cell, decode_cell, encode_cell
@@ -71,13 +71,13 @@ class Core:
     def __init__(self, case: Case, *, cold: bool = False) -> None:
         self.case = case
         self.cold = cold
-        """Whether a home is written and read again between two events."""
+        """Whether an entity is written and read again between two events."""
         self.plan = compile(case.template, Limits(case.early_limit, WEEK_US))
         self.registered: tuple[Plan, ...] = (self.plan,)
         """What the workers know."""
         self.now = to_micros(START)
         self.late = False
-        self.homes: dict[str, Home] = {}
+        self.entities: dict[str, Entity] = {}
         self.queue: deque[tuple[str, Event]] = deque()
         self.sent: dict[str, list[Sent]] = {}
         self.tasks: dict[str, RunTask] = {}
@@ -119,9 +119,9 @@ class Core:
         if state is not None and self.plan in self.registered:
             for order in running(self.plan, state):
                 self.run_task(order)
-        for key, home in list(self.homes.items()):
-            if home.parked:
-                self.append(key, Resumed())
+        for key, entity in list(self.entities.items()):
+            if entity.parked:
+                self.append(key, PlanRegistered())
 
     def submitted(self) -> Submitted:
         plan = self.plan
@@ -134,7 +134,7 @@ class Core:
         self.route(topic, payload, f"{topic}/{id}" if id else f"{topic}@{self.arrivals}")
 
     def route(self, topic: str, payload: bytes, id: str) -> None:
-        """To the home of every key of every channel of the topic."""
+        """To the entity of every key of every channel of the topic."""
         for channel in self.plan.channels.values():
             if channel.topic.name == topic:
                 note = channel.topic.wire.decode(payload)
@@ -171,7 +171,7 @@ class Core:
         self.now = target
 
     def due(self) -> int | None:
-        timers = [due for home in self.homes.values() if (due := home.agenda()[0]) is not None]
+        timers = [due for entity in self.entities.values() if (due := entity.wakeup()[0]) is not None]
         return min([*timers, *self.deadlines.values()], default=None)
 
     def expired(self) -> RunTask | None:
@@ -202,14 +202,14 @@ class Core:
                 return
 
     def ringing(self) -> str | None:
-        """A home of which a timer is due."""
-        due = ((key, at) for key, home in self.homes.items() if (at := home.agenda()[0]) is not None)
+        """An entity of which a timer is due."""
+        due = ((key, at) for key, entity in self.entities.items() if (at := entity.wakeup()[0]) is not None)
         return None if self.late else next((key for key, at in due if at <= self.now), None)
 
     def apply(self, to: str, event: Event) -> None:
-        home = self.homes.get(to, EMPTY)
-        after, effects = receive(self.find, self.plan.limits, home, event, self.now)
-        self.homes[to] = decode_cell(stored(after)).home if self.cold else after
+        entity = self.entities.get(to, EMPTY)
+        after, effects = receive(self.find, self.plan.limits, entity, event, self.now)
+        self.entities[to] = decode_cell(stored(after)).entity if self.cold else after
         for effect in effects:
             self.follow(effect)
 
@@ -251,7 +251,7 @@ class Core:
 
     @property
     def state(self) -> State | None:
-        return self.homes.get(self.case.id, EMPTY).state
+        return self.entities.get(self.case.id, EMPTY).state
 
     @property
     def view(self) -> View:
@@ -279,13 +279,13 @@ def next_version(plan: Plan) -> Plan:
     return msgspec.structs.replace(plan, version=plan.version + 1)
 
 
-def stored(home: Home) -> bytes:
-    """A home as a store keeps it."""
-    return encode_cell(Cell(0, (), home))
+def stored(entity: Entity) -> bytes:
+    """An entity as a store keeps it."""
+    return encode_cell(Cell(0, (), entity))
 
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:
     """Each step that was begun; once nothing follows, the others are SKIPPED."""
-    rows = standing(plan, state)
+    rows = step_rows(plan, state)
     known = {path: Stand(STATUSES[row[0]], row[1]) for path, row in zip(plan.paths, rows, strict=True) if row[1]}
     return known if state.is_live else {path: known.get(path, NEVER) for path in plan.paths}

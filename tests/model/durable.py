@@ -30,7 +30,7 @@ class DurableEngine(TestEngine):
 
     def __init__(self, path: Path, *, lifespan: Lifespan, early_limit: int) -> None:
         super().__init__(lifespan=lifespan, early_limit=early_limit)
-        # One partition: the order between homes is told only where they share one.
+        # One partition: the order between entities is told only where they share one.
         self.sqlite = SqliteBackend(options_of(f"sqlite:///{path}?partitions=1"))
         self._backend = self.sqlite
         self._follower = Follower(self.sqlite, lambda: self._watch.open_ids, self._look)

@@ -59,7 +59,7 @@ class Engine:
         self.case = case
         self.gates = Gates()
         backend = MemoryBackend()
-        backend.log.partitions = 1  # the order between homes is told only where they share a partition
+        backend.log.partitions = 1  # the order between entities is told only where they share a partition
         self.engine = TestEngine(lifespan=self.gates.lifespan, early_limit=case.early_limit, backend=backend)
         self.engine.register(case.template)
         self.run: Run[Any] | None = None

@@ -12,13 +12,15 @@ from typing_extensions import override
 
 from dagger import Status, Template, all_of, any_of, command, template
 from dagger.core import step
+from dagger.core.dispatch import receive
 from dagger.core.effects import Effect, Ignored, Parked, Unmatched
+from dagger.core.entity import EMPTY, Entity
 from dagger.core.events import (
     Event,
     MessageForwarded,
     MessageReceived,
     MessageReturned,
-    Resumed,
+    PlanRegistered,
     SignalReceived,
     StopRequested,
     Submitted,
@@ -28,7 +30,6 @@ from dagger.core.events import (
     TimerDue,
     Unsubscribed,
 )
-from dagger.core.home import EMPTY, Home, receive
 from dagger.dsl import nodes
 from dagger.engine.records import decode_cell
 from dagger.plan import Plan, compile
@@ -122,26 +123,26 @@ class Watched(Core):
 
     @override
     def apply(self, to: str, event: Event) -> None:
-        lawful(self, self.homes.get(to, EMPTY), event)
+        lawful(self, self.entities.get(to, EMPTY), event)
         super().apply(to, event)
 
 
-def lawful(core: Core, home: Home, event: Event) -> Home:
+def lawful(core: Core, entity: Entity, event: Event) -> Entity:
     """Apply an event, once more, and to what was stored and loaded: the old state stays, and all give the same."""
-    before = stored(home)
-    after, effects = outcome(core, home, event)
-    assert stored(home) == before
-    assert outcome(core, home, event) == (after, effects)
-    assert outcome(core, decode_cell(before).home, event) == (after, effects)
-    if home.state is not None and not home.state.is_live:
-        assert after.state == home.state
+    before = stored(entity)
+    after, effects = outcome(core, entity, event)
+    assert stored(entity) == before
+    assert outcome(core, entity, event) == (after, effects)
+    assert outcome(core, decode_cell(before).entity, event) == (after, effects)
+    if entity.state is not None and not entity.state.is_live:
+        assert after.state == entity.state
     return after
 
 
-def outcome(core: Core, home: Home, event: Event, *, known: bool = True) -> tuple[Home, tuple[Effect, ...]]:
-    """What an event makes of a home, as it is loaded again; where its template is known, or not."""
-    after, effects = receive(core.find if known else nothing, core.plan.limits, home, event, core.now)
-    return decode_cell(stored(after)).home, effects
+def outcome(core: Core, entity: Entity, event: Event, *, known: bool = True) -> tuple[Entity, tuple[Effect, ...]]:
+    """What an event makes of an entity, as it is loaded again; where its template is known, or not."""
+    after, effects = receive(core.find if known else nothing, core.plan.limits, entity, event, core.now)
+    return decode_cell(stored(after)).entity, effects
 
 
 def nothing(template: str, version: int) -> None:
@@ -158,8 +159,8 @@ def test_every_step_is_pure_deterministic_and_survives_being_stored(case: Case) 
         cold.carry_out(action)
         assert_tidy(core)
     assert core.view == cold.view
-    assert {key: stored(home) for key, home in core.homes.items()} == {
-        key: stored(home) for key, home in cold.homes.items()
+    assert {key: stored(entity) for key, entity in core.entities.items()} == {
+        key: stored(entity) for key, entity in cold.entities.items()
     }
 
 
@@ -199,7 +200,7 @@ def strange_events(draw: Draw) -> Event:
         Subscribed("another", (channel,)),
         Unsubscribed("an-id", (channel,)),
         MessageReturned(channel, key, payload, draw(st.integers(0, 2**61)), "another", id),
-        Resumed(),
+        PlanRegistered(),
     ]
     event: Event = draw(st.sampled_from(kinds))
     return event
@@ -220,30 +221,30 @@ def driven(case: Case, *, hold: bool = False) -> Core:
 @given(cases(), st.lists(st.tuples(strange_events(), st.integers(-5, 5)), min_size=1, max_size=8), st.booleans())
 def test_any_event_may_come_to_any_state(case: Case, strange: list[tuple[Event, int]], hold: bool) -> None:
     core = driven(case, hold=hold)
-    home = core.homes[case.id]
+    entity = core.entities[case.id]
     for event, seconds in strange:
         note(str(event))
         core.now += seconds * 1_000_000
-        home = lawful(core, home, event)
+        entity = lawful(core, entity, event)
 
 
 @given(cases(releases=False), st.lists(strange_events(), min_size=1, max_size=8), st.booleans())
 def test_what_is_parked_comes_to_the_same(case: Case, strange: list[Event], hold: bool) -> None:
     core = driven(case, hold=hold)
-    at_once = later = core.homes[case.id]
+    at_once = later = core.entities[case.id]
     ordered, ordered_later = list[Effect](), list[Effect]()
-    for event in (event for event in strange if not isinstance(event, TimerDue | Resumed)):
+    for event in (event for event in strange if not isinstance(event, TimerDue | PlanRegistered)):
         at_once, effects = outcome(core, at_once, event)
         ordered += effects
         later, effects = outcome(core, later, event, known=False)
         ordered_later += [effect for effect in effects if not isinstance(effect, Parked)]
     assert not at_once.parked
     if later.parked:
-        assert later.agenda()[1]
+        assert later.wakeup()[1]
         assert later.lacks == (core.plan.template, core.plan.version)
         assert outcome(core, later, TimerDue(), known=False)[0].parked == later.parked
-        assert outcome(core, later, Resumed(), known=False)[0] == later
-        later, effects = outcome(core, later, Resumed())
+        assert outcome(core, later, PlanRegistered(), known=False)[0] == later
+        later, effects = outcome(core, later, PlanRegistered())
         ordered_later += effects
     assert (later, ordered_later) == (at_once, ordered)
 
@@ -251,14 +252,14 @@ def test_what_is_parked_comes_to_the_same(case: Case, strange: list[Event], hold
 @given(cases(releases=False))
 def test_a_timer_that_is_parked_is_not_due_and_comes_to_the_same(case: Case) -> None:
     core = driven(case)
-    home = core.homes[case.id]
-    core.now = max(core.now, home.agenda()[0] or 0)
-    at_once, ordered = outcome(core, home, TimerDue())
-    parked, first = outcome(core, home, TimerDue(), known=False)
-    left, _ = parked.agenda()
+    entity = core.entities[case.id]
+    core.now = max(core.now, entity.wakeup()[0] or 0)
+    at_once, ordered = outcome(core, entity, TimerDue())
+    parked, first = outcome(core, entity, TimerDue(), known=False)
+    left, _ = parked.wakeup()
     assert left is None or left > core.now
     assert outcome(core, parked, TimerDue(), known=False)[0] == parked
-    later, then = outcome(core, parked, Resumed()) if parked.parked else (parked, ())
+    later, then = outcome(core, parked, PlanRegistered()) if parked.parked else (parked, ())
     assert later == at_once
     assert [one for one in (*first, *then) if not isinstance(one, Parked | Ignored)] == [
         one for one in ordered if not isinstance(one, Ignored)
@@ -267,7 +268,7 @@ def test_a_timer_that_is_parked_is_not_due_and_comes_to_the_same(case: Case) -> 
 
 @given(cases(releases=False), strange_events())
 def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event: Event) -> None:
-    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | Resumed):
+    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | PlanRegistered):
         event = TimerDue()
     core = driven(case)
     core.append(case.id, StopRequested())

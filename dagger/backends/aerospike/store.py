@@ -1,4 +1,4 @@
-"""The records of all homes, in a set; and pins, in another."""
+"""The records of all entities, in a set; and pins, in another."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The log of production: Kafka, beside a store of another kind (Aerospike, or SQLite on one machine).
 
-One internal topic holds the homes of all instances, a partition each; whose they are is told by a consumer group.
+One internal topic holds the entities of all instances, a partition each; whose they are is told by a consumer group.
 """
 
 from dagger.backends.kafka.backend import KafkaBackend as KafkaBackend

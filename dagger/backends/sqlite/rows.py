@@ -1,4 +1,4 @@
-"""The records of all homes, as a table: and how a whole backend writes it, with its log."""
+"""The records of all entities, as a table: and how a whole backend writes it, with its log."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The scratch pad of one step: a mutable copy of the state, closed into a new state when the step is done.
 
-Nothing of a Turn outlives `step`; the state that it was made from is never changed.
+Nothing of a Transition outlives `step`; the state that it was made from is never changed.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Stored(msgspec.Struct, gc=False, eq=False):
     live: Any = UNSET
 
 
-Strand = tuple[int, Stored, int]
+Token = tuple[int, Stored, int]
 """Where a value is to go: the index of an operation, the value, the frame around."""
 
 
 class StepFailed(Exception):
-    """A step fails with this error; caught where the strand is driven."""
+    """A step fails with this error; caught where the token is driven."""
 
     def __init__(self, error: Error) -> None:
         self.error = error
@@ -66,7 +66,7 @@ class CannotRead(Exception):
         super().__init__(f"what is stored for step '{op.path}' cannot be read here: {error}")
 
 
-class Turn(msgspec.Struct, gc=False, eq=False):
+class Transition(msgspec.Struct, gc=False, eq=False):
     """What one step changes."""
 
     plan: Plan
@@ -86,17 +86,17 @@ class Turn(msgspec.Struct, gc=False, eq=False):
     result: bytes | None = None
     error: Error | None = None
     effects: list[Effect] = []
-    stack: list[Strand] = []
+    stack: list[Token] = []
     failing: dict[int, tuple[int, ...]] = {}
     failed: list[tuple[int, Row]] = []
     """The steps through which the failure has gone that is on its way, each with the row that it had."""
     reopened: dict[int, list[Row]] | None = None
-    """The chunks that were looked into, by their number: each is unpacked once a turn, and packed once."""
+    """The chunks that were looked into, by their number: each is unpacked once a transition, and packed once."""
 
     @staticmethod
-    def of(plan: Plan, state: State, now: int) -> Turn:
-        """The turn that begins with a state."""
-        return Turn(
+    def of(plan: Plan, state: State, now: int) -> Transition:
+        """The transition that begins with a state."""
+        return Transition(
             plan,
             plan.ops,
             state,
@@ -147,7 +147,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         )
         return state, tuple(self.effects)
 
-    def park(self, frame: Frame) -> int:
+    def add_frame(self, frame: Frame) -> int:
         """Add a frame; gives its number."""
         number = self.next_frame
         self.next_frame = number + 1
@@ -201,7 +201,7 @@ class Turn(msgspec.Struct, gc=False, eq=False):
         return self._begin(slot, COMPLETED, self.now)
 
     def _begin(self, slot: int, status: int, ended: int) -> int:
-        """A step begins again, or out of its turn."""
+        """A step begins again, or out of order."""
         begun = self.row(slot)[1] + 1
         self._put(slot, (status, begun, self.now, ended))
         return begun
@@ -305,7 +305,7 @@ def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *mor
     return result
 
 
-def settle(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
+def store_result(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
     """Store what a function returned, by its declared type; a value that the type does not allow fails the step."""
     try:
         raw, live = codec.settle(value)

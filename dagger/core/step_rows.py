@@ -12,7 +12,7 @@ from dagger.core.table import Row, rows_of
 from dagger.plan.plan import Plan
 
 
-def standing(plan: Plan, state: State) -> list[Row]:
+def step_rows(plan: Plan, state: State) -> list[Row]:
     """The row of each step of the template, with the status that it has over all items."""
     rows = rows_of(state.chunks, state.rows, len(plan.paths))
     for slot in _executing(plan, state):

@@ -1,0 +1,242 @@
+"""`receive(find, limits, entity, event, now) -> (entity, effects)`: what an event makes of an entity.
+
+A message goes to the instance itself if its id is its business key and its template listens on the channel, and to
+every subscriber. If nobody takes it, it is kept (`mailbox.py`).
+
+An event whose template this worker has not registered is parked, and all events that come after it: they are applied in
+their order before the next event that comes where the template is known (`PlanRegistered`, if no other). So is an event
+of an instance that keeps a value which is not of its type in this release. `Limits` bound what is parked. A timer is
+parked like any other event, once. While something is parked, no timer of the instance counts as due: so timers that
+nobody here can serve do not stand before those of others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from dagger.core.effects import Effect, Ignored, Parked
+from dagger.core.entity import Entity, Result
+from dagger.core.events import (
+    Event,
+    InstanceEvent,
+    MessageReceived,
+    MessageReturned,
+    PlanRegistered,
+    Submitted,
+    Subscribed,
+    TimerDue,
+    Unsubscribed,
+)
+from dagger.core.mailbox import (
+    forwarded_of,
+    held_of,
+    hold,
+    hold_again,
+    hold_untaken,
+    noted,
+    sends,
+    split,
+    subscribe,
+    unsubscribe,
+    without_expired,
+)
+from dagger.core.parking import check_room
+from dagger.core.state import State
+from dagger.core.step import begin, begin_oversized, step
+from dagger.core.transition import CannotRead
+from dagger.plan.plan import Limits, Plan
+
+FindPlan: TypeAlias = Callable[[str, int], Plan | None]
+"""The plan of a template's name and version, if it is registered."""
+
+
+class PlanMissing(Exception):
+    """An instance is of a template and version that this worker has not registered, or not with the same steps."""
+
+
+def receive(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: int) -> Result:
+    """What an event makes of an entity. Changes nothing in place."""
+    try:
+        if entity.parked:
+            return _behind(find, limits, entity, event, now)
+        if type(event) is MessageReceived:  # the most common event comes first
+            return _message(find, limits, entity, event, now)
+        return _apply(find, limits, entity, event, now)
+    except (PlanMissing, CannotRead) as error:
+        why, unreadable = str(error), isinstance(error, CannotRead)
+        if isinstance(event, TimerDue):
+            return _timer_parked(entity, event, Parked(why, unreadable), now)
+        if isinstance(event, PlanRegistered):
+            return entity, (Parked(why, unreadable) if unreadable else Ignored(why),)
+        check_room(limits, entity.parked, event, why)
+        return msgspec.structs.replace(entity, parked=(*entity.parked, event)), (Parked(why, unreadable),)
+
+
+def _behind(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: int) -> Result:
+    """Apply what is parked, in its order, and then the event."""
+    effects: tuple[Effect, ...] = ()
+    events = entity.parked if isinstance(event, PlanRegistered) else (*entity.parked, event)
+    entity = msgspec.structs.replace(entity, parked=())
+    for one in events:
+        entity, more = _apply(find, limits, entity, one, now)
+        effects += more
+    return entity, effects
+
+
+def _apply(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: int) -> Result:
+    match event:
+        case MessageReceived():
+            return _message(find, limits, entity, event, now)
+        case MessageReturned():
+            return _returned(find, limits, entity, event, now)
+        case Submitted() if entity.state is None:
+            return _submitted(find, limits, entity, event, now)
+        case Subscribed():
+            return subscribe(entity, event, now)
+        case Unsubscribed():
+            return unsubscribe(entity, event)
+        case PlanRegistered():
+            return entity, (Ignored("nothing is parked"),)
+        case TimerDue():
+            return _timer(find, limits, entity, event, now)
+        case _:
+            return _forward(find, limits, entity, event, now)
+
+
+def _plan(find: FindPlan, template: str, version: int) -> Plan:
+    plan = find(template, version)
+    if plan is None:
+        raise PlanMissing(f"template '{template}' version {version} is not registered here")
+    return plan
+
+
+def _plan_of(find: FindPlan, state: State) -> Plan:
+    """The plan of an instance: while it goes on, that with which it began."""
+    plan = _plan(find, state.template, state.version)
+    if state.is_live and state.layout != plan.layout:
+        raise PlanMissing(other_steps(state))
+    return plan
+
+
+def other_steps(state: State) -> str:
+    """What is wrong where an instance under way has begun with another plan than is registered, and what to do."""
+    return (
+        f"'{state.id}' began when template '{state.template}' version {state.version} had other steps than "
+        "it has here; register it as it was, and what it is now with the next version="
+    )
+
+
+def _forward(find: FindPlan, limits: Limits, entity: Entity, event: InstanceEvent, now: int) -> Result:
+    """An event of the instance."""
+    state = entity.state
+    if state is None:
+        return entity, (Ignored("no instance has this id"),)
+    after, effects = step(_plan_of(find, state), state, event, now)
+    return _stepped(limits, entity, after, effects, now)
+
+
+def _stepped(limits: Limits, entity: Entity, state: State, effects: tuple[Effect, ...], now: int) -> Result:
+    """An entity after a step of its instance."""
+    after = entity if state is entity.state else Entity(state, entity.subscribers, entity.held, given=entity.given)
+    return hold_untaken(limits, after, state, effects, now) if limits.hold and effects else (after, effects)
+
+
+def _message(find: FindPlan, limits: Limits, entity: Entity, event: MessageReceived, now: int) -> Result:
+    state, subscribers = entity.state, entity.subscribers
+    takers = subscribers.get(event.channel, ()) if subscribers else ()
+    if state is not None and state.id == state.key:
+        plan = _plan_of(find, state)
+        if event.channel in plan.open_channels:
+            # An instance that has subscribed to itself, too, gets the message once.
+            others = tuple(taker for taker in takers if taker != state.id) if takers else ()
+            if not others:
+                after, effects = step(plan, state, event, now)
+                return _stepped(limits, entity, after, effects, now)
+            if event.id and _has_had(plan, state, event):
+                return entity, (Ignored("a message of this id was taken already"),)
+            if state.is_live:
+                forwarded = forwarded_of(event, now + limits.early_us, shared=True)
+                after, effects = step(plan, state, forwarded, now)
+                entity, effects = _stepped(limits, entity, after, (*sends(others, forwarded), *effects), now)
+                return noted(entity, [forwarded], now), effects
+    if entity.given and any(one.id == event.id and one.channel == event.channel for one in entity.given):
+        return entity, (Ignored("a message of this id was given already"),)
+    if takers:
+        forwarded = forwarded_of(event, now + limits.early_us, shared=len(takers) > 1)
+        return noted(entity, [forwarded], now), sends(takers, forwarded)
+    return hold(limits, entity, held_of(event, now + limits.early_us), now)
+
+
+def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
+    """Whether the instance here has taken, or keeps, this very message, and not the same on another channel."""
+    if event.id not in state.seen and all(one.id != event.id for one in state.held):
+        return False
+    topic = plan.channels[event.channel].topic.name
+    return sum(channel.topic.name == topic for channel in plan.channels.values()) == 1
+
+
+def _returned(find: FindPlan, limits: Limits, entity: Entity, event: MessageReturned, now: int) -> Result:
+    """Whoever has come meanwhile is offered the message, once; else it is kept."""
+    takers = [taker for taker in entity.subscribers.get(event.channel, ()) if taker != event.by]
+    state = entity.state
+    if state is not None and state.is_live and state.id == state.key and state.id not in takers:
+        plan = _plan_of(find, state)
+        if event.channel in plan.open_channels and not takers:
+            return _forward(find, limits, entity, forwarded_of(event, event.expires, shared=False), now)
+        if event.channel in plan.open_channels:
+            takers.append(state.id)
+    if takers:
+        return entity, sends(takers, forwarded_of(event, event.expires, shared=True))
+    return hold_again(limits, entity, held_of(event, event.expires), now)
+
+
+def _submitted(find: FindPlan, limits: Limits, entity: Entity, event: Submitted, now: int) -> Result:
+    """An instance begins, with the messages that came for it before."""
+    plan = _plan(find, event.template, event.version)
+    taken, left, expired = split(entity.held, _wanted(plan, event), now)
+    state, effects = begin(plan, event, now, taken)
+    entity = Entity(state, entity.subscribers, left, given=entity.given)
+    return _stepped(limits, entity, state, expired + effects, now)
+
+
+def begin_too_large(find: FindPlan, limits: Limits, entity: Entity, event: Submitted, text: str, now: int) -> Result:
+    """An instance begins whose first step is larger than the store takes: it has failed. Raises PlanMissing."""
+    plan = _plan(find, event.template, event.version)
+    taken, left, expired = split(entity.held, _wanted(plan, event), now)
+    state, effects = begin_oversized(plan, event, now, taken, text)
+    return _stepped(limits, Entity(state, entity.subscribers, left, given=entity.given), state, expired + effects, now)
+
+
+def bare(state: State) -> State:
+    """What an instance was started with, where nothing else can be kept of it."""
+    return msgspec.structs.replace(state, frames={}, rows=[], chunks=(), errors={}, held=(), seen=())
+
+
+def _wanted(plan: Plan, event: Submitted) -> frozenset[str]:
+    """The channels whose kept messages are for an instance that begins at this key."""
+    return plan.open_channels if event.id == event.key else frozenset[str]()
+
+
+def _timer(find: FindPlan, limits: Limits, entity: Entity, event: TimerDue, now: int) -> Result:
+    """The instance's timers, and what is kept or remembered here and whose time is over."""
+    kept = entity
+    entity, expired = without_expired(entity, now)
+    over = entity is not kept
+    if entity.state is None or (over and not entity.state.is_live):
+        return entity, expired
+    after, effects = _forward(find, limits, entity, event, now)
+    if over and after is entity:  # the timer was that of the messages
+        return entity, expired
+    return after, expired + effects
+
+
+def _timer_parked(entity: Entity, event: TimerDue, parked: Parked, now: int) -> Result:
+    """What is kept here and whose time is over goes; the instance's timer waits, if it has one that is due."""
+    entity, expired = without_expired(entity, now)
+    due = None if entity.state is None else entity.state.wakeup()[0]
+    if entity.parked or due is None or due > now:
+        return entity, expired or (Ignored(parked.reason),)
+    return msgspec.structs.replace(entity, parked=(event,)), (*expired, parked)
