@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -15,17 +14,15 @@ from dagger.dsl.check import item_type, may_wait_again, stored_type
 from dagger.dsl.functions import MISSING, Fn
 from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
 from dagger.dsl.template import Template
-from dagger.dsl.values import Retry
 from dagger.errors import TemplateError, UnsupportedType
 from dagger.plan import ops
 from dagger.plan.names import listener_channel, signal_channel, topic_channel
 from dagger.plan.plan import Channel, Limits, Plan
+from dagger.plan.policies import MICROSECOND, retry_rule
 from dagger.plan.shapes import Failed, Many, Mapped, Shape, Tagged, Together, Typed
 from dagger.plan.signature import signature_of
 
 P = TypeVar("P", bound=ops.Op)
-
-MICROSECOND = timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=256)
@@ -361,23 +358,6 @@ _LAY: dict[type[nodes.Construct], Callable[..., Shape]] = {
     nodes.ForEach: _for_each,
     nodes.Workflow: _child,
 }
-
-
-def retry_rule(policy: Retry) -> ops.RetryRule:
-    """A retry policy in numbers."""
-    return ops.RetryRule(
-        attempts=policy.attempts,
-        first=policy.first // MICROSECOND,
-        factor=policy.factor,
-        longest=policy.longest // MICROSECOND,
-        jitter=policy.jitter,
-        on=tuple(qualified(kind) for kind in policy.kinds),
-    )
-
-
-def qualified(kind: type) -> str:
-    """The name of a class as errors record it: module and qualified name."""
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _call(fn: Fn | None) -> ops.Pure | None:
