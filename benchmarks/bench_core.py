@@ -15,7 +15,7 @@ from dagger.plan import compile
 WORKFLOWS = 2000
 MACHINE = Machine()
 PLAN = compile(orders)
-RAW = PLAN.takes.settle(Order("o-1", 10))[0]
+RAW = PLAN.takes.round_trip(Order("o-1", 10))[0]
 SUBMITTED = Submitted("OrderWorkflow", 1, "o-1", "o-1", RAW)
 PAID = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")), "m-1")
 SENT = MessageReceived("SHIPPING_LISTENER", "o-1", shipments.wire.encode(Sent("o-1", "p")), "m-2")

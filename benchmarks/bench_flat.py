@@ -81,7 +81,7 @@ Stretch = tuple[Plan, list[State], MessageReceived]
 def stretch_of(steps: int, first: int, count: int) -> Stretch:
     """An instance before each of so many messages in a row, from the first on; and the message."""
     plan = compile(steps_of(steps))
-    raw = plan.takes.settle(Order("o-1", 1))[0]
+    raw = plan.takes.round_trip(Order("o-1", 1))[0]
     state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), NOW)
     event = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")))
     found = list[State]()

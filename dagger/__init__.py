@@ -8,7 +8,7 @@ import importlib
 import typing
 
 if typing.TYPE_CHECKING:
-    from dagger.codecs import Codec, Wire, json, msgpack, raw
+    from dagger.codecs import BoundCodec, Codec, json, msgpack, raw
     from dagger.core import Error, Status
     from dagger.dsl import (
         Again,
@@ -64,6 +64,7 @@ __all__ = [
     "Again",
     "BackendError",
     "BackendUnavailable",
+    "BoundCodec",
     "Codec",
     "CodecError",
     "Dagger",
@@ -96,7 +97,6 @@ __all__ = [
     "UnknownStep",
     "UnknownTemplate",
     "UnsupportedType",
-    "Wire",
     "WorkflowFailed",
     "WrongInput",
     "all_of",

@@ -123,7 +123,7 @@ def spread(transition: Transition, op: ops.Spread, stored: Stored, parent: int) 
 
 def _items(op: ops.Spread, found: Any) -> tuple[bytes, ...]:
     try:
-        return tuple(op.item.settle(item)[0] for item in found)
+        return tuple(op.item.round_trip(item)[0] for item in found)
     except CodecError as error:
         text = f"an item does not fit: {words_of(error)}"
         raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None

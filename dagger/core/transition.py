@@ -308,7 +308,7 @@ def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *mor
 def store_result(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
     """Store what a function returned, by its declared type; a value that the type does not allow fails the step."""
     try:
-        raw, live = codec.settle(value)
+        raw, live = codec.round_trip(value)
     except CodecError as error:
         text = f"its result does not fit: {words_of(error)}"
         raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None

@@ -66,7 +66,7 @@ class Topic(Generic[M]):
     partition_key: Fn | None
     encode_key: Callable[[Any], str] | None
     codec: codecs.Codec
-    wire: codecs.Wire
+    wire: codecs.BoundCodec
     _hash: int
 
     @overload
@@ -152,7 +152,7 @@ class Topic(Generic[M]):
         """For checkers, and never called: see `Accepts`."""
         raise NotImplementedError
 
-    def _bind(self) -> codecs.Wire:
+    def _bind(self) -> codecs.BoundCodec:
         try:
             return self.codec.bind(self.type)
         except UnsupportedType as error:

@@ -203,7 +203,7 @@ class Call:
 
     def _settled(self, result: Any) -> Outcome:
         try:
-            raw, _ = self.op.out.settle(result)
+            raw, _ = self.op.out.round_trip(result)
         except CodecError as error:
             return TaskFailed(
                 self.frame, "TypeError", f"its result does not fit: {words_of(error)}", kinds_of(TypeError)

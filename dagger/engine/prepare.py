@@ -34,7 +34,7 @@ LIMIT_MAX: Final = 2**31 - 1
 def prepare(plan: Plan, input: Any, id: object) -> Prepared[Any]:
     """Check an input and its key. Raises WrongInput."""
     try:
-        raw, live = plan.takes.settle(input)
+        raw, live = plan.takes.round_trip(input)
     except EncodeError as error:
         raise WrongInput(f"template '{plan.template}' takes {plan.takes.name}: {error}") from None
     try:
@@ -227,7 +227,7 @@ def checked_signal(plan: Plan, signal: object, value: object) -> tuple[str, byte
             f"sent carries {type_name(declared)}; send the one that is in the template"
         )
     try:
-        return name, codec.settle(value)[0]
+        return name, codec.round_trip(value)[0]
     except EncodeError as error:
         raise WrongInput(f"signal '{name}' of template '{plan.template}': {error}") from None
 

@@ -95,7 +95,7 @@ class Router:
     def _submitted(self, starter: Starter, value: Any) -> Append:
         plan = starter.plan
         given = value if starter.build is None else starter.build(value)
-        raw, live = plan.takes.settle(given)
+        raw, live = plan.takes.round_trip(given)
         key = plan.key_of(live)
         return _to(self._log.partitions, key, Submitted(plan.template, plan.version, key, key, raw))
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from dagger.codecs import codec_of, misfit_of, type_name
+from dagger.codecs import codec_of, mismatch_of, type_name
 from dagger.dsl.functions import MISSING, Fn, fn_of, may_take
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
@@ -35,7 +35,7 @@ def check_starter(topic: Topic[Any], template: Template[Any, Any], build: Fn | N
     wanted = codec_of(template.node.takes)
     place = f"start_on: template '{template.name}' takes {wanted.name}"
     if build is None:
-        odd = misfit_of(wanted.type, topic.type)
+        odd = mismatch_of(wanted.type, topic.type)
         if odd is not None:
             raise TemplateError(
                 f"{place}, and topic '{topic.name}' carries {_named(type_name(topic.type), odd)}; give build=, a "
@@ -48,7 +48,7 @@ def check_starter(topic: Topic[Any], template: Template[Any, Any], build: Fn | N
             f"start_on: topic '{topic.name}' carries {type_name(topic.type)}, and build= '{build.name}' takes "
             f"{type_name(takes)}; give a function that takes what the topic carries"
         )
-    odd = None if gives is MISSING else misfit_of(wanted.type, gives)
+    odd = None if gives is MISSING else mismatch_of(wanted.type, gives)
     if odd is not None:
         raise TemplateError(
             f"{place}, and build= '{build.name}' gives {_named(type_name(gives), odd)}; give a function that "

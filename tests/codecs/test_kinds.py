@@ -140,17 +140,17 @@ def same(one: object, other: object) -> bool:
 @pytest.mark.parametrize(("kind", "value"), GOOD_STORED)
 def test_what_a_type_takes_is_stored_and_comes_back(kind: Any, value: Any) -> None:
     codec = codec_of(kind)
-    data, settled = codec.settle(value)
-    assert same(settled, value)
+    data, reloaded = codec.round_trip(value)
+    assert same(reloaded, value)
     assert same(codec.decode(data), value)
-    assert codec.encode(settled) == data
-    assert codec.encode(settled) == data
+    assert codec.encode(reloaded) == data
+    assert codec.encode(reloaded) == data
 
 
 @pytest.mark.parametrize(("kind", "value"), BAD_STORED)
 def test_what_a_type_does_not_take_is_refused(kind: Any, value: Any) -> None:
     with pytest.raises(EncodeError):
-        codec_of(kind).settle(value)
+        codec_of(kind).round_trip(value)
 
 
 @pytest.mark.parametrize("codec", [json, msgpack], ids=["json", "msgpack"])

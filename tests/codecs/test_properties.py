@@ -139,21 +139,21 @@ def is_fold_idle(value: Any) -> bool:
 def test_a_value_means_the_same_after_the_store(kind: Kind, data: st.DataObject) -> None:
     value = data.draw(kind.values)
     codec = codec_of(kind.type)
-    stored, settled = codec.settle(value)
-    assert told(settled) == told(value)
+    stored, reloaded = codec.round_trip(value)
+    assert told(reloaded) == told(value)
     assert told(codec.decode(stored)) == told(value)
-    assert codec.encode(settled) == stored
+    assert codec.encode(reloaded) == stored
 
 
 @given(KINDS, st.data())
-def test_to_settle_and_to_load_changes_nothing(kind: Kind, data: st.DataObject) -> None:
+def test_a_round_trip_and_a_load_change_nothing(kind: Kind, data: st.DataObject) -> None:
     value = data.draw(kind.values)
     codec = codec_of(kind.type)
-    stored, settled = codec.settle(value)
-    assert settled == value
-    assert type(settled) is type(value)
+    stored, reloaded = codec.round_trip(value)
+    assert reloaded == value
+    assert type(reloaded) is type(value)
     assert codec.decode(stored) == value
-    assert codec.encode(settled) == stored
+    assert codec.encode(reloaded) == stored
 
 
 @given(KINDS, st.data())
@@ -165,15 +165,15 @@ def test_to_send_and_to_receive_changes_nothing(kind: Kind, data: st.DataObject)
 
 
 @given(KINDS, KINDS, st.data())
-def test_any_value_is_settled_for_good_or_refused(kind: Kind, other: Kind, data: st.DataObject) -> None:
+def test_a_round_trip_is_stable_or_refused(kind: Kind, other: Kind, data: st.DataObject) -> None:
     codec, value = codec_of(kind.type), data.draw(other.values)
     try:
-        stored, settled = codec.settle(value)
+        stored, reloaded = codec.round_trip(value)
     except EncodeError:
         return
-    assert codec.decode(stored) == settled
-    assert codec.encode(settled) == stored
-    assert codec.settle(settled)[1] == settled
+    assert codec.decode(stored) == reloaded
+    assert codec.encode(reloaded) == stored
+    assert codec.round_trip(reloaded)[1] == reloaded
 
 
 @given(KINDS, KINDS, st.data(), st.binary(max_size=12), st.integers(0, 40))
@@ -186,7 +186,7 @@ def test_any_bytes_are_read_as_a_value_of_the_type_or_refused(
             value = codec.decode(damaged)
         except DecodeError:
             continue
-        assert codec.settle(value)[1] == value
+        assert codec.round_trip(value)[1] == value
 
 
 @pytest.mark.fuzz

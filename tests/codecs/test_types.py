@@ -165,7 +165,7 @@ def test_a_class_local_to_a_function_may_contain_itself() -> None:
         next: "Chain | None" = None
 
     value = Chain(Chain())
-    assert codec_of(Chain).settle(value)[1] is value
+    assert codec_of(Chain).round_trip(value)[1] is value
     assert codec_of(Chain).decode(codec_of(Chain).encode(value)) == value
 
 
@@ -174,8 +174,8 @@ def test_aliases_and_the_types_of_typing_extensions_are_seen_through() -> None:
         a: te.Required[int]
         b: te.NotRequired[te.ReadOnly[str]]
 
-    assert codec_of(Alias | None).settle(None)[1] is None
-    assert codec_of(Extended).settle({"a": 1})[1] == {"a": 1}
+    assert codec_of(Alias | None).round_trip(None)[1] is None
+    assert codec_of(Extended).round_trip({"a": 1})[1] == {"a": 1}
 
 
 def test_a_generic_named_tuple_and_typed_dict_are_bound() -> None:
@@ -187,14 +187,14 @@ def test_a_generic_named_tuple_and_typed_dict_are_bound() -> None:
         item: T
 
     pair = Pair(1, [2])
-    assert codec_of(Pair[int]).settle(pair)[1] == pair
-    assert codec_of(Named[str]).settle({"item": "a"})[1] == {"item": "a"}
+    assert codec_of(Pair[int]).round_trip(pair)[1] == pair
+    assert codec_of(Named[str]).round_trip({"item": "a"})[1] == {"item": "a"}
 
 
 def test_the_public_names_are_sorted_and_no_others() -> None:
     assert dagger.codecs.__all__ == sorted(dagger.codecs.__all__)
     assert set(dagger.codecs.__all__) == {
-        *("Codec", "TypeCodec", "Wire", "codec_of", "json", "misfit_of", "msgpack", "raw", "type_name"),
+        *("Codec", "TypeCodec", "BoundCodec", "codec_of", "json", "mismatch_of", "msgpack", "raw", "type_name"),
     }
 
 

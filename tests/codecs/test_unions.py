@@ -16,7 +16,7 @@ BARE = {"order_id": "o-1", "total": 10}
 
 
 def stored(kind: Any, value: Any) -> Any:
-    return msgspec.msgpack.decode(codec_of(kind).settle(value)[0])
+    return msgspec.msgpack.decode(codec_of(kind).round_trip(value)[0])
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_what_is_composed_checks_itself_as_msgspec_has_it() -> None:
             if self.count < 0:
                 raise ValueError("a count is not negative")
 
-    assert codec_of(Positive).settle(Positive(CHARGE, 1))[1] == Positive(CHARGE, 1)
+    assert codec_of(Positive).round_trip(Positive(CHARGE, 1))[1] == Positive(CHARGE, 1)
     with pytest.raises(DecodeError, match="a count is not negative"):
         json.bind(list[Positive]).decode(b'[{"what": {"Charge": {"order_id": "a", "total": 1}}, "count": -1}]')
 
@@ -111,4 +111,4 @@ def test_a_long_chain_of_unions_is_read_in_one_pass() -> None:
     for i in range(100):
         tree = s.Branch(s.Leaf(i), tree)
     codec = codec_of(s.Leaf | s.Branch)
-    assert codec.decode(codec.settle(tree)[0]) == tree
+    assert codec.decode(codec.round_trip(tree)[0]) == tree

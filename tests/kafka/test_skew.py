@@ -137,7 +137,7 @@ def times_of(events: list[tuple[int, int]]) -> list[int]:
     """What time it is in an instance after each event, at the times that a clock shows."""
     plan = compile(tick)
     find: Callable[[str, int], Any] = lambda *_: plan  # noqa: E731  # short
-    raw = plan.takes.settle(shop.Order("o-1"))[0]
+    raw = plan.takes.round_trip(shop.Order("o-1"))[0]
     entity = EMPTY
     found = list[int]()
     for number, now in [(2, 1_000_000), *events]:

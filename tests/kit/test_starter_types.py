@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dagger import RequestError, TemplateError, Topic, UnknownTemplate, codecs, sleep, template
-from dagger.codecs import misfit_of
+from dagger.codecs import mismatch_of
 from dagger.testing import TestEngine
 
 T = TypeVar("T")
@@ -126,12 +126,12 @@ MISFITS: list[tuple[Any, Any, str]] = [
 
 @pytest.mark.parametrize(("declared", "given"), FITS, ids=str)
 def test_what_fits(declared: Any, given: Any) -> None:
-    assert misfit_of(declared, given) is None
+    assert mismatch_of(declared, given) is None
 
 
 @pytest.mark.parametrize(("declared", "given", "odd"), MISFITS, ids=str)
 def test_what_does_not_fit_is_named(declared: Any, given: Any, odd: str) -> None:
-    assert misfit_of(declared, given) == odd
+    assert mismatch_of(declared, given) == odd
 
 
 def test_a_class_of_the_same_name_is_named_with_its_module() -> None:
@@ -139,7 +139,7 @@ def test_a_class_of_the_same_name_is_named_with_its_module() -> None:
     class Order:
         id: str
 
-    assert misfit_of(Order, globals()["Order"]) == f"{__name__}.Order"
+    assert mismatch_of(Order, globals()["Order"]) == f"{__name__}.Order"
 
 
 orders = Topic("ORDERS", Order, key=lambda m: m.id)
@@ -171,7 +171,7 @@ async def test_a_template_may_take_more(dagger_engine: TestEngine, topic: Topic[
 
 
 async def test_a_topic_with_a_codec_of_its_own_may_carry_what_is_open(dagger_engine: TestEngine) -> None:
-    class Wire:
+    class BoundCodec:
         def encode(self, value: Any, /) -> bytes:
             return codecs.json.bind(Order).encode(value)
 
@@ -181,8 +181,8 @@ async def test_a_topic_with_a_codec_of_its_own_may_carry_what_is_open(dagger_eng
     class Own:
         name = "own"
 
-        def bind(self, declared: Any, /) -> Wire:
-            return Wire()
+        def bind(self, declared: Any, /) -> BoundCodec:
+            return BoundCodec()
 
     anything: Any = Any
     topic = Topic("OPEN", anything, key=lambda m: m.id, codec=Own())

@@ -155,7 +155,7 @@ class Core:
         assert isinstance(work, Work)
         try:
             result = work.outcome(op.shape.revive(order.value), order.attempt, outcome)
-            return TaskSucceeded(order.frame, op.out.settle(result)[0])
+            return TaskSucceeded(order.frame, op.out.round_trip(result)[0])
         except CodecError as error:
             return TaskFailed(order.frame, "TypeError", str(error), kinds_of(TypeError))
         except Exception as error:

@@ -9,17 +9,16 @@ from typing import Any, Generic, TypeVar, overload
 import msgspec
 from typing_extensions import override
 
+from dagger.codecs.composer import Forms, forms_of
+from dagger.codecs.equality import sameness
+from dagger.codecs.exact import RoundTrip, compile_encode, compile_exact, compile_kept, compile_round_trip
+from dagger.codecs.formats import MSGPACK, Format
+from dagger.codecs.forms import Form, Misread, misread
+from dagger.codecs.introspection import shape_of
+from dagger.codecs.mismatches import mismatch
+from dagger.codecs.shapes import TypeShape, has_sets, is_evident, is_frozen
+from dagger.codecs.times import has_zones
 from dagger.errors import DecodeError, EncodeError
-
-from ._canonical import sameness
-from ._composer import Forms, forms_of
-from ._exact import Settle, compile_encode, compile_exact, compile_kept, compile_settle
-from ._formats import MSGPACK, Format
-from ._forms import Form, Misread, misread
-from ._misfits import misfit
-from ._moments import has_zones
-from ._reading import shape_of
-from ._shapes import Shape, has_sets, is_evident, is_frozen
 
 T = TypeVar("T")
 
@@ -35,14 +34,14 @@ class TypeCodec(Generic[T]):
     * `decode(data)`: the value; raises `DecodeError` for anything but bytes of a value of the type
     * `means_same(one, other)`: whether the bytes of two values mean the same, as where a set was written in
       another order; bytes that can't be read must be the same
-    * `settle(value)`: the bytes and the value that a reload would give, not aliased to the given one if
+    * `round_trip(value)`: the bytes and the value that a reload would give, not aliased to the given one if
       that can change. `encode` of that value gives those bytes. Raises `EncodeError` if the type does
       not allow the value
 
     A subclass of a plain class (str, int, dict...) becomes that class, and a zone that is no `ZoneInfo` its offset.
     """
 
-    __slots__ = ("decode", "encode", "frozen", "means_same", "name", "settle", "type")
+    __slots__ = ("decode", "encode", "frozen", "means_same", "name", "round_trip", "type")
 
     type: Any
     name: str
@@ -50,7 +49,7 @@ class TypeCodec(Generic[T]):
     encode: Callable[[T], bytes]
     decode: Callable[[bytes], T]
     means_same: Callable[[bytes, bytes], bool]
-    settle: Callable[[T], tuple[bytes, T]]
+    round_trip: Callable[[T], tuple[bytes, T]]
 
     def __init__(self, declared: Any) -> None:
         shape = shape_of(declared)
@@ -59,7 +58,7 @@ class TypeCodec(Generic[T]):
         self.encode = encoder(shape, forms, MSGPACK)
         self.decode = decoder(shape, forms, MSGPACK)
         self.means_same = sameness(shape, self.decode)
-        self.settle = _settler(shape, forms)
+        self.round_trip = _round_tripper(shape, forms)
 
     @override
     def __repr__(self) -> str:
@@ -87,7 +86,7 @@ def _cached(declared: Any) -> TypeCodec[Any]:
     return TypeCodec(declared)
 
 
-def encoder(shape: Shape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
+def encoder(shape: TypeShape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
     """A function that writes a value; raises `EncodeError`."""
     write = _writer(shape, forms, fmt)
 
@@ -100,7 +99,7 @@ def encoder(shape: Shape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
     return encode
 
 
-def decoder(shape: Shape, forms: Forms, fmt: Format) -> Callable[[bytes], Any]:
+def decoder(shape: TypeShape, forms: Forms, fmt: Format) -> Callable[[bytes], Any]:
     """A function that reads a value; raises `DecodeError`."""
     load, name = _loader(forms, fmt), shape.name
 
@@ -113,12 +112,12 @@ def decoder(shape: Shape, forms: Forms, fmt: Format) -> Callable[[bytes], Any]:
     return decode
 
 
-def refused(shape: Shape, value: Any, error: Exception) -> EncodeError:
+def refused(shape: TypeShape, value: Any, error: Exception) -> EncodeError:
     """The error for a value that could not be written, with the best reason known."""
     if isinstance(error, EncodeError):
         return error
     try:
-        why = None if isinstance(error, RecursionError) else misfit(shape, value)
+        why = None if isinstance(error, RecursionError) else mismatch(shape, value)
     except Exception as worse:
         error, why = worse, None
     return EncodeError(why or f"{shape.name}: {_reason(error)}")
@@ -130,7 +129,7 @@ def _reason(error: Exception) -> str:
     return str(misread(error))
 
 
-def _writer(shape: Shape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
+def _writer(shape: TypeShape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
     """A function that writes any value: by msgspec where that changes nothing, else with the zones of its times."""
     plain = _writer_of(forms.plain, fmt)
     if forms.zoned is None:
@@ -167,7 +166,7 @@ def _loader_of(form: Form, fmt: Format) -> Callable[[Any], Any]:
     return read if form.native else lambda data: revive(read(data))
 
 
-def _settler(shape: Shape, forms: Forms) -> Settle:
+def _round_tripper(shape: TypeShape, forms: Forms) -> RoundTrip:
     """A frozen value that is exact is its own reload; any other is checked, written and read."""
     reload = _reloader(shape, forms)
 
@@ -184,35 +183,37 @@ def _settler(shape: Shape, forms: Forms) -> Settle:
         return lambda value: reload(value) if is_exact(value) else convert(value)
     used: dict[str, Callable[..., Any]] = {
         "encode": _writer_of(forms.plain, MSGPACK),
-        "otherwise": _zoned_settler(shape, forms.zoned, convert) if frozen and forms.zoned is not None else convert,
+        "otherwise": _zoned_round_tripper(shape, forms.zoned, convert)
+        if frozen and forms.zoned is not None
+        else convert,
         "refused": fail,
     }
     if not frozen:
         used["load"] = _loader_of(forms.plain, MSGPACK)
-    return compile_settle(shape, **used)
+    return compile_round_trip(shape, **used)
 
 
-def _zoned_settler(shape: Shape, form: Form, otherwise: Settle) -> Settle:
+def _zoned_round_tripper(shape: TypeShape, form: Form, otherwise: RoundTrip) -> RoundTrip:
     """A frozen value with zones that are found again by their names is its own reload, too."""
     write, is_kept = _writer_of(form, MSGPACK), compile_kept(shape)
 
-    def settle(value: Any) -> tuple[bytes, Any]:
+    def round_trip(value: Any) -> tuple[bytes, Any]:
         return (write(value), value) if is_kept(value) else otherwise(value)
 
-    return settle
+    return round_trip
 
 
-def check(shape: Shape, value: Any) -> None:
+def check(shape: TypeShape, value: Any) -> None:
     """Raises `EncodeError` with the path to the part of a value that its type does not allow."""
     try:
-        why = misfit(shape, value)
+        why = mismatch(shape, value)
     except Exception as error:
         raise EncodeError(f"{shape.name}: {_reason(error)}") from error
     if why is not None:
         raise EncodeError(why)
 
 
-def _reloader(shape: Shape, forms: Forms) -> Settle:
+def _reloader(shape: TypeShape, forms: Forms) -> RoundTrip:
     """Writes a value, reads it, and writes what was read, which then has exactly those bytes."""
     write, load, unordered = _writer(shape, forms, MSGPACK), _loader(forms, MSGPACK), has_sets(shape)
 

@@ -14,15 +14,15 @@ from collections.abc import Callable, Hashable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from ._shapes import Record, Shape, reachable
+from dagger.codecs.shapes import RecordShape, TypeShape, reachable
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NAN: Final = "nan"
 
 
-def sameness(shape: Shape, decode: Callable[[bytes], Any]) -> Callable[[bytes, bytes], bool]:
+def sameness(shape: TypeShape, decode: Callable[[bytes], Any]) -> Callable[[bytes, bytes], bool]:
     """Whether two stored values of a type mean the same; of bytes that cannot be read, whether they are the same."""
-    records = [part for part in reachable(shape) if isinstance(part, Record) and part.cls is not dict]
+    records = [part for part in reachable(shape) if isinstance(part, RecordShape) and part.cls is not dict]
     fields = {part.cls: tuple(field.name for field in part.fields) for part in records}
 
     def means_same(one: bytes, other: bytes) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
-from ._names import type_name
+from dagger.codecs.names import type_name
 
 Moment: TypeAlias = dt.datetime | dt.time
 

@@ -15,13 +15,24 @@ from typing import Any, Optional
 import msgspec
 from msgspec import UNSET
 
-from . import _models as models
-from ._exact import compile_exact
-from ._formats import Format
-from ._forms import Form, Misread, revived
-from ._misfits import misfit
-from ._names import literal_name
-from ._shapes import Atom, Bounded, Choice, Items, Model, OneOf, Record, Row, Shape, Table
+from dagger.codecs import models as models
+from dagger.codecs.exact import compile_exact
+from dagger.codecs.formats import Format
+from dagger.codecs.forms import Form, Misread, revived
+from dagger.codecs.mismatches import mismatch
+from dagger.codecs.names import literal_name
+from dagger.codecs.shapes import (
+    AtomShape,
+    ChoiceShape,
+    CollectionShape,
+    ConstrainedShape,
+    MappingShape,
+    ModelShape,
+    RecordShape,
+    TupleShape,
+    TypeShape,
+    UnionShape,
+)
 
 
 def optional_form(member: Form) -> Form:
@@ -42,7 +53,7 @@ def _is_null(read: Any) -> bool:
     return isinstance(read, msgspec.Raw) and bytes(read) == b"null"
 
 
-def union_form(shape: OneOf, members: list[Form]) -> Form:
+def union_form(shape: UnionShape, members: list[Form]) -> Form:
     """One of several members under its name, or None."""
     names = [member.name for member in shape.members]
     rows = dict(zip(names, members, strict=True))
@@ -92,7 +103,7 @@ def _union_revive(names: list[str], members: list[Form]) -> Callable[[Any], Any]
     return revive
 
 
-def _chooser(shape: OneOf) -> Callable[[object], str]:
+def _chooser(shape: UnionShape) -> Callable[[object], str]:
     """Finds the name of a value's member: by its class if that decides, else by a look at the value."""
     by_class = _by_class(shape)
     exact = [(member.name, compile_exact(member)) for member in shape.members]
@@ -103,14 +114,14 @@ def _chooser(shape: OneOf) -> Callable[[object], str]:
 
     def loose(value: object) -> str:
         for member in shape.members:
-            if misfit(member, value) is None:
+            if mismatch(member, value) is None:
                 return member.name
         raise TypeError(f"it is no {shape.name}")
 
     return name_of
 
 
-def _by_class(shape: OneOf) -> dict[type, str]:
+def _by_class(shape: UnionShape) -> dict[type, str]:
     """The members that no other can be taken for, by the class of their values."""
     classes = [_class_of(member) for member in shape.members]
     counts = Counter(classes)
@@ -118,23 +129,23 @@ def _by_class(shape: OneOf) -> dict[type, str]:
     return {cls: member.name for cls, member in pairs if cls is not None and counts[cls] == 1}
 
 
-def _class_of(member: Shape) -> type | None:
+def _class_of(member: TypeShape) -> type | None:
     match member:
-        case Atom() | Record() | Model() | Choice():
+        case AtomShape() | RecordShape() | ModelShape() | ChoiceShape():
             return member.cls
-        case Items():
+        case CollectionShape():
             return member.make
-        case Row():
+        case TupleShape():
             return tuple
-        case Table():
+        case MappingShape():
             return dict
-        case Bounded():
+        case ConstrainedShape():
             return _class_of(member.inner)
         case _:
             return None
 
 
-def choice_form(shape: Choice) -> Form:
+def choice_form(shape: ChoiceShape) -> Form:
     """The name of an enum's member; a literal as it is written."""
     names = {(type(value), value): _choice_name(shape, value) for value in shape.values}
     values = {name: value for (_, value), name in names.items()}
@@ -150,11 +161,11 @@ def choice_form(shape: Choice) -> Form:
     return Form(str, dump, revive)
 
 
-def _choice_name(shape: Choice, value: object) -> str:
+def _choice_name(shape: ChoiceShape, value: object) -> str:
     return str(value.name) if shape.cls is not None and isinstance(value, enum.Enum) else literal_name(value)
 
 
-def model_form(shape: Model, fmt: Format) -> Form:
+def model_form(shape: ModelShape, fmt: Format) -> Form:
     """What pydantic writes and reads."""
     adapter, by_alias = shape.adapter, fmt.by_alias
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, get_origin
 
 import msgspec
 
-from ._hints import hints_of, is_typed_dict, qualified
+from dagger.codecs.hints import hints_of, is_typed_dict, qualified
 
 Builder = Callable[[dict[str, Any]], Any]
 
@@ -28,7 +28,7 @@ class Draft(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How the classes of one kind are made: the rest is as in `Record`."""
+    """How the classes of one kind are made: the rest is as in `RecordShape`."""
 
     drafts: tuple[Draft, ...]
     fixed: bool

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+from dagger.codecs.codec import TypeCodec, codec_of
+from dagger.codecs.json_codec import BoundJson
+from dagger.codecs.names import erased, type_name
 from dagger.errors import EncodeError, UnsupportedType
 
-from ._codec import TypeCodec, codec_of
-from ._json import JsonWire
-from ._names import erased, type_name
 
-
-class Wire(Protocol):
+class BoundCodec(Protocol):
     """A codec bound to the type of a topic.
 
     * `encode(value)` gives the bytes to publish; it raises `EncodeError` if the type does not allow the
@@ -42,7 +41,7 @@ class Codec(Protocol):
         """What people call it."""
         ...
 
-    def bind(self, declared: Any, /) -> Wire:
+    def bind(self, declared: Any, /) -> BoundCodec:
         """The codec of one type."""
         ...
 
@@ -53,8 +52,8 @@ class _Json:
 
     name: str = "json"
 
-    def bind(self, declared: Any, /) -> Wire:
-        return JsonWire(declared)
+    def bind(self, declared: Any, /) -> BoundCodec:
+        return BoundJson(declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class _Msgpack:
 
     name: str = "msgpack"
 
-    def bind(self, declared: Any, /) -> Wire:
-        return _StoredWire(codec_of(declared))
+    def bind(self, declared: Any, /) -> BoundCodec:
+        return _BoundMsgpack(codec_of(declared))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +72,13 @@ class _Raw:
 
     name: str = "raw"
 
-    def bind(self, declared: Any, /) -> Wire:
+    def bind(self, declared: Any, /) -> BoundCodec:
         if erased(declared) is not bytes:
             raise UnsupportedType(f"{type_name(declared)}: the raw codec takes bytes; declare bytes")
-        return _RawWire()
+        return _BoundRaw()
 
 
-class _StoredWire:
+class _BoundMsgpack:
     """What is published is what would be stored."""
 
     __slots__ = ("_codec",)
@@ -88,13 +87,13 @@ class _StoredWire:
         self._codec = codec
 
     def encode(self, value: Any, /) -> bytes:
-        return self._codec.settle(value)[0]
+        return self._codec.round_trip(value)[0]
 
     def decode(self, data: bytes, /) -> Any:
         return self._codec.decode(data)
 
 
-class _RawWire:
+class _BoundRaw:
     """Bytes as they are."""
 
     __slots__ = ()

@@ -9,18 +9,29 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from ._exact import INT_MAX, INT_MIN
-from ._formats import PLAIN, plain
-from ._models import change_of
-from ._names import type_name
-from ._shapes import Atom, Bounded, Choice, Items, Model, OneOf, Record, Row, Shape, Table
-from ._zones import zone_fault
+from dagger.codecs.exact import INT_MAX, INT_MIN
+from dagger.codecs.formats import PLAIN, plain
+from dagger.codecs.models import change_of
+from dagger.codecs.names import type_name
+from dagger.codecs.shapes import (
+    AtomShape,
+    ChoiceShape,
+    CollectionShape,
+    ConstrainedShape,
+    MappingShape,
+    ModelShape,
+    RecordShape,
+    TupleShape,
+    TypeShape,
+    UnionShape,
+)
+from dagger.codecs.time_zones import zone_fault
 
 _ABSENT = object()
 _SCALARS = (str, bytes, int, float)
 
 
-def misfit(shape: Shape, value: Any, where: str = "") -> str | None:
+def mismatch(shape: TypeShape, value: Any, where: str = "") -> str | None:
     """Why a value is refused: `Charge.total: declared int, got str 'x'`. None when it can be stored.
 
     What can be stored need not be exact: an int where a float is declared, a subclass of str or of dict
@@ -29,56 +40,56 @@ def misfit(shape: Shape, value: Any, where: str = "") -> str | None:
     """
     if (fault := _own_fault(shape, value)) is not None:
         return f"{where}: {fault}" if where else fault
-    if isinstance(shape, OneOf):
+    if isinstance(shape, UnionShape):
         return _no_member(shape, value, where)
     parts = inside(shape, value, where or shape.name)
-    return next((why for part in parts if (why := misfit(*part)) is not None), None)
+    return next((why for part in parts if (why := mismatch(*part)) is not None), None)
 
 
-def _own_fault(shape: Shape, value: Any) -> str | None:
+def _own_fault(shape: TypeShape, value: Any) -> str | None:
     """What is wrong with a value, its parts apart."""
     match shape:
-        case Atom():
+        case AtomShape():
             return _atom(shape, value)
-        case Choice():
+        case ChoiceShape():
             return None if _is_among(shape, value) else _declared(shape, value)
-        case Items() | Table():
+        case CollectionShape() | MappingShape():
             return None if isinstance(value, shape.takes) else _declared(shape, value)
-        case Row():
+        case TupleShape():
             return None if _is_long(value, len(shape.items)) else _declared(shape, value)
-        case Record():
+        case RecordShape():
             return _class(shape, shape.cls, value) or _keys(shape, value)
-        case Model():
+        case ModelShape():
             return _class(shape, shape.cls, value) or _model(shape, value)
         case _:
             return None
 
 
-def inside(shape: Shape, value: Any, here: str) -> Iterator[tuple[Shape, Any, str]]:
+def inside(shape: TypeShape, value: Any, here: str) -> Iterator[tuple[TypeShape, Any, str]]:
     """The parts of a value with their shapes and paths."""
     match shape:
-        case Items():
+        case CollectionShape():
             for i, item in enumerate(value):
                 yield shape.item, item, f"{here}[{i}]"
-        case Row():
+        case TupleShape():
             for i, (part, item) in enumerate(zip(shape.items, value, strict=True)):
                 yield part, item, f"{here}[{i}]"
-        case Table():
+        case MappingShape():
             for key, item in value.items():
                 yield shape.key, key, f"{here} key"
                 yield shape.value, item, f"{here}[{reprlib.repr(key)}]"
-        case Record():
+        case RecordShape():
             yield from _fields(shape, value, here)
-        case OneOf():
-            fitting = (member for member in shape.members if misfit(member, value) is None)
+        case UnionShape():
+            fitting = (member for member in shape.members if mismatch(member, value) is None)
             yield from ((member, value, here) for member in islice(fitting, 1))
-        case Bounded():
+        case ConstrainedShape():
             yield shape.inner, value, here
         case _:
             pass
 
 
-def _fields(shape: Record, value: Any, here: str) -> Iterator[tuple[Shape, Any, str]]:
+def _fields(shape: RecordShape, value: Any, here: str) -> Iterator[tuple[TypeShape, Any, str]]:
     for field in shape.fields:
         if shape.cls is not dict:
             yield field.shape, getattr(value, field.name, _ABSENT), f"{here}.{field.name}"
@@ -86,10 +97,10 @@ def _fields(shape: Record, value: Any, here: str) -> Iterator[tuple[Shape, Any, 
             yield field.shape, value[field.name], f"{here}[{field.name!r}]"
 
 
-def _no_member(shape: OneOf, value: Any, where: str) -> str | None:
+def _no_member(shape: UnionShape, value: Any, where: str) -> str | None:
     if value is None and shape.optional:
         return None
-    faults = {member: misfit(member, value, where) for member in shape.members}
+    faults = {member: mismatch(member, value, where) for member in shape.members}
     if None in faults.values():
         return None
     # The member of the value's own class tells best what is wrong.
@@ -97,7 +108,7 @@ def _no_member(shape: OneOf, value: Any, where: str) -> str | None:
     return own[0] if own else f"{where}: {_declared(shape, value)}" if where else _declared(shape, value)
 
 
-def _atom(shape: Atom, value: Any) -> str | None:
+def _atom(shape: AtomShape, value: Any) -> str | None:
     if not _is_kind_of(value, shape.cls):
         return _declared(shape, value)
     if isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
@@ -140,13 +151,13 @@ def _is_encodable(value: str) -> bool:
         return False
 
 
-def _is_among(shape: Choice, value: Any) -> bool:
+def _is_among(shape: ChoiceShape, value: Any) -> bool:
     if shape.cls is not None:
         return isinstance(value, shape.cls)
     return any(type(each) is type(value) and each == value for each in shape.values)
 
 
-def _class(shape: Shape, cls: type, value: Any) -> str | None:
+def _class(shape: TypeShape, cls: type, value: Any) -> str | None:
     if type(value) is cls or (cls is dict and isinstance(value, dict)):
         return None
     if isinstance(value, cls):
@@ -155,7 +166,7 @@ def _class(shape: Shape, cls: type, value: Any) -> str | None:
     return _declared(shape, value)
 
 
-def _keys(shape: Record, value: Any) -> str | None:
+def _keys(shape: RecordShape, value: Any) -> str | None:
     if shape.cls is not dict:
         return None
     missing = [f.name for f in shape.fields if f.required and f.name not in value]
@@ -165,12 +176,12 @@ def _keys(shape: Record, value: Any) -> str | None:
     return f"declared {shape.name}, got a dict with {extra[0]}, which is not declared" if extra else None
 
 
-def _model(shape: Model, value: Any) -> str | None:
+def _model(shape: ModelShape, value: Any) -> str | None:
     change = change_of(shape.adapter, value)
     return None if change is None else f"{shape.name} can't be stored by pydantic: {change}"
 
 
-def _declared(shape: Shape, value: Any) -> str:
+def _declared(shape: TypeShape, value: Any) -> str:
     return f"declared {shape.name}, got {_shown(value)}"
 
 

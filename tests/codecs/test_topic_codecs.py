@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pytest
 
-from dagger.codecs import Codec, Wire, codec_of, json, msgpack, raw
+from dagger.codecs import BoundCodec, Codec, codec_of, json, msgpack, raw
 from dagger.errors import DecodeError, EncodeError, UnsupportedType
 
 from . import samples as s
@@ -32,7 +32,7 @@ def test_a_codec_of_ones_own_is_any_object_of_that_form() -> None:
     class Upper:
         name = "upper"
 
-        def bind(self, declared: Any, /) -> Wire:
+        def bind(self, declared: Any, /) -> BoundCodec:
             return json.bind(declared)
 
     codec: Codec = Upper()
@@ -46,7 +46,7 @@ def test_json_is_what_others_write() -> None:
 
 
 def test_msgpack_is_what_is_stored() -> None:
-    assert msgpack.bind(s.Charge).encode(CHARGE) == codec_of(s.Charge).settle(CHARGE)[0]
+    assert msgpack.bind(s.Charge).encode(CHARGE) == codec_of(s.Charge).round_trip(CHARGE)[0]
 
 
 def test_what_is_not_exact_travels_as_what_it_becomes() -> None:

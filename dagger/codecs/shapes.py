@@ -16,13 +16,13 @@ from typing_extensions import override
 
 
 @dataclass(eq=False, slots=True)
-class Shape:
+class TypeShape:
     """The root of all shapes. `type` is what msgspec is asked to decode, `name` what people read."""
 
     type: Any
     name: str
 
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         """The shapes directly inside."""
         return ()
 
@@ -33,14 +33,14 @@ class Shape:
 
 
 @dataclass(eq=False, slots=True)
-class Atom(Shape):
+class AtomShape(TypeShape):
     """A value without parts: `cls` is its exact class, such as `int` or `datetime`."""
 
     cls: type[Any]
 
 
 @dataclass(eq=False, slots=True)
-class Choice(Shape):
+class ChoiceShape(TypeShape):
     """An enum (`cls` is the class) or a `Literal` (`cls` is None) of the given values."""
 
     cls: type[Any] | None
@@ -48,15 +48,15 @@ class Choice(Shape):
 
 
 @dataclass(eq=False, slots=True)
-class Items(Shape):
+class CollectionShape(TypeShape):
     """Any number of items in a list, tuple, set or frozenset (`make`), from a collection that `takes` is."""
 
     make: type[Any]
     takes: type[Any]
-    item: Shape
+    item: TypeShape
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return (self.item,)
 
     @property
@@ -66,26 +66,26 @@ class Items(Shape):
 
 
 @dataclass(eq=False, slots=True)
-class Row(Shape):
+class TupleShape(TypeShape):
     """A tuple of a fixed length."""
 
-    items: tuple[Shape, ...]
+    items: tuple[TypeShape, ...]
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return self.items
 
 
 @dataclass(eq=False, slots=True)
-class Table(Shape):
+class MappingShape(TypeShape):
     """A dict, from a mapping that `takes` is."""
 
     takes: type[Any]
-    key: Shape
-    value: Shape
+    key: TypeShape
+    value: TypeShape
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return (self.key, self.value)
 
     @property
@@ -103,13 +103,13 @@ class Field:
 
     name: str
     wire: str
-    shape: Shape
+    shape: TypeShape
     required: bool
     default: Callable[[], Any] | None
 
 
 @dataclass(eq=False, slots=True)
-class Record(Shape):
+class RecordShape(TypeShape):
     """A class with declared fields, or a `TypedDict` (then `cls` is dict).
 
     `build` makes a value of loaded fields by name; `hooked` says that code of the user's runs then. Fields
@@ -127,7 +127,7 @@ class Record(Shape):
     fields: tuple[Field, ...] = ()
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return (field.shape for field in self.fields)
 
     @property
@@ -137,39 +137,39 @@ class Record(Shape):
 
 
 @dataclass(eq=False, slots=True)
-class OneOf(Shape):
+class UnionShape(TypeShape):
     """A union: the members by name, and whether None is one more."""
 
-    members: tuple[Shape, ...]
+    members: tuple[TypeShape, ...]
     optional: bool
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return self.members
 
 
 @dataclass(eq=False, slots=True)
-class Bounded(Shape):
+class ConstrainedShape(TypeShape):
     """A type with constraints on its values (`Annotated[int, msgspec.Meta(gt=0)]`)."""
 
-    inner: Shape
+    inner: TypeShape
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return (self.inner,)
 
 
 @dataclass(eq=False, slots=True)
-class Model(Shape):
+class ModelShape(TypeShape):
     """A pydantic model or dataclass, which pydantic itself writes and reads."""
 
     cls: type[Any]
     adapter: Any
     fixed: bool
-    members: tuple[Shape, ...] = ()
+    members: tuple[TypeShape, ...] = ()
 
     @override
-    def parts(self) -> Iterable[Shape]:
+    def parts(self) -> Iterable[TypeShape]:
         return self.members
 
     @property
@@ -178,9 +178,9 @@ class Model(Shape):
         return self.fixed
 
 
-def reachable(root: Shape) -> list[Shape]:
+def reachable(root: TypeShape) -> list[TypeShape]:
     """The shape and all that are inside, each once."""
-    found: dict[int, Shape] = {id(root): root}
+    found: dict[int, TypeShape] = {id(root): root}
     waiting = [root]
     while waiting:
         fresh = {id(part): part for part in waiting.pop().parts() if id(part) not in found}
@@ -189,12 +189,12 @@ def reachable(root: Shape) -> list[Shape]:
     return list(found.values())
 
 
-def is_frozen(root: Shape) -> bool:
+def is_frozen(root: TypeShape) -> bool:
     """Whether a value is immutable all the way down."""
     return all(shape.immutable for shape in reachable(root))
 
 
-def is_evident(root: Shape) -> bool:
+def is_evident(root: TypeShape) -> bool:
     """Whether the exact classes of a value and its parts prove that it can be stored and loaded.
 
     They do not where code of the user's runs at a load, or where values are constrained.
@@ -202,21 +202,21 @@ def is_evident(root: Shape) -> bool:
     return not any(_needs_a_load(shape) for shape in reachable(root))
 
 
-def has_sets(root: Shape) -> bool:
+def has_sets(root: TypeShape) -> bool:
     """Whether equal values may be stored as different bytes, since a set has no order."""
-    return any(isinstance(s, Items) and s.make in (set, frozenset) for s in reachable(root))
+    return any(isinstance(s, CollectionShape) and s.make in (set, frozenset) for s in reachable(root))
 
 
-def is_moment(shape: Shape) -> bool:
+def is_moment(shape: TypeShape) -> bool:
     """Whether its values are times, with constraints or without."""
-    inner = shape.inner if isinstance(shape, Bounded) else shape
-    return isinstance(inner, Atom) and inner.cls in (dt.datetime, dt.time)
+    inner = shape.inner if isinstance(shape, ConstrainedShape) else shape
+    return isinstance(inner, AtomShape) and inner.cls in (dt.datetime, dt.time)
 
 
-def has_moments(root: Shape) -> bool:
+def has_moments(root: TypeShape) -> bool:
     """Whether there may be times in a value, and zones with them."""
     return any(is_moment(shape) for shape in reachable(root))
 
 
-def _needs_a_load(shape: Shape) -> bool:
-    return isinstance(shape, Bounded | Model) or (isinstance(shape, Record) and shape.hooked)
+def _needs_a_load(shape: TypeShape) -> bool:
+    return isinstance(shape, ConstrainedShape | ModelShape) or (isinstance(shape, RecordShape) and shape.hooked)

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ._forms import Form, revived, revived_items
-from ._shapes import Bounded, Items, Row
+from dagger.codecs.forms import Form, revived, revived_items
+from dagger.codecs.shapes import CollectionShape, ConstrainedShape, TupleShape
 
 
-def items_form(shape: Items, item: Form) -> Form:
+def items_form(shape: CollectionShape, item: Form) -> Form:
     """Any number of items."""
     wire: Any = list[item.wire]  # type: ignore[name-defined]  # made at run time
 
@@ -23,7 +23,7 @@ def items_form(shape: Items, item: Form) -> Form:
     return Form(wire, dump, lambda read: shape.make(revived_items(item, read)))
 
 
-def row_form(shape: Row, items: list[Form]) -> Form:
+def row_form(shape: TupleShape, items: list[Form]) -> Form:
     """A tuple of a fixed length."""
     wire: Any = tuple[tuple(item.wire for item in items)]  # type: ignore[misc]  # made at run time
 
@@ -65,13 +65,13 @@ def pairs_form(key: Form, value: Form) -> Form:
     return Form(wire, dump, revive)
 
 
-def bounded_form(shape: Bounded, inner: Form) -> Form:
+def bounded_form(shape: ConstrainedShape, inner: Form) -> Form:
     """Constraints on a container; msgspec holds what it reads in its place to them."""
     wire: Any = Annotated[inner.wire, *shape.type.__metadata__]
     return Form(wire, inner.dump, inner.revive)
 
 
-def bounded_moment_form(shape: Bounded, inner: Form) -> Form:
+def bounded_moment_form(shape: ConstrainedShape, inner: Form) -> Form:
     """Constraints on a time, to which it is held once it is read."""
 
     def revive(read: Any) -> Any:

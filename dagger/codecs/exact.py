@@ -17,12 +17,22 @@ from collections.abc import Callable, Iterator
 from keyword import iskeyword
 from typing import Any
 
-from ._shapes import Atom, Bounded, Choice, Items, OneOf, Record, Row, Shape, Table
-from ._zones import is_found_again
+from dagger.codecs.shapes import (
+    AtomShape,
+    ChoiceShape,
+    CollectionShape,
+    ConstrainedShape,
+    MappingShape,
+    RecordShape,
+    TupleShape,
+    TypeShape,
+    UnionShape,
+)
+from dagger.codecs.time_zones import is_found_again
 
 Check = Callable[[Any], bool]
 Encode = Callable[[Any], bytes]
-Settle = Callable[[Any], tuple[bytes, Any]]
+RoundTrip = Callable[[Any], tuple[bytes, Any]]
 
 INT_MIN, INT_MAX = -(2**63), 2**64 - 1
 
@@ -42,7 +52,7 @@ def encode(v):
     return exactly(v) if is_exact else otherwise(v)
 """
 _SETTLE = """
-def settle(v):
+def round_trip(v):
     try:
         if {test}:
             return {answer}
@@ -75,33 +85,33 @@ def {name}(v):
 """
 
 
-def compile_exact(shape: Shape) -> Check:
+def compile_exact(shape: TypeShape) -> Check:
     """A function that says whether a value is exact; it never raises."""
     check: Check = _Writer(_plain_zone).function(_CHECK, "exact", shape)
     return check
 
 
-def compile_kept(shape: Shape) -> Check:
+def compile_kept(shape: TypeShape) -> Check:
     """The same, where the zones of times are stored by their names: a `ZoneInfo` is found again by its own."""
     check: Check = _Writer(_kept_zone).function(_CHECK, "exact", shape)
     return check
 
 
-def compile_encode(shape: Shape, exactly: Encode, otherwise: Encode) -> Encode:
+def compile_encode(shape: TypeShape, exactly: Encode, otherwise: Encode) -> Encode:
     """A function that writes exact values by one function and others by another."""
     encode: Encode = _Writer(_plain_zone, exactly=exactly, otherwise=otherwise).function(_ENCODE, "encode", shape)
     return encode
 
 
-def compile_settle(shape: Shape, **used: Callable[..., Any]) -> Settle:
+def compile_round_trip(shape: TypeShape, **used: Callable[..., Any]) -> RoundTrip:
     """A function that gives an exact value of a frozen type and its bytes.
 
     It uses `encode`, `otherwise` for what is not exact, and `refused`, which makes the error to raise
     of the value and what went wrong. With `load` the type is mutable: the value is its own copy.
     """
     template = _SETTLE_MUTABLE if "load" in used else _SETTLE
-    settle: Settle = _Writer(_plain_zone, **used).function(template, "settle", shape, answer="encode(v), v")
-    return settle
+    round_trip: RoundTrip = _Writer(_plain_zone, **used).function(template, "round_trip", shape, answer="encode(v), v")
+    return round_trip
 
 
 class _Writer:
@@ -113,33 +123,33 @@ class _Writer:
         self._names: dict[int, str] = {}
         self._sources: list[str] = []
 
-    def function(self, template: str, name: str, shape: Shape, **texts: str) -> Any:
-        test = self._record(shape, "v") if isinstance(shape, Record) else self._test(shape, "v")
+    def function(self, template: str, name: str, shape: TypeShape, **texts: str) -> Any:
+        test = self._record(shape, "v") if isinstance(shape, RecordShape) else self._test(shape, "v")
         source = template.format(test=test, **texts)
         exec("\n".join([*self._sources, source]), self._space)
         return self._space[name]
 
-    def _test(self, shape: Shape, value: str) -> str:
+    def _test(self, shape: TypeShape, value: str) -> str:
         """An expression that is true of an exact value; `value` is evaluated first, and once."""
         match shape:
-            case Atom():
+            case AtomShape():
                 return self._atom(shape, value)
-            case Choice():
+            case ChoiceShape():
                 return self._choice(shape, value)
-            case Row():
+            case TupleShape():
                 return self._row(shape, value)
-            case OneOf():
+            case UnionShape():
                 return self._one_of(shape, value)
-            case Bounded():
+            case ConstrainedShape():
                 return self._test(shape.inner, value)
-            case Record() if _is_flat(shape):
+            case RecordShape() if _is_flat(shape):
                 return self._record(shape, value)
-            case Record() | Items() | Table():
+            case RecordShape() | CollectionShape() | MappingShape():
                 return f"{self._helper(shape)}({value})"
             case _:
                 return "False"
 
-    def _atom(self, shape: Atom, value: str) -> str:
+    def _atom(self, shape: AtomShape, value: str) -> str:
         if shape.cls is types.NoneType:
             return f"{value} is None"
         if shape.cls is int:
@@ -151,7 +161,7 @@ class _Writer:
             return f"{is_class.format(first)} and {self._zone_test(self._bind, again)}"
         return is_class.format(value)
 
-    def _choice(self, shape: Choice, value: str) -> str:
+    def _choice(self, shape: ChoiceShape, value: str) -> str:
         if shape.cls is not None:
             return f"type({value}) is {self._bind(shape.cls)}"
         first, again = self._twice(value)
@@ -160,13 +170,13 @@ class _Writer:
         kinds = self._bind(frozenset(type(each) for each in shape.values))
         return f"type({first}) in {kinds} and (type({again}), {again}) in {values}"
 
-    def _row(self, shape: Row, value: str) -> str:
+    def _row(self, shape: TupleShape, value: str) -> str:
         first, again = self._twice(value)
         length = f"type({first}) is tuple and len({again}) == {len(shape.items)}"
         tests = (self._test(item, f"{again}[{i}]") for i, item in enumerate(shape.items))
         return " and ".join([length, *map(_grouped, tests)])
 
-    def _one_of(self, shape: OneOf, value: str) -> str:
+    def _one_of(self, shape: UnionShape, value: str) -> str:
         first, again = self._twice(value)
         is_none = f"{first} is None"
         tests = (_grouped(self._test(member, again)) for member in shape.members)
@@ -174,33 +184,33 @@ class _Writer:
             return _grouped(" or ".join([is_none, *tests]))
         return f"not {_grouped(is_none)} and {_grouped(' or '.join(tests))}"
 
-    def _record(self, shape: Record, value: str) -> str:
+    def _record(self, shape: RecordShape, value: str) -> str:
         first, again = self._twice(value)
         tests = self._keys(shape, again) if shape.cls is dict else self._attributes(shape, again)
         return " and ".join([f"type({first}) is {self._bind(shape.cls)}", *map(_grouped, tests)])
 
-    def _attributes(self, shape: Record, name: str) -> Iterator[str]:
+    def _attributes(self, shape: RecordShape, name: str) -> Iterator[str]:
         for field in shape.fields:
             yield self._test(field.shape, _member(name, field.name))
 
-    def _keys(self, shape: Record, name: str) -> Iterator[str]:
+    def _keys(self, shape: RecordShape, name: str) -> Iterator[str]:
         yield f"{name}.keys() <= {self._bind(frozenset(f.name for f in shape.fields))}"
         yield f"{name}.keys() >= {self._bind(frozenset(f.name for f in shape.fields if f.required))}"
         for field in shape.fields:
             test = self._test(field.shape, f"{name}[{field.name!r}]")
             yield test if field.required else f"{field.name!r} not in {name} or {_grouped(test)}"
 
-    def _helper(self, shape: Record | Items | Table) -> str:
+    def _helper(self, shape: RecordShape | CollectionShape | MappingShape) -> str:
         if (known := self._names.get(id(shape))) is not None:
             return known
         name = self._names[id(shape)] = f"is_{len(self._names)}"
         self._sources.append(self._source(shape, name))
         return name
 
-    def _source(self, shape: Record | Items | Table, name: str) -> str:
-        if isinstance(shape, Record):
+    def _source(self, shape: RecordShape | CollectionShape | MappingShape, name: str) -> str:
+        if isinstance(shape, RecordShape):
             return _RECORD.format(name=name, test=self._record(shape, "v"))
-        if isinstance(shape, Items):
+        if isinstance(shape, CollectionShape):
             make = self._bind(shape.make)
             return _ITEMS.format(name=name, make=make, test=self._test(shape.item, "x"))
         key, value = (_grouped(self._test(s, n)) for s, n in ((shape.key, "k"), (shape.value, "x")))
@@ -234,8 +244,8 @@ def _kept_zone(bind: Callable[[Any], str], name: str) -> str:
     return f"({_plain_zone(bind, name)} or {bind(is_found_again)}({name}.tzinfo))"
 
 
-def _is_flat(shape: Record) -> bool:
-    return all(isinstance(field.shape, Atom | Choice) for field in shape.fields)
+def _is_flat(shape: RecordShape) -> bool:
+    return all(isinstance(field.shape, AtomShape | ChoiceShape) for field in shape.fields)
 
 
 def _member(owner: str, name: str) -> str:

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
-from ._models import complaint
+from dagger.codecs.models import complaint
 
-Turn = Callable[[Any], Any]
+Convert = Callable[[Any], Any]
 
 _MSGSPEC_PATH = re.compile(r" - at `\$(.*)`$")
 
@@ -30,8 +30,8 @@ class Form:
     """
 
     wire: Any
-    dump: Turn
-    revive: Turn
+    dump: Convert
+    revive: Convert
     native: bool = False
 
 

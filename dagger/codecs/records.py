@@ -10,16 +10,16 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from ._forms import Form, Turn, revived
-from ._shapes import Field, Record
+from dagger.codecs.forms import Convert, Form, revived
+from dagger.codecs.shapes import Field, RecordShape
 
 
-def incomplete_form(shape: Record) -> Form:
+def incomplete_form(shape: RecordShape) -> Form:
     """The form of a record whose fields are not yet known: they may contain the record."""
     return Form(_stub(shape), _unknown, _unknown)
 
 
-def complete_form(form: Form, shape: Record, parts: list[Form]) -> None:
+def complete_form(form: Form, shape: RecordShape, parts: list[Form]) -> None:
     """Fills in the form of a record from those of its fields."""
     form.wire.__annotations__ = {f"f{i}": part.wire for i, part in enumerate(parts)}
     form.dump = _positional_dump(shape, parts) if shape.positional else _named_dump(shape, parts)
@@ -30,7 +30,7 @@ def _unknown(_: Any) -> Any:
     raise AssertionError("the form of a record is used before it is complete")
 
 
-def _stub(shape: Record) -> Any:
+def _stub(shape: RecordShape) -> Any:
     """A struct to be read in place of a record. Its fields go by number: the record's may have any name."""
     fields = [(f"f{i}", Any, _stub_field(field)) for i, field in enumerate(shape.fields)]
     tag_field, tag = shape.tag or (None, None)
@@ -49,13 +49,13 @@ def _stub_field(field: Field) -> Any:
     return msgspec.field(name=field.wire, default=msgspec.NODEFAULT if field.required else UNSET)
 
 
-def _positional_dump(shape: Record, parts: list[Form]) -> Turn:
+def _positional_dump(shape: RecordShape, parts: list[Form]) -> Convert:
     rows = [(field.name, part) for field, part in zip(shape.fields, parts, strict=True)]
     tags = [] if shape.tag is None else [shape.tag[1]]
     return lambda value: [*tags, *(part.dump(getattr(value, name)) for name, part in rows)]
 
 
-def _named_dump(shape: Record, parts: list[Form]) -> Turn:
+def _named_dump(shape: RecordShape, parts: list[Form]) -> Convert:
     rows = [(field.wire, field.name, part) for field, part in zip(shape.fields, parts, strict=True)]
 
     tags = {} if shape.tag is None else dict([shape.tag])
@@ -71,7 +71,7 @@ def _named_dump(shape: Record, parts: list[Form]) -> Turn:
     return dump
 
 
-def _revive(shape: Record, parts: list[Form]) -> Turn:
+def _revive(shape: RecordShape, parts: list[Form]) -> Convert:
     rows = [(f"f{i}", *row, _path(shape, i)) for i, row in enumerate(zip(shape.fields, parts, strict=True))]
 
     def revive(read: Any) -> Any:
@@ -87,5 +87,5 @@ def _revive(shape: Record, parts: list[Form]) -> Turn:
     return revive
 
 
-def _path(shape: Record, i: int) -> str:
+def _path(shape: RecordShape, i: int) -> str:
     return f"[{i}]" if shape.positional else f".{shape.fields[i].wire}"

@@ -14,14 +14,25 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from dagger.codecs.fields import Draft, Style, style_of
+from dagger.codecs.hints import is_typed_dict, qualified, substituted
+from dagger.codecs.models import adapter_of, has_fixed_config, model_hints
+from dagger.codecs.names import type_name
+from dagger.codecs.shapes import (
+    AtomShape,
+    ChoiceShape,
+    CollectionShape,
+    ConstrainedShape,
+    Field,
+    MappingShape,
+    ModelShape,
+    RecordShape,
+    TupleShape,
+    TypeShape,
+    UnionShape,
+)
+from dagger.codecs.unsupported import refused, refused_class, refused_open, refused_style
 from dagger.errors import UnsupportedType
-
-from ._fields import Draft, Style, style_of
-from ._hints import is_typed_dict, qualified, substituted
-from ._models import adapter_of, has_fixed_config, model_hints
-from ._names import type_name
-from ._refusals import refused, refused_class, refused_open, refused_style
-from ._shapes import Atom, Bounded, Choice, Field, Items, Model, OneOf, Record, Row, Shape, Table
 
 PLAIN: frozenset[type] = frozenset(
     {
@@ -43,7 +54,7 @@ _LITERALS = (str, int, bool, bytes, types.NoneType, enum.Enum)
 _BOUNDS = ("gt", "ge", "lt", "le", "multiple_of", "pattern", "min_length", "max_length", "tz")
 
 
-def shape_of(declared: Any) -> Shape:
+def shape_of(declared: Any) -> TypeShape:
     """The shape of a static type; raises `UnsupportedType` naming the member at fault."""
     try:
         return _Reader({}).read(declared, type_name(declared))
@@ -54,17 +65,17 @@ def shape_of(declared: Any) -> Shape:
 class _Reader:
     """Reads one type. `where` is the path to what is read: `Order.lines`."""
 
-    def __init__(self, seen: dict[Any, Shape]) -> None:
+    def __init__(self, seen: dict[Any, TypeShape]) -> None:
         self._seen = seen
 
-    def read(self, declared: Any, where: str) -> Shape:
+    def read(self, declared: Any, where: str) -> TypeShape:
         plain = _unwrapped(declared, where)
         if plain is None or (isinstance(plain, type) and plain in PLAIN):
             cls = plain or types.NoneType
-            return Atom(cls, type_name(cls), cls)
+            return AtomShape(cls, type_name(cls), cls)
         return self._reader_of(plain)(plain, where)
 
-    def _reader_of(self, plain: Any) -> Callable[[Any, str], Shape]:
+    def _reader_of(self, plain: Any) -> Callable[[Any, str], TypeShape]:
         origin = get_origin(plain)
         if origin in _UNIONS:
             return self._one_of
@@ -78,38 +89,38 @@ class _Reader:
             return self._items
         return self._table if get_args(plain) and origin in _TABLES else self._class
 
-    def _bounded(self, declared: Any, where: str) -> Shape:
+    def _bounded(self, declared: Any, where: str) -> TypeShape:
         inner = self.read(declared.__origin__, where)
-        return Bounded(declared, inner.name, inner)
+        return ConstrainedShape(declared, inner.name, inner)
 
-    def _items(self, declared: Any, where: str) -> Shape:
+    def _items(self, declared: Any, where: str) -> TypeShape:
         takes, item = get_origin(declared), self.read(get_args(declared)[0], f"{where}[...]")
-        return Items(declared, type_name(declared), _ITEMS[takes], takes, item)
+        return CollectionShape(declared, type_name(declared), _ITEMS[takes], takes, item)
 
-    def _table(self, declared: Any, where: str) -> Shape:
+    def _table(self, declared: Any, where: str) -> TypeShape:
         key, value = get_args(declared)
         shapes = self.read(key, f"{where} key"), self.read(value, f"{where}[...]")
-        return Table(declared, type_name(declared), get_origin(declared), *shapes)
+        return MappingShape(declared, type_name(declared), get_origin(declared), *shapes)
 
-    def _tuple(self, declared: Any, where: str) -> Shape:
+    def _tuple(self, declared: Any, where: str) -> TypeShape:
         args = get_args(declared)
         if args[1:] == (...,):
             item = self.read(args[0], f"{where}[...]")
-            return Items(declared, type_name(declared), tuple, tuple, item)
+            return CollectionShape(declared, type_name(declared), tuple, tuple, item)
         items = tuple(self.read(arg, f"{where}[{i}]") for i, arg in enumerate(args))
-        return Row(declared, type_name(declared), items)
+        return TupleShape(declared, type_name(declared), items)
 
-    def _one_of(self, declared: Any, where: str) -> Shape:
+    def _one_of(self, declared: Any, where: str) -> TypeShape:
         read = [self.read(arg, where) for arg in get_args(declared)]
         # A union inside arrives by an alias, with its own members and its own None.
-        members = [m for s in read for m in (s.members if isinstance(s, OneOf) else (s,))]
+        members = [m for s in read for m in (s.members if isinstance(s, UnionShape) else (s,))]
         named = _by_name([m for m in members if not _is_none(m)], declared, where)
-        optional = any(_is_none(s) or (isinstance(s, OneOf) and s.optional) for s in read)
+        optional = any(_is_none(s) or (isinstance(s, UnionShape) and s.optional) for s in read)
         if len(named) == 1 and not optional:
             return named[0]
-        return OneOf(declared, type_name(declared), tuple(named), optional)
+        return UnionShape(declared, type_name(declared), tuple(named), optional)
 
-    def _class(self, declared: Any, where: str) -> Shape:
+    def _class(self, declared: Any, where: str) -> TypeShape:
         cls: type[Any] = get_origin(declared) or declared
         if not isinstance(cls, type):  # pyright: ignore[reportUnnecessaryIsInstance]  # users
             raise refused_class(declared, where)
@@ -119,10 +130,10 @@ class _Reader:
             raise refused_open(declared, where, variables)
         return self._seen.get(declared) or self._model(cls, where) or self._record(declared, cls, where)
 
-    def _record(self, declared: Any, cls: type[Any], where: str) -> Shape:
+    def _record(self, declared: Any, cls: type[Any], where: str) -> TypeShape:
         style = _style(declared, where)
         kind: type[Any] = dict if is_typed_dict(cls) else cls
-        record = Record(
+        record = RecordShape(
             type=declared,
             name=type_name(declared),
             cls=kind,
@@ -141,16 +152,16 @@ class _Reader:
         shape = self.read(draft.declared, f"{owner}.{draft.name}")
         return Field(draft.name, draft.wire, shape, draft.required, draft.default)
 
-    def _model(self, cls: type[Any], where: str) -> Shape | None:
+    def _model(self, cls: type[Any], where: str) -> TypeShape | None:
         adapter = adapter_of(cls, where)
         if adapter is None:
             return None
-        model = Model(cls, type_name(cls), cls, adapter, has_fixed_config(cls))
+        model = ModelShape(cls, type_name(cls), cls, adapter, has_fixed_config(cls))
         self._seen[cls] = model
         self._read_members(model)
         return model
 
-    def _read_members(self, model: Model) -> None:
+    def _read_members(self, model: ModelShape) -> None:
         """Members that only pydantic knows make a model mutable, as far as can be told from here."""
         apart = _Reader(dict(self._seen))
         try:
@@ -187,13 +198,13 @@ def _is_bound(mark: Any) -> bool:
     return isinstance(mark, msgspec.Meta) and any(getattr(mark, name) is not None for name in _BOUNDS)
 
 
-def _is_none(shape: Shape) -> bool:
-    return isinstance(shape, Atom) and shape.cls is types.NoneType
+def _is_none(shape: TypeShape) -> bool:
+    return isinstance(shape, AtomShape) and shape.cls is types.NoneType
 
 
-def _by_name(members: list[Shape], declared: Any, where: str) -> list[Shape]:
+def _by_name(members: list[TypeShape], declared: Any, where: str) -> list[TypeShape]:
     """The members in the order of their names, which is the same however the union was written."""
-    named: dict[str, Shape] = {}
+    named: dict[str, TypeShape] = {}
     for member in members:
         if named.setdefault(member.name, member).type != member.type:
             fault = f"has two members named {member.name}, and stored members are told apart by name"
@@ -201,17 +212,17 @@ def _by_name(members: list[Shape], declared: Any, where: str) -> list[Shape]:
     return [named[name] for name in sorted(named)]
 
 
-def _literal(declared: Any, where: str) -> Shape:
+def _literal(declared: Any, where: str) -> TypeShape:
     values = get_args(declared)
     if odd := [value for value in values if not isinstance(value, _LITERALS)]:
         raise refused(declared, where, f"can't be stored: {odd[0]!r} is no str, int, bool, bytes or enum")
-    return Choice(declared, type_name(declared), None, values)
+    return ChoiceShape(declared, type_name(declared), None, values)
 
 
-def _enum(cls: type[enum.Enum], where: str) -> Shape:
+def _enum(cls: type[enum.Enum], where: str) -> TypeShape:
     if not cls.__members__:
         raise refused(cls, where, "is an enum without members; give it some")
-    return Choice(cls, type_name(cls), cls, tuple(cls))
+    return ChoiceShape(cls, type_name(cls), cls, tuple(cls))
 
 
 def _style(declared: Any, where: str) -> Style:

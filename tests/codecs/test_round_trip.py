@@ -1,4 +1,4 @@
-"""What `settle` gives, and how it says no."""
+"""What `round_trip` gives, and how it says no."""
 
 import datetime as dt
 import math
@@ -76,22 +76,22 @@ def test_one_mutable_part_makes_the_whole_mutable(kind: Any) -> None:
     ],
 )
 def test_an_immutable_value_is_its_own_copy(kind: Any, value: Any) -> None:
-    assert codec_of(kind).settle(value)[1] is value
+    assert codec_of(kind).round_trip(value)[1] is value
 
 
 def test_a_mutable_value_is_copied_and_shares_nothing() -> None:
     given = s.Basket("a", [CHARGE])
-    settled = codec_of(s.Basket).settle(given)[1]
+    reloaded = codec_of(s.Basket).round_trip(given)[1]
     given.lines.append(CHARGE)
-    assert settled == s.Basket("a", [CHARGE])
+    assert reloaded == s.Basket("a", [CHARGE])
     mixed = s.Box([1])
-    assert codec_of(s.Box[list[int]]).settle(mixed)[1].item is not mixed.item
+    assert codec_of(s.Box[list[int]]).round_trip(mixed)[1].item is not mixed.item
 
 
 def test_a_set_is_stored_as_its_copy_writes_it() -> None:
     codec = codec_of(set[str])
-    data, settled = codec.settle({str(i) for i in range(100)})
-    assert codec.encode(settled) == data
+    data, reloaded = codec.round_trip({str(i) for i in range(100)})
+    assert codec.encode(reloaded) == data
 
 
 @pytest.mark.parametrize(
@@ -121,23 +121,23 @@ def test_a_set_is_stored_as_its_copy_writes_it() -> None:
     ],
 )
 def test_what_fits_but_is_not_exact_becomes_what_is_declared(kind: Any, value: Any, becomes: Any) -> None:
-    data, settled = codec_of(kind).settle(value)
-    assert repr(settled) == repr(becomes)
-    assert type(settled) is type(becomes)
-    assert codec_of(kind).encode(settled) == data
+    data, reloaded = codec_of(kind).round_trip(value)
+    assert repr(reloaded) == repr(becomes)
+    assert type(reloaded) is type(becomes)
+    assert codec_of(kind).encode(reloaded) == data
     assert repr(codec_of(kind).decode(data)) == repr(becomes)
 
 
 def test_a_float_may_be_no_number() -> None:
-    data, settled = codec_of(float).settle(math.nan)
-    assert math.isnan(settled)
+    data, reloaded = codec_of(float).round_trip(math.nan)
+    assert math.isnan(reloaded)
     assert math.isnan(codec_of(float).decode(data))
 
 
 def test_what_looks_equal_is_not_taken_for_what_is_declared() -> None:
-    assert codec_of(s.Odd).settle(s.Odd(1))[1].value == 1
+    assert codec_of(s.Odd).round_trip(s.Odd(1))[1].value == 1
     with pytest.raises(EncodeError, match="declared Odd, got Charge"):
-        codec_of(x.Odd).settle(CHARGE)
+        codec_of(x.Odd).round_trip(CHARGE)
 
 
 class Nanos(dt.datetime):
@@ -207,7 +207,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
 @pytest.mark.parametrize(("kind", "value", "why"), REFUSED)
 def test_a_refusal_says_what_is_wrong_where(kind: Any, value: Any, why: str) -> None:
     with pytest.raises(EncodeError) as raised:
-        codec_of(kind).settle(value)
+        codec_of(kind).round_trip(value)
     assert str(raised.value) == why
 
 
@@ -220,14 +220,14 @@ def test_a_refusal_says_what_is_wrong_where(kind: Any, value: Any, why: str) -> 
 )
 def test_what_a_constraint_refuses_is_refused_with_its_path(kind: Any, value: Any, name: str, path: str) -> None:
     with pytest.raises(EncodeError) as raised:
-        codec_of(kind).settle(value)
+        codec_of(kind).round_trip(value)
     assert str(raised.value).startswith(f"{name}: ")
     assert str(raised.value).endswith(path)
 
 
 def test_a_refusal_does_not_repeat_a_long_value() -> None:
     with pytest.raises(EncodeError) as raised:
-        codec_of(x.Positive).settle("x" * 10_000)
+        codec_of(x.Positive).round_trip("x" * 10_000)
     assert len(str(raised.value)) < 100
 
 
@@ -235,18 +235,18 @@ def test_a_field_that_is_not_set_is_told() -> None:
     half = object.__new__(s.Price)
     object.__setattr__(half, "amount", 1.0)
     with pytest.raises(EncodeError, match=r"Price.at: declared datetime \| None, got nothing"):
-        codec_of(s.Price).settle(half)
+        codec_of(s.Price).round_trip(half)
 
 
 def test_a_value_that_contains_itself_is_refused() -> None:
     loop = s.Node(1)
     object.__setattr__(loop, "next", loop)
     with pytest.raises(EncodeError, match="nested too deeply, or contains itself"):
-        codec_of(s.Node).settle(loop)
+        codec_of(s.Node).round_trip(loop)
     items: list[Any] = []
     items.append(items)
     with pytest.raises(EncodeError, match="declared int, got list"):
-        codec_of(list[int]).settle(items)
+        codec_of(list[int]).round_trip(items)
 
 
 def test_encode_refuses_what_has_no_bytes() -> None:

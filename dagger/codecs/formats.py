@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ._moments import MomentForm, stored
+from dagger.codecs.times import MomentForm, stored
 
 Load = Callable[[Any], Any]
 

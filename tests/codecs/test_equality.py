@@ -115,7 +115,7 @@ OTHER: list[tuple[Any, Any, Any]] = [
 @pytest.mark.parametrize(("declared", "one", "other"), SAME, ids=repr)
 def test_these_mean_the_same(declared: Any, one: Any, other: Any) -> None:
     codec = codec_of(declared)
-    stored, again = codec.settle(one)[0], codec.settle(other)[0]
+    stored, again = codec.round_trip(one)[0], codec.round_trip(other)[0]
     assert codec.means_same(stored, again)
     assert codec.means_same(again, stored)
     assert codec.means_same(stored, stored)
@@ -124,7 +124,7 @@ def test_these_mean_the_same(declared: Any, one: Any, other: Any) -> None:
 @pytest.mark.parametrize(("declared", "one", "other"), OTHER, ids=repr)
 def test_these_mean_another_thing(declared: Any, one: Any, other: Any) -> None:
     codec = codec_of(declared)
-    stored, again = codec.settle(one)[0], codec.settle(other)[0]
+    stored, again = codec.round_trip(one)[0], codec.round_trip(other)[0]
     assert not codec.means_same(stored, again)
     assert not codec.means_same(again, stored)
 
@@ -186,7 +186,7 @@ def test_a_value_that_is_nested_too_deeply_is_compared_by_its_bytes() -> None:
 
 PROGRAM = """
 import sys
-from tests.codecs.test_canonical import Inner, codec_of
+from tests.codecs.test_equality import Inner, codec_of
 from decimal import Decimal
 sys.stdout.buffer.write(codec_of(Inner).encode(Inner(frozenset(sys.argv[1:]), Decimal("1.0"))))
 """

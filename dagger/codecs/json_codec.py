@@ -9,16 +9,24 @@ import types
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from dagger.codecs.codec import codec_of, decoder, encoder
+from dagger.codecs.composer import forms_of
+from dagger.codecs.exact import compile_exact, compile_kept
+from dagger.codecs.formats import JSON
+from dagger.codecs.introspection import shape_of
+from dagger.codecs.mismatches import inside
+from dagger.codecs.shapes import (
+    AtomShape,
+    ChoiceShape,
+    ConstrainedShape,
+    MappingShape,
+    TypeShape,
+    has_moments,
+    is_evident,
+    reachable,
+)
+from dagger.codecs.time_zones import wire_fault
 from dagger.errors import EncodeError, UnsupportedType
-
-from ._codec import codec_of, decoder, encoder
-from ._composer import forms_of
-from ._exact import compile_exact, compile_kept
-from ._formats import JSON
-from ._misfits import inside
-from ._reading import shape_of
-from ._shapes import Atom, Bounded, Choice, Shape, Table, has_moments, is_evident, reachable
-from ._zones import wire_fault
 
 Fault: TypeAlias = Callable[[Any], str | None]
 
@@ -26,7 +34,7 @@ Fault: TypeAlias = Callable[[Any], str | None]
 _INFINITE_MARKS = (b"null", b'nan"', b'inf"')
 
 
-class JsonWire:
+class BoundJson:
     """Writes and reads JSON."""
 
     __slots__ = (
@@ -37,7 +45,7 @@ class JsonWire:
         "_has_moments",
         "_is_exact",
         "_is_kept",
-        "_settle",
+        "_round_trip",
         "_shape",
     )
 
@@ -46,18 +54,18 @@ class JsonWire:
         _refuse_keys(shape)
         forms = forms_of(shape, JSON)
         self._encode, self._decode = encoder(shape, forms, JSON), decoder(shape, forms, JSON)
-        self._is_exact, self._settle = compile_exact(shape), codec_of(declared).settle
+        self._is_exact, self._round_trip = compile_exact(shape), codec_of(declared).round_trip
         self._evident, self._has_moments = is_evident(shape), has_moments(shape)
         self._is_kept = compile_kept(shape) if self._evident and self._has_moments else _never
-        self._has_floats = any(isinstance(s, Atom) and s.cls is float for s in reachable(shape))
+        self._has_floats = any(isinstance(s, AtomShape) and s.cls is float for s in reachable(shape))
 
     def encode(self, value: Any, /) -> bytes:
         """The JSON of a value, which is first made what a reload of it gives."""
         certain = self._evident and self._is_exact(value)
-        settled = value if certain or self._is_kept(value) else self._settle(value)[1]
+        reloaded = value if certain or self._is_kept(value) else self._round_trip(value)[1]
         if self._has_moments and not certain:
-            self._refuse(settled, _moment_fault)
-        data = self._encode(settled)
+            self._refuse(reloaded, _moment_fault)
+        data = self._encode(reloaded)
         if self._has_floats and any(mark in data for mark in _INFINITE_MARKS):
             self._refuse(value, _infinite)
         if not self._evident:
@@ -84,7 +92,7 @@ def _never(_: Any) -> bool:
     return False
 
 
-def _fault_at(shape: Shape, value: Any, where: str, fault: Fault) -> str | None:
+def _fault_at(shape: TypeShape, value: Any, where: str, fault: Fault) -> str | None:
     """What JSON can't say of a part of a value, with the path to the part."""
     if (why := fault(value)) is not None:
         return f"{where}: {why}"
@@ -102,9 +110,9 @@ def _moment_fault(value: Any) -> str | None:
     return None if why is None else f"{value!r} {why}"
 
 
-def _refuse_keys(shape: Shape) -> None:
+def _refuse_keys(shape: TypeShape) -> None:
     for table in reachable(shape):
-        if isinstance(table, Table) and not _is_key(table.key):
+        if isinstance(table, MappingShape) and not _is_key(table.key):
             raise UnsupportedType(
                 f"{table.name}: JSON has no keys of type {table.key.name}; use str keys, or the msgpack codec"
             )
@@ -114,14 +122,14 @@ def _key_value(value: object) -> object:
     return value.value if isinstance(value, enum.Enum) else value
 
 
-def _is_key(shape: Shape) -> bool:
+def _is_key(shape: TypeShape) -> bool:
     """Whether the text of a key says which value it is; in `int | str`, `"1"` may be either."""
     match shape:
-        case Atom():
+        case AtomShape():
             return shape.cls not in (bool, types.NoneType)
-        case Choice():
+        case ChoiceShape():
             return {type(_key_value(value)) for value in shape.values} in ({str}, {int})
-        case Bounded():
+        case ConstrainedShape():
             return _is_key(shape.inner)
         case _:
             return False

@@ -13,10 +13,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, cast
 
+from dagger.codecs.names import type_name
+from dagger.codecs.time_zones import name_of
 from dagger.errors import UnsupportedType
-
-from ._names import type_name
-from ._zones import name_of
 
 
 def adapter_of(cls: type, where: str) -> Any:

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ._forms import Form, Misread
-from ._names import type_name
-from ._zones import Moment, name_of, offset_text
+from dagger.codecs.forms import Form, Misread
+from dagger.codecs.names import type_name
+from dagger.codecs.time_zones import Moment, name_of, offset_text
 
 MomentForm: TypeAlias = Callable[[type[Any]], Form]
 

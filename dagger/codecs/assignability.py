@@ -1,6 +1,6 @@
 """Whether every value of one static type is a value of another, as far as the types tell.
 
-What holds for `misfit`, which looks at one value, holds here for all of them: a subclass of a class with fields does
+What holds for `mismatch`, which looks at one value, holds here for all of them: a subclass of a class with fields does
 not fit, an int fits where a float is declared. Constraints are left to the value.
 """
 
@@ -10,23 +10,33 @@ import types
 import typing
 from typing import Any, Never, NoReturn, get_args, get_origin
 
+from dagger.codecs.introspection import PLAIN, shape_of
+from dagger.codecs.mismatches import mismatch
+from dagger.codecs.names import erased, type_name
+from dagger.codecs.shapes import (
+    AtomShape,
+    ChoiceShape,
+    CollectionShape,
+    ConstrainedShape,
+    MappingShape,
+    ModelShape,
+    RecordShape,
+    TupleShape,
+    TypeShape,
+    UnionShape,
+)
 from dagger.errors import UnsupportedType
-
-from ._misfits import misfit
-from ._names import erased, type_name
-from ._reading import PLAIN, shape_of
-from ._shapes import Atom, Bounded, Choice, Items, Model, OneOf, Record, Row, Shape, Table
 
 _OPEN = (Any, Never, NoReturn)
 
 
-def misfit_of(declared: Any, given: Any) -> str | None:
+def mismatch_of(declared: Any, given: Any) -> str | None:
     """The name of what `given`, or a member of it, gives and `declared` does not take. None where all fits.
 
     Types that leave open what is given, such as `Any`, fit.
     """
     wide = shape_of(declared)
-    return next((name for each in _members(given) if (name := _misfit_of(wide, each)) is not None), None)
+    return next((name for each in _members(given) if (name := _mismatch_of(wide, each)) is not None), None)
 
 
 def _members(given: Any) -> tuple[Any, ...]:
@@ -34,7 +44,7 @@ def _members(given: Any) -> tuple[Any, ...]:
     return get_args(bare) if get_origin(bare) in (typing.Union, types.UnionType) else (bare,)
 
 
-def _misfit_of(wide: Shape, given: Any) -> str | None:
+def _mismatch_of(wide: TypeShape, given: Any) -> str | None:
     if _is_open(given):
         return None
     try:
@@ -64,7 +74,7 @@ def _storable(given: Any) -> Any:
     return plain[0] if plain and not hasattr(given, "__members__") else given
 
 
-def covers(wide: Shape, narrow: Shape) -> bool:
+def covers(wide: TypeShape, narrow: TypeShape) -> bool:
     """Whether every value of `narrow` fits `wide`."""
     return _Cover().covers(wide, narrow)
 
@@ -73,65 +83,67 @@ class _Cover:
     """One comparison. A pair that is met again inside of itself fits if nothing else speaks against it."""
 
     def __init__(self) -> None:
-        self._met: set[tuple[Shape, Shape]] = set()
+        self._met: set[tuple[TypeShape, TypeShape]] = set()
 
-    def covers(self, wide: Shape, narrow: Shape) -> bool:
+    def covers(self, wide: TypeShape, narrow: TypeShape) -> bool:
         if wide is narrow or (wide, narrow) in self._met:
             return True
         self._met.add((wide, narrow))
         match narrow:
-            case Choice():
-                return all(misfit(wide, value) is None for value in narrow.values)
-            case Bounded():
+            case ChoiceShape():
+                return all(mismatch(wide, value) is None for value in narrow.values)
+            case ConstrainedShape():
                 return self.covers(wide, narrow.inner)
-            case OneOf():
-                is_none_taken = not narrow.optional or misfit(wide, None) is None
+            case UnionShape():
+                is_none_taken = not narrow.optional or mismatch(wide, None) is None
                 return is_none_taken and all(self.covers(wide, member) for member in narrow.members)
-            case Atom() if narrow.cls in (bool, types.NoneType):
+            case AtomShape() if narrow.cls in (bool, types.NoneType):
                 values = (True, False) if narrow.cls is bool else (None,)
-                return all(misfit(wide, value) is None for value in values)
+                return all(mismatch(wide, value) is None for value in values)
             case _:
                 return self._takes(wide, narrow)
 
-    def _takes(self, wide: Shape, narrow: Shape) -> bool:
+    def _takes(self, wide: TypeShape, narrow: TypeShape) -> bool:
         match wide:
-            case OneOf():
+            case UnionShape():
                 return any(self.covers(member, narrow) for member in wide.members)
-            case Bounded():
+            case ConstrainedShape():
                 return self.covers(wide.inner, narrow)
-            case Atom():
-                return isinstance(narrow, Atom) and (narrow.cls is wide.cls or (narrow.cls, wide.cls) == (int, float))
-            case Items():
+            case AtomShape():
+                return isinstance(narrow, AtomShape) and (
+                    narrow.cls is wide.cls or (narrow.cls, wide.cls) == (int, float)
+                )
+            case CollectionShape():
                 return self._takes_items(wide, narrow)
-            case Row():
+            case TupleShape():
                 parts = _row_of(narrow)
                 return parts is not None and self._all(wide.items, parts)
-            case Table():
+            case MappingShape():
                 return self._takes_table(wide, narrow)
-            case Record():
-                return isinstance(narrow, Record) and wide.cls is narrow.cls and self._takes_fields(wide, narrow)
-            case Model():
-                return isinstance(narrow, Model) and wide.cls is narrow.cls
+            case RecordShape():
+                return isinstance(narrow, RecordShape) and wide.cls is narrow.cls and self._takes_fields(wide, narrow)
+            case ModelShape():
+                return isinstance(narrow, ModelShape) and wide.cls is narrow.cls
             case _:
                 return False
 
-    def _all(self, wides: tuple[Shape, ...], narrows: tuple[Shape, ...]) -> bool:
+    def _all(self, wides: tuple[TypeShape, ...], narrows: tuple[TypeShape, ...]) -> bool:
         return len(wides) == len(narrows) and all(map(self.covers, wides, narrows))
 
-    def _takes_items(self, wide: Items, narrow: Shape) -> bool:
-        if isinstance(narrow, Items):
+    def _takes_items(self, wide: CollectionShape, narrow: TypeShape) -> bool:
+        if isinstance(narrow, CollectionShape):
             return issubclass(narrow.make, wide.takes) and self.covers(wide.item, narrow.item)
         parts = _row_of(narrow)
         return parts is not None and issubclass(tuple, wide.takes) and all(self.covers(wide.item, p) for p in parts)
 
-    def _takes_table(self, wide: Table, narrow: Shape) -> bool:
-        if isinstance(narrow, Table):
+    def _takes_table(self, wide: MappingShape, narrow: TypeShape) -> bool:
+        if isinstance(narrow, MappingShape):
             return self.covers(wide.key, narrow.key) and self.covers(wide.value, narrow.value)
-        if not isinstance(narrow, Record) or narrow.cls is not dict:
+        if not isinstance(narrow, RecordShape) or narrow.cls is not dict:
             return False
-        return misfit(wide.key, "") is None and all(self.covers(wide.value, field.shape) for field in narrow.fields)
+        return mismatch(wide.key, "") is None and all(self.covers(wide.value, field.shape) for field in narrow.fields)
 
-    def _takes_fields(self, wide: Record, narrow: Record) -> bool:
+    def _takes_fields(self, wide: RecordShape, narrow: RecordShape) -> bool:
         """Fields of one class may differ by its type arguments, keys of two `TypedDict`s in anything."""
         known = {field.name: field for field in wide.fields}
         if narrow.cls is dict:
@@ -141,10 +153,10 @@ class _Cover:
         return all(f.name in known and self.covers(known[f.name].shape, f.shape) for f in narrow.fields)
 
 
-def _row_of(shape: Shape) -> tuple[Shape, ...] | None:
+def _row_of(shape: TypeShape) -> tuple[TypeShape, ...] | None:
     """The parts of a tuple of a fixed length, named or not."""
-    if isinstance(shape, Row):
+    if isinstance(shape, TupleShape):
         return shape.items
-    if isinstance(shape, Record) and issubclass(shape.cls, tuple):
+    if isinstance(shape, RecordShape) and issubclass(shape.cls, tuple):
         return tuple(field.shape for field in shape.fields)
     return None

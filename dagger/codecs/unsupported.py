@@ -6,9 +6,8 @@ import inspect
 import typing
 from typing import Any, get_origin
 
+from dagger.codecs.names import type_name
 from dagger.errors import UnsupportedType
-
-from ._names import type_name
 
 _ADVICE = {
     **dict.fromkeys(("list", "set", "frozenset", "tuple", "Sequence", "Set"), "declare what it holds, as in {}[int]"),
