@@ -11,9 +11,9 @@ from dagger.dsl.leaves import signal as signal
 from dagger.dsl.leaves import sleep as sleep
 from dagger.dsl.leaves import task as task
 from dagger.dsl.leaves import wait_until as wait_until
-from dagger.dsl.sides import all_of as all_of
-from dagger.dsl.sides import any_of as any_of
-from dagger.dsl.sides import at_least as at_least
+from dagger.dsl.parallel import all_of as all_of
+from dagger.dsl.parallel import any_of as any_of
+from dagger.dsl.parallel import at_least as at_least
 from dagger.dsl.step import Step as Step
 from dagger.dsl.template import Template as Template
 from dagger.dsl.template import template as template

@@ -15,13 +15,13 @@ from dagger.dsl.functions import fn_of
 from dagger.dsl.nodes import Await, Command, Listen, Sleep, Task, Until
 from dagger.dsl.step import Nil, Pass, Step, step_of
 from dagger.dsl.topics import Accepts, Carries, Topic
-from dagger.dsl.values import Again, Limit, Message, Retry, Settled
+from dagger.dsl.values import Again, Limit, Message, NotAgain, Retry
 from dagger.errors import TemplateError, UnsupportedType
 
 A = TypeVar("A")
 B = TypeVar("B", default=Any)
 # Solved as a whole, where mypy would join the members of a union that stands beside Again.
-Result = TypeVar("Result", bound=Settled | None)
+Result = TypeVar("Result", bound=NotAgain | None)
 # The result of a task that always raises: pyright does not know what a Never would be awaited for.
 Nothing = TypeVar("Nothing", bound=Never)
 I = TypeVar("I", contravariant=True)  # as in Step

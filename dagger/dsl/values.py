@@ -15,7 +15,7 @@ from dagger.errors import TemplateError
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
-__all__ = ["Again", "Failure", "Limit", "Message", "Retry", "Settled"]
+__all__ = ["Again", "Failure", "Limit", "Message", "NotAgain", "Retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class Again(Generic[A_co]):
     if TYPE_CHECKING:
 
         @override
-        def __dir__(self) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see Settled
+        def __dir__(self) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]  # see NotAgain
 
 
-class Settled(Protocol):
+class NotAgain(Protocol):
     """Whatever is no `Again`: a protocol of what each object has, and which Again is declared to have otherwise."""
 
     @override

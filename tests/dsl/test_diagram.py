@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from dagger import Template, process
-from dagger.dsl.drawing.diagram import Cluster, Diagram, Edge, Vertex, clusters, diagram_of, vertices
+from dagger.dsl.drawing.diagram import Diagram, Edge, Subgraph, Vertex, diagram_of, subgraphs, vertices
 from dagger.dsl.drawing.mermaid import ids
 from dagger.dsl.paths import walk
 from tests.dsl import drawn
@@ -308,7 +308,7 @@ def test_a_diagram_is_a_value() -> None:
     charge = Vertex("P/charge", "command", "charge", "command → PAYMENT_COMMAND", path="P/charge")
     assert diagram_of(template.node) == Diagram(
         title="One, version 1",
-        members=(start, Cluster("P", "process", "process P", (charge,), "P"), end),
+        members=(start, Subgraph("P", "process", "process P", (charge,), "P"), end),
         edges=(Edge("//start", "P/charge"), Edge("P/charge", "//end")),
     )
 
@@ -316,7 +316,7 @@ def test_a_diagram_is_a_value() -> None:
 @pytest.mark.parametrize("template", drawn.ALL, ids=name_of)
 def test_what_has_a_path_is_found_by_it(template: Template[Order, object]) -> None:
     members = diagram_of(template.node).members
-    found = [vertex.id for vertex in vertices(members)] + [cluster.id for cluster in clusters(members)]
+    found = [vertex.id for vertex in vertices(members)] + [subgraph.id for subgraph in subgraphs(members)]
     assert len(found) == len(set(found))
     apart = {"inspect"}  # a step of the child, which is an instance of its own
     assert {path for path, _ in walk(template.body)} - apart == {own for own in found if not own.startswith("//")}

@@ -10,8 +10,8 @@ import pytest
 from dagger import Template
 from dagger.dsl.drawing.figure import figure_of
 from dagger.dsl.drawing.geometry import Block, Card, Diamond, Panel
-from dagger.dsl.drawing.layout import layout
-from dagger.dsl.drawing.textwidth import fitted, width_of
+from dagger.dsl.drawing.placement import place
+from dagger.dsl.drawing.text_width import fitted, width_of
 from dagger.dsl.drawing.theme import STATUSES
 from dagger.dsl.paths import walk
 from dagger.errors import DaggerError
@@ -110,7 +110,7 @@ def rectangles(block: Block, x: float, y: float) -> Iterator[Rectangle]:
 
 @pytest.mark.parametrize("template", [*drawn.ALL, drawn.long(60), drawn.deep()], ids=name_of)
 def test_steps_stand_apart_and_inside(template: Template[Order, object]) -> None:
-    block = layout(figure_of(template.node))
+    block = place(figure_of(template.node))
     steps = list(rectangles(block, 0, 0))
     for number, (left, top, right, bottom) in enumerate(steps):
         assert left >= 0
@@ -130,7 +130,7 @@ def frames(block: Block) -> Iterator[Block]:
 
 
 def test_a_frame_holds_what_is_in_it() -> None:
-    held = [(frame, inner) for frame in frames(layout(figure_of(drawn.everything.node))) for inner in frame.inner]
+    held = [(frame, inner) for frame in frames(place(figure_of(drawn.everything.node))) for inner in frame.inner]
     assert len(held) == 4
     for frame, inner in held:
         assert inner.x > 0
@@ -140,7 +140,7 @@ def test_a_frame_holds_what_is_in_it() -> None:
 
 
 def test_a_tall_chain_is_folded_into_columns() -> None:
-    few, many = layout(figure_of(drawn.long(10).node)), layout(figure_of(drawn.long(50).node))
+    few, many = place(figure_of(drawn.long(10).node)), place(figure_of(drawn.long(50).node))
     assert few.width < 300
     assert 0.5 < many.width / many.height < 2
 
@@ -150,7 +150,7 @@ def test_a_long_name_is_cut_and_told_in_full_by_the_title() -> None:
     svg = drawn.named("Wide", drawn.step(name)).to_svg()
     assert f">{name}</text>" not in svg
     assert title(groups(svg)[name]) == f"task {name}\n{name}"
-    assert layout(figure_of(drawn.named("Wide", drawn.step(name)).node)).width < 420
+    assert place(figure_of(drawn.named("Wide", drawn.step(name)).node)).width < 420
 
 
 def test_the_width_of_a_text() -> None:

@@ -1,4 +1,4 @@
-"""A template as a graph: vertices in nested clusters, and edges. Mermaid and DOT are written from it.
+"""A template as a graph: vertices in nested subgraphs, and edges. Mermaid and DOT are written from it.
 
 The id of what has a path is its path, so that a reader of the graph can colour it by an instance's state.
 What has none (a fork, a join, a pure function) has an id with `//` in front, which no path has.
@@ -10,7 +10,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Sided, Way, linked, noted
+from dagger.dsl.drawing.elements import (
+    Box,
+    Branch,
+    Decision,
+    Element,
+    Elements,
+    Figure,
+    Fork,
+    Frame,
+    WithAlternative,
+    notes_text,
+    target_text,
+)
 from dagger.dsl.drawing.figure import figure_of
 from dagger.dsl.drawing.kinds import KINDS
 from dagger.dsl.nodes import Workflow
@@ -37,8 +49,8 @@ class Vertex:
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
-    """A frame around vertices and other clusters."""
+class Subgraph:
+    """A frame around vertices and other subgraphs."""
 
     id: str
     kind: str
@@ -49,7 +61,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """From a vertex to another; `leaving` is the id of the cluster that it leaves as a whole, if it does."""
+    """From a vertex to another; `leaving` is the id of the subgraph that it leaves as a whole, if it does."""
 
     source: str
     target: str
@@ -67,11 +79,11 @@ class Diagram:
     edges: tuple[Edge, ...]
 
 
-Member: TypeAlias = Vertex | Cluster
+Member: TypeAlias = Vertex | Subgraph
 
 
 @dataclass(frozen=True, slots=True)
-class _Tail:
+class _OpenEnd:
     """An edge that leads nowhere yet."""
 
     source: str
@@ -80,25 +92,25 @@ class _Tail:
     leaving: str | None = None
 
 
-_Tails: TypeAlias = tuple[_Tail, ...]
-_Drawn: TypeAlias = tuple[list[Member], _Tails]
+_OpenEnds: TypeAlias = tuple[_OpenEnd, ...]
+_Drawn: TypeAlias = tuple[list[Member], _OpenEnds]
 
 
 def diagram_of(node: Workflow) -> Diagram:
     """The graph of a template."""
-    return _Pen().diagram(figure_of(node))
+    return _Builder().diagram(figure_of(node))
 
 
-def clusters(members: tuple[Member, ...]) -> Iterator[Cluster]:
-    """Every cluster of a graph, each before those in it."""
+def subgraphs(members: tuple[Member, ...]) -> Iterator[Subgraph]:
+    """Every subgraph of a graph, each before those in it."""
     for member in members:
-        if isinstance(member, Cluster):
+        if isinstance(member, Subgraph):
             yield member
-            yield from clusters(member.members)
+            yield from subgraphs(member.members)
 
 
 def vertices(members: tuple[Member, ...]) -> Iterator[Vertex]:
-    """Every vertex of a graph, whatever cluster it is in."""
+    """Every vertex of a graph, whatever subgraph it is in."""
     for member in members:
         if isinstance(member, Vertex):
             yield member
@@ -106,7 +118,7 @@ def vertices(members: tuple[Member, ...]) -> Iterator[Vertex]:
             yield from vertices(member.members)
 
 
-class _Pen:
+class _Builder:
     """Draws elements: takes the tails that lead to one, and gives its members and the tails that leave it."""
 
     def __init__(self) -> None:
@@ -115,18 +127,18 @@ class _Pen:
 
     def diagram(self, figure: Figure) -> Diagram:
         start, end = Vertex("//start", "start", figure.takes), Vertex("//end", "end", "end")
-        members, tails = self._run(figure.body, (_Tail(start.id),))
+        members, tails = self._run(figure.body, (_OpenEnd(start.id),))
         self._join(tails, end.id)
         return Diagram(figure.title, (start, *members, end), tuple(self._edges))
 
-    def _run(self, run: Elements, tails: _Tails) -> _Drawn:
+    def _run(self, run: Elements, tails: _OpenEnds) -> _Drawn:
         members = list[Member]()
         for element in run:
             drawn, tails = self._shape(element, tails)
             members += drawn
         return members, tails
 
-    def _shape(self, element: Element, tails: _Tails) -> _Drawn:
+    def _shape(self, element: Element, tails: _OpenEnds) -> _Drawn:
         match element:
             case Box():
                 return self._box(element, tails)
@@ -134,28 +146,28 @@ class _Pen:
                 return self._frame(element, tails)
             case Fork():
                 return self._fork(element, tails)
-            case Choice():
-                return self._choice(element, tails)
-            case Sided():
-                return self._sided(element, tails)
+            case Decision():
+                return self._decision(element, tails)
+            case WithAlternative():
+                return self._with_alternative(element, tails)
 
-    def _box(self, box: Box, tails: _Tails) -> _Drawn:
-        detail = f"{KINDS[box.kind].title} {linked(box)}".strip()
-        notes = noted(box.notes, brief=True)
+    def _box(self, box: Box, tails: _OpenEnds) -> _Drawn:
+        detail = f"{KINDS[box.kind].title} {target_text(box)}".strip()
+        notes = notes_text(box.notes, brief=True)
         return self._vertex(Vertex(self._id(box.path), box.kind, box.name, detail, notes, box.path), tails)
 
-    def _frame(self, frame: Frame, tails: _Tails) -> _Drawn:
+    def _frame(self, frame: Frame, tails: _OpenEnds) -> _Drawn:
         own = self._id(frame.path)
         members, tails = self._run(frame.body, tails)
         title = ", ".join(
-            filter(None, [f"{KINDS[frame.kind].title} {frame.name}".strip(), noted(frame.notes, brief=True)])
+            filter(None, [f"{KINDS[frame.kind].title} {frame.name}".strip(), notes_text(frame.notes, brief=True)])
         )
-        return [Cluster(own, frame.kind, title, tuple(members), frame.path)], tails
+        return [Subgraph(own, frame.kind, title, tuple(members), frame.path)], tails
 
-    def _fork(self, fork: Fork, tails: _Tails) -> _Drawn:
+    def _fork(self, fork: Fork, tails: _OpenEnds) -> _Drawn:
         start = Vertex(self._id(fork.path), "fork", fork.label, path=fork.path)
         members, tails = self._vertex(start, tails)
-        ends = list[_Tail]()
+        ends = list[_OpenEnd]()
         for branch in fork.branches:
             drawn, left = self._run(branch, tails)
             members += drawn
@@ -163,26 +175,26 @@ class _Pen:
         joined, tails = self._vertex(Vertex(self._id(None), "join", fork.rule), tuple(ends))
         return members + joined, tails
 
-    def _choice(self, choice: Choice, tails: _Tails) -> _Drawn:
+    def _decision(self, choice: Decision, tails: _OpenEnds) -> _Drawn:
         own = Vertex(self._id(choice.path), "switch", choice.name, path=choice.path)
         members, _ = self._vertex(own, tails)
-        ends = list[_Tail]()
-        for way in choice.ways:
-            drawn, left = self._run(way.body, (_Tail(own.id, way.label),))
+        ends = list[_OpenEnd]()
+        for branch in choice.branches:
+            drawn, left = self._run(branch.body, (_OpenEnd(own.id, branch.label),))
             members += drawn
             ends += left
         return members, tuple(ends)
 
-    def _sided(self, sided: Sided, tails: _Tails) -> _Drawn:
-        members, tails = self._shape(sided.main, tails)
-        side, others = self._run(sided.side.body, (_leaving(members[-1], sided.side),))
+    def _with_alternative(self, with_alternative: WithAlternative, tails: _OpenEnds) -> _Drawn:
+        members, tails = self._shape(with_alternative.main, tails)
+        side, others = self._run(with_alternative.side.body, (_leaving(members[-1], with_alternative.side),))
         return members + side, tails + others
 
-    def _vertex(self, vertex: Vertex, tails: _Tails) -> _Drawn:
+    def _vertex(self, vertex: Vertex, tails: _OpenEnds) -> _Drawn:
         self._join(tails, vertex.id)
-        return [vertex], (_Tail(vertex.id),)
+        return [vertex], (_OpenEnd(vertex.id),)
 
-    def _join(self, tails: _Tails, target: str) -> None:
+    def _join(self, tails: _OpenEnds, target: str) -> None:
         self._edges += [Edge(tail.source, target, tail.label, tail.dashed, tail.leaving) for tail in tails]
 
     def _id(self, path: str | None) -> str:
@@ -192,9 +204,9 @@ class _Pen:
         return f"//{self._unnamed}"
 
 
-def _leaving(member: Member, side: Way) -> _Tail:
+def _leaving(member: Member, side: Branch) -> _OpenEnd:
     """The edge to a side branch: from a step, or from a frame as a whole."""
     if isinstance(member, Vertex):
-        return _Tail(member.id, side.label, dashed=True)
+        return _OpenEnd(member.id, side.label, dashed=True)
     *_, last = vertices(member.members)
-    return _Tail(last.id, side.label, dashed=True, leaving=member.id)
+    return _OpenEnd(last.id, side.label, dashed=True, leaving=member.id)

@@ -26,7 +26,7 @@ _CLUSTER: Final = 'style="rounded"; color="#94a3b8"'
 
 
 def dot(node: Workflow) -> str:
-    """A template as a directed graph with a cluster for each process."""
+    """A template as a directed graph with a subgraph for each process."""
     return "\n".join(_lines(diagram_of(node))) + "\n"
 
 

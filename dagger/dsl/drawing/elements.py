@@ -1,4 +1,4 @@
-"""What drawings are made of: a few elements with their texts and paths, and their words.
+"""What drawings are made of: a few elements with their texts and paths, and one line of text for each.
 
 `figure.py` makes them of a template; the text tree, the graph and the SVG are interpreters of them. The `kind` of an
 element is a name of `kinds.KINDS`.
@@ -62,7 +62,7 @@ class Fork:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Branch:
     """A branch that is not always taken: a `case` with its value, `otherwise`, `on failure`."""
 
     kind: str
@@ -76,23 +76,23 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Decision:
     """A switch."""
 
     name: str
     path: str | None
-    ways: tuple[Way, ...]
+    branches: tuple[Branch, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sided:
+class WithAlternative:
     """A step and the branch that answers in its place."""
 
     main: Box | Frame
-    side: Way
+    side: Branch
 
 
-Element: TypeAlias = Box | Frame | Fork | Choice | Sided
+Element: TypeAlias = Box | Frame | Fork | Decision | WithAlternative
 Elements: TypeAlias = tuple[Element, ...]
 
 
@@ -116,28 +116,30 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def noted(notes: tuple[Note, ...], *, brief: bool = False) -> str:
-    """Notes in words: `timeout 5m, retry 3 attempts (after 1s ×2 up to 1m)`."""
+def notes_text(notes: tuple[Note, ...], *, brief: bool = False) -> str:
+    """Notes as text: `timeout 5m, retry 3 attempts (after 1s ×2 up to 1m)`."""
     return ", ".join(
         f"{note.kind} {note.text}" + (f" ({note.more})" if note.more and not brief else "") for note in notes
     )
 
 
-def linked(box: Box) -> str:
+def target_text(box: Box) -> str:
     """The topic, signal, pause or version of a step, with the word before it; empty where there is none."""
     return f"{KINDS[box.kind].link} {box.detail}".strip()
 
 
-def words(element: Box | Frame | Fork | Choice) -> str:
-    """A element as one line: `command charge → PAYMENT_COMMAND`."""
+def one_line(element: Box | Frame | Fork | Decision) -> str:
+    """An element as one line: `command charge → PAYMENT_COMMAND`."""
     match element:
         case Box(kind=kind, name=name, notes=notes):
             return ", ".join(
-                filter(None, [" ".join(filter(None, [KINDS[kind].title, name, linked(element)])), noted(notes)])
+                filter(
+                    None, [" ".join(filter(None, [KINDS[kind].title, name, target_text(element)])), notes_text(notes)]
+                )
             )
         case Frame(kind=kind, name=name, notes=notes):
-            return ", ".join(filter(None, [f"{KINDS[kind].title} {name}".strip(), noted(notes)]))
+            return ", ".join(filter(None, [f"{KINDS[kind].title} {name}".strip(), notes_text(notes)]))
         case Fork(rule=rule, name=name):
             return f"{rule} of {name}".strip()
-        case Choice(name=name):
+        case Decision(name=name):
             return f"switch {name}"

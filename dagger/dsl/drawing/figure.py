@@ -16,7 +16,19 @@ from datetime import timedelta
 from typing import assert_never
 
 from dagger import codecs
-from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Note, Sided, Way, printable
+from dagger.dsl.drawing.elements import (
+    Box,
+    Branch,
+    Decision,
+    Element,
+    Elements,
+    Figure,
+    Fork,
+    Frame,
+    Note,
+    WithAlternative,
+    printable,
+)
 from dagger.dsl.functions import Fn
 from dagger.dsl.nodes import (
     AllOf,
@@ -74,7 +86,7 @@ def element_of(node: Node, prefix: str) -> Element:
         case Recovered(body=body, handler=handler):
             return _answered(_held(run_of(body, prefix)), "on failure", handler, prefix)
         case Switch():
-            return Choice(*_named(node, prefix), _ways(node, prefix))
+            return Decision(*_named(node, prefix), _branches(node, prefix))
         case AllOf() | AnyOf() | AtLeast():
             runs = [run_of(branch, inside(node, prefix)) for branch in node.branches]
             return Fork(_rule(node), *_named(node, prefix), tuple(runs))
@@ -124,14 +136,14 @@ def _noted(run: Elements, *notes: Note) -> Box | Frame:
 
 
 def _answered(main: Box | Frame, kind: str, answer: Node | None, prefix: str) -> Element:
-    return main if answer is None else Sided(main, Way(kind, "", run_of(answer, prefix)))
+    return main if answer is None else WithAlternative(main, Branch(kind, "", run_of(answer, prefix)))
 
 
-def _ways(node: Switch, prefix: str) -> tuple[Way, ...]:
+def _branches(node: Switch, prefix: str) -> tuple[Branch, ...]:
     values = [printable(case_label(value)) for value, _ in node.cases]
     heads = [*(("case", value) for value in values), *([("otherwise", "")] if node.default else [])]
     branches = [run_of(branch, within) for within, branch in branches_of_switch(node, prefix)]
-    return tuple([Way(*head, body) for head, body in zip(heads, branches, strict=True)])
+    return tuple([Branch(*head, body) for head, body in zip(heads, branches, strict=True)])
 
 
 def _rule(node: AllOf | AnyOf | AtLeast) -> str:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from math import ceil, sqrt
 from typing import Final, TypeAlias
 
-from dagger.dsl.drawing.elements import Box, Choice, Frame
+from dagger.dsl.drawing.elements import Box, Decision, Frame
 
 GAP: Final = 30
 """Between a step and the next."""
@@ -52,7 +52,7 @@ class Diamond:
 
     width: float
     height: float
-    choice: Choice
+    choice: Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Pill:
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class Connector:
     """A line through points, with or without a head."""
 
     points: tuple[Point, ...]
@@ -87,14 +87,14 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A label in the middle of a wire."""
+    """A label in the middle of a connector."""
 
     x: float
     y: float
     text: str
 
 
-Mark: TypeAlias = Card | Panel | Diamond | Bar | Pill | Wire | Tag
+Mark: TypeAlias = Card | Panel | Diamond | Bar | Pill | Connector | Tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +142,9 @@ def stacked(blocks: Sequence[Block]) -> Block:
         x, y = placed[-1].x + block.leaves, y + block.height + GAP
     placed = _from_zero(placed)
     width = max(inner.x + inner.block.width for inner in placed)
-    wires = tuple([Wire((above.tail, below.head)) for above, below in pairwise(placed)])
+    connectors = tuple([Connector((above.tail, below.head)) for above, below in pairwise(placed)])
     tail = placed[-1].tail
-    return Block(width, y - GAP, placed[0].head[0], tail[0], tail[1], wires, tuple(placed))
+    return Block(width, y - GAP, placed[0].head[0], tail[0], tail[1], connectors, tuple(placed))
 
 
 def _from_zero(placed: Sequence[Placed]) -> list[Placed]:
@@ -181,15 +181,15 @@ def _beside(columns: Sequence[Block]) -> Block:
     for column in columns[1:]:
         placed.append(Placed(placed[-1].x + placed[-1].block.width + 2 * LANE, head, column))
     low = max(inner.y + inner.block.height for inner in placed) + _BEND
-    wires = tuple([_up(one, other, low) for one, other in pairwise(placed)])
+    connectors = tuple([_up(one, other, low) for one, other in pairwise(placed)])
     first, last = placed[0], placed[-1]
-    return Block(last.x + last.block.width, low, first.head[0], *last.tail, wires, tuple(placed))
+    return Block(last.x + last.block.width, low, first.head[0], *last.tail, connectors, tuple(placed))
 
 
-def _up(one: Placed, other: Placed, low: float) -> Wire:
+def _up(one: Placed, other: Placed, low: float) -> Connector:
     between = other.x - LANE
     (left, foot), (right, head) = one.tail, other.head
-    return Wire(((left, foot), (left, low), (between, low), (between, 0), (right, 0), (right, head)))
+    return Connector(((left, foot), (left, low), (between, low), (between, 0), (right, 0), (right, head)))
 
 
 def side_by_side(blocks: Sequence[Block], y: float, widths: Sequence[float]) -> list[Placed]:

@@ -26,10 +26,10 @@ class Hue:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StepKind:
     """One kind of step, or of what holds steps together.
 
-    `title` is the kind in words. `link` stands between the name of a step and its topic, signal, pause or version;
+    `title` is the kind as text. `link` stands between the name of a step and its topic, signal, pause or version;
     `about` is what an SVG says of a step that has none of these, where that is not the title.
     `icon` is stroked on a square of 16. `dot` and `mermaid` are the form of a vertex in these languages.
     """
@@ -66,23 +66,23 @@ _ROUND: Final = 'shape=box, style="rounded,filled"'
 _OVAL: Final = "shape=ellipse, style=filled"
 _BAR: Final = "shape=box, style=filled, height=0.1"
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "start": Kind("start", dot=_ROUND, mermaid=("([", "])")),
-    "end": Kind("end", dot=_ROUND, mermaid=("((", "))")),
-    "command": Kind("command", "→", _COMMAND, _PLANE, mermaid=("[/", "/]")),
-    "listener": Kind("listener", "←", _LISTENER, _TRAY, mermaid=("[\\", "\\]")),
-    "signal": Kind("signal", "←", _SIGNAL, _WAVES, "shape=note, style=filled", (">", "]")),
-    "task": Kind("task", "", _TASK, _CODE),
-    "sleep": Kind("sleep", "for", _TIMER, _CLOCK, _OVAL, ("([", "])")),
-    "wait_until": Kind("wait until", "", _TIMER, _CLOCK, _OVAL, ("([", "])")),
-    "then": Kind("then", "", None, _FUNCTION, "shape=plaintext, style=solid", ("(", ")"), "pure function"),
-    "workflow": Kind("workflow", "version", _WORKFLOW, _SHEETS, "shape=box3d, style=filled", ("[[", "]]")),
-    "switch": Kind("switch", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
-    "process": Kind("process"),
-    "for_each": Kind("for each"),
-    "steps": Kind("steps"),
-    "fork": Kind("fork", dot=_BAR, mermaid=("{{", "}}")),
-    "join": Kind("join", dot=_BAR, mermaid=("{{", "}}")),
+KINDS: Final[Mapping[str, StepKind]] = {
+    "start": StepKind("start", dot=_ROUND, mermaid=("([", "])")),
+    "end": StepKind("end", dot=_ROUND, mermaid=("((", "))")),
+    "command": StepKind("command", "→", _COMMAND, _PLANE, mermaid=("[/", "/]")),
+    "listener": StepKind("listener", "←", _LISTENER, _TRAY, mermaid=("[\\", "\\]")),
+    "signal": StepKind("signal", "←", _SIGNAL, _WAVES, "shape=note, style=filled", (">", "]")),
+    "task": StepKind("task", "", _TASK, _CODE),
+    "sleep": StepKind("sleep", "for", _TIMER, _CLOCK, _OVAL, ("([", "])")),
+    "wait_until": StepKind("wait until", "", _TIMER, _CLOCK, _OVAL, ("([", "])")),
+    "then": StepKind("then", "", None, _FUNCTION, "shape=plaintext, style=solid", ("(", ")"), "pure function"),
+    "workflow": StepKind("workflow", "version", _WORKFLOW, _SHEETS, "shape=box3d, style=filled", ("[[", "]]")),
+    "switch": StepKind("switch", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
+    "process": StepKind("process"),
+    "for_each": StepKind("for each"),
+    "steps": StepKind("steps"),
+    "fork": StepKind("fork", dot=_BAR, mermaid=("{{", "}}")),
+    "join": StepKind("join", dot=_BAR, mermaid=("{{", "}}")),
 }
 """Every kind by its name."""
 

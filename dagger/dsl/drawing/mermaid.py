@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from dagger.dsl.drawing.diagram import Cluster, Diagram, Edge, Member, Vertex, clusters, diagram_of, vertices
+from dagger.dsl.drawing.diagram import Diagram, Edge, Member, Subgraph, Vertex, diagram_of, subgraphs, vertices
 from dagger.dsl.drawing.kinds import KINDS
 from dagger.dsl.nodes import Workflow
 
@@ -27,7 +27,7 @@ def mermaid(node: Workflow) -> str:
 
 
 def ids(diagram: Diagram) -> Mapping[str, str]:
-    """The id in Mermaid of every vertex and cluster, by its id in the diagram (its path, for a step)."""
+    """The id in Mermaid of every vertex and subgraph, by its id in the diagram (its path, for a step)."""
     found, taken = dict[str, str](), set[str]()
     for own in _own_ids(diagram.members):
         base = "s_" + re.sub(r"\W", "_", own.lstrip("/").replace("/", "__"), flags=re.ASCII)
@@ -39,7 +39,7 @@ def ids(diagram: Diagram) -> Mapping[str, str]:
 def _own_ids(members: tuple[Member, ...]) -> Iterator[str]:
     for member in members:
         yield member.id
-        if isinstance(member, Cluster):
+        if isinstance(member, Subgraph):
             yield from _own_ids(member.members)
 
 
@@ -65,7 +65,7 @@ def _classes(diagram: Diagram, names: Mapping[str, str]) -> Iterator[str]:
     for name, kind in KINDS.items():
         if kind.hue is not None and name in used:
             yield f"    classDef {name} fill:{kind.hue.fill},stroke:{kind.hue.stroke},color:{kind.hue.ink}"
-    frames = ",".join(names[cluster.id] for cluster in clusters(diagram.members))
+    frames = ",".join(names[subgraph.id] for subgraph in subgraphs(diagram.members))
     if frames:
         yield from ("    classDef frame fill:none,stroke:#94a3b8", f"    class {frames} frame")
 

@@ -12,8 +12,8 @@ from xml.sax.saxutils import escape
 from dagger.dsl.drawing import svg_marks
 from dagger.dsl.drawing.figure import figure_of
 from dagger.dsl.drawing.geometry import Block
-from dagger.dsl.drawing.layout import DETAIL_SIZE, TEXT_MAX, layout
-from dagger.dsl.drawing.textwidth import fitted, width_of
+from dagger.dsl.drawing.placement import DETAIL_SIZE, TEXT_MAX, place
+from dagger.dsl.drawing.text_width import fitted, width_of
 from dagger.dsl.drawing.theme import STATUSES, css
 from dagger.dsl.nodes import Workflow
 from dagger.errors import WrongInput
@@ -26,7 +26,7 @@ _HEAD_SIZE: Final = 18
 def svg(node: Workflow, status: Mapping[str, str] | None = None) -> str:
     """A template as a standalone SVG; `status` colours by path. Raises WrongInput for what is no status."""
     figure = figure_of(node)
-    block = layout(figure)
+    block = place(figure)
     name = fitted(figure.name, 2 * TEXT_MAX, _HEAD_SIZE, bold=True)
     about = fitted(f"version {figure.version} · from {figure.takes}", 2 * TEXT_MAX, DETAIL_SIZE)
     head = max(width_of(name, _HEAD_SIZE, bold=True), width_of(about, DETAIL_SIZE))

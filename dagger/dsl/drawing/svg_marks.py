@@ -1,6 +1,6 @@
 """How each mark of a layout is written in SVG, at a place.
 
-What has a path carries it as `data-path`, and a `<title>` that says in words all of what it is.
+What has a path carries it as `data-path`, and a `<title>` that describes all of it.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from dagger.dsl.drawing.elements import Box, Choice, Frame, Note, words
-from dagger.dsl.drawing.geometry import Bar, Card, Diamond, Mark, Panel, Pill, Point, Tag, Wire
+from dagger.dsl.drawing.elements import Box, Decision, Frame, Note, one_line
+from dagger.dsl.drawing.geometry import Bar, Card, Connector, Diamond, Mark, Panel, Pill, Point, Tag
 from dagger.dsl.drawing.kinds import KINDS
-from dagger.dsl.drawing.layout import (
+from dagger.dsl.drawing.placement import (
     BAR,
     BAR_THICK,
     DETAIL_SIZE,
@@ -28,7 +28,7 @@ from dagger.dsl.drawing.layout import (
     tag_width,
     title_width,
 )
-from dagger.dsl.drawing.textwidth import fitted
+from dagger.dsl.drawing.text_width import fitted
 from dagger.dsl.drawing.theme import BADGES, NOTE_ICONS
 
 _CORNER: Final = 8
@@ -50,8 +50,8 @@ def drawn(mark: Mark, x: float, y: float, status: Status) -> str:
             return _bar(mark, x, y, status)
         case Pill():
             return _pill(mark, x, y)
-        case Wire():
-            return _wire([(x + px, y + py) for px, py in mark.points], mark)
+        case Connector():
+            return _connector([(x + px, y + py) for px, py in mark.points], mark)
         case Tag():
             return _tag(mark.text, x + mark.x, y + mark.y, TAG)
 
@@ -147,9 +147,9 @@ def _tag(shown: str, x: float, y: float, height: float, width: float = 0) -> str
     return rect + text("tag", x, y + 4, fitted(shown, TEXT_MAX, DETAIL_SIZE, bold=True))
 
 
-def _wire(points: Sequence[Point], wire: Wire) -> str:
-    line = f'<path class="wire{" dashed" if wire.dashed else ""}" d="{_line(points)}"/>'
-    if not wire.arrow:
+def _connector(points: Sequence[Point], connector: Connector) -> str:
+    line = f'<path class="wire{" dashed" if connector.dashed else ""}" d="{_line(points)}"/>'
+    if not connector.arrow:
         return line
     x, y = points[-1]
     tip = f"M{number(x - 4.5)} {number(y - 7)}L{number(x)} {number(y)}L{number(x + 4.5)} {number(y - 7)}z"
@@ -177,11 +177,11 @@ def _toward(start: Point, end: Point, length: float) -> Point:
     return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
 
 
-def _group(style: str, shape: Box | Frame | Choice, status: Status, parts: Sequence[str]) -> str:
+def _group(style: str, shape: Box | Frame | Decision, status: Status, parts: Sequence[str]) -> str:
     state = _state(shape.path, status)
     style = f"{style} status {state}" if state else style
     at = f" data-path={quoteattr(shape.path)}" if shape.path else ""
-    about = words(shape) + (f"\n{shape.path}" if shape.path else "") + (f"\n{state}" if state else "")
+    about = one_line(shape) + (f"\n{shape.path}" if shape.path else "") + (f"\n{state}" if state else "")
     return f'<g class="{style}"{at}><title>{escape(about)}</title>' + "".join(parts) + "</g>"
 
 

@@ -11,11 +11,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Sided, Way, words
+from dagger.dsl.drawing.elements import (
+    Box,
+    Branch,
+    Decision,
+    Element,
+    Elements,
+    Figure,
+    Fork,
+    Frame,
+    WithAlternative,
+    one_line,
+)
 from dagger.dsl.drawing.figure import figure_of
 from dagger.dsl.nodes import Workflow
 
-Entry: TypeAlias = Element | Way
+Entry: TypeAlias = Element | Branch
 """What has a line of its own."""
 
 
@@ -38,25 +49,25 @@ def _below(entries: tuple[Entry, ...], indent: str) -> Iterator[str]:
 
 def _line(entry: Entry) -> str:
     match entry:
-        case Way(kind=kind, value=value):
+        case Branch(kind=kind, value=value):
             return f"{kind} {value}".strip()
-        case Sided(main=main):
-            return words(main)
-        case Box() | Frame() | Fork() | Choice():
-            return words(entry)
+        case WithAlternative(main=main):
+            return one_line(main)
+        case Box() | Frame() | Fork() | Decision():
+            return one_line(entry)
 
 
 def _inside(entry: Entry) -> tuple[Entry, ...]:
     match entry:
         case Box():
             return ()
-        case Frame(body=body) | Way(body=body):
+        case Frame(body=body) | Branch(body=body):
             return body
         case Fork(branches=branches):
             return tuple([_branch(branch) for branch in branches])
-        case Choice(ways=ways):
-            return ways
-        case Sided(main=main, side=side):
+        case Decision(branches=branches):
+            return branches
+        case WithAlternative(main=main, side=side):
             return (*_inside(main), side)
 
 

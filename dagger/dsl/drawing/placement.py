@@ -9,27 +9,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dagger.dsl.drawing.elements import Box, Choice, Element, Elements, Figure, Fork, Frame, Note, Sided, linked
+from dagger.dsl.drawing.elements import (
+    Box,
+    Decision,
+    Element,
+    Elements,
+    Figure,
+    Fork,
+    Frame,
+    Note,
+    WithAlternative,
+    target_text,
+)
 from dagger.dsl.drawing.geometry import (
     GAP,
     LANE,
     Bar,
     Block,
     Card,
+    Connector,
     Diamond,
     Mark,
     Panel,
     Pill,
     Placed,
     Tag,
-    Wire,
     flowing,
     side_by_side,
     single,
     stacked,
 )
 from dagger.dsl.drawing.kinds import KINDS
-from dagger.dsl.drawing.textwidth import width_of
+from dagger.dsl.drawing.text_width import width_of
 from dagger.dsl.drawing.theme import NOTE_ICONS
 
 NAME_SIZE: Final = 13
@@ -47,7 +58,7 @@ BAR_THICK: Final = 6
 TAG: Final = 20
 
 
-def layout(figure: Figure) -> Block:
+def place(figure: Figure) -> Block:
     """The block of a whole template."""
     takes = single(tag_width(figure.takes) + 16, 26, Pill(tag_width(figure.takes) + 16, 26, figure.takes))
     return stacked([takes, _run(figure.body), single(18, 18, Pill(18, 18, ""))])
@@ -55,7 +66,7 @@ def layout(figure: Figure) -> Block:
 
 def detail_of(box: Box) -> str:
     """The second line of a step: its topic, signal or pause, else what it is."""
-    return linked(box) or KINDS[box.kind].about or KINDS[box.kind].title
+    return target_text(box) or KINDS[box.kind].about or KINDS[box.kind].title
 
 
 def note_text(note: Note) -> str:
@@ -70,7 +81,7 @@ def note_width(note: Note) -> float:
 
 
 def tag_width(text: str) -> float:
-    """How wide the label of a wire or a bar is."""
+    """How wide the label of a connector or a bar is."""
     return min(width_of(text, DETAIL_SIZE, bold=True), TEXT_MAX) + 18
 
 
@@ -92,10 +103,10 @@ def _shape(shape: Element) -> Block:
             return _frame(shape)
         case Fork():
             return _fork(shape)
-        case Choice():
-            return _choice(shape)
-        case Sided():
-            return _sided(shape)
+        case Decision():
+            return _decision(shape)
+        case WithAlternative():
+            return _with_alternative(shape)
 
 
 def _notes_width(notes: Sequence[Note]) -> float:
@@ -118,12 +129,12 @@ def _frame(frame: Frame) -> Block:
     height = inner.y + body.height + PADDING
     axis, (foot, low) = inner.head[0], inner.tail
     # Lines that meet at the end of a body go on to the edge: they would end nowhere.
-    out = (Wire(((foot, low), (foot, height)), arrow=False),) if _merges(frame.body[-1]) else ()
+    out = (Connector(((foot, low), (foot, height)), arrow=False),) if _merges(frame.body[-1]) else ()
     return Block(width, height, axis, axis, height, (Panel(width, height, frame), *out), (inner,))
 
 
 def _merges(shape: Element) -> bool:
-    return isinstance(shape, Choice | Sided)
+    return isinstance(shape, Decision | WithAlternative)
 
 
 def _fork(fork: Fork) -> Block:
@@ -136,9 +147,11 @@ def _fork(fork: Fork) -> Block:
         Bar(left, 0, right - left, middle - left, fork.label, fork.path),
         Bar(left, low, right - left, middle - left, fork.rule),
     )
-    down = [Wire(((inner.head[0], _edge(inner.head[0] - middle, fork.label, BAR)), inner.head)) for inner in placed]
+    down = [
+        Connector(((inner.head[0], _edge(inner.head[0] - middle, fork.label, BAR)), inner.head)) for inner in placed
+    ]
     into = [(inner, inner.tail[0], _edge(inner.tail[0] - middle, fork.rule, 0)) for inner in placed]
-    joins = [Wire((inner.tail, (x, low + y))) for inner, x, y in into]
+    joins = [Connector((inner.tail, (x, low + y))) for inner, x, y in into]
     return _spread(placed, (*down, *joins, *bars), (left, right), middle, low + BAR)
 
 
@@ -149,26 +162,26 @@ def _middle(placed: Sequence[Placed]) -> float:
 
 
 def _edge(aside: float, label: str, edge: float) -> float:
-    """How far down a bar a wire ends: at the edge of its label, where that is in the way, else at the bar."""
+    """How far down a bar a connector ends: at the edge of its label, where the label is in between, else at the bar."""
     bar = BAR / 2 + (BAR_THICK / 2 if edge else -BAR_THICK / 2)
     return edge if abs(aside) < tag_width(label) / 2 else bar
 
 
-def _choice(choice: Choice) -> Block:
+def _decision(choice: Decision) -> Block:
     text = min(width_of(choice.name, NAME_SIZE, bold=True), TEXT_MAX)
     width, height = text / 0.72 + 44, 68
     bus, top = height + 14, height + 14 + TAG + 30
-    widths = [tag_width(way.label) + 8 for way in choice.ways]
-    placed = side_by_side([_run(way.body) for way in choice.ways], top, widths)
+    widths = [tag_width(branch.label) + 8 for branch in choice.branches]
+    placed = side_by_side([_run(branch.body) for branch in choice.branches], top, widths)
     low = max(inner.y + inner.block.height for inner in placed) + GAP / 2
     middle = _middle(placed)
     diamond = Block(width, height, width / 2, width / 2, height, (Diamond(width, height, choice),))
     marks = list[Mark]()
-    for way, inner in zip(choice.ways, placed, strict=True):
+    for branch, inner in zip(choice.branches, placed, strict=True):
         x, end = inner.head[0], inner.tail
-        marks.append(Wire(((middle, height), (middle, bus), (x, bus), inner.head)))
-        marks.append(Wire((end, (end[0], low), (middle, low)), arrow=False))
-        marks.append(Tag(x, bus + 8 + TAG / 2, way.label))
+        marks.append(Connector(((middle, height), (middle, bus), (x, bus), inner.head)))
+        marks.append(Connector((end, (end[0], low), (middle, low)), arrow=False))
+        marks.append(Tag(x, bus + 8 + TAG / 2, branch.label))
     placed.append(Placed(middle - width / 2, 0, diamond))
     return _spread(placed, tuple(marks), (0, 0), middle, low)
 
@@ -186,17 +199,17 @@ def _spread(
     return Block(right - left, height, at, at, height, (), (Placed(-left, 0, whole),))
 
 
-def _sided(sided: Sided) -> Block:
-    main, side = _shape(sided.main), _run(sided.side.body)
-    across = _across(sided.main)
-    room = tag_width(sided.side.label) + 30
+def _with_alternative(with_alternative: WithAlternative) -> Block:
+    main, side = _shape(with_alternative.main), _run(with_alternative.side.body)
+    across = _across(with_alternative.main)
+    room = tag_width(with_alternative.side.label) + 30
     beside = Placed(max(main.width + LANE, main.width + room - side.enters), across + TAG, side)
     low = max(main.height, beside.y + side.height) + GAP / 2
     marks = (
-        Wire(((main.width, across), (beside.head[0], across), beside.head), dashed=True),
-        Wire((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True),
-        Wire(((main.leaves, main.foot), (main.leaves, low)), arrow=False),
-        Tag((main.width + beside.head[0]) / 2, across, sided.side.label),
+        Connector(((main.width, across), (beside.head[0], across), beside.head), dashed=True),
+        Connector((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True),
+        Connector(((main.leaves, main.foot), (main.leaves, low)), arrow=False),
+        Tag((main.width + beside.head[0]) / 2, across, with_alternative.side.label),
     )
     width = beside.x + side.width
     return Block(width, low, main.enters, main.leaves, low, marks, (Placed(0, 0, main), beside))
