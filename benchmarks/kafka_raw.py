@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from benchmarks.kafka_plain import PARTITIONS, Batches, Job, Lanes, Put, Records, job_of, reading
 from benchmarks.kafka_script import Script
 from benchmarks.workflow import payments, shipments
-from dagger.engine.garbage import THRESHOLDS
+from dagger.engine.process.gc_tuning import THRESHOLDS
 
 MARK: Final = "0" * 32
 """What stands beside an offset: as long as that of a worker."""

@@ -22,10 +22,10 @@ from benchmarks.workflow import orders
 from dagger import Dagger
 from dagger.backends.kafka import KafkaBackend
 from dagger.core.state import STATUSES, State, Status
-from dagger.engine import worker
-from dagger.engine.garbage import seldom_collected
 from dagger.engine.ports import Batch
-from dagger.engine.worker import Local
+from dagger.engine.process.gc_tuning import seldom_collected
+from dagger.engine.worker import worker
+from dagger.engine.worker.worker import Local
 
 
 class Counting(Dagger):

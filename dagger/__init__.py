@@ -37,7 +37,7 @@ if typing.TYPE_CHECKING:
     # Not from the packages: modules of these names are there too, and mypy takes them for what is meant.
     from dagger.dsl.template import Template, template
     from dagger.engine import Dagger, Instance, Run, StepState
-    from dagger.engine.context import TaskContext, context
+    from dagger.engine.worker.context import TaskContext, context
     from dagger.errors import (
         BackendError,
         BackendUnavailable,

@@ -16,7 +16,7 @@ from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
 from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of
 from dagger.engine import Dagger, Instance
-from dagger.engine.signals import Signals
+from dagger.engine.process.signals import Signals
 from dagger.errors import DaggerError, DecodeError, RequestError, WrongInput, in_line
 
 Arguments = argparse.Namespace

@@ -9,10 +9,10 @@ from typing import Any
 from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of, is_url
 from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine import Dagger
+from dagger.engine.client.validation import checked_headers, checked_message
 from dagger.engine.connect import connect
 from dagger.engine.headers import ID, headers_of
 from dagger.engine.ports import Backend, Outgoing
-from dagger.engine.prepare import checked_headers, checked_message
 from dagger.errors import DecodeError, TemplateError, WrongInput
 from dagger.plan.keys import is_encodable
 

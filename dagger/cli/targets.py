@@ -10,7 +10,7 @@ from traceback import extract_tb
 from dagger.backends.sqlite import SqliteBackend, SqliteRecords
 from dagger.engine import Dagger
 from dagger.engine.ports import Backend
-from dagger.engine.signals import Leave
+from dagger.engine.process.signals import Leave
 from dagger.errors import DaggerError, RequestError
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
-from dagger.engine.ports import Backend, StandaloneStore
+from dagger.engine.ports import Backend
 from dagger.errors import BackendError
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def connect(broker: str, store: str | None, datadir: str | Path | None = None) -
     `datadir` is what files of the URLs are relative to; beside Kafka it stands for a file of records in it, where no
     store is given.
     """
-    _check_installed(broker, store)
-    found: Connect = _named(BACKENDS, "broker", broker, "memory://")
+    check_installed(broker, store)
+    found: Connect = connector_of(BACKENDS, "broker", broker, "memory://")
     if datadir is not None:
         if store is None and str(broker).startswith("kafka://"):
             store = f"{_FILE}{RECORDS}"
@@ -58,14 +58,7 @@ def _placed(url: str, datadir: Path) -> str:
     return f"{_FILE}{quote(str(datadir.absolute() / unquote(path)))}{question}{query}"
 
 
-def store_for(url: str, application: str) -> StandaloneStore:
-    """The store for a URL, for a log of another kind. Raises BackendError as `connect` does."""
-    _check_installed(url)
-    found: Callable[[str, str], StandaloneStore] = _named(STORES, "store", url, "aerospike://localhost:3000/test")
-    return found(url, application)
-
-
-def _named(group: str, what: str, url: object, example: str) -> Any:
+def connector_of(group: str, what: str, url: object, example: str) -> Any:
     """What is called for a URL."""
     scheme, separator, _ = str(url).partition("://")
     if not separator or not scheme:
@@ -108,7 +101,8 @@ def _built_in(group: str, scheme: str) -> Any:
         raise BackendError(f"{scheme}:// cannot be loaded ({error}); {_install([scheme])}") from error
 
 
-def _check_installed(*urls: object) -> None:
+def check_installed(*urls: object) -> None:
+    """Raises BackendError for URLs whose schemes need a package that is not installed."""
     schemes = dict.fromkeys(str(url).partition("://")[0] for url in urls)
     missing = [scheme for scheme in schemes if scheme in _NEEDS and importlib.util.find_spec(_NEEDS[scheme]) is None]
     if missing:

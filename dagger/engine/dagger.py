@@ -14,19 +14,19 @@ from typing_extensions import override
 from dagger.core.effects import RunTask, StopTask
 from dagger.core.state import FOREVER, State
 from dagger.dsl.topics import Topic
-from dagger.engine.client import Client
+from dagger.engine.backoff import insist
+from dagger.engine.client.client import Client
+from dagger.engine.client.validation import checked_choice, checked_lifespan, checked_outside, checked_settings
 from dagger.engine.clock import MICROSECOND, Alarms, Clock, SystemClock
 from dagger.engine.connect import connect
-from dagger.engine.loop import WorkLoop
-from dagger.engine.notices import tell
-from dagger.engine.patience import insist
+from dagger.engine.connection import Session, dropped, running_loop
 from dagger.engine.ports import Backend
-from dagger.engine.prepare import checked_choice, checked_lifespan, checked_outside, checked_settings
+from dagger.engine.process.service import serve
 from dagger.engine.records import partition_of
-from dagger.engine.service import serve
-from dagger.engine.session import Session, dropped, running_loop
-from dagger.engine.tasks import Outcome, Tasks
-from dagger.engine.worker import Local, Worker
+from dagger.engine.worker.failure_log import tell
+from dagger.engine.worker.loop import WorkLoop
+from dagger.engine.worker.tasks import Outcome, Tasks
+from dagger.engine.worker.worker import Local, Worker
 from dagger.errors import RequestError
 from dagger.plan.plan import Limits
 

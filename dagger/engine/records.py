@@ -9,7 +9,7 @@ import msgspec
 
 from dagger.core.entity import EMPTY, Entity
 from dagger.core.events import Event
-from dagger.engine.fans import Fan, Kept
+from dagger.engine.fanout import Fan, Kept
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import Append, Entry, Outgoing
 

@@ -16,17 +16,17 @@ from dagger.backends.memory import MemoryBackend
 from dagger.core.state import Status
 from dagger.dsl.leaves import SignalOf
 from dagger.dsl.topics import Topic
+from dagger.engine.client.instance import Instance
+from dagger.engine.client.run import Prepared, Run
+from dagger.engine.client.validation import checked_message
 from dagger.engine.clock import MICROSECOND
-from dagger.engine.context import context
+from dagger.engine.connection import Session
 from dagger.engine.dagger import Dagger, Lifespan, Unmatched
+from dagger.engine.dead_letters import dead_letter_topic
 from dagger.engine.headers import headers_of, texts_of
-from dagger.engine.instance import Instance
 from dagger.engine.ports import Outgoing
-from dagger.engine.prepare import checked_message
-from dagger.engine.router import dead_letter_topic
-from dagger.engine.run import Prepared, Run
-from dagger.engine.session import Session
-from dagger.engine.tasks import Tasks
+from dagger.engine.worker.context import context
+from dagger.engine.worker.tasks import Tasks
 from dagger.errors import Fenced, RequestError, TaskHangs
 from dagger.plan.plan import Plan
 from dagger.testing.clock import VirtualClock

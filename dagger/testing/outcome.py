@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from dagger.core.state import Status
+from dagger.engine.client.instance import Instance
 from dagger.engine.headers import ID, header, header_text, text_of
-from dagger.engine.instance import Instance
 from dagger.engine.ports import TopicRecord
 from dagger.testing.kit import TestEngine
 

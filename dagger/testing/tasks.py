@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from dagger.engine.tasks import Tasks
+from dagger.engine.worker.tasks import Tasks
 
 PATIENCE_S: Final = 10
 """How long, in real time, one is waited for: sync tasks that wait for each other never end in turn."""

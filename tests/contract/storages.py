@@ -14,7 +14,8 @@ from dagger.backends.sqlite import SqliteBackend, SqliteRecords, store
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.peers import forget
 from dagger.backends.sqlite.retention import purge, purge_buried
-from dagger.engine.ports import Backend, StandaloneStore
+from dagger.backends.standalone import StandaloneStore
+from dagger.engine.ports import Backend
 from dagger.testing.contract import Storage, StoreStorage
 from tests.aerospike.fake import Servers
 from tests.servers.aerospike import empty

@@ -10,8 +10,8 @@ from typing_extensions import override
 
 from dagger.engine.ports import Backend, Batch, Entry, LogRecord, Write
 from dagger.engine.records import Cell, Outbox, Record, decode_cell, encode_cell
-from dagger.engine.rows import Loaded, Rows
-from dagger.engine.worker import Local, Worker
+from dagger.engine.worker.rows import Loaded, Rows
+from dagger.engine.worker.worker import Local, Worker
 from dagger.testing import TestEngine
 from dagger.testing.explorer import MakeEngine
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from dagger.engine.ports import StandaloneStore
+from dagger.backends.standalone import StandaloneStore
 
 
 def pins() -> StandaloneStore:

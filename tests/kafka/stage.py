@@ -22,7 +22,8 @@ from dagger.backends.kafka.options import options_of
 from dagger.backends.sqlite import SqliteRecords
 from dagger.backends.sqlite import store as sqlite_store
 from dagger.backends.sqlite.retention import purge_buried
-from dagger.engine.ports import Backend, StandaloneStore
+from dagger.backends.standalone import StandaloneStore
+from dagger.engine.ports import Backend
 from dagger.errors import DaggerError
 from dagger.testing.contract import Storage
 from tests.contract.storages import delete

@@ -19,7 +19,7 @@ from dagger.backends.kafka.batches import Batches
 from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.log import KafkaLog
 from dagger.engine.ports import Append, Entry, Outgoing, Position
-from dagger.engine.worker import Worker
+from dagger.engine.worker.worker import Worker
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop

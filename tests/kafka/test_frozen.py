@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from dagger import Dagger, Status, task, template
-from dagger.engine.run import Run
+from dagger.engine.client.run import Run
 from tests.kafka.stage import OnKafka, beside_sqlite
 from tests.servers.kafka import KafkaCluster
 

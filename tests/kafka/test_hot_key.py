@@ -22,10 +22,10 @@ from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of as sqlite_options
 from dagger.core.effects import Effect, Ignored, Send
 from dagger.core.events import MessageForwarded, Unsubscribed
-from dagger.engine import worker as worker_module
-from dagger.engine.fans import FEW, Fan, folded
+from dagger.engine.fanout import FEW, Fan, folded
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Write
 from dagger.engine.records import Record, encode_record, partition_of, unfolded
+from dagger.engine.worker import worker as worker_module
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import messages_of
 from tests.kafka.requests import Send as Sending

@@ -18,8 +18,8 @@ from dagger import command, sleep, template
 from dagger.core.state import Status
 from dagger.engine.ports import LogRecord, Write
 from dagger.engine.records import Record
-from dagger.engine.rows import Loaded
-from dagger.engine.worker import Local, Worker
+from dagger.engine.worker.rows import Loaded
+from dagger.engine.worker.worker import Local, Worker
 from dagger.errors import Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop

@@ -25,7 +25,7 @@ from dagger.core.events import MessageReceived
 from dagger.engine.ports import Append, Outgoing, Reader, TopicRecord
 from dagger.engine.records import decode_record
 from dagger.engine.registry import Registry
-from dagger.engine.router import Router
+from dagger.engine.worker.router import Router
 from dagger.errors import BackendUnavailable
 from dagger.plan.plan import Limits
 from dagger.testing.contract.hands import Hands, alone, in_loop, note

@@ -14,10 +14,10 @@ import pytest
 
 from dagger import Dagger, Status
 from dagger.backends.kafka.poison import PATIENCE, PoisonDetector
+from dagger.backends.standalone import StandaloneStore
 from dagger.dsl import Template
 from dagger.engine.headers import texts_of
-from dagger.engine.intake import DEAD_LETTERS, POISON
-from dagger.engine.ports import StandaloneStore
+from dagger.engine.worker.decoding import DEAD_LETTERS, POISON
 from dagger.testing.contract import shop
 from tests.kafka.pins import pins
 from tests.kafka.programs import exiting, hanging

@@ -24,8 +24,8 @@ from dagger.core.dispatch import receive
 from dagger.core.entity import EMPTY
 from dagger.core.events import Event, SignalReceived, Submitted, TimerDue
 from dagger.core.transition import Transition
-from dagger.engine.alarm import Alarm
-from dagger.engine.loop import EARLY_S
+from dagger.engine.worker.loop import EARLY_S
+from dagger.engine.worker.wall_timer import Alarm
 from dagger.plan.compile import compile
 from dagger.plan.plan import Limits
 from dagger.testing.clock import VirtualClock

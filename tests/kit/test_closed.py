@@ -13,8 +13,8 @@ import anyio.lowlevel
 import pytest
 
 from dagger import BackendError, Dagger, EngineClosed, Topic, signal, template
-from dagger.engine.follow import Follower
-from dagger.engine.patience import PAUSE_S_MAX
+from dagger.engine.backoff import PAUSE_S_MAX
+from dagger.engine.client.poller import Follower
 from dagger.errors import BackendUnavailable
 
 LIMIT_S = 30
@@ -208,7 +208,7 @@ def test_the_look_at_others_backs_off_while_the_backend_is_away(
         await anyio.lowlevel.checkpoint()
 
     async def run() -> None:
-        monkeypatch.setattr("dagger.engine.patience.anyio.sleep", rest)
+        monkeypatch.setattr("dagger.engine.backoff.anyio.sleep", rest)
         elsewhere: Any = Elsewhere(*[BackendUnavailable("away")] * 10)
         follower = Follower(elsewhere, elsewhere.wanted, elsewhere.look)
         await follower.until(elsewhere.event)

@@ -13,7 +13,7 @@ from dagger.core import dispatch
 from dagger.core.dispatch import FindPlan
 from dagger.core.entity import Entity, Result
 from dagger.core.events import Event, TimerDue
-from dagger.engine.intake import DEAD_LETTERS
+from dagger.engine.worker.decoding import DEAD_LETTERS
 from dagger.plan.plan import Limits
 from dagger.testing import TestEngine
 
@@ -238,8 +238,8 @@ def test_a_timer_that_cannot_be_applied_does_not_keep_others_from_firing(
             raise ZeroDivisionError
         return dispatch.receive(find, limits, entity, event, now)
 
-    monkeypatch.setattr("dagger.engine.timers.DUE_MAX", 2)
-    monkeypatch.setattr("dagger.engine.worker.receive", receive)
+    monkeypatch.setattr("dagger.engine.worker.timers.DUE_MAX", 2)
+    monkeypatch.setattr("dagger.engine.worker.worker.receive", receive)
     asyncio.run(passed_over(TestEngine(backend=memory), monkeypatch))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dagger import Status, listener, template
 from dagger.dsl.topics import Topic
-from dagger.engine import rows
+from dagger.engine.worker import rows
 from dagger.testing import TestEngine
 
 SIZE = 10_000

@@ -10,8 +10,8 @@ import pytest
 from dagger import Dagger, Status, Topic, WrongInput, command, for_each, listener, signal, sleep, task, template
 from dagger.backends.memory import MemoryBackend
 from dagger.engine.headers import texts_of
-from dagger.engine.intake import DEAD_LETTERS
 from dagger.engine.ports import Append
+from dagger.engine.worker.decoding import DEAD_LETTERS
 from dagger.testing import TestEngine
 
 SIZE_MAX = 4_000

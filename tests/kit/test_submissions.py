@@ -11,10 +11,10 @@ import pytest
 from dagger import Dagger, Status, UnknownInstance, signal, template
 from dagger.backends.memory import MemoryBackend, MemoryLog
 from dagger.core.events import StopRequested, Submitted
-from dagger.engine import catalogue, submissions
+from dagger.engine.client import queries, submissions
+from dagger.engine.client.submissions import Submissions
 from dagger.engine.ports import Append, LogRecord, Query
 from dagger.engine.records import Record, encode_record, partition_of
-from dagger.engine.submissions import Submissions
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ asks = template("Asks", signal("go", bool), key=lambda id: id, takes=str)
 @pytest.fixture(params=["remembered", "a few", "none", "by bytes"])
 def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submissions, "PART", 4)
-    monkeypatch.setattr(catalogue, "CHUNK", 3)
+    monkeypatch.setattr(queries, "CHUNK", 3)
     match request.param:
         case "a few":
             monkeypatch.setattr(submissions, "REMEMBERED_MAX", 10)

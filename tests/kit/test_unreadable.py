@@ -28,8 +28,8 @@ from dagger.core.parking import ParkedFull
 from dagger.core.state import State
 from dagger.dsl.template import Template
 from dagger.engine.headers import texts_of
-from dagger.engine.intake import DEAD_LETTERS
 from dagger.engine.ports import Backend
+from dagger.engine.worker.decoding import DEAD_LETTERS
 from dagger.plan.plan import Limits
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.driver import Driver, messages_of

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from dagger import Dagger, Topic, command, listener, task, template
-from dagger.engine import watchdog
+from dagger.engine.process import watchdog
 
 watchdog.HANGS_S = 1.0
 

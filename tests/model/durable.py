@@ -11,10 +11,10 @@ from typing_extensions import override
 from dagger import Topic
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
+from dagger.engine.client.poller import Follower
+from dagger.engine.client.validation import checked_message
+from dagger.engine.connection import Session
 from dagger.engine.dagger import Lifespan
-from dagger.engine.follow import Follower
-from dagger.engine.prepare import checked_message
-from dagger.engine.session import Session
 from dagger.testing import TestEngine
 
 M = TypeVar("M")

@@ -20,7 +20,7 @@ from dagger import BackendError, BackendUnavailable, Dagger
 from dagger.backends.sqlite import SqliteRecords, backup, store
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import BESIDE
-from dagger.engine.connect import store_for
+from dagger.backends.standalone import store_for
 from dagger.engine.ports import Row, Write
 from tests.sqlite.programs import ROOT
 from tests.sqlite.shop import Shop, fails, in_loop, until

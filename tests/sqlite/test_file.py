@@ -14,7 +14,7 @@ from dagger import Dagger, Topic
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.opening import open_file
 from dagger.backends.sqlite.options import options_of
-from dagger.engine import patience
+from dagger.engine import backoff
 from dagger.engine.ports import Append, Outgoing, Reader
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import NEVER, PASSING, Fault, Sort
@@ -26,7 +26,7 @@ LETTERS = [chr(ord("a") + number) for number in range(8)]
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PAUSE_S_MIN", 0.001)
+    monkeypatch.setattr(backoff, "PAUSE_S_MIN", 0.001)
 
 
 def on_file(path: Path) -> SqliteBackend:

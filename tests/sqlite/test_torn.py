@@ -11,7 +11,7 @@ import pytest
 from dagger import BackendError, Dagger, EngineClosed
 from dagger.backends.sqlite import pulse
 from dagger.backends.sqlite.hub import Hub
-from dagger.engine import patience
+from dagger.engine import backoff
 from tests.sqlite.faults import DEADLY, PASSING, Fault, Sort
 from tests.sqlite.small import ORDERS, PATIENCE_S, Order, Outcome, bury, live, look, play, small
 from tests.sqlite.wal import Copy, Witness, commits_of, content, torn
@@ -24,7 +24,7 @@ MANY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 5
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "PAUSE_S_MIN", 0.001)
+    monkeypatch.setattr(backoff, "PAUSE_S_MIN", 0.001)
     monkeypatch.setattr(pulse, "AGAIN_S", 0.001)
 
 

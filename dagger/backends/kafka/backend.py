@@ -9,8 +9,7 @@ from typing import Final
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.log import KafkaLog
 from dagger.backends.kafka.options import Options, options_of
-from dagger.engine.connect import store_for
-from dagger.engine.ports import StandaloneStore
+from dagger.backends.standalone import StandaloneStore, store_for
 from dagger.errors import BackendError
 
 MESSAGE_MAX: Final = 1_000_000

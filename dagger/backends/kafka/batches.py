@@ -13,9 +13,9 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from dagger.backends.kafka.cluster import LOOK_S, Cluster
+from dagger.engine.dead_letters import DEAD_LETTERS, dead_letter_topic, without_value
 from dagger.engine.headers import check_names, headers_of
 from dagger.engine.ports import Append, Entry, Headers, Outgoing
-from dagger.engine.router import DEAD_LETTERS, dead_letter_topic, without_value
 from dagger.errors import BackendError, BackendUnavailable
 
 logger: Final = logging.getLogger("dagger")

@@ -16,7 +16,7 @@ import msgspec
 
 from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.options import Options
-from dagger.engine.ports import StandaloneStore
+from dagger.backends.standalone import StandaloneStore
 from dagger.errors import BackendError
 
 NAME: Final = "binding"

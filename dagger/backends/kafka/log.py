@@ -25,7 +25,8 @@ from dagger.backends.kafka.ownership import Ownership, side_by_side
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.backends.kafka.shutdown import END_S, end
 from dagger.backends.loops import OneLoop, within
-from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position, StandaloneStore
+from dagger.backends.standalone import StandaloneStore
+from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position
 from dagger.errors import BackendError, Fenced
 
 logger: Final = logging.getLogger("dagger")

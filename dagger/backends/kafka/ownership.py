@@ -18,7 +18,7 @@ from dagger.backends.kafka.lane import Lane, safe_of
 from dagger.backends.kafka.member import Member
 from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.poison import PoisonDetector
-from dagger.engine.ports import StandaloneStore
+from dagger.backends.standalone import StandaloneStore
 from dagger.errors import BackendError, BackendUnavailable
 
 logger: Final = logging.getLogger("dagger")

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from dagger.engine.ports import StandaloneStore
+from dagger.backends.standalone import StandaloneStore
 
 PATIENCE: Final = 2
 """How often a lane is taken over at one place before its records are polled one by one."""

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing_extensions import override
 
 from dagger.backends.memory import MemoryLog
-from dagger.engine.ports import Backend, StandaloneStore
+from dagger.backends.standalone import StandaloneStore
+from dagger.engine.ports import Backend
 from dagger.testing.contract.storage import Storage
 
 

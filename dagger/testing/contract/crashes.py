@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
+from dagger.engine.client.instance import Instance
 from dagger.engine.headers import ID, header_text, text_of
-from dagger.engine.instance import Instance
 from dagger.engine.ports import Backend, TopicRecord
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop

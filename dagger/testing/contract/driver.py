@@ -12,12 +12,12 @@ from anyio.abc import TaskGroup
 from typing_extensions import override
 
 from dagger.dsl.topics import Topic
+from dagger.engine.client.run import Run
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.dagger import Dagger
 from dagger.engine.headers import header_text, headers_of, text_of
 from dagger.engine.ports import Backend, Outgoing, TopicRecord
-from dagger.engine.run import Run
-from dagger.engine.tasks import Tasks
+from dagger.engine.worker.tasks import Tasks
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.hands import REST_S

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 
 from dagger.core.state import Status
 from dagger.dsl import for_each, listener, sleep, task, template
+from dagger.engine.dead_letters import dead_letter_topic
 from dagger.engine.headers import header
 from dagger.engine.ports import Outgoing, TopicRecord
-from dagger.engine.router import dead_letter_topic
-from dagger.engine.timers import DUE_MAX
+from dagger.engine.worker.timers import DUE_MAX
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.case import Case

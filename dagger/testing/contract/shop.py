@@ -20,7 +20,7 @@ from dagger.dsl import (
     task,
     template,
 )
-from dagger.engine.context import context
+from dagger.engine.worker.context import context
 
 HOUR: Final = timedelta(hours=1)
 PARCELS: Final = 3

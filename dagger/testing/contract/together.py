@@ -14,9 +14,9 @@ import pytest
 
 from dagger.core.state import Status
 from dagger.dsl import listener, task, template
-from dagger.engine.context import context
 from dagger.engine.dagger import Dagger
 from dagger.engine.headers import text_of
+from dagger.engine.worker.context import context
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop, victim
 from dagger.testing.contract.case import Case

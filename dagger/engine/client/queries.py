@@ -12,8 +12,8 @@ import msgspec
 
 from dagger.core.events import Submitted
 from dagger.core.state import State, Status
+from dagger.engine.client.submissions import Submissions
 from dagger.engine.ports import Backend, Query, Row
-from dagger.engine.submissions import Submissions
 
 CHUNK: Final = 512
 """How many rows are read at a time."""

@@ -37,13 +37,9 @@ from dagger.core.effects import (
 from dagger.core.events import Event, PlanRegistered, TimerDue
 from dagger.core.leaves import running
 from dagger.core.state import State
-from dagger.engine.apart import Place
 from dagger.engine.clock import Clock
-from dagger.engine.fans import folded
+from dagger.engine.fanout import folded
 from dagger.engine.headers import ID, header, headers_of, unpacked
-from dagger.engine.intake import DEAD_LETTERS, decoded, unread
-from dagger.engine.notices import below, tell_parked
-from dagger.engine.oversize import Grown, answer, follow_up, halves
 from dagger.engine.ports import (
     Append,
     Backend,
@@ -62,11 +58,15 @@ from dagger.engine.records import (
     partition_of,
     unfolded,
 )
-from dagger.engine.refusals import Passed, TooLarge
 from dagger.engine.registry import Registry
-from dagger.engine.router import Router
-from dagger.engine.rows import Loaded, Rows
-from dagger.engine.timers import Timers
+from dagger.engine.worker.conflicts import Passed, TooLarge
+from dagger.engine.worker.decoding import DEAD_LETTERS, decoded, unread
+from dagger.engine.worker.failure_log import below, tell_parked
+from dagger.engine.worker.oversize import Grown, answer, follow_up, halves
+from dagger.engine.worker.router import Router
+from dagger.engine.worker.rows import Loaded, Rows
+from dagger.engine.worker.timers import Timers
+from dagger.engine.worker.user_code import Place
 from dagger.errors import in_line, reason_of, traceback_of, words_of
 from dagger.plan.names import topic_of
 

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import anyio
 
-from dagger.engine.garbage import seldom_collected
-from dagger.engine.signals import Signals
-from dagger.engine.watchdog import Watchdog
+from dagger.engine.process.gc_tuning import seldom_collected
+from dagger.engine.process.signals import Signals
+from dagger.engine.process.watchdog import Watchdog
 from dagger.errors import EngineClosed, RequestError
 
 logger: Final = logging.getLogger("dagger")

@@ -11,7 +11,7 @@ from typing_extensions import override
 from dagger.core.state import STATUSES, Status
 from dagger.engine.ports import Backend, Listing, Write
 from dagger.engine.records import Cell, decode_cell, encode_cell
-from dagger.engine.refusals import TooLarge, refusal
+from dagger.engine.worker.conflicts import TooLarge, refusal
 
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""

@@ -14,9 +14,10 @@ from dagger.core.state import State
 from dagger.dsl.leaves import SignalOf
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
-from dagger.engine.inspector import Inspector
-from dagger.engine.ports import Append, Row
-from dagger.engine.prepare import (
+from dagger.engine.client.inspector import Inspector
+from dagger.engine.client.run import Prepared, Registered, Run, accepted
+from dagger.engine.client.start_triggers import check_starter, checked_starter
+from dagger.engine.client.validation import (
     checked_many,
     checked_prepared,
     checked_signal,
@@ -24,9 +25,8 @@ from dagger.engine.prepare import (
     id_of,
     prepare,
 )
+from dagger.engine.ports import Append, Row
 from dagger.engine.records import Cell, Record, encode_cell, encode_record, partition_of
-from dagger.engine.run import Prepared, Registered, Run, accepted
-from dagger.engine.starters import check_starter, checked_starter
 from dagger.errors import InstanceConflict, UnknownInstance, WrongInput, in_line
 from dagger.plan.plan import Plan
 

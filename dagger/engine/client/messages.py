@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final, TypeVar
 
 from dagger.dsl.topics import Topic
-from dagger.engine.patience import insist
+from dagger.engine.backoff import insist
+from dagger.engine.client.validation import checked_group, checked_message, checked_several, checked_topic
+from dagger.engine.connection import Session
+from dagger.engine.dead_letters import decoded, without_value
 from dagger.engine.ports import Backend, Outgoing, Reader
-from dagger.engine.prepare import checked_group, checked_message, checked_several, checked_topic
-from dagger.engine.router import decoded, without_value
-from dagger.engine.session import Session
 from dagger.errors import BackendError, EngineClosed, WrongInput
 
 M = TypeVar("M")

@@ -13,12 +13,12 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from dagger.engine.alarm import Alarm
+from dagger.engine.backoff import Pauses
 from dagger.engine.clock import Clock
-from dagger.engine.patience import Pauses
 from dagger.engine.ports import Log
-from dagger.engine.tasks import Tasks
-from dagger.engine.worker import Worker
+from dagger.engine.worker.tasks import Tasks
+from dagger.engine.worker.wall_timer import Alarm
+from dagger.engine.worker.worker import Worker
 from dagger.errors import BackendUnavailable, DaggerError, EngineClosed, Fenced
 
 logger: Final = logging.getLogger("dagger")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 
-from dagger.engine.garbage import THRESHOLDS, seldom_collected
+from dagger.engine.process.gc_tuning import THRESHOLDS, seldom_collected
 
 
 def test_it_is_as_before_once_the_worker_has_ended() -> None:

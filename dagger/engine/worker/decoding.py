@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from dagger.core.events import TimerDue
+from dagger.engine.dead_letters import dead_letter
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, Position
 from dagger.engine.records import Record, decode_record
-from dagger.engine.router import dead_letter
 
 logger: Final = logging.getLogger("dagger")
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import anyio
 
-from dagger.engine.patience import Pauses
+from dagger.engine.backoff import Pauses
 from dagger.engine.ports import Backend
 from dagger.errors import BackendUnavailable, EngineClosed
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from dagger.engine.follow import AT_ONCE, Follower
+from dagger.engine.client.poller import AT_ONCE, Follower
 from dagger.errors import BackendError, BackendUnavailable
 
 MANY = 3 * AT_ONCE + 7

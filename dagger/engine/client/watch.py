@@ -11,7 +11,7 @@ from weakref import ref
 import anyio
 
 from dagger.core.state import EXECUTING, SUBMITTED, State
-from dagger.engine.run import Run, Seen
+from dagger.engine.client.run import Run, Seen
 from dagger.plan.plan import Plan
 
 ACCEPTED_MAX: Final = 10_000

@@ -11,18 +11,18 @@ from typing import Any, Final, TypeVar, overload
 from dagger.core.dispatch import other_steps
 from dagger.core.events import Submitted
 from dagger.core.state import STATUSES, SUBMITTED, State, Status
-from dagger.engine.catalogue import CHUNK, Catalogue
+from dagger.engine.client.instance import Instance
+from dagger.engine.client.messages import Messenger
+from dagger.engine.client.poller import Follower
+from dagger.engine.client.queries import CHUNK, Catalogue
+from dagger.engine.client.run import Run, accepted
+from dagger.engine.client.submissions import Submissions
+from dagger.engine.client.validation import checked_query, id_of
+from dagger.engine.client.watch import Watch
 from dagger.engine.clock import Clock
-from dagger.engine.follow import Follower
-from dagger.engine.instance import Instance
-from dagger.engine.messages import Messenger
 from dagger.engine.ports import Backend, Row
-from dagger.engine.prepare import checked_query, id_of
 from dagger.engine.records import decode_cell
 from dagger.engine.registry import Registry
-from dagger.engine.run import Run, accepted
-from dagger.engine.submissions import Submissions
-from dagger.engine.watch import Watch
 from dagger.errors import EngineClosed, InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
 

@@ -11,19 +11,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from dagger.core.events import MessageReceived, Submitted
-from dagger.dsl.topics import Topic
-from dagger.engine.headers import ID, header, headers_of, packed
-from dagger.engine.ports import Append, Backend, Entry, Outgoing, Position, TopicRecord
+from dagger.engine.dead_letters import dead_letter, payload_of, position_of
+from dagger.engine.headers import ID, header, packed
+from dagger.engine.ports import Append, Backend, Entry, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
-from dagger.errors import DecodeError, in_line, reason_of
+from dagger.errors import in_line, reason_of
 from dagger.plan.keys import keys_of
 from dagger.plan.plan import Channel
 
 logger: Final = logging.getLogger("dagger")
 
-DEAD_LETTERS: Final = ".dead-letter"
-"""What stands behind the name of a topic in that of its dead letters."""
 TOO_LARGE: Final = "TooLarge"
 """The first word of why something does not fit."""
 
@@ -55,7 +53,7 @@ class Router:
                     counts["too_large"] += 1
                     level = logging.ERROR
                 counts["dead_letters"] += 1
-                logger.log(level, "%s: a message is dead-lettered: %s", _position(message), in_line(reason))
+                logger.log(level, "%s: a message is dead-lettered: %s", position_of(message), in_line(reason))
                 entries.append(dead_letter(message, reason))
         return orders
 
@@ -66,7 +64,7 @@ class Router:
         topic, one_way, takers = self._registry.takers[message.topic]
         for taker in takers:
             try:
-                payload = _payload_of(message)
+                payload = payload_of(message)
                 value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
                 if isinstance(taker, Starter):
                     ordered = [self._submitted(taker, value)]
@@ -87,7 +85,7 @@ class Router:
         """A message for the entity of each key, with what it is recognised by when it comes again, or another way."""
         id = _id_of(message)
         if not id and not (one_way and len(keys) == 1):
-            id = f"/{_position(message)}" + (f"/{message.made}" if message.made else "")
+            id = f"/{position_of(message)}" + (f"/{message.made}" if message.made else "")
         partitions, name = self._log.partitions, channel.name
         envelope = packed(message.key, message.headers) if self._keeps_envelopes else b""
         return [_to(partitions, key, MessageReceived(name, key, payload, id, envelope)) for key in keys]
@@ -104,26 +102,6 @@ def _to(partitions: int, key: str, event: MessageReceived | Submitted) -> Append
     return Append(partition_of(key, partitions), encode_record(Record(key, event)))
 
 
-def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Outgoing]]:
-    """The messages of records, and dead letters for those that are none."""
-    messages, others = list[Any](), list[Outgoing]()
-    for record in records:
-        try:
-            messages.append(topic.wire.decode(_payload_of(record)))
-        except Exception as error:  # whatever a user's codec raises
-            reason = reason_of(error)
-            logger.warning("%s: a message is dead-lettered: %s", _position(record), in_line(reason))
-            others.append(dead_letter(record, reason))
-    return messages, others
-
-
-def _payload_of(message: TopicRecord) -> bytes:
-    """The bytes of a message. Raises DecodeError for a tombstone."""
-    if message.payload is None:
-        raise DecodeError("the message has no value (null, a tombstone)")
-    return message.payload
-
-
 def _id_of(message: TopicRecord) -> str:
     """The id that the sender gave, with the topic; empty where none was given, or null, or empty.
 
@@ -137,30 +115,3 @@ def _id_of(message: TopicRecord) -> str:
         return f"{message.topic}/{given.decode()}"
     except UnicodeDecodeError:
         return f"/{message.topic}/0x{given.hex()}"
-
-
-def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
-    """A message as it came, for the dead letters of its topic; behind its headers, the reason and where it stood."""
-    added = {
-        "dagger-reason": reason,
-        "dagger-topic": message.topic,
-        "dagger-partition": str(message.partition),
-        "dagger-offset": str(message.offset),
-    }
-    headers = (*message.headers, *headers_of(added))
-    return Outgoing(dead_letter_topic(message.topic), message.key, message.payload, headers)
-
-
-def without_value(letter: Outgoing) -> Outgoing:
-    """A dead letter that is too large even there: all but its value, and how large that was."""
-    size = {"dagger-size": str(len(letter.payload or b""))}
-    return Outgoing(letter.topic, letter.key, None, (*letter.headers, *headers_of(size)))
-
-
-def dead_letter_topic(topic: str) -> str:
-    """The topic that holds the dead letters of a topic."""
-    return f"{topic}{DEAD_LETTERS}"
-
-
-def _position(message: TopicRecord) -> str:
-    return f"{message.topic}/{message.partition}/{message.offset}"

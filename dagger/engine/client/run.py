@@ -12,7 +12,7 @@ from dagger.core.events import Submitted
 from dagger.core.same_start import is_same_start
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
-from dagger.engine.instance import Instance, StepState, own_plan
+from dagger.engine.client.instance import Instance, StepState, own_plan
 from dagger.errors import WorkflowFailed
 from dagger.plan.plan import Plan
 

@@ -18,9 +18,9 @@ from dagger.dsl.nodes import Await
 from dagger.dsl.step import Step
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic, checked_topic_name
+from dagger.engine.client.run import Prepared, Run
 from dagger.engine.headers import ID, headers_of
 from dagger.engine.ports import Outgoing, Query
-from dagger.engine.run import Prepared, Run
 from dagger.errors import EncodeError, RequestError, TemplateError, WrongInput, reason_of, shown
 from dagger.plan.keys import MissingKey, is_encodable, partition_key_of
 from dagger.plan.plan import Plan

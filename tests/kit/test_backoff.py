@@ -7,7 +7,7 @@ import logging
 import anyio
 import pytest
 
-from dagger.engine.patience import PAUSE_S_MAX, PAUSE_S_MIN, SAY_S_MAX, Pauses
+from dagger.engine.backoff import PAUSE_S_MAX, PAUSE_S_MIN, SAY_S_MAX, Pauses
 from dagger.errors import BackendUnavailable
 
 DAY_S = 86_400

@@ -10,7 +10,7 @@ from dagger.codecs import codec_of, mismatch_of, type_name
 from dagger.dsl.functions import MISSING, Fn, fn_of, may_take
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
-from dagger.engine.prepare import checked_topic
+from dagger.engine.client.validation import checked_topic
 from dagger.errors import RequestError, TemplateError
 
 

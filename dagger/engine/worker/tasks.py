@@ -13,11 +13,11 @@ import anyio
 import anyio.to_thread
 
 from dagger.core.effects import RunTask
-from dagger.engine.calls import Call as Call
-from dagger.engine.calls import Outcome as Outcome
 from dagger.engine.clock import Alarms, LoopAlarms
-from dagger.engine.context import TaskContext
-from dagger.engine.queue import Gate, Lane, Queue
+from dagger.engine.worker.calls import Call as Call
+from dagger.engine.worker.calls import Outcome as Outcome
+from dagger.engine.worker.context import TaskContext
+from dagger.engine.worker.queue import Gate, Lane, Queue
 from dagger.errors import in_line
 from dagger.plan.ops import Run
 from dagger.plan.plan import Plan

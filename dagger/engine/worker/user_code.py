@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from dagger.engine.rows import Rows
+from dagger.engine.worker.rows import Rows
 
 T = TypeVar("T")
 

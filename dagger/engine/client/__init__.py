@@ -1,0 +1,1 @@
+"""What callers use: start instances, read and watch them, send signals and messages."""

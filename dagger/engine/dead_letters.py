@@ -1,0 +1,65 @@
+"""Dead letters of external topics: messages that cannot be read, as they came, with the reason."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from dagger.dsl.topics import Topic
+from dagger.engine.headers import headers_of
+from dagger.engine.ports import Outgoing, TopicRecord
+from dagger.errors import DecodeError, in_line, reason_of
+
+logger: Final = logging.getLogger("dagger")
+
+DEAD_LETTERS: Final = ".dead-letter"
+"""What stands behind the name of a topic in that of its dead letters."""
+
+
+def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Outgoing]]:
+    """The messages of records, and dead letters for those that are none."""
+    messages, others = list[Any](), list[Outgoing]()
+    for record in records:
+        try:
+            messages.append(topic.wire.decode(payload_of(record)))
+        except Exception as error:  # whatever a user's codec raises
+            reason = reason_of(error)
+            logger.warning("%s: a message is dead-lettered: %s", position_of(record), in_line(reason))
+            others.append(dead_letter(record, reason))
+    return messages, others
+
+
+def payload_of(message: TopicRecord) -> bytes:
+    """The bytes of a message. Raises DecodeError for a tombstone."""
+    if message.payload is None:
+        raise DecodeError("the message has no value (null, a tombstone)")
+    return message.payload
+
+
+def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
+    """A message as it came, for the dead letters of its topic; behind its headers, the reason and where it stood."""
+    added = {
+        "dagger-reason": reason,
+        "dagger-topic": message.topic,
+        "dagger-partition": str(message.partition),
+        "dagger-offset": str(message.offset),
+    }
+    headers = (*message.headers, *headers_of(added))
+    return Outgoing(dead_letter_topic(message.topic), message.key, message.payload, headers)
+
+
+def without_value(letter: Outgoing) -> Outgoing:
+    """A dead letter that is too large even there: all but its value, and how large that was."""
+    size = {"dagger-size": str(len(letter.payload or b""))}
+    return Outgoing(letter.topic, letter.key, None, (*letter.headers, *headers_of(size)))
+
+
+def dead_letter_topic(topic: str) -> str:
+    """The topic that holds the dead letters of a topic."""
+    return f"{topic}{DEAD_LETTERS}"
+
+
+def position_of(message: TopicRecord) -> str:
+    """The topic, partition and offset of a message, as text."""
+    return f"{message.topic}/{message.partition}/{message.offset}"

@@ -1,0 +1,46 @@
+"""The port of a backend: a log and a store that belong together."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from dagger.engine.ports.log import Log
+from dagger.engine.ports.store import Store
+
+
+class Backend(Protocol):
+    """A log and a store that belong together; open while the context is.
+
+    It is open in one event loop at a time, and may be opened in one after the other: what is bound to a loop is made
+    when it is opened. Where it is open in another loop that has not ended, `open` raises BackendError.
+    """
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def atomic(self) -> bool:
+        """Whether writes become visible with the commit that follows, or never: then no record keeps an outbox."""
+        ...
+
+    @property
+    def size_max(self) -> int:
+        """How large a record or a message may be, in bytes."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may work on the same records; then `changed` tells when to look again."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when other processes may have changed records."""
+        ...
+
+    def open(self) -> AbstractAsyncContextManager[None]:
+        """Connect, and disconnect at the end."""
+        ...

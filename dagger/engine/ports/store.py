@@ -1,0 +1,51 @@
+"""The port of a store.
+
+The contract:
+
+* `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing. It is
+  told by the answer False, or by Fenced from the commit that follows, which then keeps nothing.
+* The stored version becomes `next`. Whoever writes chooses it so that no version comes twice for a key, even if its
+  record was deleted in between: so a worker that was overtaken changes nothing.
+* The partition of a key never changes.
+* A write may become visible as late as the commit of the log that follows it.
+* `due` and `busy` never scan records that are not due, or not busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from dagger.engine.ports.rows import Query, Row, Write
+
+
+class Store(Protocol):
+    """The records of all entities."""
+
+    async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
+        """The records of the keys, None for those that do not exist."""
+        ...
+
+    async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
+        """Write records; for each whether its version was the stored one."""
+        ...
+
+    async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
+        """Records of these partitions whose timers are due at or before `until`, and when; the earliest first."""
+        ...
+
+    async def next_due(self, partitions: Collection[int], after: int) -> int | None:
+        """When the first timer of these partitions that is due later than `after` is; None if there is none."""
+        ...
+
+    async def busy(self, partitions: Collection[int]) -> Sequence[str]:
+        """Records of these partitions in which tasks run."""
+        ...
+
+    async def find(self, query: Query) -> Sequence[Row]:
+        """The instances that a query asks for, ordered by id."""
+        ...
+
+    async def count(self, query: Query) -> int:
+        """How many instances match all that a query asks for; `limit` and `after` do not matter."""
+        ...
