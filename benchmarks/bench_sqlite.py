@@ -26,7 +26,7 @@ from benchmarks.sqlite_load import COUNT, ORDERS, Statement, recording, serve
 from benchmarks.workflow import Shipped, orders
 from dagger import Dagger
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.opening import open_file
+from dagger.backends.sqlite.connections import open_connection
 from dagger.backends.sqlite.options import Options, options_of
 
 ALONE = 4000
@@ -84,7 +84,7 @@ def _in_turn(statements: list[Statement]) -> Iterator[Statement]:
 
 def run_raw(path: Path, statements: list[Statement]) -> float:
     """The same statements with the same values in the same transactions; the seconds that it took."""
-    open_file(options_of(f"sqlite:///{path}")).close()  # which makes the tables
+    open_connection(options_of(f"sqlite:///{path}")).close()  # which makes the tables
     connection = sqlite3.connect(path, isolation_level=None, cached_statements=256)
     connection.execute("PRAGMA synchronous = FULL")
     begun = time.perf_counter()

@@ -21,7 +21,7 @@ import anyio.abc
 from benchmarks.workflow import Order, Paid, Sent, Shipped, charges, orders, parcels, payments, shipments
 from dagger import Dagger, Run
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.opening import open_file
+from dagger.backends.sqlite.connections import open_connection
 from dagger.backends.sqlite.options import options_of
 
 COUNT = 40_000
@@ -80,10 +80,10 @@ def recording(backend: SqliteBackend, statements: list[Statement]) -> None:
 
     def connect(*, make: bool) -> Any:
         opened.append(None)
-        connection = open_file(backend.hub.options, make=make)
+        connection = open_connection(backend.file.options, make=make)
         return Recorder(connection, statements) if len(opened) == 1 else connection
 
-    backend.hub.connect = connect
+    backend.file.connect = connect
 
 
 def serve(engine: Dagger, group: anyio.abc.TaskGroup) -> None:

@@ -17,7 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def within(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
+def nested_contextmanager(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
     """Like `asynccontextmanager`, for what is entered inside of another context manager only.
 
     At the end of `asyncio.run` the event loop closes every asynchronous generator that it knows of, all at once. That
@@ -29,12 +29,12 @@ def within(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyn
     @wraps(function)
     def manager(*args: P.args, **kwargs: P.kwargs) -> AbstractAsyncContextManager[T]:
         inner = make(*args, **kwargs)
-        return _Within(inner, inner.gen)
+        return _NestedContextManager(inner, inner.gen)
 
     return manager
 
 
-class _Within(AbstractAsyncContextManager[T]):
+class _NestedContextManager(AbstractAsyncContextManager[T]):
     def __init__(self, inner: AbstractAsyncContextManager[T], generator: AsyncGenerator[T, Any]) -> None:
         self._inner = inner
         self._generator = generator
@@ -54,7 +54,7 @@ class _Within(AbstractAsyncContextManager[T]):
         return await self._inner.__aexit__(*exc)
 
 
-class OneLoop:
+class LoopBinding:
     """Lets a backend be open in one event loop at a time, and in one after the other."""
 
     def __init__(self, place: str) -> None:

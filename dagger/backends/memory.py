@@ -13,13 +13,13 @@ from zlib import crc32
 import anyio
 import anyio.lowlevel
 
-from dagger.backends.bell import Bell
-from dagger.backends.loops import OneLoop
+from dagger.backends.loops import LoopBinding
 from dagger.backends.memory_readers import PARTITIONS as PARTITIONS
 from dagger.backends.memory_readers import MemoryGroup as MemoryGroup
 from dagger.backends.memory_readers import MemoryReader as MemoryReader
 from dagger.backends.memory_store import MemoryStore as MemoryStore
-from dagger.backends.settings import settings_of
+from dagger.backends.notifier import Notifier
+from dagger.backends.settings import parse_options
 from dagger.engine.headers import check_names
 from dagger.engine.ports import (
     Append,
@@ -38,7 +38,7 @@ from dagger.errors import BackendError
 
 def connect(broker: str, store: str | None) -> MemoryBackend:
     """The backend for `memory://`, which has no options."""
-    settings_of("memory://", broker.partition("?")[2], {})
+    parse_options("memory://", broker.partition("?")[2], {})
     if store is not None:
         raise BackendError("memory:// keeps its records itself; leave store= out")
     return MemoryBackend()
@@ -67,8 +67,8 @@ class MemoryLog:
         self._groups: dict[tuple[str, str], MemoryGroup] = {}
         self._turns = 0
         self._told = False
-        self._news = Bell()
-        self._published = Bell()
+        self._news = Notifier()
+        self._published = Notifier()
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         for topic in topics:
@@ -127,7 +127,7 @@ class MemoryLog:
 
     def nudge(self) -> None:
         """Let `wait` return."""
-        self._news.ring()
+        self._news.notify()
 
     async def published(self) -> None:
         """Return when a message was put on some topic."""
@@ -194,7 +194,7 @@ class MemoryLog:
 
     def _share(self, group: MemoryGroup) -> None:
         group.share()
-        self._published.ring()
+        self._published.notify()
 
     @contextmanager
     def opened(self) -> Generator[None]:
@@ -208,7 +208,7 @@ class MemoryLog:
     def _close_readers(self) -> None:
         for group in self._groups.values():
             group.readers.clear()
-        self._published.ring()
+        self._published.notify()
 
     def open_anew(self) -> None:
         """Another begins to use it, maybe in another event loop.
@@ -217,7 +217,7 @@ class MemoryLog:
         """
         self._told = False
         self._close_readers()
-        self._news, self._published = Bell(), Bell()
+        self._news, self._published = Notifier(), Notifier()
 
     def after(self, topic: str, positions: list[int], limit: int) -> list[TopicRecord]:
         """The messages behind the positions, which are moved on."""
@@ -250,9 +250,9 @@ class MemoryLog:
             else:
                 self._publish(entry)
                 published = True
-        self._news.ring()
+        self._news.notify()
         if published:
-            self._published.ring()
+            self._published.notify()
 
     def _publish(self, message: Outgoing) -> None:
         topic = message.topic
@@ -276,7 +276,7 @@ class MemoryBackend:
     def __init__(self) -> None:
         self.log = MemoryLog()
         self.store = MemoryStore()
-        self._loop = OneLoop("memory://")
+        self._loop = LoopBinding("memory://")
 
     async def changed(self) -> None:
         await anyio.sleep_forever()

@@ -35,7 +35,7 @@ _SWITCH: Final = {
     "0": False,
 }
 
-Read = Callable[[str, str, str], Any]
+OptionParser = Callable[[str, str, str], Any]
 """Reads one setting: the URL as errors show it, the name, and the text."""
 
 
@@ -79,7 +79,7 @@ class Address(msgspec.Struct, frozen=True):
         return ",".join(str(server) for server in self.servers)
 
 
-def address_of(url: str, scheme: str, port: int, example: str) -> Address:
+def parse_address(url: str, scheme: str, port: int, example: str) -> Address:
     """A URL that names servers. User and password are those of the URL, or else of the environment.
 
     Raises BackendError, which says what is wrong with it and what to write; no secret is in it.
@@ -118,7 +118,7 @@ def _servers(shown: str, text: str, default: int) -> tuple[Server, ...]:
     return tuple(found)
 
 
-def settings_of(shown: str, query: str, known: Mapping[str, Read]) -> dict[str, Any]:
+def parse_options(shown: str, query: str, known: Mapping[str, OptionParser]) -> dict[str, Any]:
     """The settings in the query of a URL, each read as `known` says. Raises BackendError, which tells what to write."""
     given: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
@@ -142,7 +142,7 @@ def _meant(name: str, known: Iterable[str]) -> str:
     return f"{hint} There are: {', '.join(names)}"
 
 
-def span(shown: str, name: str, text: str, days_max: int = DAYS_MAX) -> float:
+def parse_duration(shown: str, name: str, text: str, days_max: int = DAYS_MAX) -> float:
     """A time in seconds, as `500ms`, `4s` or `7d`."""
     found = _SPAN.fullmatch(text)
     if found is None:
@@ -155,7 +155,7 @@ def span(shown: str, name: str, text: str, days_max: int = DAYS_MAX) -> float:
     return seconds
 
 
-def whole(most: int) -> Read:
+def integer_up_to(most: int) -> OptionParser:
     """A whole number from 1 to `most`."""
 
     def read(shown: str, name: str, text: str) -> int:
@@ -166,7 +166,7 @@ def whole(most: int) -> Read:
     return read
 
 
-def one_of(*words: str) -> Read:
+def one_of(*words: str) -> OptionParser:
     """One of a few words, whatever its case."""
 
     def read(shown: str, name: str, text: str) -> str:
@@ -177,7 +177,7 @@ def one_of(*words: str) -> Read:
     return read
 
 
-def switch(shown: str, name: str, text: str) -> bool:
+def parse_bool(shown: str, name: str, text: str) -> bool:
     """`yes` or `no`; also true or false, on or off, 1 or 0."""
     found = _SWITCH.get(text.lower())
     if found is None:
@@ -185,7 +185,7 @@ def switch(shown: str, name: str, text: str) -> bool:
     return found
 
 
-def words(shown: str, name: str, text: str) -> str:
+def parse_text(shown: str, name: str, text: str) -> str:
     """Any text, but not none."""
     if text:
         return text

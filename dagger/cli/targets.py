@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from traceback import extract_tb
 
-from dagger.backends.sqlite import SqliteBackend, SqliteRecords
+from dagger.backends.sqlite import SqliteBackend, SqliteRecordStore
 from dagger.engine import Dagger
 from dagger.engine.ports import Backend
 from dagger.engine.process.signals import Leave
@@ -88,8 +88,8 @@ def checked_shared(backend: Backend, target: str) -> None:
 def checked_there(backend: Backend) -> None:
     """Raises RequestError where the file is not there: who only asks would make it, and find nothing in it."""
     for one in (backend, backend.store):
-        if isinstance(one, SqliteBackend | SqliteRecords) and not one.hub.options.place.exists():
+        if isinstance(one, SqliteBackend | SqliteRecordStore) and not one.file.options.place.exists():
             raise RequestError(
-                f"there is no file '{one.hub.options.place.absolute()}', and none was made; go to the directory that "
+                f"there is no file '{one.file.options.place.absolute()}', and none was made; go to the directory that "
                 "the engine's URL is meant for, or start a worker there, which makes the file"
             )

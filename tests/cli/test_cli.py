@@ -22,7 +22,7 @@ from dagger.engine.headers import texts_of
 from dagger.testing.contract.driver import messages_of
 from tests.cli import shop
 from tests.servers.kafka import KafkaCluster
-from tests.sqlite.shop import hub_of
+from tests.sqlite.shop import file_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ENGINE = "tests.cli.shop:engine"
@@ -45,7 +45,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dagger:
 def started(engine: Dagger, *ids: str) -> None:
     async def run() -> None:
         async with engine.client():
-            await hub_of(engine).clerk.change(lambda connection: None)  # so that there is a file
+            await file_of(engine).database.transact(lambda connection: None)  # so that there is a file
             await engine.start_all(shop.order, [shop.Order(id) for id in ids])
 
     anyio.run(run)

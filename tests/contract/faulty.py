@@ -89,9 +89,9 @@ class Deaf(MemoryLog):
 
     @override
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
-        bell, self._news = self._news, type(self._news)()
+        notifier, self._news = self._news, type(self._news)()
         await super().commit(entries, offsets)
-        self._news = bell
+        self._news = notifier
 
 
 class Unfair(MemoryLog):
@@ -139,7 +139,7 @@ class Alone(MemoryLog):
             for partition in range(self.partitions):
                 if partition not in reader.owned:
                     reader.take(partition)
-        self._published.ring()
+        self._published.notify()
 
 
 class Keeping(MemoryLog):

@@ -10,10 +10,10 @@ from typing_extensions import override
 
 from dagger.backends.aerospike import store as aerospike_store
 from dagger.backends.memory import MemoryBackend
-from dagger.backends.sqlite import SqliteBackend, SqliteRecords, store
+from dagger.backends.sqlite import SqliteBackend, SqliteRecordStore, store
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.peers import forget
-from dagger.backends.sqlite.retention import purge, purge_buried
+from dagger.backends.sqlite.processes import remove_process
+from dagger.backends.sqlite.retention import purge, purge_with_tombstones
 from dagger.backends.standalone import StandaloneStore
 from dagger.engine.ports import Backend
 from dagger.testing.contract import Storage, StoreStorage
@@ -63,15 +63,15 @@ class OnSqlite(Storage):
     @override
     async def expire(self, backend: Backend) -> bool:
         assert isinstance(backend, SqliteBackend)
-        hub = backend.hub
-        await asyncio.to_thread(hub.pulse.stop)
-        await hub.clerk.change(lambda connection: forget(connection, hub.peers.id))
+        file = backend.file
+        await asyncio.to_thread(file.maintenance.stop)
+        await file.database.transact(lambda connection: remove_process(connection, file.processes.id))
         return True
 
     @override
     async def purge(self, backend: Backend, before: int) -> bool:
         assert isinstance(backend, SqliteBackend)
-        await backend.hub.clerk.change(lambda connection: purge(connection, before, 0, ()))
+        await backend.file.database.transact(lambda connection: purge(connection, before, 0, ()))
         return True
 
 
@@ -84,8 +84,8 @@ class RecordsOnSqlite(StoreStorage):
 
     @override
     async def purge(self, backend: Backend, before: int) -> bool:
-        assert isinstance(backend.store, SqliteRecords)
-        await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
+        assert isinstance(backend.store, SqliteRecordStore)
+        await backend.store.file.database.transact(lambda connection: purge_with_tombstones(connection, before, 0))
         return True
 
 

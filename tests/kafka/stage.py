@@ -19,9 +19,9 @@ from typing_extensions import override
 from dagger.backends.aerospike import store as aerospike_store
 from dagger.backends.kafka import KafkaBackend
 from dagger.backends.kafka.options import options_of
-from dagger.backends.sqlite import SqliteRecords
+from dagger.backends.sqlite import SqliteRecordStore
 from dagger.backends.sqlite import store as sqlite_store
-from dagger.backends.sqlite.retention import purge_buried
+from dagger.backends.sqlite.retention import purge_with_tombstones
 from dagger.backends.standalone import StandaloneStore
 from dagger.engine.ports import Backend
 from dagger.errors import DaggerError
@@ -89,9 +89,9 @@ class OnKafka(Storage):
 
     @override
     async def purge(self, backend: Backend, before: int) -> bool:
-        if not isinstance(backend.store, SqliteRecords):
+        if not isinstance(backend.store, SqliteRecordStore):
             return False
-        await backend.store.hub.clerk.change(lambda connection: purge_buried(connection, before, 0))
+        await backend.store.file.database.transact(lambda connection: purge_with_tombstones(connection, before, 0))
         return True
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.kafka import KafkaBackend
-from dagger.backends.sqlite import SqliteBackend, SqliteRecords
+from dagger.backends.sqlite import SqliteBackend, SqliteRecordStore
 from dagger.engine.connect import connect
 
 
@@ -17,21 +17,21 @@ from dagger.engine.connect import connect
 def test_a_file_is_in_its_directory(tmp_path: Path, name: str) -> None:
     backend = Dagger(f"sqlite:///{name}?lease=3s", datadir=tmp_path).backend
     assert isinstance(backend, SqliteBackend)
-    assert backend.hub.options.place == tmp_path / name.replace("%25", "%")
-    assert backend.hub.options.lease == 3.0
+    assert backend.file.options.place == tmp_path / name.replace("%25", "%")
+    assert backend.file.options.lease == 3.0
 
 
 def test_a_path_that_is_absolute_stays(tmp_path: Path) -> None:
     backend = Dagger("sqlite:////var/lib/orders.db", datadir=tmp_path).backend
     assert isinstance(backend, SqliteBackend)
-    assert backend.hub.options.place == Path("/var/lib/orders.db")
+    assert backend.file.options.place == Path("/var/lib/orders.db")
 
 
 def test_beside_kafka_it_stands_for_a_file_of_records(tmp_path: Path) -> None:
     backend = connect("kafka://localhost/orders", None, str(tmp_path))
     assert isinstance(backend, KafkaBackend)
-    assert isinstance(backend.store, SqliteRecords)
-    assert backend.store.hub.options.place == tmp_path / "records.db"
+    assert isinstance(backend.store, SqliteRecordStore)
+    assert backend.store.file.options.place == tmp_path / "records.db"
 
 
 @pytest.mark.parametrize(

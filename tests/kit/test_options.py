@@ -26,7 +26,7 @@ def test_a_lease_is_called_so_everywhere() -> None:
 
 
 def test_how_long_something_is_kept_is_called_the_same_everywhere() -> None:
-    beside = ("finished", "deleted", "patience")
+    beside = ("finished", "deleted", "busy_timeout")
     assert (
         sqlite("sqlite:///o.db?deleted=9d", beside).deleted
         == aerospike("aerospike://a/o?deleted=9d").deleted
@@ -58,10 +58,14 @@ def test_a_user_is_given_in_the_same_way_everywhere(monkeypatch: pytest.MonkeyPa
     ("url", "store", "words"),
     [
         ("memory://?lease=4s", None, "there is no option 'lease'; there are none"),
-        ("sqlite:///o.db?leese=4s", None, "no option 'leese'; did you mean 'lease'? There are: lease, patience"),
+        ("sqlite:///o.db?leese=4s", None, "no option 'leese'; did you mean 'lease'? There are: lease, busy_timeout"),
         ("kafka://a/o?Retention=4d", "sqlite:///o.db", "did you mean 'retention'? There are: partitions, "),
         ("kafka://a/o", "aerospike://a/o?time_out=4s", "did you mean 'timeout'? There are: finished, deleted"),
-        ("kafka://a/o", "sqlite:///o.db?retention=4d", "no option 'retention'. There are: patience, finished, deleted"),
+        (
+            "kafka://a/o",
+            "sqlite:///o.db?retention=4d",
+            "no option 'retention'. There are: busy_timeout, finished, deleted",
+        ),
     ],
 )
 def test_an_unknown_option_is_refused_with_those_that_there_are(url: str, store: str | None, words: str) -> None:

@@ -207,7 +207,7 @@ async def opens_what_is_locked() -> None:
     other = real("locked.db", isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
-    async with Dagger("sqlite:///locked.db?patience=1h").client():
+    async with Dagger("sqlite:///locked.db?busy_timeout=1h").client():
         pass
 
 

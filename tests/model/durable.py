@@ -35,7 +35,7 @@ class DurableEngine(TestEngine):
         self._backend = self.sqlite
         self._follower = Follower(self.sqlite, lambda: self._watch.open_ids, self._look)
         self._worker = self._new_worker()
-        self._clerk = self.sqlite.hub.clerk
+        self._database = self.sqlite.file.database
 
     @override
     async def _open(self) -> Session:
@@ -66,7 +66,7 @@ class DurableEngine(TestEngine):
 
     async def published(self, topic: Topic[M]) -> list[M]:
         """What `sent` gives in memory."""
-        rows = await self.sqlite.hub.clerk.ask(
+        rows = await self.sqlite.file.database.query(
             lambda connection: connection.execute(
                 "SELECT payload, headers FROM message WHERE topic = ? ORDER BY partition, offset", (topic.name,)
             ).fetchall()
@@ -85,5 +85,5 @@ class DurableEngine(TestEngine):
             self._raise_spawned()
             await self._yield()
             await asyncio.sleep(0)  # what a task reports is on its way to the file
-            if not self._clerk.is_busy and not await self._turn() and not self._tasks.paths:
+            if not self._database.is_busy and not await self._turn() and not self._tasks.paths:
                 return

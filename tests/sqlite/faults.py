@@ -35,12 +35,12 @@ ERRORS: Final = {
     "dies": ("", 0, "the process is dead"),
 }
 NEVER: Final = 1_000_000_000
-CHORES: Final = "dagger-sqlite-pulse"
-"""The thread that does the chores."""
+MAINTENANCE: Final = "dagger-sqlite-maintenance"
+"""The thread that runs the maintenance jobs."""
 
 
 class Fault:
-    """Something that goes wrong at the statement with this number, from 0: of the chores, or of all else.
+    """Something that goes wrong at the statement with this number, from 0: of the maintenance jobs, or of all else.
 
     It `lasts` for so many statements.
     """
@@ -75,7 +75,7 @@ class Fault:
         raise self._error()
 
     def _strikes(self) -> bool:
-        if (threading.current_thread().name == CHORES) != self._in_chores:
+        if (threading.current_thread().name == MAINTENANCE) != self._in_chores:
             return False
         with self._lock:
             self._left -= 1

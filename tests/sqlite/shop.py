@@ -15,7 +15,7 @@ import pytest
 
 from dagger import BackendError, Dagger, Topic, command, context, listener, task, template
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.hub import Hub
+from dagger.backends.sqlite.open_file import OpenFile
 from dagger.backends.sqlite.options import options_of
 from dagger.engine.ports import Orders, Position
 
@@ -61,11 +61,11 @@ async def pack(order: Order) -> Note:
 orders = template("Orders", paid >> pack >> command(parcels), key=by_id)
 
 
-def hub_of(engine: Dagger) -> Hub:
+def file_of(engine: Dagger) -> OpenFile:
     """What the backend of an engine has in common while it is open."""
     backend = engine.backend
     assert isinstance(backend, SqliteBackend)
-    return backend.hub
+    return backend.file
 
 
 class Shop:

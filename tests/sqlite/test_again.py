@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dagger import BackendUnavailable, Dagger, Status, Topic, command, listener, task, template
-from dagger.backends.sqlite.team import Team
-from tests.sqlite.shop import hub_of, in_loop, until
+from dagger.backends.sqlite.leases import Leases
+from tests.sqlite.shop import file_of, in_loop, until
 
 
 @dataclass(frozen=True)
@@ -111,21 +111,21 @@ async def test_a_task_of_a_partition_that_was_away_for_a_moment_begins_anew(tmp_
     async with engine:
         await engine.start_all(slowly, [Order(id) for id in IDS])
         await asyncio.sleep(0.3)
-        hub = hub_of(engine)
+        file = file_of(engine)
 
         def away(connection: sqlite3.Connection) -> None:
             """Another takes all of it and gives it back, before anybody here has looked."""
             connection.execute("UPDATE lease SET epoch = epoch + 1 WHERE team = ''")
-            hub.teams[""].share(connection)
+            file.groups.leases[""].rebalance(connection)
 
-        await hub.clerk.change(away)
+        await file.database.transact(away)
         await until(lambda: completed(engine, len(IDS)))
 
 
 @pytest.mark.parametrize("way", ["given up", "refused"])
 @in_loop
 async def test_who_could_not_begin_to_work_keeps_no_partition(tmp_path: Path, way: str) -> None:
-    url = f"sqlite:///{tmp_path}/orders.db?lease=400ms&patience=1s"
+    url = f"sqlite:///{tmp_path}/orders.db?lease=400ms&busy_timeout=1s"
     engine = Dagger(url)
     async with engine.client():
         lock = sqlite3.connect(tmp_path / "orders.db", isolation_level=None)
@@ -142,10 +142,10 @@ async def test_who_could_not_begin_to_work_keeps_no_partition(tmp_path: Path, wa
 async def test_who_could_not_say_that_it_left_says_so_later(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/orders.db?lease=400ms"
     async with Dagger(url).client() as engine:
-        hub = hub_of(engine)
-        await hub.clerk.change(Team("", hub.peers.id, hub.partitions).join)  # as if it had worked
+        file = file_of(engine)
+        await file.database.transact(Leases("", file.processes.id, file.partitions).join)  # as if it had worked
         async with Dagger(url) as other:
-            await hub.regain()  # the next sign of life
+            await file.groups.rebalance()  # the next sign of life
             await until(lambda: owned(other))
 
 
@@ -155,5 +155,5 @@ async def owns_all(other: Dagger) -> None:
 
 
 async def owned(engine: Dagger) -> bool:
-    hub = hub_of(engine)
-    return len(hub.teams[""].owned) == hub.partitions
+    file = file_of(engine)
+    return len(file.groups.leases[""].owned) == file.partitions

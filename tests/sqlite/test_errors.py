@@ -12,12 +12,12 @@ import anyio
 import pytest
 
 from dagger import BackendError, Dagger
-from dagger.backends.sqlite.opening import Glance, open_file
+from dagger.backends.sqlite.connections import ReadConnection, open_connection
 from dagger.backends.sqlite.options import Options, options_of
-from dagger.backends.sqlite.schema import WHOLE
+from dagger.backends.sqlite.schema import LOG_AND_RECORDS
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import Fault, damage
-from tests.sqlite.shop import Gate, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until
+from tests.sqlite.shop import Gate, Order, Shop, ended, fails, file_of, in_loop, orders, pay, until
 
 IDS = [f"o-{number}" for number in range(30)]
 
@@ -37,20 +37,20 @@ def locked(path: Path) -> Iterator[None]:
 def altered(engine: Dagger, shop: Shop, pragma: Callable[[], str]) -> None:
     """Let each connection that the engine opens from now on begin with a pragma."""
 
-    hub = hub_of(engine)
-    plain, look = hub.connect, hub.look
+    file = file_of(engine)
+    plain, look = file.connect, file.connect_for_reading
 
     def connect(*, make: bool) -> sqlite3.Connection:
         connection = plain(make=make)
         connection.execute(pragma())
         return connection
 
-    def looking() -> Glance:
+    def looking() -> ReadConnection:
         found = look()
         found.connection.execute(pragma())
         return found
 
-    hub.connect, hub.look = connect, looking
+    file.connect, file.connect_for_reading = connect, looking
 
 
 # Locked.
@@ -60,7 +60,7 @@ def altered(engine: Dagger, shop: Shop, pragma: Callable[[], str]) -> None:
 async def test_a_locked_file(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    engine = shop.engine("&patience=200ms")
+    engine = shop.engine("&busy_timeout=200ms")
     async with engine.client():
         await engine.count()
         with locked(shop.path):
@@ -76,7 +76,7 @@ async def test_a_locked_file(tmp_path: Path) -> None:
 async def test_a_file_that_is_locked_when_it_is_opened(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    engine = shop.engine("&patience=200ms")
+    engine = shop.engine("&busy_timeout=200ms")
     with locked(shop.path):
         assert await engine.count() == len(IDS), "questions need no lock"
         async with fails(BackendUnavailable) as said:
@@ -94,7 +94,7 @@ async def test_a_file_that_is_locked_when_it_is_opened(tmp_path: Path) -> None:
 async def test_a_file_that_another_has_for_itself(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    engine = shop.engine("&patience=200ms")
+    engine = shop.engine("&busy_timeout=200ms")
     other = sqlite3.connect(shop.path, isolation_level=None)
     other.execute("PRAGMA locking_mode = EXCLUSIVE")
     other.execute("BEGIN EXCLUSIVE")
@@ -109,7 +109,7 @@ async def test_a_file_that_another_has_for_itself(tmp_path: Path) -> None:
 @in_loop
 async def test_a_new_file_that_is_locked(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
-    engine = shop.engine("&patience=200ms")
+    engine = shop.engine("&busy_timeout=200ms")
     with locked(shop.path):
         async with fails(BackendUnavailable) as said:
             await engine.start(orders, Order("o-new"))
@@ -123,7 +123,7 @@ async def test_a_new_file_that_is_locked(tmp_path: Path) -> None:
 async def test_a_worker_goes_on_once_the_lock_is_free(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    async with shop.engine("&patience=200ms") as engine:
+    async with shop.engine("&busy_timeout=200ms") as engine:
         gate = Gate(engine)
         await pay(engine, *IDS)
         await gate.reached()
@@ -148,7 +148,7 @@ async def test_a_question_that_fails_is_no_harm_to_a_change_that_waits_for_the_l
             group.start_soon(engine.start, orders, Order("o-new"))
             await anyio.wait_all_tasks_blocked()
             async with fails(BackendUnavailable) as said:
-                await hub_of(engine).clerk.ask(disk_fails)
+                await file_of(engine).database.query(disk_fails)
         assert "the disk reports an error; look at it" in said[0]
     await shop.finish(*IDS, "o-new")
 
@@ -212,7 +212,7 @@ async def test_a_file_that_becomes_read_only_ends_a_worker(tmp_path: Path) -> No
 
 async def read_only(engine: Dagger) -> None:
     """Forbid changes by the connection that is open."""
-    await hub_of(engine).clerk.ask(lambda connection: connection.execute("PRAGMA query_only = ON").fetchall())
+    await file_of(engine).database.query(lambda connection: connection.execute("PRAGMA query_only = ON").fetchall())
 
 
 def full(shop: Shop, pages: int) -> Callable[[], str]:
@@ -318,7 +318,10 @@ def sqlite_of(path: Path, *statements: str) -> None:
             lambda path: sqlite_of(path, "CREATE TABLE t (x)", "PRAGMA user_version = 7"),
             "is a database of something else; give another path",
         ),
-        (lambda path: newer(path), f"is of version {len(WHOLE.steps) + 1}, written by a newer release of dagger"),
+        (
+            lambda path: newer(path),
+            f"is of version {len(LOG_AND_RECORDS.migrations) + 1}, written by a newer release of dagger",
+        ),
         (lambda path: path.mkdir(), "is a directory; give the path of a file, as sqlite:////"),
     ],
     ids=["text", "two bytes", "another database", "another database with versions", "newer", "a directory"],
@@ -345,8 +348,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def newer(path: Path) -> None:
     """A file of a release that does not exist yet."""
-    open_file(Options(path=path)).close()
-    sqlite_of(path, f"PRAGMA user_version = {len(WHOLE.steps) + 1}")
+    open_connection(Options(path=path)).close()
+    sqlite_of(path, f"PRAGMA user_version = {len(LOG_AND_RECORDS.migrations) + 1}")
 
 
 @in_loop
@@ -380,11 +383,11 @@ def test_the_path_of_a_url(url: str, path: str) -> None:
 
 
 def test_the_options_of_a_url() -> None:
-    found = options_of("sqlite:///o.db?lease=1.5s&patience=200ms&finished=2h&retention=3d&partitions=1024")
-    assert (found.lease, found.patience, found.finished, found.retention) == (1.5, 0.2, 7_200, 259_200)
+    found = options_of("sqlite:///o.db?lease=1.5s&busy_timeout=200ms&finished=2h&retention=3d&partitions=1024")
+    assert (found.lease, found.busy_timeout, found.finished, found.retention) == (1.5, 0.2, 7_200, 259_200)
     assert (found.partitions, found.tick) == (1024, 0.375)
     plain = options_of("sqlite:///o.db")
-    assert (plain.lease, plain.patience, plain.partitions) == (4, 30, 16)
+    assert (plain.lease, plain.busy_timeout, plain.partitions) == (4, 30, 16)
     assert (plain.finished, plain.retention) == (30 * 86_400, 7 * 86_400)
 
 
@@ -408,7 +411,7 @@ RANGE = "give a time of more than 0s and at most 36500d"
         ("sqlite:///orders.db\n", "leave out line breaks"),
         (
             "sqlite:///o.db?leese=4s",
-            "no option 'leese'; did you mean 'lease'? There are: lease, patience, finished, retention, partitions",
+            "no option 'leese'; did you mean 'lease'? There are: lease, busy_timeout, finished, retention, partitions",
         ),
         ("sqlite:///o.db?path=x", "no option 'path'"),
         ("sqlite:///o.db?lease=4s&lease=5s", "lease is given twice; give it once"),

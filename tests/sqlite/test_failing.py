@@ -17,7 +17,7 @@ from dagger import BackendError
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
 from dagger.engine.ports import Outgoing
-from tests.sqlite.shop import Order, Shop, ended, hub_of, in_loop, orders, pay, until, waiting
+from tests.sqlite.shop import Order, Shop, ended, file_of, in_loop, orders, pay, until, waiting
 
 IDS = [f"o-{number}" for number in range(20)]
 
@@ -39,23 +39,25 @@ def amid_rows(connection: sqlite3.Connection) -> None:
     raise error
 
 
-@pytest.mark.parametrize("way", ["change", "ask", "ponder"])
+@pytest.mark.parametrize("way", ["transact", "query", "scan"])
 @in_loop
 async def test_whoever_keeps_the_error_keeps_no_lock(tmp_path: Path, way: str) -> None:
-    shop = Shop(tmp_path, "lease=1h&patience=100ms")
+    shop = Shop(tmp_path, "lease=1h&busy_timeout=100ms")
     backend = shop.backend()
     async with backend.open():
         await backend.log.append([Outgoing("T", b"%d" % number, b"x" * 5_000) for number in range(10)])
         work = half_way if way == "change" else amid_rows
         with pytest.raises((BackendError, ZeroDivisionError)) as kept:
-            await getattr(backend.hub.clerk, way)(work)
+            await getattr(backend.file.database, way)(work)
         with closing(sqlite3.connect(shop.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             other.execute("ROLLBACK")
             (busy, _, _) = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             assert not busy, "neither writing nor reading"
         assert kept.value is not None
-        assert await backend.hub.clerk.ask(lambda one: one.execute("SELECT count(*) FROM message").fetchone()) == (10,)
+        assert await backend.file.database.query(
+            lambda one: one.execute("SELECT count(*) FROM message").fetchone()
+        ) == (10,)
 
 
 @in_loop
@@ -65,8 +67,8 @@ async def test_a_chore_that_fails_as_nobody_expects_is_told_and_goes_on(
     """Signs of life are given all the same, and a worker goes on."""
     shop = Shop(tmp_path, "lease=400ms")
     async with shop.engine() as engine:
-        hub = hub_of(engine)
-        look, failures = hub.peers.look, list[BaseException]()
+        file = file_of(engine)
+        look, failures = file.processes.load_ports, list[BaseException]()
 
         def failing(connection: sqlite3.Connection) -> None:
             if len(failures) < 2:
@@ -74,7 +76,7 @@ async def test_a_chore_that_fails_as_nobody_expects_is_told_and_goes_on(
                 raise failures[-1]
             look(connection)
 
-        hub.peers.look = failing  # type: ignore[method-assign]  # for a while
+        file.processes.load_ports = failing  # type: ignore[method-assign]  # for a while
         await engine.start_all(orders, [Order(id) for id in IDS])
 
         async def told() -> bool:
@@ -94,24 +96,24 @@ async def test_what_fails_as_nobody_expects_is_told_to_all_who_wait(tmp_path: Pa
     """Those whose turn has not come yet, too."""
     backend = Shop(tmp_path).backend()
     async with backend.open():
-        clerk = backend.hub.clerk
-        await clerk.change(lambda connection: None)
-        changed = clerk._changed
+        database = backend.file.database
+        await database.transact(lambda connection: None)
+        committed = database._committed
 
         def failing(rows: int) -> None:
-            clerk._changed = changed
+            database._committed = committed
             raise ZeroDivisionError("a fault")
 
-        clerk._changed = failing
-        first = asyncio.ensure_future(clerk.append([Outgoing("T", b"k", b"first")]))
+        database._committed = failing
+        first = asyncio.ensure_future(database.append([Outgoing("T", b"k", b"first")]))
         await asyncio.sleep(0)
-        second = asyncio.ensure_future(clerk.append([Outgoing("T", b"k", b"second")]))
+        second = asyncio.ensure_future(database.append([Outgoing("T", b"k", b"second")]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for one in (first, second):
                 with pytest.raises((BackendError, ZeroDivisionError)):
                     await one
-        await clerk.append([Outgoing("T", b"k", b"third")])
+        await database.append([Outgoing("T", b"k", b"third")])
 
 
 # One event loop after the other.
@@ -133,7 +135,7 @@ def test_a_file_is_used_in_one_loop_after_the_other(tmp_path: Path, closes: bool
         await context.__aenter__()
         joined = backend.log.join()
         await joined.__aenter__()
-        assert len(backend.hub.teams[""].owned) == 16
+        assert len(backend.file.groups.leases[""].owned) == 16
         await backend.log.append([Outgoing("T", b"%d" % number, b"")])
         if closes:
             await joined.__aexit__(None, None, None)
@@ -154,8 +156,8 @@ def test_a_file_is_used_in_one_loop_after_the_other(tmp_path: Path, closes: bool
         finally:
             loop.close()
     if not closes:
-        backend.hub.pulse.stop()
-        backend.hub._abandon()
+        backend.file.maintenance.stop()
+        backend.file._abandon()
     with closing(sqlite3.connect(shop.path)) as connection:
         assert connection.execute("SELECT count(*) FROM peer").fetchone() == (0,)
         assert connection.execute("SELECT count(*) FROM lease WHERE owner IS NOT NULL").fetchone() == (0,)
@@ -189,6 +191,6 @@ def test_what_a_loop_has_left_open_passes_to_others(tmp_path: Path) -> None:
 
     with anyio.from_thread.start_blocking_portal() as portal:
         portal.call(work)
-    backend.hub._abandon()
+    backend.file._abandon()
     KEPT.clear()
     gc.collect()

@@ -1,4 +1,4 @@
-"""How log, readers and clerk deal with a file that fails while something is under way."""
+"""How log, readers and database deal with a file that fails while something is under way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from dagger import Dagger, Topic
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.opening import open_file
+from dagger.backends.sqlite.connections import open_connection
 from dagger.backends.sqlite.options import options_of
 from dagger.engine import backoff
 from dagger.engine.ports import Append, Outgoing, Reader
@@ -56,17 +56,19 @@ def test_a_question_that_fails_does_no_harm_to_a_change_that_waits_for_the_lock(
     async def run() -> None:
         backend = on_file(path)
         async with backend.open():
-            clerk = backend.hub.clerk
-            await clerk.change(lambda connection: None)
+            database = backend.file.database
+            await database.transact(lambda connection: None)
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
                 async with anyio.create_task_group() as group:
-                    group.start_soon(clerk.append, [Outgoing(TOPIC.name, b"a", b'"a"')])
+                    group.start_soon(database.append, [Outgoing(TOPIC.name, b"a", b'"a"')])
                     await anyio.sleep(0.02)
                     with pytest.raises(BackendUnavailable):
-                        await clerk.ask(ask_in_vain)
+                        await database.query(ask_in_vain)
                     other.execute("COMMIT")
-            (count,) = await clerk.ask(lambda connection: connection.execute("SELECT count(*) FROM message").fetchone())
+            (count,) = await database.query(
+                lambda connection: connection.execute("SELECT count(*) FROM message").fetchone()
+            )
             assert count == 1
 
     limited(run)
@@ -166,7 +168,7 @@ def test_a_file_that_cannot_be_made_now_is_told_as_what_passes(tmp_path: Path) -
         fault = Fault("full after", number)
         with fault.at_work():
             try:
-                open_file(options_of(f"sqlite:///{tmp_path / str(number)}.db")).close()
+                open_connection(options_of(f"sqlite:///{tmp_path / str(number)}.db")).close()
             except sqlite3.OperationalError as error:
                 assert error.sqlite_errorname == "SQLITE_FULL", fault.struck  # noqa: PT017  # of each in turn
         if not fault.struck:

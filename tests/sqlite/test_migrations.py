@@ -16,18 +16,18 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.opening import glance, open_file
+from dagger.backends.sqlite.connections import open_connection, open_read_connection
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import BESIDE, WHOLE, Kind
+from dagger.backends.sqlite.schema import LOG_AND_RECORDS, RECORDS_ONLY, FileKind
 from tests.sqlite.shop import Order, Shop, ended, fails, in_loop, orders, pay
 
 IDS = [f"o-{number}" for number in range(30)]
 
 HASHES = {
-    WHOLE: ["4d8289843c8fe68c", "ed597a2cc6e0e7a3", "88c4771c9cd5df70"],
-    BESIDE: ["be602323d61e87cb", "88c4771c9cd5df70"],
+    LOG_AND_RECORDS: ["4d8289843c8fe68c", "ed597a2cc6e0e7a3", "88c4771c9cd5df70"],
+    RECORDS_ONLY: ["be602323d61e87cb", "88c4771c9cd5df70"],
 }
-STEPS = WHOLE.steps
+STEPS = LOG_AND_RECORDS.migrations
 
 FURTHER = """
 -- What a later release may add; a comment; with a semicolon.
@@ -40,22 +40,22 @@ AFTER_THAT = "CREATE TABLE extra (name TEXT PRIMARY KEY) WITHOUT ROWID;"
 
 
 @pytest.mark.parametrize("kind", HASHES, ids=["whole", "beside"])
-def test_a_step_that_was_released_is_never_changed(kind: Kind) -> None:
+def test_a_step_that_was_released_is_never_changed(kind: FileKind) -> None:
     """If this fails, take the change back, and make it a step of its own; if that was done, add its hash here."""
-    assert [hashlib.sha256(step.encode()).hexdigest()[:16] for step in kind.steps] == HASHES[kind]
+    assert [hashlib.sha256(step.encode()).hexdigest()[:16] for step in kind.migrations] == HASHES[kind]
 
 
-def whole(*steps: str) -> Kind:
+def whole(*steps: str) -> FileKind:
     """The files of a later release."""
-    return msgspec.structs.replace(WHOLE, steps=steps)
+    return msgspec.structs.replace(LOG_AND_RECORDS, migrations=steps)
 
 
 def later(shop: Shop, steps: Sequence[str]) -> Dagger:
     """An engine of a later release."""
     options = options_of(shop.url)
     backend = SqliteBackend(options)
-    backend.hub.connect = partial(open_file, options, whole(*steps))
-    backend.hub.look = partial(glance, options, whole(*steps))
+    backend.file.connect = partial(open_connection, options, whole(*steps))
+    backend.file.connect_for_reading = partial(open_read_connection, options, whole(*steps))
     engine = Dagger(backend=backend)
     engine.register(orders)
     return engine
@@ -84,9 +84,9 @@ def versions(path: Path) -> tuple[int, int]:
 async def test_a_further_step_on_a_file_with_live_instances(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    assert versions(shop.path) == (WHOLE.id, len(STEPS))
+    assert versions(shop.path) == (LOG_AND_RECORDS.id, len(STEPS))
     async with later(shop, [*STEPS, FURTHER]) as engine:
-        assert versions(shop.path) == (WHOLE.id, len(STEPS) + 1)
+        assert versions(shop.path) == (LOG_AND_RECORDS.id, len(STEPS) + 1)
         await pay(engine, *IDS)
         await ended(engine, *IDS)
     connection = sqlite3.connect(shop.path)
@@ -102,14 +102,14 @@ async def test_several_steps_at_once(tmp_path: Path) -> None:
     async with later(shop, [*STEPS, FURTHER, AFTER_THAT]) as engine:
         await pay(engine, *IDS)
         await ended(engine, *IDS)
-    assert versions(shop.path) == (WHOLE.id, len(STEPS) + 2)
-    open_file(options_of(shop.url), whole(*STEPS, FURTHER, AFTER_THAT)).close()
+    assert versions(shop.path) == (LOG_AND_RECORDS.id, len(STEPS) + 2)
+    open_connection(options_of(shop.url), whole(*STEPS, FURTHER, AFTER_THAT)).close()
 
 
 def test_a_new_file_takes_all_steps(tmp_path: Path) -> None:
     options = options_of(f"sqlite:///{tmp_path}/new.db?partitions=3")
-    open_file(options, whole(*STEPS, FURTHER)).close()
-    connection = open_file(options, whole(*STEPS, FURTHER))
+    open_connection(options, whole(*STEPS, FURTHER)).close()
+    connection = open_connection(options, whole(*STEPS, FURTHER))
     assert connection.execute("SELECT value FROM meta WHERE name = 'partitions'").fetchall() == [(3,)]
     assert connection.execute("SELECT region FROM record").fetchall() == []
     connection.close()
@@ -119,7 +119,7 @@ def test_a_new_file_takes_all_steps(tmp_path: Path) -> None:
 async def test_the_older_release_refuses_the_file_and_leaves_it(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    open_file(options_of(shop.url), whole(*STEPS, FURTHER)).close()
+    open_connection(options_of(shop.url), whole(*STEPS, FURTHER)).close()
     before = dump(shop.path)
     async with fails(BackendError) as said:
         await shop.engine().count()
@@ -139,7 +139,7 @@ async def test_a_step_that_fails_has_changed_nothing(tmp_path: Path, place: int)
     statements = FURTHER.strip().splitlines()[1:]
     statements.insert(place, "INSERT INTO nowhere VALUES (1);")
     with pytest.raises(sqlite3.OperationalError):
-        open_file(options_of(shop.url), whole(*STEPS, AFTER_THAT, "\n".join(statements)))
+        open_connection(options_of(shop.url), whole(*STEPS, AFTER_THAT, "\n".join(statements)))
     assert dump(shop.path) == before
     async with fails(BackendError) as said:
         await later(shop, [*STEPS, "\n".join(statements)]).start(orders, Order("o-late"))
@@ -153,14 +153,14 @@ def test_many_open_it_at_once(tmp_path: Path, makes_it: bool) -> None:
     """One of them takes the steps, and the others find them taken."""
     options = options_of(f"sqlite:///{tmp_path}/orders.db")
     if not makes_it:
-        open_file(options).close()
+        open_connection(options).close()
     steps = [*STEPS, FURTHER, AFTER_THAT]
     together, errors = Barrier(8), list[Exception]()
 
     def run() -> None:
         together.wait()
         try:
-            open_file(options, whole(*steps)).close()
+            open_connection(options, whole(*steps)).close()
         except Exception as error:
             errors.append(error)
 
@@ -170,8 +170,8 @@ def test_many_open_it_at_once(tmp_path: Path, makes_it: bool) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert versions(options.path) == (WHOLE.id, len(steps))
-    connection = open_file(options, whole(*steps))
+    assert versions(options.path) == (LOG_AND_RECORDS.id, len(steps))
+    connection = open_connection(options, whole(*steps))
     assert connection.execute("SELECT count(*) FROM meta").fetchone() == (1,)
     connection.close()
 
@@ -179,7 +179,7 @@ def test_many_open_it_at_once(tmp_path: Path, makes_it: bool) -> None:
 @in_loop
 async def test_messages_of_a_file_of_the_first_version_are_what_they_were(tmp_path: Path) -> None:
     options = options_of(f"sqlite:///{tmp_path}/old.db")
-    connection = open_file(options, whole(STEPS[0]))
+    connection = open_connection(options, whole(STEPS[0]))
     rows = [
         (0, "k", '{"dagger-id":"a/1","größe":"ä\\"\\u0001","empty":""}', b"\xff"),
         (1, None, None, b""),
@@ -197,6 +197,6 @@ async def test_messages_of_a_file_of_the_first_version_are_what_they_were(tmp_pa
         (None, b"", ()),
         (b"", b"x", ()),
     ]
-    with closing(open_file(options)) as connection:
+    with closing(open_connection(options)) as connection:
         (time,) = connection.execute("SELECT DISTINCT time FROM message").fetchone()
     assert time == 7

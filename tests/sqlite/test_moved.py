@@ -12,9 +12,9 @@ import pytest
 
 from dagger import BackendError, Dagger, Run
 from dagger.backends.sqlite import backup
-from dagger.backends.sqlite.opening import Glance, open_file
+from dagger.backends.sqlite.connections import ReadConnection, open_connection
 from dagger.backends.sqlite.options import options_of
-from tests.sqlite.shop import Note, Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until, waiting
+from tests.sqlite.shop import Note, Order, Shop, ended, fails, file_of, in_loop, orders, pay, until, waiting
 
 IDS = [f"o-{number}" for number in range(10)]
 TOLD = "was deleted, moved or replaced while it was open; nothing was changed"
@@ -99,12 +99,12 @@ async def test_who_waits_for_an_end_is_told(
 
 def noted(engine: Dagger) -> list[bool]:
     """For each connection that the engine has opened from now on, whether it could have made the file."""
-    hub, opened = hub_of(engine), list[bool]()
-    connect, look = hub.connect, hub.look
+    file, opened = file_of(engine), list[bool]()
+    connect, look = file.connect, file.connect_for_reading
 
-    def looking() -> Glance:
+    def looking() -> ReadConnection:
         found = look()
-        if found.lasts:
+        if found.is_reusable:
             opened.append(False)
         return found
 
@@ -113,7 +113,7 @@ def noted(engine: Dagger) -> list[bool]:
         opened.append(make)
         return connection
 
-    hub.connect, hub.look = noting, looking
+    file.connect, file.connect_for_reading = noting, looking
     return opened
 
 
@@ -136,8 +136,8 @@ async def test_it_goes_just_before_it_is_opened_once_more(tmp_path: Path, change
     assert await engine.count() == len(IDS)
     await until(lambda: reached(opened, 3))  # the chores' own, and that which counts
     before = dict[str, bytes]()
-    hub = hub_of(engine)
-    connect = hub.connect
+    file = file_of(engine)
+    connect = file.connect
 
     def late(*, make: bool) -> sqlite3.Connection:
         if not before:
@@ -145,8 +145,8 @@ async def test_it_goes_just_before_it_is_opened_once_more(tmp_path: Path, change
             before.update(contents(tmp_path))
         return connect(make=make)
 
-    hub.connect = late
-    hub.clerk.drop()
+    file.connect = late
+    file.database.drop()
     async with fails(BackendError) as said:
         await engine.start(orders, Order("o-2"))
     assert TOLD in said[0]
@@ -158,14 +158,14 @@ async def test_it_goes_just_before_it_is_opened_once_more(tmp_path: Path, change
 def test_tables_are_made_by_the_first_connection_only(tmp_path: Path) -> None:
     options = options_of(f"sqlite:///{tmp_path}/orders.db")
     with pytest.raises(sqlite3.OperationalError) as found:
-        open_file(options, make=False)
+        open_connection(options, make=False)
     assert found.value.sqlite_errorname == "SQLITE_CANTOPEN"
     (tmp_path / "orders.db").touch()
     with pytest.raises(BackendError, match="was emptied while it was open"):
-        open_file(options, make=False)
+        open_connection(options, make=False)
     assert contents(tmp_path) == {"orders.db": b""}
-    open_file(options).close()
-    open_file(options, make=False).close()
+    open_connection(options).close()
+    open_connection(options, make=False).close()
 
 
 @in_loop

@@ -192,7 +192,7 @@ async def test_a_reader_that_is_killed_is_taken_over_from(tmp_path: Path) -> Non
 
 @in_loop
 async def test_who_could_not_say_that_it_left_says_so_later(tmp_path: Path) -> None:
-    shop = Shop(tmp_path, "lease=400ms&patience=100ms")
+    shop = Shop(tmp_path, "lease=400ms&busy_timeout=100ms")
     async with shop.engine().client() as engine:
         await fill(engine, *IDS)
         with closing(sqlite3.connect(shop.path, isolation_level=None)) as lock:

@@ -36,7 +36,7 @@ SOON = "lease=400ms"
 def ask(backend: Any, text: str, *values: Any) -> Awaitable[list[Any]]:
     """What a statement gives."""
     assert isinstance(backend, SqliteBackend)
-    answer: Awaitable[list[Any]] = backend.hub.clerk.ask(lambda one: one.execute(text, values).fetchall())
+    answer: Awaitable[list[Any]] = backend.file.database.query(lambda one: one.execute(text, values).fetchall())
     return answer
 
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 
 from dagger import BackendError, Dagger, EngineClosed
-from dagger.backends.sqlite import pulse
-from dagger.backends.sqlite.hub import Hub
+from dagger.backends.sqlite import maintenance
+from dagger.backends.sqlite.open_file import OpenFile
 from dagger.engine import backoff
 from tests.sqlite.faults import DEADLY, PASSING, Fault, Sort
 from tests.sqlite.small import ORDERS, PATIENCE_S, Order, Outcome, bury, live, look, play, small
@@ -25,7 +25,7 @@ MANY = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "fuzz" else 5
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "PAUSE_S_MIN", 0.001)
-    monkeypatch.setattr(pulse, "AGAIN_S", 0.001)
+    monkeypatch.setattr(maintenance, "RETRY_S", 0.001)
 
 
 def url_of(path: Path) -> str:
@@ -101,7 +101,7 @@ MORE = (*ORDERS, Order("o-2"), Order("o-3"))
 @pytest.fixture
 def no_write_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was written back was on the disk before, and would not be torn: here all of it is in the log."""
-    monkeypatch.setattr(Hub, "_write_back", lambda self, connection: PATIENCE_S)
+    monkeypatch.setattr(OpenFile, "_write_back", lambda self, connection: PATIENCE_S)
 
 
 async def copies(path: Path) -> list[Copy]:

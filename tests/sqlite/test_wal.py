@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from dagger.backends.sqlite import SqliteBackend, opening, wal
+from dagger.backends.sqlite import SqliteBackend, connections, wal
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.wal import Wal
 from dagger.engine.ports import Outgoing
@@ -31,7 +31,7 @@ TIMES_MAX = 4
 def shorten() -> None:
     """Let the log be short, and SQLite itself do nothing for it."""
     wal.BYTES_MAX = BYTES_MAX  # type: ignore[misc]  # in a process of its own
-    opening.WAL_PAGES_MAX = 1_000_000  # type: ignore[misc]  # as above
+    connections.WAL_PAGES_MAX = 1_000_000  # type: ignore[misc]  # as above
 
 
 def write(url: str) -> None:
@@ -110,7 +110,7 @@ async def test_a_reader_that_takes_long_keeps_it_from_that_and_delays_nobody(
                 await backend.log.append([Outgoing("T", b"%d" % number, os.urandom(SIZE))])
             assert size(log) > 2 * BYTES_MAX
             assert len(tries) == 1
-        backend.hub.clerk._wal._again = 0.0  # as if that time had passed
+        backend.file.database._wal._again = 0.0  # as if that time had passed
         for number in range(3):
             await backend.log.append([Outgoing("T", b"%d" % number, b"")])
         assert size(log) <= BYTES_MAX

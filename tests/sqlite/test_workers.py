@@ -13,7 +13,7 @@ import pytest
 
 from dagger import Dagger, Status
 from tests.sqlite.programs import started
-from tests.sqlite.shop import Gate, Order, Shop, ended, hub_of, in_loop, orders, parcelled, pay, until, waiting
+from tests.sqlite.shop import Gate, Order, Shop, ended, file_of, in_loop, orders, parcelled, pay, until, waiting
 
 IDS = [f"o-{number}" for number in range(60)]
 PARTITIONS = 16
@@ -165,7 +165,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_goes_on(tmp_path: Path) 
 
 def stop_outside_of_a_transaction(shop: Shop, pid: int) -> None:
     """Stop a process where it does not hold the lock of the file: else others wait until it is continued."""
-    connection = shop.backend().hub.connect(make=False)
+    connection = shop.backend().file.connect(make=False)
     connection.execute("PRAGMA busy_timeout = 60000")
     connection.execute("BEGIN IMMEDIATE")
     os.kill(pid, signal.SIGSTOP)
@@ -182,7 +182,7 @@ async def test_a_zombie_is_fenced(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         gate = Gate(zombie)
         await pay(zombie, *IDS)
         await gate.reached()
-        await asyncio.to_thread(hub_of(zombie).pulse.stop)  # it shows no sign of life any more
+        await asyncio.to_thread(file_of(zombie).maintenance.stop)  # it shows no sign of life any more
         async with shop.engine() as other:
             await ended(other, *IDS)
             gate.open()

@@ -9,7 +9,17 @@ from typing import Final
 
 import msgspec
 
-from dagger.backends.settings import Read, Secret, Server, address_of, one_of, settings_of, span, switch, words
+from dagger.backends.settings import (
+    OptionParser,
+    Secret,
+    Server,
+    one_of,
+    parse_address,
+    parse_bool,
+    parse_duration,
+    parse_options,
+    parse_text,
+)
 from dagger.errors import BackendError
 
 PORT: Final = 3000
@@ -54,27 +64,27 @@ class AerospikeOptions(msgspec.Struct, frozen=True, kw_only=True):
         return ",".join(str(host) for host in self.hosts)
 
 
-_READ: Final[Mapping[str, Read]] = {
-    "finished": partial(span, days_max=_TTL_DAYS_MAX),
-    "deleted": partial(span, days_max=_TTL_DAYS_MAX),
-    "timeout": span,
+_READ: Final[Mapping[str, OptionParser]] = {
+    "finished": partial(parse_duration, days_max=_TTL_DAYS_MAX),
+    "deleted": partial(parse_duration, days_max=_TTL_DAYS_MAX),
+    "timeout": parse_duration,
     "auth": one_of("internal", "external", "pki"),
-    "tls": switch,
-    "tls_name": words,
-    "ca": words,
-    "cert": words,
-    "key": words,
-    "alternate": switch,
+    "tls": parse_bool,
+    "tls_name": parse_text,
+    "ca": parse_text,
+    "cert": parse_text,
+    "key": parse_text,
+    "alternate": parse_bool,
 }
 
 
 def options_of(url: str) -> AerospikeOptions:
     """What a URL says. Raises BackendError, which says what is wrong with it, and repeats no secret."""
-    at = address_of(url, "aerospike", PORT, "aerospike://host:3000[,host:3000]/namespace")
+    at = parse_address(url, "aerospike", PORT, "aerospike://host:3000[,host:3000]/namespace")
     namespace = at.name or NAMESPACE
     if not _NAME.fullmatch(namespace):
         raise BackendError(f"'{at.shown}': '{namespace}' is not a namespace; write aerospike://host:3000/namespace")
-    given = settings_of(at.shown, at.query, _READ)
+    given = parse_options(at.shown, at.query, _READ)
     options = AerospikeOptions(hosts=at.servers, namespace=namespace, user=at.user, password=at.password, **given)
     _checked(at.shown, options)
     return options

@@ -17,7 +17,7 @@ from dagger.backends.aerospike.listing_index import ListingIndex
 from dagger.backends.aerospike.options import AerospikeOptions, prefix_of
 from dagger.backends.aerospike.provisioning import RECORD_MAX, check, data_size_max, incarnation, index, probe
 from dagger.backends.aerospike.verified_write import verified_write
-from dagger.backends.loops import OneLoop, within
+from dagger.backends.loops import LoopBinding, nested_contextmanager
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -46,7 +46,7 @@ class AerospikeStore:
         self._due_index = DueIndex(cluster, self._set)
         self._listing_index = ListingIndex(cluster, self._set)
         self._size_max = data_size_max(RECORD_MAX)
-        self._loop = OneLoop(f"Aerospike at {options.place}")
+        self._loop = LoopBinding(f"Aerospike at {options.place}")
         self._work: anyio.CapacityLimiter | None = None
         self._listing: anyio.CapacityLimiter | None = None
 
@@ -55,14 +55,14 @@ class AerospikeStore:
         """How large a record may be, in bytes: what servers take by default, and once it is open, what these do."""
         return self._size_max
 
-    @within
+    @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connect, check the namespace, and make what is missing of the indexes."""
         with self._loop.held():
             async with self._open():
                 yield
 
-    @within
+    @nested_contextmanager
     async def _open(self) -> AsyncGenerator[None]:
         self._work, self._listing = anyio.CapacityLimiter(THREADS), anyio.CapacityLimiter(THREADS)
         try:

@@ -14,7 +14,7 @@ from dagger.backends.kafka.batches import Batches, Item, Moved, Refused, batches
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.errors import translate
 from dagger.backends.kafka.shutdown import end_producer
-from dagger.backends.loops import within
+from dagger.backends.loops import nested_contextmanager
 from dagger.engine.ports import Append, Entry, Outgoing
 from dagger.errors import BackendError, BackendUnavailable
 
@@ -40,7 +40,7 @@ class Appender:
         self._is_awaited = 0
         """How many callers wait."""
 
-    @within
+    @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Appends are taken while the context is open; at its end, those that somebody waits for are given a time."""
         try:

@@ -22,7 +22,7 @@ from dagger.backends.kafka.errors import translating
 from dagger.backends.kafka.metadata import TopicInfo, described
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.shutdown import Reaper, end
-from dagger.backends.loops import within
+from dagger.backends.loops import nested_contextmanager
 from dagger.errors import BackendError, BackendUnavailable
 
 REQUEST_S: Final = 15.0
@@ -63,7 +63,7 @@ class Cluster:
             "retry_backoff_ms": 20,
         }
 
-    @within
+    @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connected while the context is. Raises BackendUnavailable where no broker can be reached."""
         self.reaper, self.brokers = Reaper(), Brokers(self.options.addresses)

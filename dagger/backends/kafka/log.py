@@ -24,7 +24,7 @@ from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.ownership import Ownership, side_by_side
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.backends.kafka.shutdown import END_S, end
-from dagger.backends.loops import OneLoop, within
+from dagger.backends.loops import LoopBinding, nested_contextmanager
 from dagger.backends.standalone import StandaloneStore
 from dagger.engine.ports import Backlog, Batch, Entry, LogRecord, Orders, Position
 from dagger.errors import BackendError, Fenced
@@ -51,7 +51,7 @@ class KafkaLog:
         self._cluster = cluster
         self._store = store
         self._appender = Appender(cluster)
-        self.loop = OneLoop(cluster.options.place)
+        self.loop = LoopBinding(cluster.options.place)
         self._name = cluster.options.log
         self._prefix = cluster.options.prefix
         self._topics: set[str] = set()
@@ -85,7 +85,7 @@ class KafkaLog:
         clock = self._cluster.clock
         return clock.is_wrong or not clock.is_known
 
-    @within
+    @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
         """Connected while the context is open; the log exists, and belongs to the store."""
         async with self._cluster.open():

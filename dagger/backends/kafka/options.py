@@ -11,7 +11,18 @@ from typing import Any, Final
 import msgspec
 from typing_extensions import override
 
-from dagger.backends.settings import Address, Read, Secret, address_of, one_of, settings_of, span, switch, whole, words
+from dagger.backends.settings import (
+    Address,
+    OptionParser,
+    Secret,
+    integer_up_to,
+    one_of,
+    parse_address,
+    parse_bool,
+    parse_duration,
+    parse_options,
+    parse_text,
+)
 from dagger.errors import BackendError
 
 PORT: Final = 9092
@@ -113,33 +124,33 @@ def _tells_no_password(record: logging.LogRecord) -> bool:
     return not any("SaslAuthenticateRequest" in type(argument).__name__ for argument in arguments)
 
 
-_READ: Final[Mapping[str, Read]] = {
-    "partitions": whole(PARTITIONS_MAX),
-    "replication": whole(32),
-    "lease": span,
-    "session": span,
-    "transaction": span,
-    "retention": span,
-    "create": switch,
-    "prefix": words,
-    "skew": span,
-    "lookback": span,
+_READ: Final[Mapping[str, OptionParser]] = {
+    "partitions": integer_up_to(PARTITIONS_MAX),
+    "replication": integer_up_to(32),
+    "lease": parse_duration,
+    "session": parse_duration,
+    "transaction": parse_duration,
+    "retention": parse_duration,
+    "create": parse_bool,
+    "prefix": parse_text,
+    "skew": parse_duration,
+    "lookback": parse_duration,
     "security": one_of("plaintext", "ssl", "sasl_plaintext", "sasl_ssl"),
     "sasl": one_of("plain", "scram-sha-256", "scram-sha-512"),
-    "ca": words,
-    "cert": words,
-    "key": words,
+    "ca": parse_text,
+    "cert": parse_text,
+    "key": parse_text,
 }
 
 
 def options_of(url: str) -> Options:
     """What a URL says. Raises BackendError, which says what is wrong with it and what to write; no secret is in it."""
-    at = address_of(url, "kafka", PORT, "kafka://host:9092[,host:9092]/application")
+    at = parse_address(url, "kafka", PORT, "kafka://host:9092[,host:9092]/application")
     if at.name and not _APPLICATION.fullmatch(at.name):
         raise BackendError(
             f"'{at.shown}': an application's name has letters, digits, dots, dashes and underscores only"
         )
-    given = settings_of(at.shown, at.query, _READ)
+    given = parse_options(at.shown, at.query, _READ)
     if "session" in given:
         if "lease" in given:
             raise BackendError(f"'{at.shown}': session is Kafka's name for lease; give one of them")

@@ -2,7 +2,7 @@
 
 Several processes may share the file. Each takes a share of the partitions by leases; a commit checks inside its
 transaction that the leases are still its own, so a worker that was overtaken changes nothing. All that a process
-changes goes through its `clerk`, which puts what is asked for at the same time into one transaction.
+changes goes through its `database`, which puts what is asked for at the same time into one transaction.
 
 `store` gives the records alone, for a log of another kind.
 """
@@ -10,7 +10,7 @@ changes goes through its `clerk`, which puts what is asked for at the same time 
 from dagger.backends.sqlite.backend import SqliteBackend as SqliteBackend
 from dagger.backends.sqlite.backend import connect as connect
 from dagger.backends.sqlite.backup import backup as backup
-from dagger.backends.sqlite.beside import SqliteRecords as SqliteRecords
-from dagger.backends.sqlite.beside import store as store
+from dagger.backends.sqlite.standalone import SqliteRecordStore as SqliteRecordStore
+from dagger.backends.sqlite.standalone import store as store
 
-__all__ = ["SqliteBackend", "SqliteRecords", "backup", "connect", "store"]
+__all__ = ["SqliteBackend", "SqliteRecordStore", "backup", "connect", "store"]

@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
-from dagger.backends.sqlite.clerk import transact
-from dagger.backends.sqlite.hub import Hub
 from dagger.backends.sqlite.log import SqliteLog
+from dagger.backends.sqlite.open_file import OpenFile
 from dagger.backends.sqlite.options import Options, options_of
+from dagger.backends.sqlite.records import SIZE_MAX, SqliteStore
 from dagger.backends.sqlite.retention import PURGE_S, purge
-from dagger.backends.sqlite.rows import SIZE_MAX, SqliteStore
+from dagger.backends.sqlite.transactions import run_transaction
 from dagger.errors import BackendError
 
 
@@ -32,24 +32,24 @@ class SqliteBackend:
     size_max = SIZE_MAX
 
     def __init__(self, options: Options) -> None:
-        self.hub = Hub(options)
-        self.store = SqliteStore(self.hub.clerk)
-        self.log = SqliteLog(self.hub, self.store)
+        self.file = OpenFile(options)
+        self.store = SqliteStore(self.file.database)
+        self.log = SqliteLog(self.file, self.store)
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
-        async with self.hub.open():
+        async with self.file.open():
             self.log.begin()
-            self.hub.pulse.add(self._purge)
+            self.file.maintenance.add(self._purge)
             yield
 
     async def changed(self) -> None:
-        await self.hub.await_others()
+        await self.file.wait_for_others()
 
     def _purge(self, connection: sqlite3.Connection) -> float:
         """A chore: delete what is old. One of the workers does it for all."""
-        options = self.hub.options
-        workers = self.hub.teams.get("")
+        options = self.file.options
+        workers = self.file.groups.leases.get("")
         more = False
         if workers is not None and 0 in workers.owned:
             now = time.time()
@@ -59,5 +59,5 @@ class SqliteBackend:
                 published_before=int((now - options.retention) * 1e6),
                 heard=self.log.topics,
             )
-            more = transact(connection, work, options.patience)
+            more = run_transaction(connection, work, options.busy_timeout)
         return 0.0 if more else max(options.tick, min(PURGE_S, options.finished, options.retention))

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import anyio.to_thread
 
-from dagger.backends.sqlite.mishaps import lasting, name_of, told
-from dagger.backends.sqlite.opening import glance
+from dagger.backends.sqlite.connections import open_read_connection
+from dagger.backends.sqlite.errors import name_of, permanent_problem, translate
 from dagger.backends.sqlite.options import options_of
 from dagger.errors import BackendError
 
@@ -33,17 +33,19 @@ def _backup(url: str, target: Path) -> None:
         raise _exists(target)
     part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # others may copy to the same place
     try:
-        source = glance(options).connection
+        source = open_read_connection(options).connection
     except sqlite3.Error as error:
-        raise told(error, options.path) from error
+        raise translate(error, options.path) from error
     try:
         _copy(source, part)
         damage = _damage(part)
         if damage:
-            raise BackendError(f"the file '{options.path}' {lasting('SQLITE_CORRUPT')}; no copy was made ({damage})")
+            raise BackendError(
+                f"the file '{options.path}' {permanent_problem('SQLITE_CORRUPT')}; no copy was made ({damage})"
+            )
         _place(part, target)
     except sqlite3.Error as error:
-        raise told(error, options.path if _is_of_source(error) else target) from error
+        raise translate(error, options.path if _is_of_source(error) else target) from error
     except OSError as error:
         raise BackendError(f"the copy cannot be written to '{target}': {error}") from error
     finally:

@@ -10,10 +10,10 @@ from types import MappingProxyType
 
 import anyio
 
-from dagger.backends.sqlite.hub import Hub
+from dagger.backends.sqlite.leases import Leases
+from dagger.backends.sqlite.open_file import OpenFile
 from dagger.backends.sqlite.reader import SqliteReader
-from dagger.backends.sqlite.rows import SqliteStore
-from dagger.backends.sqlite.team import Team
+from dagger.backends.sqlite.records import SqliteStore
 from dagger.backends.sqlite.topics import (
     append,
     backlog,
@@ -34,8 +34,8 @@ class SqliteLog:
     is_early: bool = False
     counts: Mapping[str, int] = MappingProxyType({})
 
-    def __init__(self, hub: Hub, store: SqliteStore) -> None:
-        self._hub = hub
+    def __init__(self, file: OpenFile, store: SqliteStore) -> None:
+        self._file = file
         self._store = store
         self._topics: dict[str, None] = {"": None}
         self.begin()
@@ -43,15 +43,15 @@ class SqliteLog:
     def begin(self) -> None:
         """The file was opened: nothing is polled yet."""
         self._store.take()
-        self._team: Team | None = None
-        self._told: dict[int, int] | None = None
+        self._team: Leases | None = None
+        self._reported: dict[int, int] | None = None
         """What is owned, as the last poll told; None if it is to be told anew."""
         self._polled: dict[Position, int] = {}
         self._rounds = 0
 
     @property
     def partitions(self) -> int:
-        return self._hub.partitions
+        return self._file.partitions
 
     @property
     def topics(self) -> Collection[str]:
@@ -60,42 +60,42 @@ class SqliteLog:
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         self._topics = {**self._topics, **dict.fromkeys(topics)}
-        self._hub.bell.ring()
+        self._file.notifier.notify()
 
     async def append(self, entries: Sequence[Entry]) -> None:
         if entries:
-            await self._hub.clerk.append(entries)
+            await self._file.database.append(entries)
 
     @asynccontextmanager
     async def join(self) -> AsyncGenerator[None]:
-        team = self._team = Team("", self._hub.peers.id, self.partitions)
-        self._told = None
-        await self._hub.enter(team)
+        team = self._team = Leases("", self._file.processes.id, self.partitions)
+        self._reported = None
+        await self._file.groups.join(team)
         try:
             yield
         finally:
             self._team = None
             with anyio.CancelScope(shield=True):
-                await self._hub.leave(team)
+                await self._file.groups.leave(team)
 
     async def wait(self) -> None:
-        await self._hub.bell.wait("log")
+        await self._file.notifier.wait("log")
 
     async def poll(self, limit: int) -> Batch:
         team = self._team
         if team is None:
             return NOTHING
         owned = team.owned
-        batch, polled = await self._hub.clerk.ask(partial(self._poll, owned=owned, limit=limit))
+        batch, polled = await self._file.database.query(partial(self._poll, owned=owned, limit=limit))
         # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
-        self._told, self._polled = owned, polled
+        self._reported, self._polled = owned, polled
         return batch
 
     def _poll(
         self, connection: sqlite3.Connection, owned: dict[int, int], limit: int
     ) -> tuple[Batch, dict[Position, int]]:
         """What is new, and how far it goes."""
-        news = None if owned == self._told else owned
+        news = None if owned == self._reported else owned
         polled = dict(self._polled) if news is None else self._turned(connection, news)
         records = list[LogRecord]()
         messages = list[TopicRecord]()
@@ -116,7 +116,7 @@ class SqliteLog:
 
     def _turned(self, connection: sqlite3.Connection, owned: dict[int, int]) -> dict[Position, int]:
         """Other partitions are owned: what is new begins where its last owner has committed."""
-        before = self._told or {}
+        before = self._reported or {}
         kept = {partition for partition, epoch in owned.items() if before.get(partition) == epoch}
         begun = {at: offset for at, offset in positions(connection, "").items() if at[1] not in kept}
         return {**{at: offset for at, offset in self._polled.items() if at[1] in kept}, **begun}
@@ -134,7 +134,7 @@ class SqliteLog:
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         writes = self._store.take()
-        held = self._told or {}
+        held = self._reported or {}
         partitions = {write.partition for write in writes} | {partition for _, partition in offsets}
         work = partial(
             self._commit,
@@ -143,7 +143,7 @@ class SqliteLog:
             offsets=offsets,
             held={partition: held.get(partition, -1) for partition in partitions},
         )
-        await self._hub.clerk.change(work, fallible=True)
+        await self._file.database.transact(work, can_be_refused=True)
 
     def _commit(
         self,
@@ -153,8 +153,8 @@ class SqliteLog:
         offsets: Mapping[Position, int],
         held: dict[int, int],
     ) -> None:
-        team = self._team or Team("", self._hub.peers.id, self.partitions)
-        team.check(connection, held)
+        team = self._team or Leases("", self._file.processes.id, self.partitions)
+        team.check_owned(connection, held)
         self._store.apply(connection, writes)
         append(connection, entries, self.partitions)
         set_positions(connection, "", {at: offset for at, offset in offsets.items() if at[0]})
@@ -164,17 +164,17 @@ class SqliteLog:
         )
 
     async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
-        return await self._hub.clerk.ponder(partial(backlog, after=after, limit=limit))
+        return await self._file.database.scan(partial(backlog, after=after, limit=limit))
 
     async def rewind(self) -> None:
         self._store.take()
-        self._told, self._polled = None, {}
+        self._reported, self._polled = None, {}
         if self._team is not None:
-            await self._hub.regain()
+            await self._file.groups.rebalance()
 
     @asynccontextmanager
     async def reader(self, topic: str, group: str) -> AsyncGenerator[SqliteReader]:
-        reader = SqliteReader(self._hub, topic, group)
+        reader = SqliteReader(self._file, topic, group)
         try:
             yield reader
         finally:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from dagger.backends.settings import Read, settings_of, span, whole
+from dagger.backends.settings import OptionParser, integer_up_to, parse_duration, parse_options
 from dagger.errors import BackendError
 
 PARTITIONS_MAX: Final = 1024
@@ -30,7 +30,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """What the path is relative to: the working directory as it was then; connections are opened later, too."""
     lease: float = 4.0
     """How long a worker owns its partitions after its last sign of life."""
-    patience: float = 30.0
+    busy_timeout: float = 30.0
     """How long is waited for a file that others have locked."""
     finished: float = 30 * 86_400.0
     """How long an instance is kept after its end."""
@@ -53,13 +53,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         return self.lease / 4
 
 
-GIVEN_WHOLE: Final = ("lease", "patience", "finished", "retention", "partitions")
+FULL_OPTIONS: Final = ("lease", "busy_timeout", "finished", "retention", "partitions")
 """What a URL can say behind its path, where everything is in the file."""
-GIVEN_BESIDE: Final = ("patience", "finished", "deleted")
+STANDALONE_OPTIONS: Final = ("busy_timeout", "finished", "deleted")
 """The same, where the log is of another kind."""
 
 
-def options_of(url: str, known: Collection[str] = GIVEN_WHOLE) -> Options:
+def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> Options:
     """What a URL says, with options that are `known`. Raises BackendError: what is wrong with it, and what to write."""
     # Not by urlsplit, which drops line breaks and what is behind a #: that would be another file.
     if "#" in url or min(url, default="") < " ":
@@ -74,5 +74,7 @@ def options_of(url: str, known: Collection[str] = GIVEN_WHOLE) -> Options:
         )
     if path == ":memory:":
         raise BackendError(f"'{url}': what is kept in memory is no file; write memory:// instead")
-    reads: dict[str, Read] = {name: whole(PARTITIONS_MAX) if name == "partitions" else span for name in known}
-    return Options(path=Path(path), **settings_of(url, query, reads))
+    reads: dict[str, OptionParser] = {
+        name: integer_up_to(PARTITIONS_MAX) if name == "partitions" else parse_duration for name in known
+    }
+    return Options(path=Path(path), **parse_options(url, query, reads))

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from functools import partial
 
-from dagger.backends.sqlite.hub import Hub
-from dagger.backends.sqlite.team import Team
+from dagger.backends.sqlite.leases import Leases
+from dagger.backends.sqlite.open_file import OpenFile
 from dagger.backends.sqlite.topics import heads, messages_after, positions, set_positions
 from dagger.engine.ports import Position, TopicRecord
 from dagger.errors import BackendError
@@ -16,12 +16,12 @@ from dagger.errors import BackendError
 class SqliteReader:
     """Reads on where its group has come to; the readers of a group share the partitions."""
 
-    def __init__(self, hub: Hub, topic: str, group: str) -> None:
-        self._hub = hub
+    def __init__(self, file: OpenFile, topic: str, group: str) -> None:
+        self._file = file
         self._topic = topic
         self._group = f"{len(group)}/{group}/{topic}"  # so that no two have one name
-        self._seat = hub.seat()
-        self._team: Team | None = None
+        self._slot = file.new_slot()
+        self._team: Leases | None = None
         self._is_closed = False
         self._owned: dict[int, int] | None = None
         """What was owned when it was last read; None if it is to begin at what is committed."""
@@ -35,40 +35,40 @@ class SqliteReader:
             if self._read:
                 # As it is now: where nobody waits any more, this may be done after the next read.
                 work = partial(self._commit, team=team, read=self._read, owned=self._owned or {})
-                await self._hub.clerk.change(work)
+                await self._file.database.transact(work)
                 self._read = {}
             self._check()
             owned = team.owned
-            found, at = await self._hub.clerk.ask(partial(self._next, owned=owned, limit=limit))
+            found, at = await self._file.database.query(partial(self._next, owned=owned, limit=limit))
             # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
             self._at, self._owned = at, owned
             if found:
                 self._read = {(self._topic, record.partition): record.offset for record in found}
                 return found
-            await self._hub.bell.wait(f"{self._seat} reads")
+            await self._file.notifier.wait(f"{self._slot} reads")
 
-    async def _joined(self) -> Team:
+    async def _joined(self) -> Leases:
         self._check()
         if self._team is None:
-            team = Team(self._group, self._hub.peers.id, self._hub.partitions, self._seat)
-            await self._hub.enter(team)
+            team = Leases(self._group, self._file.processes.id, self._file.partitions, self._slot)
+            await self._file.groups.join(team)
             self._team = team
         return self._team
 
     def _check(self) -> None:
         """Raises BackendError once it is closed."""
-        if self._is_closed or (self._team is not None and self._hub.teams.get(self._seat) is not self._team):
+        if self._is_closed or (self._team is not None and self._file.groups.leases.get(self._slot) is not self._team):
             raise BackendError(f"the reader of '{self._topic}' is closed; subscribe again")
 
     async def close(self) -> None:
         """Let the others of the group read on."""
         self._is_closed = True
-        self._hub.bell.forget(f"{self._seat} reads")
+        self._file.notifier.forget(f"{self._slot} reads")
         if self._team is not None:
-            await self._hub.leave(self._team)
+            await self._file.groups.leave(self._team)
 
     def _commit(
-        self, connection: sqlite3.Connection, team: Team, read: dict[Position, int], owned: dict[int, int]
+        self, connection: sqlite3.Connection, team: Leases, read: dict[Position, int], owned: dict[int, int]
     ) -> None:
         """What others own by now is theirs to read, again: each message comes at least once."""
         lost = team.lost(connection, owned)

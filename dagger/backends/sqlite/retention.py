@@ -30,7 +30,7 @@ def purge_records(connection: sqlite3.Connection, ended_before: int) -> list[tup
     ).fetchall()
 
 
-def bury(connection: sqlite3.Connection, deleted: Iterable[tuple[str, int]]) -> None:
+def add_tombstones(connection: sqlite3.Connection, deleted: Iterable[tuple[str, int]]) -> None:
     """Remember the last versions of deleted records; inside a transaction."""
     now = time.time_ns() // 1_000
     connection.executemany(
@@ -40,8 +40,8 @@ def bury(connection: sqlite3.Connection, deleted: Iterable[tuple[str, int]]) -> 
     )
 
 
-def is_old(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
-    """Whether `purge_buried` would find something."""
+def has_expired(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
+    """Whether `purge_with_tombstones` would find something."""
     (found,) = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM record WHERE ended < ?) OR EXISTS (SELECT 1 FROM tombstone WHERE time < ?)",
         (ended_before, buried_before),
@@ -49,11 +49,11 @@ def is_old(connection: sqlite3.Connection, ended_before: int, buried_before: int
     return bool(found)
 
 
-def purge_buried(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
+def purge_with_tombstones(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
     """Delete a chunk of what has ended, remembering it, and forget what was deleted long ago; whether there may be
     more. Times are in microseconds."""
     gone = purge_records(connection, ended_before)
-    bury(connection, gone)
+    add_tombstones(connection, gone)
     forgotten = connection.execute(
         "DELETE FROM tombstone WHERE key IN (SELECT key FROM tombstone WHERE time < ? LIMIT ?)", (buried_before, CHUNK)
     ).rowcount

@@ -142,44 +142,44 @@ UPDATE lease SET owner = NULL;
 """
 
 
-class Kind(msgspec.Struct, frozen=True):
+class FileKind(msgspec.Struct, frozen=True):
     """What a file is for."""
 
     id: int
     """SQLite's `application_id`."""
-    words: str
+    description: str
     """What such a file has, and what to do for who took it for one of another kind."""
-    steps: tuple[str, ...]
+    migrations: tuple[str, ...]
     """Each brings a file of the version before to the next one."""
-    asked: int = 1
+    readable_from: int = 1
     """From which version on questions can be put to a file that was not brought to this one."""
 
 
-WHOLE: Final = Kind(
+LOG_AND_RECORDS: Final = FileKind(
     0x64616767,  # `dagg`
     "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
     (_RECORDS + _LOG + _PEERS, _BYTES, _BEATS),
 )
 """A file in which everything is."""
-BESIDE: Final = Kind(
+RECORDS_ONLY: Final = FileKind(
     0x64616773,  # `dags`
     "has the records of an application whose log is elsewhere, Dagger(..., store='sqlite:///...')",
     (_RECORDS + _PEERS + _REMEMBERED, _BEATS),
 )
 """A file of records that go with a log of another kind."""
-KINDS: Final = {kind.id: kind for kind in (WHOLE, BESIDE)}
+KINDS: Final = {kind.id: kind for kind in (LOG_AND_RECORDS, RECORDS_ONLY)}
 
 
 def partitions_of(connection: sqlite3.Connection) -> int:
     """Into how many partitions the file is divided."""
-    return int(noted(connection, "partitions"))
+    return int(meta_value(connection, "partitions"))
 
 
 def name_of(connection: sqlite3.Connection) -> str:
     """A name that no other file of records has, but a copy of it."""
-    return str(noted(connection, "name"))
+    return str(meta_value(connection, "name"))
 
 
-def noted(connection: sqlite3.Connection, name: str) -> Any:
+def meta_value(connection: sqlite3.Connection, name: str) -> Any:
     (found,) = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
     return found

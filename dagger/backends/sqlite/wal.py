@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from dagger.backends.sqlite.mishaps import pauses, shut
+from dagger.backends.sqlite.errors import close_connection, retry_pauses
 from dagger.backends.sqlite.options import Options
 
 BYTES_MAX: Final = 32 * 1024 * 1024
@@ -55,13 +55,13 @@ class Wal:
         """
         connection = self._connect()
         try:
-            for pause in pauses(READERS_S):
+            for pause in retry_pauses(READERS_S):
                 _, frames, done = checkpoint(connection)
                 if done >= frames:
                     return
                 time.sleep(pause)
         finally:
-            shut(connection)
+            close_connection(connection)
         self._again = time.monotonic() + REST_S
 
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dagger.backends.sqlite import wal
-from dagger.backends.sqlite.mishaps import is_of_place, patiently
+from dagger.backends.sqlite.errors import is_access_error, retry_while_locked
 from dagger.backends.sqlite.options import Options
-from dagger.backends.sqlite.schema import KINDS, WHOLE, Kind, noted
+from dagger.backends.sqlite.schema import KINDS, LOG_AND_RECORDS, FileKind, meta_value
 from dagger.errors import BackendError
 
 WAL_PAGES_MAX: Final = 16_384
 """How long the write-ahead log may become before a commit has to write it back itself, in pages of 4 KiB."""
 
 
-def open_file(
-    options: Options, kind: Kind = WHOLE, application: str | None = None, *, make: bool = True
+def open_connection(
+    options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None, *, make: bool = True
 ) -> sqlite3.Connection:
     """A connection to the file, made or brought to this version if need be; without `make` it must be there.
 
@@ -28,10 +28,10 @@ def open_file(
     raises.
     """
     # Where several make it at once, SQLite may say that it is locked without waiting.
-    return patiently(lambda: _opened(options, kind, application, make=make), options.patience)
+    return retry_while_locked(lambda: _opened(options, kind, application, make=make), options.busy_timeout)
 
 
-def _opened(options: Options, kind: Kind, application: str | None, *, make: bool) -> sqlite3.Connection:
+def _opened(options: Options, kind: FileKind, application: str | None, *, make: bool) -> sqlite3.Connection:
     connection = _connected(options, f"mode={'rwc' if make else 'rw'}")
     try:
         if not _is_current(connection, kind):
@@ -39,7 +39,7 @@ def _opened(options: Options, kind: Kind, application: str | None, *, make: bool
             if not version and not make:
                 raise BackendError(f"the file '{options.path}' was emptied while it was open; put back a backup of it")
             connection.execute("PRAGMA journal_mode = WAL")
-            _bring_up(connection, options, kind, application)
+            _migrate(connection, options, kind, application)
         _check_application(connection, options, application)
         _set(connection)
     except BaseException:
@@ -48,29 +48,31 @@ def _opened(options: Options, kind: Kind, application: str | None, *, make: bool
     return connection
 
 
-class Glance(NamedTuple):
+class ReadConnection(NamedTuple):
     """A connection for questions."""
 
     connection: sqlite3.Connection
-    lasts: bool
+    is_reusable: bool
     """Whether it sees what is changed later, too: else it is for one question, and closed."""
-    holds: Callable[[], bool]
+    is_valid: Callable[[], bool]
     """Whether what it has seen was so: asked after the question."""
 
 
-def glance(options: Options, kind: Kind = WHOLE, application: str | None = None) -> Glance:
+def open_read_connection(
+    options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None
+) -> ReadConnection:
     """Look into the file without changing anything, or making one where there is none. Raises as `open_file` does."""
-    return patiently(lambda: _glanced(options, kind, application), options.patience)
+    return retry_while_locked(lambda: _opened_for_reading(options, kind, application), options.busy_timeout)
 
 
-def _glanced(options: Options, kind: Kind, application: str | None) -> Glance:
+def _opened_for_reading(options: Options, kind: FileKind, application: str | None) -> ReadConnection:
     if _is_nothing(options.place):
-        return Glance(_empty(options, kind, application), False, lambda: True)
+        return ReadConnection(_empty(options, kind, application), False, lambda: True)
     log = Path(f"{options.place}-wal")
     try:
-        return _looked(options, kind, application, "mode=rw", lambda: True)
+        return _connected_for_reading(options, kind, application, "mode=rw", lambda: True)
     except sqlite3.Error as error:
-        if not is_of_place(error):
+        if not is_access_error(error):
             raise
         if log.exists():
             raise BackendError(
@@ -79,27 +81,29 @@ def _glanced(options: Options, kind: Kind, application: str | None) -> Glance:
                 f"some space, or copy the files of that name to where that can be done ({error})"
             ) from error
     # Nobody has it open, else there would be a log: the file is all there is, as long as that is so.
-    return _looked(options, kind, application, "mode=ro&immutable=1", lambda: not log.exists())
+    return _connected_for_reading(options, kind, application, "mode=ro&immutable=1", lambda: not log.exists())
 
 
-def _looked(options: Options, kind: Kind, application: str | None, mode: str, holds: Callable[[], bool]) -> Glance:
+def _connected_for_reading(
+    options: Options, kind: FileKind, application: str | None, mode: str, is_valid: Callable[[], bool]
+) -> ReadConnection:
     connection = _connected(options, mode)
     try:
         version = _checked_version(connection, options, kind)
         if not version:
             connection.close()
-            return Glance(_empty(options, kind, application), False, lambda: True)
-        if version < kind.asked:
+            return ReadConnection(_empty(options, kind, application), False, lambda: True)
+        if version < kind.readable_from:
             raise BackendError(
-                f"the file '{options.path}' is of version {version}, and can be read from version {kind.asked} on; "
-                "start a worker on it, which upgrades it"
+                f"the file '{options.path}' has version {version}, and can be read from version {kind.readable_from} "
+                "on; start a worker on it, which upgrades it"
             )
         _check_application(connection, options, application)
         _set(connection)
     except BaseException:
         connection.close()
         raise
-    return Glance(connection, version == len(kind.steps) and "immutable" not in mode, holds)
+    return ReadConnection(connection, version == len(kind.migrations) and "immutable" not in mode, is_valid)
 
 
 def _is_nothing(place: Path) -> bool:
@@ -112,10 +116,10 @@ def _is_nothing(place: Path) -> bool:
         return False
 
 
-def _empty(options: Options, kind: Kind, application: str | None) -> sqlite3.Connection:
+def _empty(options: Options, kind: FileKind, application: str | None) -> sqlite3.Connection:
     """What a new file would have in it."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    _bring_up(connection, options, kind, application)
+    _migrate(connection, options, kind, application)
     return connection
 
 
@@ -126,7 +130,7 @@ def _connected(options: Options, mode: str) -> sqlite3.Connection:
     return sqlite3.connect(
         f"{options.place.absolute().as_uri()}?{mode}",
         uri=True,
-        timeout=options.patience,
+        timeout=options.busy_timeout,
         isolation_level=None,
         cached_statements=256,
         check_same_thread=False,
@@ -143,8 +147,11 @@ def _set(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA journal_size_limit = {wal.BYTES_MAX}")
 
 
-def _is_current(connection: sqlite3.Connection, kind: Kind) -> bool:
-    return (_number(connection, "application_id"), _number(connection, "user_version")) == (kind.id, len(kind.steps))
+def _is_current(connection: sqlite3.Connection, kind: FileKind) -> bool:
+    return (_number(connection, "application_id"), _number(connection, "user_version")) == (
+        kind.id,
+        len(kind.migrations),
+    )
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
@@ -152,43 +159,43 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(found)
 
 
-def _bring_up(connection: sqlite3.Connection, options: Options, kind: Kind, application: str | None) -> None:
+def _migrate(connection: sqlite3.Connection, options: Options, kind: FileKind, application: str | None) -> None:
     """Take the steps that are missing, all or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _checked_version(connection, options, kind)
-        for step in kind.steps[version:]:
+        for step in kind.migrations[version:]:
             for statement in _statements(step):
                 connection.execute(statement)
         if version == 0:
-            connection.executemany("INSERT INTO meta VALUES (?, ?)", _first_notes(options, application))
+            connection.executemany("INSERT INTO meta VALUES (?, ?)", _initial_meta(options, application))
         connection.execute(f"PRAGMA application_id = {kind.id}")
-        connection.execute(f"PRAGMA user_version = {len(kind.steps)}")
+        connection.execute(f"PRAGMA user_version = {len(kind.migrations)}")
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
         raise
 
 
-def _first_notes(options: Options, application: str | None) -> list[tuple[str, Any]]:
+def _initial_meta(options: Options, application: str | None) -> list[tuple[str, Any]]:
     """What a file is told when it is made, and knows for ever."""
     if application is None:
         return [("partitions", options.partitions)]
     return [("application", application), ("name", uuid.uuid4().hex)]
 
 
-def _checked_version(connection: sqlite3.Connection, options: Options, kind: Kind) -> int:
+def _checked_version(connection: sqlite3.Connection, options: Options, kind: FileKind) -> int:
     """The version of the file. Raises BackendError for one that this release cannot use."""
     version = _number(connection, "user_version")
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     id = _number(connection, "application_id")
     if tables and id != kind.id:
-        found = KINDS[id].words if id in KINDS else "is a database of something else"
+        found = KINDS[id].description if id in KINDS else "is a database of something else"
         raise BackendError(f"the file '{options.path}' {found}; give another path")
-    if version > len(kind.steps):
+    if version > len(kind.migrations):
         raise BackendError(
             f"the file '{options.path}' is of version {version}, written by a newer release of dagger; this one knows "
-            f"versions up to {len(kind.steps)}: upgrade it, or give another path. Nothing was changed"
+            f"versions up to {len(kind.migrations)}: upgrade it, or give another path. Nothing was changed"
         )
     return version
 
@@ -197,7 +204,7 @@ def _check_application(connection: sqlite3.Connection, options: Options, applica
     """Raises BackendError where the file belongs to another one."""
     if application is None:
         return
-    found = noted(connection, "application")
+    found = meta_value(connection, "application")
     if found != application:
         raise BackendError(
             f"the file '{options.path}' has the records of the application '{found}', and this one is "

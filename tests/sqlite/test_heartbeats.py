@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from dagger.backends.sqlite import peers as module
-from dagger.backends.sqlite.peers import QUIET_S, Peers
-from dagger.backends.sqlite.schema import WHOLE
-from dagger.backends.sqlite.team import Team
+from dagger.backends.sqlite import processes as module
+from dagger.backends.sqlite.leases import Leases
+from dagger.backends.sqlite.processes import IDLE_TTL_S, Processes
+from dagger.backends.sqlite.schema import LOG_AND_RECORDS
 
 LEASE_S = 4.0
 PARTITIONS = 4
@@ -35,14 +35,14 @@ class Container:
     """A process in a container of its own, where the process numbers of others mean nothing."""
 
     def __init__(self, connection: sqlite3.Connection, name: str) -> None:
-        self.peers = Peers()
-        self.peers._host = name
+        self.processes = Processes()
+        self.processes._host = name
         self._connection = connection
-        self.team = Team("", self.peers.id, PARTITIONS)
+        self.team = Leases("", self.processes.id, PARTITIONS)
 
     def sign(self, lasts_s: float = LEASE_S) -> None:
-        self.peers.renew(self._connection, lasts_s)
-        while self.team.share(self._connection):
+        self.processes.heartbeat(self._connection, lasts_s)
+        while self.team.rebalance(self._connection):
             pass
 
     @property
@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def file() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
-    for step in WHOLE.steps:
+    for step in LOG_AND_RECORDS.migrations:
         connection.executescript(step)
     yield connection
     connection.close()
@@ -111,10 +111,10 @@ def test_who_was_kept_from_looking_takes_nobody_for_dead_at_once(file: sqlite3.C
 
 
 def test_one_that_owns_nothing_may_be_silent_for_longer(file: sqlite3.Connection, clock: Clock) -> None:
-    quiet, worker = Peers(), Container(file, "two")
+    quiet, worker = Processes(), Container(file, "two")
     quiet._host = "one"
-    quiet.renew(file, QUIET_S)
-    for _ in range(int(QUIET_S / LEASE_S) - 1):
+    quiet.heartbeat(file, IDLE_TTL_S)
+    for _ in range(int(IDLE_TTL_S / LEASE_S) - 1):
         worker.sign()
         clock.now += LEASE_S
     assert file.execute("SELECT count(*) FROM peer").fetchone() == (2,)

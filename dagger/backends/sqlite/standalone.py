@@ -11,64 +11,64 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
-from dagger.backends.loops import within
-from dagger.backends.sqlite.clerk import transact
-from dagger.backends.sqlite.hub import Hub
-from dagger.backends.sqlite.options import GIVEN_BESIDE, Options, options_of
-from dagger.backends.sqlite.retention import PURGE_S, bury, is_old, purge_buried
-from dagger.backends.sqlite.rows import SIZE_MAX, Finder, order_of
-from dagger.backends.sqlite.schema import BESIDE, name_of
+from dagger.backends.loops import nested_contextmanager
+from dagger.backends.sqlite.open_file import OpenFile
+from dagger.backends.sqlite.options import STANDALONE_OPTIONS, Options, options_of
+from dagger.backends.sqlite.records import SIZE_MAX, RecordReader, statement_of
+from dagger.backends.sqlite.retention import PURGE_S, add_tombstones, has_expired, purge_with_tombstones
+from dagger.backends.sqlite.schema import RECORDS_ONLY, name_of
+from dagger.backends.sqlite.transactions import run_transaction
 from dagger.engine.ports import Write
 
 
-def store(url: str, application: str) -> SqliteRecords:
+def store(url: str, application: str) -> SqliteRecordStore:
     """The store for `sqlite:///records.db`. Raises BackendError for a URL that names no file, or odd options."""
-    return SqliteRecords(options_of(url, GIVEN_BESIDE), application)
+    return SqliteRecordStore(options_of(url, STANDALONE_OPTIONS), application)
 
 
-class SqliteRecords(Finder):
+class SqliteRecordStore(RecordReader):
     """A file of records, which other processes of the same application may have open too."""
 
     size_max = SIZE_MAX
 
     def __init__(self, options: Options, application: str) -> None:
-        self.hub = Hub(options, BESIDE, application)
-        super().__init__(self.hub.clerk)
+        self.file = OpenFile(options, RECORDS_ONLY, application)
+        super().__init__(self.file.database)
 
-    @within
+    @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
-        async with self.hub.open():
-            self.hub.pulse.add(self._purge)
+        async with self.file.open():
+            self.file.maintenance.add(self._purge)
             yield
 
     async def incarnation(self) -> str:
         """A name of the file, which it has for ever: nothing that was written is lost but with all of it."""
-        if not self.hub.is_there:
-            await self.hub.clerk.change(name_of)
-        return await self.hub.clerk.ask(name_of)
+        if not self.file.exists:
+            await self.file.database.transact(name_of)
+        return await self.file.database.query(name_of)
 
     async def changed(self) -> None:
-        await self.hub.await_others()
+        await self.file.wait_for_others()
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
-        return await self.hub.clerk.change(partial(_write, writes=writes)) if writes else []
+        return await self.file.database.transact(partial(_write, writes=writes)) if writes else []
 
     async def pin(self, name: str, data: bytes) -> bytes:
-        kept = await self.hub.clerk.ask(partial(_pinned, name=name))
-        return await self.hub.clerk.change(partial(_pin, name=name, data=data)) if kept is None else kept
+        kept = await self.file.database.query(partial(_pinned, name=name))
+        return await self.file.database.transact(partial(_pin, name=name, data=data)) if kept is None else kept
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
-        return await self.hub.clerk.change(partial(_repin, name=name, old=old, new=new))
+        return await self.file.database.transact(partial(_repin, name=name, old=old, new=new))
 
     def _purge(self, connection: sqlite3.Connection) -> float:
         """A chore: delete what is old. Whoever writes does it; the lock is taken only if there is some."""
-        options = self.hub.options
+        options = self.file.options
         now = time.time()
         ended_before, buried_before = int((now - options.finished) * 1e6), int((now - options.deleted) * 1e6)
         more = False
-        if self.hub.has_written and is_old(connection, ended_before, buried_before):
-            work = partial(purge_buried, ended_before=ended_before, buried_before=buried_before)
-            more = transact(connection, work, options.patience)
+        if self.file.has_written and has_expired(connection, ended_before, buried_before):
+            work = partial(purge_with_tombstones, ended_before=ended_before, buried_before=buried_before)
+            more = run_transaction(connection, work, options.busy_timeout)
         return 0.0 if more else max(options.tick, min(PURGE_S, options.finished, options.deleted))
 
 
@@ -81,12 +81,12 @@ def _write_one(connection: sqlite3.Connection, write: Write) -> bool:
     new = not write.version
     if new and not _is_free(connection, write):
         return False
-    statement, row = order_of(write)
+    statement, row = statement_of(write)
     changed = connection.execute(statement, row).rowcount
     if not changed and not new:
         return False
     if write.data is None:
-        bury(connection, [(write.key, write.next)])
+        add_tombstones(connection, [(write.key, write.next)])
     elif new:
         connection.execute("DELETE FROM tombstone WHERE key = ?", (write.key,))
     return True

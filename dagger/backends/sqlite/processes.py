@@ -16,14 +16,14 @@ import uuid
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from dagger.backends.sqlite.bell import HELLO, WAKE
-from dagger.backends.sqlite.team import leave_all
+from dagger.backends.sqlite.leases import leave_all
+from dagger.backends.sqlite.notifier import HELLO, WAKE
 
-QUIET_S: Final = 60.0
+IDLE_TTL_S: Final = 60.0
 """How long an entry of a process that owns nothing is good for, in seconds: it is renewed in a third of it."""
 
 
-class Seen(NamedTuple):
+class Observation(NamedTuple):
     """What was last seen of another process."""
 
     beat: int
@@ -31,7 +31,7 @@ class Seen(NamedTuple):
     """For how long it was seen with that count, in seconds."""
 
 
-class Peers:
+class Processes:
     """The entry of this process, and the ports of the others."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Peers:
         self._pid = os.getpid()
         self._started = _started(self._pid) or 0
         self._renewed_at: float | None = None
-        self._seen: dict[str, Seen] = {}
+        self._observed: dict[str, Observation] = {}
         self._others: list[int] = []
         self._socket: socket.socket | None = None
 
@@ -57,11 +57,11 @@ class Peers:
             self._socket = None
 
     @property
-    def is_entered(self) -> bool:
+    def is_registered(self) -> bool:
         """Whether there is an entry of this process."""
         return self._renewed_at is not None
 
-    def renew(self, connection: sqlite3.Connection, lasts_s: float) -> None:
+    def heartbeat(self, connection: sqlite3.Connection, lasts_s: float) -> None:
         """Say that this process lives, and forget those that do not; inside a transaction."""
         connection.execute(
             "INSERT INTO peer VALUES (?, ?, ?, ?, ?, 0, ?) "
@@ -72,11 +72,11 @@ class Peers:
         since = 0.0 if self._renewed_at is None else now - self._renewed_at
         self._renewed_at = now
         for id in self._dead(connection, since, lasts_s):
-            forget(connection, id)
+            remove_process(connection, id)
 
-    def is_due(self) -> bool:
+    def is_heartbeat_due(self) -> bool:
         """Whether the entry is to be renewed, of a process that owns nothing."""
-        return self._renewed_at is not None and time.monotonic() - self._renewed_at > QUIET_S / 3
+        return self._renewed_at is not None and time.monotonic() - self._renewed_at > IDLE_TTL_S / 3
 
     def _dead(self, connection: sqlite3.Connection, since_s: float, lasts_s: float) -> list[str]:
         """Who has not said for too long that it lives, at a look so long after the last one.
@@ -84,18 +84,18 @@ class Peers:
         No look counts for more than half of a life: a process that could not say so may not be the only one, since one
         that is stopped can hold the lock of the file.
         """
-        before, self._seen = self._seen, {}
+        before, self._observed = self._observed, {}
         dead = list[str]()
         rows = connection.execute("SELECT id, host, pid, started, beat, lasts FROM peer WHERE id <> ?", (self.id,))
         for id, host, pid, started, beat, lasts in rows:
             old = before.get(id)
             quiet_s = old.quiet_s + min(since_s, max(lasts, lasts_s) / 2) if old and old.beat == beat else 0.0
-            self._seen[id] = Seen(beat, quiet_s)
+            self._observed[id] = Observation(beat, quiet_s)
             if quiet_s > lasts or (host and host == self._host and _started(pid) != started):
                 dead.append(id)
         return dead
 
-    def look(self, connection: sqlite3.Connection) -> None:
+    def load_ports(self, connection: sqlite3.Connection) -> None:
         """Read the ports of the others."""
         rows = connection.execute("SELECT port FROM peer WHERE id <> ? AND port > 0", (self.id,))
         self._others = [port for (port,) in rows]
@@ -110,12 +110,12 @@ class Peers:
             except OSError:  # its buffer is full: it will wake
                 continue
 
-    def greet(self) -> None:
+    def announce(self) -> None:
         """Tell the others that this process has come or is going."""
         self.wake(HELLO)
 
 
-def forget(connection: sqlite3.Connection, id: str) -> None:
+def remove_process(connection: sqlite3.Connection, id: str) -> None:
     """Delete the entry of a peer, and let go what it owned."""
     leave_all(connection, id)
     connection.execute("DELETE FROM peer WHERE id = ?", (id,))

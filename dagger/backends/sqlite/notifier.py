@@ -15,7 +15,7 @@ HELLO: Final = b"h"
 """Somebody has come or gone: look at the list of peers anew."""
 
 
-class Bell:
+class Notifier:
     """Rings in the loop's thread; a ring that comes while nobody waits is kept for whoever waits next."""
 
     def __init__(self) -> None:
@@ -37,13 +37,13 @@ class Bell:
         if event is not None:
             event.set()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake all; in the loop's thread."""
         for event in self._events.values():
             event.set()
 
 
-class Ear(asyncio.DatagramProtocol):
+class WakeSocket(asyncio.DatagramProtocol):
     """Hears the datagrams by which processes on one file wake each other. What is in one does no more than that."""
 
     def __init__(self, heard: Callable[[], None], hello: Callable[[], None]) -> None:

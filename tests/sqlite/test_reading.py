@@ -20,13 +20,13 @@ import pytest
 
 from dagger import BackendError, Dagger, UnknownInstance
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.opening import glance, open_file
+from dagger.backends.sqlite.connections import open_connection, open_read_connection
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import WHOLE
+from dagger.backends.sqlite.schema import LOG_AND_RECORDS
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import watched
 from tests.sqlite.programs import ROOT
-from tests.sqlite.shop import Order, Shop, ended, fails, hub_of, in_loop, orders, pay, until
+from tests.sqlite.shop import Order, Shop, ended, fails, file_of, in_loop, orders, pay, until
 
 T = TypeVar("T")
 
@@ -238,15 +238,15 @@ async def test_another_makes_it_with_other_partitions_just_before_the_first_chan
     late = SqliteBackend(options_of(f"{shop.url}&partitions=4"))
     engine = Dagger(backend=late)
     engine.register(orders)
-    connect = late.hub.connect
+    connect = late.file.connect
     made = list[sqlite3.Connection]()
 
     def after_another(*, make: bool) -> sqlite3.Connection:
         if not made:
-            made.append(open_file(options_of(shop.url)))
+            made.append(open_connection(options_of(shop.url)))
         return connect(make=make)
 
-    late.hub.connect = after_another
+    late.file.connect = after_another
     async with engine.client():
         assert await engine.count() == 0
         async with fails(BackendUnavailable) as said:
@@ -262,17 +262,20 @@ async def test_one_of_an_older_version_is_left_as_it_is_by_who_asks(tmp_path: Pa
     shop = Shop(tmp_path, "lease=200ms")
     await shop.fill(*IDS)
     options = options_of(shop.url)
-    later = msgspec.structs.replace(WHOLE, steps=(*WHOLE.steps, "CREATE TABLE extra (x)"))
+    later = msgspec.structs.replace(LOG_AND_RECORDS, migrations=(*LOG_AND_RECORDS.migrations, "CREATE TABLE extra (x)"))
     engine = shop.engine()
-    hub = hub_of(engine)
-    hub.connect, hub.look = partial(open_file, options, later), partial(glance, options, later)
+    file = file_of(engine)
+    file.connect, file.connect_for_reading = (
+        partial(open_connection, options, later),
+        partial(open_read_connection, options, later),
+    )
     before = contents(tmp_path)
     async with engine.client():
         await ask_all(engine)
         assert contents(tmp_path) == before
         await engine.start(orders, Order("o-new"))  # who writes brings it to the new version
         with closing(sqlite3.connect(shop.path)) as connection:
-            assert connection.execute("PRAGMA user_version").fetchone() == (len(later.steps),)
+            assert connection.execute("PRAGMA user_version").fetchone() == (len(later.migrations),)
         assert await engine.count(status="EXECUTING") == len(IDS)
 
 
@@ -280,9 +283,13 @@ async def test_one_of_an_older_version_is_left_as_it_is_by_who_asks(tmp_path: Pa
 async def test_one_too_old_to_be_asked_says_what_to_do(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    later = msgspec.structs.replace(WHOLE, steps=(*WHOLE.steps, "CREATE TABLE extra (x)"), asked=len(WHOLE.steps) + 1)
+    later = msgspec.structs.replace(
+        LOG_AND_RECORDS,
+        migrations=(*LOG_AND_RECORDS.migrations, "CREATE TABLE extra (x)"),
+        readable_from=len(LOG_AND_RECORDS.migrations) + 1,
+    )
     engine = shop.engine()
-    hub_of(engine).look = partial(glance, options_of(shop.url), later)
+    file_of(engine).connect_for_reading = partial(open_read_connection, options_of(shop.url), later)
     async with fails(BackendError) as said:
         await engine.count()
     assert "can be read from version" in said[0]

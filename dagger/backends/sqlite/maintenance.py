@@ -13,18 +13,18 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from dagger.backends.sqlite.mishaps import shut
+from dagger.backends.sqlite.errors import close_connection
 from dagger.errors import DaggerError, words_of
 
 logger: Final = logging.getLogger("dagger")
 
 Work = Callable[[sqlite3.Connection], float]
 
-AGAIN_S: Final = 1.0
-"""When a chore that failed is tried again, in seconds."""
+RETRY_S: Final = 1.0
+"""When a job that failed is tried again, in seconds."""
 
 
-class Chore:
+class Job:
     """Something to do again and again: `work` gives in how many seconds next."""
 
     __slots__ = ("at", "work")
@@ -34,19 +34,19 @@ class Chore:
         self.at = 0.0
 
 
-class Pulse:
+class MaintenanceThread:
     """Does chores on time."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], failed: Callable[[], None]) -> None:
-        """`failed` is called after each chore that failed."""
+        """`failed` is called after each job that failed."""
         self._connect = connect
         self._failed = failed
-        self._told = ""
+        self._last_error = ""
         self._connection: sqlite3.Connection | None = None
-        self._chores: list[Chore] = []
+        self._jobs: list[Job] = []
         self._wake = threading.Condition()
         self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="dagger-sqlite-pulse", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="dagger-sqlite-maintenance", daemon=True)
 
     def start(self) -> None:
         """Begin."""
@@ -60,68 +60,68 @@ class Pulse:
         if self._thread.ident is not None:  # else it was never begun
             self._thread.join()
 
-    def quit(self) -> None:
-        """End after the chore that calls this."""
+    def stop_after_this_job(self) -> None:
+        """End after the job that calls this."""
         with self._wake:
             self._stopping = True
 
-    def add(self, work: Work, *, idle: bool = False) -> Chore:
+    def add(self, work: Work, *, idle: bool = False) -> Job:
         """Do this now and then, from now on; or, where it is `idle`, from when it is to be hurried on."""
-        chore = Chore(work)
+        job = Job(work)
         if idle:
-            chore.at = float("inf")
+            job.at = float("inf")
         with self._wake:
-            self._chores.append(chore)
+            self._jobs.append(job)
             self._wake.notify()
-        return chore
+        return job
 
-    def hurry(self, chore: Chore) -> None:
-        """Do a chore now."""
+    def run_now(self, job: Job) -> None:
+        """Do a job now."""
         with self._wake:
-            chore.at = 0.0
+            job.at = 0.0
             self._wake.notify()
 
     def _run(self) -> None:
-        while (chore := self._next()) is not None:
-            self._do(chore)
+        while (job := self._next()) is not None:
+            self._do(job)
         self._close()
 
-    def _next(self) -> Chore | None:
-        """The chore whose time has come; None at the end."""
+    def _next(self) -> Job | None:
+        """The job whose time has come; None at the end."""
         with self._wake:
             while not self._stopping:
-                chore = min(self._chores, key=lambda chore: chore.at, default=None)
-                left = None if chore is None else chore.at - time.monotonic()
-                if chore is not None and left is not None and left <= 0:
-                    chore.at = float("inf")  # unless it is hurried meanwhile
-                    return chore
+                job = min(self._jobs, key=lambda job: job.at, default=None)
+                left = None if job is None else job.at - time.monotonic()
+                if job is not None and left is not None and left <= 0:
+                    job.at = float("inf")  # unless it is hurried meanwhile
+                    return job
                 self._wake.wait(left)
         return None
 
-    def _do(self, chore: Chore) -> None:
+    def _do(self, job: Job) -> None:
         try:
             if self._connection is None:
                 self._connection = self._connect()
-            pause = chore.work(self._connection)
-            self._told = ""
+            pause = job.work(self._connection)
+            self._last_error = ""
         except (sqlite3.Error, DaggerError, OSError):
-            # Whoever waits for the file is told why it fails; a chore tries again.
+            # Whoever waits for the file is told why it fails; a job tries again.
             pause = self._after_a_failure()
         except BaseException as error:  # a sign of life that is not given would be missed elsewhere
-            words = f"{type(error).__name__}: {words_of(error)}"
-            if words != self._told:  # as often as something new is to be told
-                self._told = words
-                logger.error("a background job failed, and runs again every %g s: %s", AGAIN_S, words, exc_info=True)
+            text = f"{type(error).__name__}: {words_of(error)}"
+            if text != self._last_error:  # as often as something new is to be told
+                self._last_error = text
+                logger.error("a background job failed, and runs again every %g s: %s", RETRY_S, text, exc_info=True)
             pause = self._after_a_failure()
         with self._wake:
-            chore.at = min(chore.at, time.monotonic() + pause)
+            job.at = min(job.at, time.monotonic() + pause)
 
     def _after_a_failure(self) -> float:
         self._close()
         self._failed()
-        return AGAIN_S
+        return RETRY_S
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            shut(connection)
+            close_connection(connection)

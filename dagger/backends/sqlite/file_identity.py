@@ -12,7 +12,7 @@ from dagger.backends.sqlite.options import Options
 from dagger.errors import BackendError
 
 
-class Anchor:
+class FileIdentity:
     """Tells whether the path still leads to the file."""
 
     def __init__(self, options: Options) -> None:
@@ -20,25 +20,25 @@ class Anchor:
         self._place = str(options.place)
         self._file: tuple[int, int] | None = None
 
-    def hold(self) -> None:
+    def remember(self) -> None:
         """A connection was opened: from the first one on it is this file. Raises BackendError."""
         if self._file is None:
             self._file = self._found()
         self.check()
 
     @property
-    def is_held(self) -> bool:
+    def is_known(self) -> bool:
         """Whether a connection was opened before."""
         return self._file is not None
 
     @property
-    def holds(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether it is still there."""
         return self._file is None or self._found() == self._file
 
     def check(self) -> None:
         """Raises BackendError where it is not there any more."""
-        if not self.holds:
+        if not self.is_unchanged:
             raise BackendError(
                 f"the file '{self._path}' was deleted, moved or replaced while it was open; nothing was changed; end "
                 "all processes that have it open before you do so, and put it back if it is still there"

@@ -35,7 +35,7 @@ _LASTING: Final = {
 }
 
 
-def told(error: sqlite3.Error, path: Path) -> BackendError:
+def translate(error: sqlite3.Error, path: Path) -> BackendError:
     """The error of a call, as one of ours: BackendUnavailable for what may pass."""
     name = name_of(error)
     for table, kind in ((_PASSING, BackendUnavailable), (_LASTING, BackendError)):
@@ -45,7 +45,7 @@ def told(error: sqlite3.Error, path: Path) -> BackendError:
     return BackendError(f"the file '{path}' cannot be used: {type(error).__name__}: {error}")
 
 
-def lasting(name: str) -> str:
+def permanent_problem(name: str) -> str:
     """Our words for what does not pass by itself, by SQLite's name for it."""
     return _LASTING[name]
 
@@ -60,35 +60,35 @@ def is_busy(error: sqlite3.Error) -> bool:
     return name_of(error).startswith("SQLITE_BUSY")
 
 
-def is_of_place(error: sqlite3.Error) -> bool:
+def is_access_error(error: sqlite3.Error) -> bool:
     """Whether something could not be made beside the file, or written: the directory or the disk does not allow it."""
     return name_of(error).startswith(
         ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_PERM")
     )
 
 
-def shut(connection: sqlite3.Connection) -> None:
+def close_connection(connection: sqlite3.Connection) -> None:
     """Close a connection, and give up its locks at once: it is only closed later if somebody keeps a cursor of it."""
     with suppress(sqlite3.Error):
         connection.rollback()
     connection.close()
 
 
-def pauses(patience_s: float) -> Iterator[float]:
+def retry_pauses(timeout_s: float) -> Iterator[float]:
     """How long to wait between tries on a locked file, in seconds, until the patience that begins now is over."""
-    return _pauses(time.monotonic() + patience_s)
+    return _retry_pauses(time.monotonic() + timeout_s)
 
 
-def _pauses(until: float) -> Iterator[float]:
+def _retry_pauses(until: float) -> Iterator[float]:
     pause = RETRY_S_MIN
     while time.monotonic() < until:
         yield pause * (0.5 + random() / 2)
         pause = min(1.25 * pause, RETRY_S_MAX)
 
 
-def patiently(call: Callable[[], T], patience_s: float) -> T:
+def retry_while_locked(call: Callable[[], T], timeout_s: float) -> T:
     """Try again while others have the file locked, for a time; in a thread."""
-    rests = pauses(patience_s)
+    rests = retry_pauses(timeout_s)
     while True:
         try:
             return call()

@@ -5,19 +5,19 @@ from __future__ import annotations
 import anyio
 
 
-class Bell:
+class Notifier:
     """Wakes whoever waits now; costs nothing while nobody does."""
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
 
     async def wait(self) -> None:
-        """Return at the next ring."""
+        """Return at the next notify."""
         if self._event is None:
             self._event = anyio.Event()
         await self._event.wait()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake them."""
         if self._event is not None:
             self._event.set()

@@ -17,9 +17,9 @@ import msgspec
 import pytest
 
 from dagger import BackendError, BackendUnavailable, Dagger
-from dagger.backends.sqlite import SqliteRecords, backup, store
+from dagger.backends.sqlite import SqliteRecordStore, backup, store
 from dagger.backends.sqlite.options import options_of
-from dagger.backends.sqlite.schema import BESIDE
+from dagger.backends.sqlite.schema import RECORDS_ONLY
 from dagger.backends.standalone import store_for
 from dagger.engine.ports import Row, Write
 from tests.sqlite.programs import ROOT
@@ -36,14 +36,14 @@ def url_of(folder: Path, options: str = "") -> str:
     return f"sqlite:///{folder}/records.db{options}"
 
 
-def quick(folder: Path, **options: float) -> SqliteRecords:
+def quick(folder: Path, **options: float) -> SqliteRecordStore:
     """A store that looks for what is old all the time."""
     given = msgspec.structs.replace(options_of(url_of(folder)), lease=0.04, **options)
-    return SqliteRecords(given, "shop")
+    return SqliteRecordStore(given, "shop")
 
 
-def rows(store: SqliteRecords, text: str) -> Awaitable[list[Any]]:
-    answer: Awaitable[list[Any]] = store.hub.clerk.ask(lambda one: one.execute(text).fetchall())
+def rows(store: SqliteRecordStore, text: str) -> Awaitable[list[Any]]:
+    answer: Awaitable[list[Any]] = store.file.database.query(lambda one: one.execute(text).fetchall())
     return answer
 
 
@@ -59,10 +59,10 @@ async def made(folder: Path) -> None:
 
 @in_loop
 async def test_it_is_found_by_its_url(tmp_path: Path) -> None:
-    found = store_for(url_of(tmp_path, "?patience=1s&finished=1d&deleted=2d"), "shop")
-    assert isinstance(found, SqliteRecords)
-    options = found.hub.options
-    assert (options.patience, options.finished, options.deleted) == (1, 86_400, 2 * 86_400)
+    found = store_for(url_of(tmp_path, "?busy_timeout=1s&finished=1d&deleted=2d"), "shop")
+    assert isinstance(found, SqliteRecordStore)
+    options = found.file.options
+    assert (options.busy_timeout, options.finished, options.deleted) == (1, 86_400, 2 * 86_400)
     assert options_of(url_of(tmp_path)).deleted == 14 * 86_400
     async with found.open():
         assert await found.write([]) == []
@@ -71,7 +71,7 @@ async def test_it_is_found_by_its_url(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["partitions=3", "retention=1d", "lease=2s", "nothing=1"])
 def test_options_that_mean_nothing_here_are_refused(tmp_path: Path, option: str) -> None:
-    with pytest.raises(BackendError, match=r"there is no option .*\. There are: patience, finished, deleted$"):
+    with pytest.raises(BackendError, match=r"there is no option .*\. There are: busy_timeout, finished, deleted$"):
         store(url_of(tmp_path, f"?{option}"), "shop")
     with pytest.raises(BackendError, match="there is no option 'deleted'"):
         options_of(url_of(tmp_path, "?deleted=1d"))
@@ -139,7 +139,7 @@ async def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 async def test_one_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     await made(tmp_path)
     with closing(sqlite3.connect(tmp_path / "records.db")) as connection:
-        connection.execute(f"PRAGMA user_version = {len(BESIDE.steps) + 1}")
+        connection.execute(f"PRAGMA user_version = {len(RECORDS_ONLY.migrations) + 1}")
     async with fails(BackendError) as said, store(url_of(tmp_path), "shop").open():
         pass
     assert "written by a newer release of dagger" in said[0]
@@ -201,7 +201,7 @@ async def test_nothing_is_remembered_of_what_is_there(tmp_path: Path) -> None:
             assert [row[:2] for row in await rows(records, "SELECT * FROM tombstone")] == [("key", version + 1)]
 
 
-def none_of(store: SqliteRecords, text: str) -> Callable[[], Awaitable[bool]]:
+def none_of(store: SqliteRecordStore, text: str) -> Callable[[], Awaitable[bool]]:
     async def none() -> bool:
         return not await rows(store, text)
 
@@ -251,7 +251,7 @@ async def test_two_processes_lose_no_write_of_each_other(tmp_path: Path) -> None
 
 @in_loop
 async def test_who_finds_it_locked_is_told_and_has_written_nothing(tmp_path: Path) -> None:
-    records = store(url_of(tmp_path, "?patience=200ms"), "shop")
+    records = store(url_of(tmp_path, "?busy_timeout=200ms"), "shop")
     async with records.open():
         with closing(sqlite3.connect(tmp_path / "records.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

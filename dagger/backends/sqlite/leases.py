@@ -13,20 +13,20 @@ from collections.abc import Iterable, Mapping
 from dagger.errors import Fenced
 
 
-class Team:
+class Leases:
     """What a member owns in its group."""
 
-    def __init__(self, name: str, peer: str, partitions: int, seat: str = "") -> None:
-        """`seat` tells the members of one process apart, and is never given twice; that of its worker is empty."""
+    def __init__(self, name: str, peer: str, partitions: int, slot: str = "") -> None:
+        """`slot` tells the members of one process apart, and is never given twice; that of its worker is empty."""
         self.name = name
-        self.seat = seat
-        self.member = member_of(peer, seat)
+        self.slot = slot
+        self.member = member_of(peer, slot)
         self._partitions = partitions
         self.owned: dict[int, int] = {}
         """The partitions owned, each with its epoch; replaced and never changed, since the loop reads it too."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What the group is called in a message."""
         return f"group '{self.name}'" if self.name else "the workers"
 
@@ -37,9 +37,9 @@ class Team:
             "INSERT OR IGNORE INTO lease VALUES (?, ?, NULL, abs(random() >> 1))",  # no epoch comes twice
             [(self.name, partition) for partition in range(self._partitions)],
         )
-        self.share(connection)
+        self.rebalance(connection)
 
-    def share(self, connection: sqlite3.Connection) -> bool:
+    def rebalance(self, connection: sqlite3.Connection) -> bool:
         """Own a fair share: take what is free, give away what is too much. Whether anything has changed."""
         members = [
             peer for (peer,) in connection.execute("SELECT peer FROM member WHERE team = ? ORDER BY peer", (self.name,))
@@ -83,16 +83,16 @@ class Team:
         now: dict[int, int] = dict(rows.fetchall())
         return sorted(partition for partition, epoch in held.items() if now.get(partition) != epoch)
 
-    def check(self, connection: sqlite3.Connection, held: Mapping[int, int]) -> None:
+    def check_owned(self, connection: sqlite3.Connection, held: Mapping[int, int]) -> None:
         """Refuse what was done under leases that have passed to others; inside the transaction. Raises Fenced."""
         lost = self.lost(connection, held)
         if lost:
-            raise Fenced(f"others of {self.words} have taken partition {', '.join(map(str, lost))} over")
+            raise Fenced(f"others of {self.description} have taken partition {', '.join(map(str, lost))} over")
 
 
-def member_of(peer: str, seat: str) -> str:
+def member_of(peer: str, slot: str) -> str:
     """The name of a member, which begins with that of its process."""
-    return f"{peer}.{seat}" if seat else peer
+    return f"{peer}.{slot}" if slot else peer
 
 
 def members_of(connection: sqlite3.Connection, peer: str) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Final
 
-from dagger.backends.sqlite.clerk import Clerk
+from dagger.backends.sqlite.database import Database
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import Fenced
 
@@ -28,36 +28,36 @@ _UPDATE_DATA: Final = "UPDATE record SET version = ?, data = ? WHERE key = ? AND
 _DELETE: Final = "DELETE FROM record WHERE key = ? AND version = ?"
 
 
-class Finder:
+class RecordReader:
     """What can be asked of the records."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        self._clerk = clerk
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
-        return await self._clerk.ask(partial(_read, keys=keys)) if keys else []
+        return await self._database.query(partial(_read, keys=keys)) if keys else []
 
     async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
-        return await self._clerk.ask(partial(_due, partitions=list(partitions), until=until, limit=limit))
+        return await self._database.query(partial(_due, partitions=list(partitions), until=until, limit=limit))
 
     async def next_due(self, partitions: Collection[int], after: int) -> int | None:
-        return await self._clerk.ask(partial(_next_due, partitions=list(partitions), after=after))
+        return await self._database.query(partial(_next_due, partitions=list(partitions), after=after))
 
     async def busy(self, partitions: Collection[int]) -> Sequence[str]:
-        return await self._clerk.ask(partial(_busy, partitions=list(partitions)))
+        return await self._database.query(partial(_busy, partitions=list(partitions)))
 
     async def find(self, query: Query) -> Sequence[Row]:
-        return await self._clerk.ponder(partial(_find, query=query))
+        return await self._database.scan(partial(_find, query=query))
 
     async def count(self, query: Query) -> int:
-        return await self._clerk.ponder(partial(_count, query=query))
+        return await self._database.scan(partial(_count, query=query))
 
 
-class SqliteStore(Finder):
+class SqliteStore(RecordReader):
     """Keeps what is to be written until the log commits it: it is one transaction."""
 
-    def __init__(self, clerk: Clerk) -> None:
-        super().__init__(clerk)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self._staged: list[Write] = []
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
@@ -78,7 +78,7 @@ class SqliteStore(Finder):
         orders: dict[str, list[tuple[Any, ...]]] = {_DELETE: [], _INSERT: [], _UPDATE: [], _UPDATE_DATA: []}
         for write in writes:
             if write.data is not None or write.version:
-                statement, row = order_of(write)
+                statement, row = statement_of(write)
                 orders[statement].append(row)
         try:
             for statement, rows in orders.items():
@@ -88,18 +88,18 @@ class SqliteStore(Finder):
             raise Fenced("a record was made by another worker") from error
 
 
-def order_of(write: Write) -> tuple[str, tuple[Any, ...]]:
+def statement_of(write: Write) -> tuple[str, tuple[Any, ...]]:
     """The statement of a write, and what it is given; it changes a row where the version is the stored one."""
     if write.data is None:
         return _DELETE, (write.key, write.version)
     if not write.version:
-        return _INSERT, (write.key, write.partition, write.next, *_found_by(write))
+        return _INSERT, (write.key, write.partition, write.next, *_index_values(write))
     if write.moved:
-        return _UPDATE, (write.next, *_found_by(write), write.key, write.version)
+        return _UPDATE, (write.next, *_index_values(write), write.key, write.version)
     return _UPDATE_DATA, (write.next, write.data, write.key, write.version)
 
 
-def _found_by(write: Write) -> tuple[Any, ...]:
+def _index_values(write: Write) -> tuple[Any, ...]:
     listing = write.listing
     listed = (listing.template, listing.status, listing.key, listing.created) if listing else (None,) * 4
     return (write.due, write.busy, *listed, write.ended, write.data)
