@@ -68,9 +68,9 @@ DAGGER = [
 ]
 
 TESTING = [
-    "Ending",
     "Exploration",
     "ExplorationFailed",
+    "InstanceOutcome",
     "NotRepeatable",
     "Outcome",
     "TestEngine",
@@ -81,10 +81,10 @@ TESTING = [
 
 CONTRACT = [
     "AcceptedContract",
-    "AgendaContract",
     "BackendContract",
     "BacklogContract",
     "CrashContract",
+    "DueIndexContract",
     "GuaranteeContract",
     "ListingContract",
     "LogContract",
@@ -96,9 +96,9 @@ CONTRACT = [
     "StoreContract",
     "StoreStorage",
     "TaskContract",
-    "TogetherContract",
     "TopicContract",
-    "beside_memory_log",
+    "WorkersContract",
+    "with_memory_log",
 ]
 
 PUBLIC = [(dagger, DAGGER), (dagger.testing, TESTING), (dagger.testing.contract, CONTRACT)]

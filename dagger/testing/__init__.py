@@ -14,13 +14,13 @@ if typing.TYPE_CHECKING:
     from dagger.testing.explorer import NotRepeatable as NotRepeatable
     from dagger.testing.kit import TestEngine as TestEngine
     from dagger.testing.kit import hang as hang
-    from dagger.testing.outcome import Ending as Ending
+    from dagger.testing.outcome import InstanceOutcome as InstanceOutcome
     from dagger.testing.outcome import Outcome as Outcome
 
 __all__ = [
-    "Ending",
     "Exploration",
     "ExplorationFailed",
+    "InstanceOutcome",
     "NotRepeatable",
     "Outcome",
     "TestEngine",

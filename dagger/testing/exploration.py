@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from dagger.dsl.template import Template
 from dagger.errors import RequestError
-from dagger.testing.explorer import Compare, Explorer, MakeEngine, Scenario, in_turn
+from dagger.testing.explorer import Compare, Explorer, MakeEngine, Scenario, runner_of
+from dagger.testing.fault_points import Fault, FaultPoint
 from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
-from dagger.testing.places import Fault, Place
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,7 +84,7 @@ async def explore(
         engine.register(template)
         await scenario(engine)
 
-    explorer = Explorer(f"the scenario for '{template.name}'", in_turn(registered, engine or plain), compare)
+    explorer = Explorer(f"the scenario for '{template.name}'", runner_of(registered, engine or plain), compare)
     return await run_all(explorer, seed, runs, faults)
 
 
@@ -106,7 +106,7 @@ def plain(memory: FaultyMemory) -> TestEngine:
     return TestEngine(backend=memory)
 
 
-def _chosen(named: Sequence[tuple[str, Place]], seed: int | str, runs: int) -> Sequence[tuple[str, Place]]:
+def _chosen(named: Sequence[tuple[str, FaultPoint]], seed: int | str, runs: int) -> Sequence[tuple[str, FaultPoint]]:
     """The place of a seed; or so many places, each kind with its share, in the order of the run."""
     if isinstance(seed, str):
         found = [one for one in named if one[0] == seed]
@@ -114,7 +114,7 @@ def _chosen(named: Sequence[tuple[str, Place]], seed: int | str, runs: int) -> S
             raise RequestError(f"explore: no place has the seed {seed!r}; there are {len(named)} places")
         return found
     dice = random.Random(seed)
-    by_kind = dict[Fault, list[tuple[str, Place]]]()
+    by_kind = dict[Fault, list[tuple[str, FaultPoint]]]()
     for one in named:
         by_kind.setdefault(one[1].fault, []).append(one)
     drawn = set[str]()

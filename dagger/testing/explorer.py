@@ -13,16 +13,16 @@ from typing import Final, TypeAlias
 from unittest.mock import patch
 
 from dagger.errors import DaggerError, RequestError
+from dagger.testing.fault_points import Fault, FaultInjector, FaultPoint
 from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
 from dagger.testing.outcome import Outcome, changes, outcome_of
-from dagger.testing.places import Fate, Fault, Place
-from dagger.testing.trace import FindPlan, Narrator
+from dagger.testing.trace import FindPlan, TraceFormatter
 
 Scenario: TypeAlias = Callable[[TestEngine], Awaitable[object]]
 Compare: TypeAlias = Callable[[Outcome], object]
 MakeEngine: TypeAlias = Callable[[FaultyMemory], TestEngine]
-Perform: TypeAlias = Callable[["Trial"], Awaitable[None]]
+RunTrial: TypeAlias = Callable[["Trial"], Awaitable[None]]
 """Runs a scenario once, in a trial."""
 
 _ADVICE: Final = """
@@ -52,8 +52,8 @@ class NotRepeatable(DaggerError, AssertionError):
 class Attempt:
     """One run of the scenario, and how far it came."""
 
-    fate: Fate
-    narrator: Callable[[], Narrator]
+    injector: FaultInjector
+    formatter: Callable[[], TraceFormatter]
     polls: int
     time: int
     outcome: Outcome | None
@@ -65,9 +65,9 @@ class Attempt:
 class Trial:
     """One run that is being made: the memory in which its fault strikes, its engine, and what came of it."""
 
-    def __init__(self, place: Place | None, polls_max: int) -> None:
-        self.fate = Fate(place)
-        self.memory = FaultyMemory(self.fate, polls_max)
+    def __init__(self, place: FaultPoint | None, polls_max: int) -> None:
+        self.injector = FaultInjector(place)
+        self.memory = FaultyMemory(self.injector, polls_max)
         self.engine: TestEngine | None = None
         self.error: Exception | None = None
         self._outcome: Outcome | None = None
@@ -77,7 +77,7 @@ class Trial:
     def take(self, engine: TestEngine) -> None:
         """Let the fault strike this engine, whose backend is the memory of this trial."""
         self.engine = engine
-        self.fate.now, self.fate.take_over = engine.clock.now, engine.crash
+        self.injector.now, self.injector.take_over = engine.clock.now, engine.crash
 
     async def play(self, scenario: Callable[[], Awaitable[object]]) -> None:
         """Run a scenario to its end, let arrive what was kept from it, and see what it has led to."""
@@ -95,11 +95,13 @@ class Trial:
 
     def attempt(self) -> Attempt:
         """What came of it."""
-        fate, engine, error = self.fate, self.engine, self.error
+        injector, engine, error = self.injector, self.engine, self.error
         void = self._held and _is_own(error)
         polls = self.memory.log.polls
         find: FindPlan = _no_plan if engine is None else engine.plan
-        return Attempt(fate, lambda: Narrator(fate.trace, find), polls, self._time, self._outcome, error, void)
+        return Attempt(
+            injector, lambda: TraceFormatter(injector.trace, find), polls, self._time, self._outcome, error, void
+        )
 
 
 def _no_plan(name: str, version: int) -> None:
@@ -117,7 +119,7 @@ async def _played(scenario: Callable[[], Awaitable[object]]) -> Exception | None
     return None
 
 
-def in_turn(scenario: Scenario, make: MakeEngine) -> Perform:
+def runner_of(scenario: Scenario, make: MakeEngine) -> RunTrial:
     """How a scenario of an engine is run: with an engine that is made for it."""
 
     async def perform(trial: Trial) -> None:
@@ -125,7 +127,7 @@ def in_turn(scenario: Scenario, make: MakeEngine) -> Perform:
         trial.take(engine)
 
         async def repeatable() -> None:
-            with same_chance():
+            with fixed_random():
                 await scenario(engine)
 
         async with engine:
@@ -134,7 +136,7 @@ def in_turn(scenario: Scenario, make: MakeEngine) -> Perform:
     return perform
 
 
-def same_chance() -> AbstractContextManager[object]:
+def fixed_random() -> AbstractContextManager[object]:
     """Within it, `uuid4()` gives the same in every run."""
     return patch("os.urandom", Random(0).randbytes)
 
@@ -145,19 +147,19 @@ class Explorer:
     `strict` is whether what the scenario asserts must hold with a fault too, or only what it leads to must.
     """
 
-    def __init__(self, name: str, perform: Perform, compare: Compare | None, *, strict: bool = True) -> None:
+    def __init__(self, name: str, perform: RunTrial, compare: Compare | None, *, strict: bool = True) -> None:
         self._name = name
         self._perform = perform
         self._compare = compare
         self._strict = strict
         self._polls_max = ENDLESS
-        self.places: list[Place] = []
+        self.places: list[FaultPoint] = []
 
     async def begin(self) -> None:
         """Run undisturbed, twice. Raises NotRepeatable, and what the scenario raises."""
         self._first = await self._undisturbed()
         again = await self._undisturbed()
-        self.places = self._first.fate.places
+        self.places = self._first.injector.places
         different = self._changed(again) or _parting(self._first, again)
         if different:
             raise NotRepeatable(
@@ -174,16 +176,16 @@ class Explorer:
             raise found.error
         raise NotRepeatable(f"it raised {_first_line(found.error)}") from found.error
 
-    def named(self, faults: Sequence[Fault]) -> list[tuple[str, Place]]:
+    def named(self, faults: Sequence[Fault]) -> list[tuple[str, FaultPoint]]:
         """The places of these faults in the order of the run, each with its seed."""
         counts = Counter[Fault]()
-        found = list[tuple[str, Place]]()
+        found = list[tuple[str, FaultPoint]]()
         for place in self.places:
             counts[place.fault] += 1
             found.append((f"{place.fault}:{counts[place.fault]}", place))
         return [one for one in found if one[1].fault in faults]
 
-    async def survives(self, seed: str, place: Place) -> bool:
+    async def survives(self, seed: str, place: FaultPoint) -> bool:
         """Whether the scenario could be compared with the fault at this place. Raises ExplorationFailed."""
         found = await self._attempt(place)
         if found.void or not (self._strict or found.error is None or self._is_whole(found)):
@@ -196,10 +198,10 @@ class Explorer:
     def _is_whole(self, found: Attempt) -> bool:
         """Whether a scenario that raised had done all that it does undisturbed, or cannot be at fault itself."""
         first = self._first
-        done = (found.fate.arrivals, found.time) == (first.fate.arrivals, first.time)
+        done = (found.injector.arrivals, found.time) == (first.injector.arrivals, first.time)
         return done or not _is_own(found.error)
 
-    async def _attempt(self, place: Place | None) -> Attempt:
+    async def _attempt(self, place: FaultPoint | None) -> Attempt:
         trial = Trial(place, self._polls_max)
         await self._perform(trial)
         return trial.attempt()
@@ -207,7 +209,7 @@ class Explorer:
     # What is different.
 
     def _changed(self, found: Attempt) -> list[str]:
-        if found.error is None and found.fate.place is not None and not found.fate.struck:
+        if found.error is None and found.injector.place is not None and not found.injector.struck:
             return ["the place was not reached: the scenario does not repeat"]
         changed = list(self._different(found))
         if found.error is not None and (self._strict or found.outcome is None):
@@ -226,28 +228,28 @@ class Explorer:
             yield from (f"expected {before!r}", f"got {after!r}")
         yield from got.broken
 
-    def _failure(self, seed: str, place: Place, found: Attempt, changed: list[str]) -> ExplorationFailed:
-        fault = self._first.narrator().fault(place)
+    def _failure(self, seed: str, place: FaultPoint, found: Attempt, changed: list[str]) -> ExplorationFailed:
+        fault = self._first.formatter().fault(place)
         text = (
             f"a fault changes what {self._name} leads to\n"
             f"the fault: {fault}\n"
             f"what has changed:\n{_indented(changed)}\n"
             f"to replay it: explore(..., seed={seed!r}){_ADVICE if place.fault == 'reordering' else ''}\n"
-            f"what happened:\n{_indented(found.narrator().lines(fault))}"
+            f"what happened:\n{_indented(found.formatter().lines(fault))}"
         )
         return ExplorationFailed(text, seed, fault, changed)
 
 
 def _parting(one: Attempt, other: Attempt) -> list[str]:
     """Where two runs part: the first place that only one of them passes."""
-    for number, (ours, theirs) in enumerate(zip_longest(one.fate.places, other.fate.places), start=1):
+    for number, (ours, theirs) in enumerate(zip_longest(one.injector.places, other.injector.places), start=1):
         if ours != theirs:
             return [f"place {number} is: {_told(one, ours)}", f"and then: {_told(other, theirs)}"]
     return []
 
 
-def _told(found: Attempt, place: Place | None) -> str:
-    return "the end" if place is None else found.narrator().fault(place)
+def _told(found: Attempt, place: FaultPoint | None) -> str:
+    return "the end" if place is None else found.formatter().fault(place)
 
 
 def _is_own(error: Exception | None) -> bool:

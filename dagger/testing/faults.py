@@ -21,7 +21,7 @@ from dagger.engine.headers import ID, header, text_of
 from dagger.engine.ports import Batch, Entry, Orders, Outgoing, Position, Write, flat
 from dagger.engine.records import decode_record
 from dagger.errors import DaggerError, Fenced
-from dagger.testing.places import Accepted, Committed, Fate, Polled, Resumed, Written
+from dagger.testing.fault_points import Accepted, Committed, FaultInjector, Polled, WorkRestarted, Written
 
 NOTHING: Final = Batch((), ())
 
@@ -37,9 +37,9 @@ class CommitLost(BaseException):
 class FaultyLog(MemoryLog):
     """A log that passes its places, and fails at one of them."""
 
-    def __init__(self, fate: Fate, polls_max: int) -> None:
+    def __init__(self, injector: FaultInjector, polls_max: int) -> None:
         super().__init__()
-        self._fate = fate
+        self._injector = injector
         self._polls_max = polls_max
         self.polls = 0
         self._dead = False
@@ -101,16 +101,16 @@ class FaultyLog(MemoryLog):
 
     def _timer(self, entry: Entry) -> None:
         self._accept(entry)
-        if self._fate.strikes("timer"):
+        if self._injector.strikes("timer"):
             raise WorkerDied
 
     def _result(self, entry: Entry, *, may_be_lost: bool = True) -> None:
         """A task reports; the worker may die before it is heard, or just after."""
-        if may_be_lost and self._fate.strikes("result lost"):
+        if may_be_lost and self._injector.strikes("result lost"):
             self._die()
             return
         self._accept(entry)
-        if self._fate.strikes("result kept"):
+        if self._injector.strikes("result kept"):
             self._die()
 
     def _die(self) -> None:
@@ -118,16 +118,16 @@ class FaultyLog(MemoryLog):
         self.nudge()
 
     def _arrive(self, entry: Entry, sort: str, key: tuple[str, ...]) -> None:
-        if self._fate.holds_back(sort, key):
+        if self._injector.holds_back(sort, key):
             self._held.append(entry)
             return
         self._late, self._next = [*self._late, *self._next], []
         self._accept(entry, outside=sort == "message")
-        if self._held and self._fate.lets_go():
+        if self._held and self._injector.lets_go():
             self._late, self._held = [*self._late, *self._held], []
 
     def _accept(self, entry: Entry, *, outside: bool = False) -> None:
-        self._fate.note(Accepted(entry))
+        self._injector.note(Accepted(entry))
         self._take(entry, outside=outside)
         self._repeat(entry)
 
@@ -137,20 +137,20 @@ class FaultyLog(MemoryLog):
         self._put([entry])
 
     def _take_late(self, entry: Entry) -> None:
-        self._fate.note(Accepted(entry, late=True))
+        self._injector.note(Accepted(entry, late=True))
         self._take(entry, outside=True)
 
     def _repeat(self, entry: Entry, number: int = 0) -> None:
         """Let something arrive twice, where a repetition can be known for what it is."""
         if not self._is_recognised(entry):
             return
-        if self._fate.strikes("again", (number,)):
+        if self._injector.strikes("again", (number,)):
             self._take_late(entry)
-        if self._fate.strikes("again when idle", (number,)):
+        if self._injector.strikes("again when idle", (number,)):
             self._late.append(entry)
-        if self._fate.strikes("again after the next", (number,)):
+        if self._injector.strikes("again after the next", (number,)):
             self._next.append(entry)
-        if self._fate.strikes("again at the end", (number,)):
+        if self._injector.strikes("again at the end", (number,)):
             self._last.append(entry)
 
     def _is_recognised(self, entry: Entry) -> bool:
@@ -173,14 +173,14 @@ class FaultyLog(MemoryLog):
             raise WorkerDied
         batch = await self._now(limit)
         if batch:
-            self._fate.note(Polled(batch))
-            if self._fate.strikes("poll"):
+            self._injector.note(Polled(batch))
+            if self._injector.strikes("poll"):
                 raise WorkerDied
         return batch
 
     async def _now(self, limit: int) -> Batch:
         if self.polls == 1:
-            self._one_at_a_time = self._fate.strikes("one at a time")
+            self._one_at_a_time = self._injector.strikes("one at a time")
         batch = self._without_stalled(await super().poll(1 if self._one_at_a_time else limit))
         if batch or batch.owned is not None or not self._late:
             return batch
@@ -194,7 +194,7 @@ class FaultyLog(MemoryLog):
         found = _positions(batch)
         if len(found) > 1:
             for position in found:
-                if self._fate.strikes("stalled", position):
+                if self._injector.strikes("stalled", position):
                     self._stalled = position
         if self._stalled is None:
             return batch
@@ -207,63 +207,63 @@ class FaultyLog(MemoryLog):
 
     @override
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
-        if self._fate.strikes("refused"):
+        if self._injector.strikes("refused"):
             raise CommitLost
-        if self._fate.strikes("overtaken commit"):
-            await self._fate.take_over()
+        if self._injector.strikes("overtaken commit"):
+            await self._injector.take_over()
             raise Fenced("another worker owns the partitions")
         await super().commit(entries, offsets)
         ordered = flat(entries)
-        self._fate.note(Committed(ordered))
+        self._injector.note(Committed(ordered))
         for number, entry in enumerate(ordered):
             if isinstance(entry, Outgoing):
                 self._repeat(entry, number)
-        if self._fate.strikes("commit"):
+        if self._injector.strikes("commit"):
             raise WorkerDied
 
     @override
     async def rewind(self) -> None:
         await super().rewind()
         self._dead, self._behind = False, NOTHING
-        self._fate.note(Resumed())
+        self._injector.note(WorkRestarted())
 
 
 class FaultyStore(MemoryStore):
     """A store in whose writes the worker may die."""
 
-    def __init__(self, fate: Fate) -> None:
+    def __init__(self, injector: FaultInjector) -> None:
         super().__init__()
-        self._fate = fate
+        self._injector = injector
 
     @override
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         for some in _parts(writes):
-            if self._fate.strikes("torn write", tuple(write.key for write in some)):
+            if self._injector.strikes("torn write", tuple(write.key for write in some)):
                 await super().write(some)
-                self._fate.note(Written(some))
+                self._injector.note(Written(some))
                 raise WorkerDied
-        late = self._fate.strikes("overtaken write")
+        late = self._injector.strikes("overtaken write")
         if late:
-            await self._fate.take_over()
+            await self._injector.take_over()
         answer = await super().write(writes)
-        self._fate.note(Written([write for write, ok in zip(writes, answer, strict=True) if ok]))
+        self._injector.note(Written([write for write, ok in zip(writes, answer, strict=True) if ok]))
         if late and all(answer):
             raise Fenced("the log would refuse the commit")
-        if self._fate.strikes("write"):
+        if self._injector.strikes("write"):
             raise WorkerDied
         return answer
 
 
 class FaultyMemory(MemoryBackend):
-    """A log and a store with one fate. A test engine that is given one runs its tasks in turn."""
+    """A log and a store with one injector. A test engine that is given one runs its tasks in turn."""
 
     log: FaultyLog
 
-    def __init__(self, fate: Fate, polls_max: int = 1_000_000) -> None:
+    def __init__(self, injector: FaultInjector, polls_max: int = 1_000_000) -> None:
         super().__init__()
-        self.fate = fate
-        self.log = FaultyLog(fate, polls_max)
-        self.store = FaultyStore(fate)
+        self.injector = injector
+        self.log = FaultyLog(injector, polls_max)
+        self.store = FaultyStore(injector)
 
 
 def _positions(batch: Batch) -> list[Position]:

@@ -31,7 +31,7 @@ from dagger.errors import Fenced, RequestError, TaskHangs
 from dagger.plan.plan import Plan
 from dagger.testing.clock import VirtualClock
 from dagger.testing.faults import CommitLost, FaultyMemory, WorkerDied
-from dagger.testing.tasks import TasksInTurn
+from dagger.testing.tasks import SequentialTasks
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -48,7 +48,7 @@ _stages: list[Callable[[TestEngine], MemoryBackend]] = []
 
 
 @contextmanager
-def staged(memory_of: Callable[[TestEngine], MemoryBackend]) -> Generator[None]:
+def with_backend(memory_of: Callable[[TestEngine], MemoryBackend]) -> Generator[None]:
     """Within it, an engine that is given no backend has the memory that `memory_of` gives it, whoever makes it."""
     _stages.append(memory_of)
     try:
@@ -313,7 +313,7 @@ class TestEngine(Dagger):
 
     @override
     def _new_tasks(self) -> Tasks:
-        return self._tasks_of(TasksInTurn if isinstance(self.memory, FaultyMemory) else Tasks, self.clock)
+        return self._tasks_of(SequentialTasks if isinstance(self.memory, FaultyMemory) else Tasks, self.clock)
 
     def _work_left(self) -> bool:
         return self.memory.log.has_news()

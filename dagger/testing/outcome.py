@@ -17,7 +17,7 @@ ALL: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class InstanceOutcome:
     """How an instance stands: its status, its result if it is COMPLETED, its error if it failed, what it waits for."""
 
     template: str
@@ -44,7 +44,7 @@ class Outcome:
     nobody took (`unmatched_topic`) are not in it. `broken` names ids under which two messages were published.
     """
 
-    instances: Mapping[str, Ending]
+    instances: Mapping[str, InstanceOutcome]
     published: tuple[Published, ...]
     broken: tuple[str, ...] = ()
 
@@ -61,17 +61,17 @@ class Outcome:
 
 async def outcome_of(engine: TestEngine) -> Outcome:
     """What an engine that has come to rest holds."""
-    instances = {one.id: _ending(one) for one in await engine.instances(limit=ALL)}
+    instances = {one.id: _instance_outcome(one) for one in await engine.instances(limit=ALL)}
     log = engine.memory.log
     records = [record for number, record in enumerate(log.history) if number not in log.delivered]
     published, broken = _as_consumed([record for record in records if header(record.headers, "dagger-channel") is None])
     return Outcome(instances, tuple(sorted(published)), tuple(broken))
 
 
-def _ending(instance: Instance[Any]) -> Ending:
+def _instance_outcome(instance: Instance[Any]) -> InstanceOutcome:
     error = None if instance.error is None else str(instance.error)
     waits = tuple(sorted(instance.waiting_for))
-    return Ending(instance.template, instance.status, instance.result, error, waits)
+    return InstanceOutcome(instance.template, instance.status, instance.result, error, waits)
 
 
 def _as_consumed(records: Sequence[TopicRecord]) -> tuple[list[Published], list[str]]:
@@ -101,7 +101,7 @@ def changes(expected: Outcome, got: Outcome) -> Iterator[str]:
     yield from got.broken
 
 
-def _told(ending: Ending | None) -> str:
+def _told(ending: InstanceOutcome | None) -> str:
     if ending is None:
         return "no such instance"
     if ending.status is Status.COMPLETED:

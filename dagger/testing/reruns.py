@@ -16,8 +16,8 @@ import pytest
 
 from dagger.backends.memory import MemoryBackend
 from dagger.testing.exploration import Exploration, run_all
-from dagger.testing.explorer import Explorer, NotRepeatable, Trial, same_chance
-from dagger.testing.kit import TestEngine, staged
+from dagger.testing.explorer import Explorer, NotRepeatable, Trial, fixed_random
+from dagger.testing.kit import TestEngine, with_backend
 
 R = TypeVar("R")
 
@@ -33,14 +33,14 @@ def explored(item: pytest.Function, runs: int) -> Exploration | str:
         return "Hypothesis runs it many times, each time with other data"
     if not inspect.iscoroutinefunction(item.obj):
         return "it is not an async function, and may run several event loops"
-    perform = Stage(item).perform
+    perform = TestRerunner(item).perform
     try:
         return _at_once(run_all(Explorer(item.name, perform, None, strict=False), runs=runs))
     except NotRepeatable as error:
         return str(error)
 
 
-class Stage:
+class TestRerunner:
     """Where a test runs again: set up by pytest, once for each run, and taken down.
 
     pytest has no public way to do so. This is how plugins do it that run a test again (pytest-rerunfailures).
@@ -69,7 +69,7 @@ class Stage:
             trial.take(engine)
             return trial.memory
 
-        with same_chance(), staged(memory_of):
+        with fixed_random(), with_backend(memory_of):
             _attempt(trial, lambda: self._run(trial))
         _attempt(trial, self._take_down)
         if len(engines) > 1:

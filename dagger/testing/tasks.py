@@ -16,7 +16,7 @@ PATIENCE_S: Final = 10
 """How long, in real time, one is waited for: sync tasks that wait for each other never end in turn."""
 
 
-class TasksInTurn(Tasks):
+class SequentialTasks(Tasks):
     """Sync tasks run in a thread each, to their end before anything else happens."""
 
     @override

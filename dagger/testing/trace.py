@@ -29,7 +29,18 @@ from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, TopicRecord, 
 from dagger.engine.records import decode_cell, decode_record
 from dagger.plan.names import quoted
 from dagger.plan.plan import Plan
-from dagger.testing.places import Accepted, Committed, How, Item, Place, Polled, Resumed, Struck, Trace, Written
+from dagger.testing.fault_points import (
+    Accepted,
+    Committed,
+    FaultInjected,
+    FaultPoint,
+    How,
+    Polled,
+    Trace,
+    TraceItem,
+    WorkRestarted,
+    Written,
+)
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 BEFORE: Final = 14
@@ -47,7 +58,7 @@ _AGAIN: Final[Mapping[How, str]] = {
 T = TypeVar("T")
 
 
-class Narrator:
+class TraceFormatter:
     """Tells a trace. `find` gives the plan of a template's name and version."""
 
     def __init__(self, trace: Trace, find: FindPlan) -> None:
@@ -73,7 +84,7 @@ class Narrator:
 
     # The fault.
 
-    def fault(self, place: Place) -> str:
+    def fault(self, place: FaultPoint) -> str:
         """What goes wrong at a place of this trace."""
         match place.how:
             case "poll":
@@ -103,7 +114,7 @@ class Narrator:
             case _:
                 return self._disorder(place)
 
-    def _disorder(self, place: Place) -> str:
+    def _disorder(self, place: FaultPoint) -> str:
         match place.how:
             case "held back":
                 late, early = (self._entry(self._accepted(at)) for at in (place.at, int(place.part[1])))
@@ -116,7 +127,7 @@ class Narrator:
             case _:
                 return f"the {self._repeated(place)} {_AGAIN[place.how]}"
 
-    def _repeated(self, place: Place) -> str:
+    def _repeated(self, place: FaultPoint) -> str:
         item = self._trace[place.at - 1][1]
         if isinstance(item, Committed):
             return self._entry(item.entries[int(place.part[0])])
@@ -128,10 +139,10 @@ class Narrator:
         assert isinstance(item, Accepted)
         return item.entry
 
-    def _last(self, place: Place, kind: type[T]) -> T:
+    def _last(self, place: FaultPoint, kind: type[T]) -> T:
         return next(item for _, item in reversed(self._trace[: place.at]) if isinstance(item, kind))
 
-    def _next(self, place: Place, kind: type[T]) -> T:
+    def _next(self, place: FaultPoint, kind: type[T]) -> T:
         return next(item for _, item in self._trace[place.at :] if isinstance(item, kind))
 
     def _commit(self, item: Committed) -> str:
@@ -155,9 +166,9 @@ class Narrator:
             if time != shown:
                 yield f"{to_datetime(time):%Y-%m-%d %H:%M:%S}"
                 shown = time
-            yield from ([f"*** {fault}"] if isinstance(item, Struck) else self._line(item))
+            yield from ([f"*** {fault}"] if isinstance(item, FaultInjected) else self._line(item))
 
-    def _line(self, item: Item) -> Iterator[str]:
+    def _line(self, item: TraceItem) -> Iterator[str]:
         match item:
             case Accepted():
                 yield f"  arrived    {self._entry(item.entry)}{', late' if item.late else ''}"
@@ -167,9 +178,9 @@ class Narrator:
                 yield from (f"  written    {self._row(row)}" for row in item.writes)
             case Committed():
                 yield f"  committed  {self._orders(item.entries)}".rstrip()
-            case Resumed():
+            case WorkRestarted():
                 yield "  resumed    what was not committed is polled again, what should run runs again"
-            case Struck():
+            case FaultInjected():
                 pass
 
     def _row(self, row: Write) -> str:
@@ -266,7 +277,7 @@ def _keys(writes: Sequence[Write]) -> str:
     return _several(write.key for write in writes)
 
 
-def _of(batch: Batch, place: Place) -> Batch:
+def _of(batch: Batch, place: FaultPoint) -> Batch:
     topic, partition = place.part
     return Batch(
         [record for record in batch.records if not topic and record.partition == partition],

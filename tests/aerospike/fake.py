@@ -23,7 +23,7 @@ from dagger.errors import BackendUnavailable
 CONFIG = "nsup-period=120;max-record-size=1048576;apply-ttl-reductions=true"
 
 
-class Mishap(Enum):
+class InjectedFault(Enum):
     """What happens to one try of one change."""
 
     LOST = auto()
@@ -49,7 +49,7 @@ class Servers:
         self.indexes: dict[str, str] = {}
         self.unsure_indexes = 0
         """How many of the next that are to be made have no answer."""
-        self.mishaps: list[Mishap] = []
+        self.faults: list[InjectedFault] = []
         """What happens to the next tries, one after the other."""
         self.deaf = 0
         """How many of the next reads fail."""
@@ -66,20 +66,20 @@ class Servers:
 
     def put(self, set_name: str, change: ConditionalWrite) -> WriteResult:
         self.tries += 1
-        match self.mishaps.pop(0) if self.mishaps else None:
-            case Mishap.LOST:
+        match self.faults.pop(0) if self.faults else None:
+            case InjectedFault.LOST:
                 return WriteResult(WriteOutcome.IN_DOUBT, "no answer")
-            case Mishap.MUTE:
+            case InjectedFault.MUTE:
                 self.apply(set_name, change)
                 return WriteResult(WriteOutcome.IN_DOUBT, "no answer")
-            case Mishap.LATE:
+            case InjectedFault.LATE:
                 self._late.append((set_name, change))
                 return WriteResult(WriteOutcome.IN_DOUBT, "no answer")
-            case Mishap.BUSY:
+            case InjectedFault.BUSY:
                 return WriteResult(WriteOutcome.BUSY, "too many")
-            case Mishap.STUCK:
+            case InjectedFault.STUCK:
                 return WriteResult(WriteOutcome.UNAVAILABLE, "no room")
-            case Mishap.WRONG:
+            case InjectedFault.WRONG:
                 return WriteResult(WriteOutcome.INVALID, "too big")
             case None:
                 return WriteResult(WriteOutcome.DONE if self.apply(set_name, change) else WriteOutcome.CONDITION_FAILED)

@@ -4,8 +4,8 @@ import pytest
 from typing_extensions import override
 
 from dagger.testing.contract import (
-    AgendaContract,
     BackendContract,
+    DueIndexContract,
     ListingContract,
     StandaloneContract,
     Storage,
@@ -18,9 +18,9 @@ from tests.servers.aerospike import Aerospike, Running
 
 @pytest.mark.slow
 class TestAerospike(BackendContract):
-    """All of it, with a mishap at every fifth place."""
+    """All of it, with a fault at every fifth place."""
 
-    places_every = 5
+    every_nth_call = 5
 
     @pytest.fixture
     @override
@@ -38,7 +38,7 @@ class TestAerospikeAlone(StandaloneContract):
         return OnAerospike(aerospike_server.url, "contract")
 
 
-class TestAerospikeWithoutServers(StoreContract, AgendaContract, ListingContract):
+class TestAerospikeWithoutServers(StoreContract, DueIndexContract, ListingContract):
     """What the store does by itself; where there is no server, too."""
 
     @pytest.fixture

@@ -14,14 +14,14 @@ from dagger.testing.contract import (
     BackendContract,
     CrashContract,
     GuaranteeContract,
-    TogetherContract,
-    hands,
+    WorkersContract,
+    harness,
 )
 from tests.contract import faulty
 from tests.contract.faulty import with_log, with_store
 from tests.contract.storages import InMemory
 
-ENGINE = (AcceptedContract, CrashContract, GuaranteeContract, TogetherContract)
+ENGINE = (AcceptedContract, CrashContract, GuaranteeContract, WorkersContract)
 FAULTS: dict[type[object], str] = {
     faulty.Torn: "test_a_commit_that_raises_keeps_nothing",
     faulty.Restarting: "test_offsets_never_come_twice",
@@ -94,7 +94,7 @@ def fails(name: str, storage: InMemory, caplog: pytest.LogCaptureFixture) -> boo
 def test_a_fault_is_found(
     fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hands, "LIMIT_S", 0.5)
+    monkeypatch.setattr(harness, "LIMIT_S", 0.5)
     assert fails(named, InMemory(backend_with(fault)), caplog)
 
 
@@ -120,5 +120,5 @@ def test_each_test_of_the_ports_passes_where_there_is_no_fault(caplog: pytest.Lo
 def test_what_a_fault_does_to_an_engine_is_found(
     fault: type[object], named: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(hands, "LIMIT_S", 1.0)
+    monkeypatch.setattr(harness, "LIMIT_S", 1.0)
     assert fails(named, InMemory(backend_with(fault)), caplog)

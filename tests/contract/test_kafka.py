@@ -14,9 +14,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 
 
 class TestKafkaBesideSqlite(BackendContract):
-    """All of it, with a mishap at every 12th place."""
+    """All of it, with a fault at every 12th place."""
 
-    places_every = 12
+    every_nth_call = 12
 
     @pytest.fixture
     @override
@@ -25,9 +25,9 @@ class TestKafkaBesideSqlite(BackendContract):
 
 
 class TestKafkaBesideAerospike(BackendContract):
-    """The same, with a mishap at every 20th place."""
+    """The same, with a fault at every 20th place."""
 
-    places_every = 20
+    every_nth_call = 20
 
     @pytest.fixture
     @override

@@ -10,9 +10,9 @@ from tests.contract.storages import OnSqlite, RecordsOnSqlite
 
 
 class TestSqlite(BackendContract):
-    """All of it, with a mishap at every fifth place."""
+    """All of it, with a fault at every fifth place."""
 
-    places_every = 5
+    every_nth_call = 5
 
     @pytest.fixture
     @override
@@ -22,7 +22,7 @@ class TestSqlite(BackendContract):
 
 @pytest.mark.slow
 class TestSqliteAtEveryPlace(CrashContract):
-    """With a mishap at every place."""
+    """With a fault at every place."""
 
     @pytest.fixture
     @override
@@ -33,7 +33,7 @@ class TestSqliteAtEveryPlace(CrashContract):
 class TestSqliteRecords(BackendContract, StandaloneContract):
     """A store alone, beside a log of another kind."""
 
-    places_every = 15
+    every_nth_call = 15
 
     @pytest.fixture
     @override
@@ -48,7 +48,7 @@ class TestSqliteRecords(BackendContract, StandaloneContract):
 
 @pytest.mark.slow
 class TestSqliteRecordsAtEveryPlace(CrashContract):
-    """With a mishap at every place."""
+    """With a fault at every place."""
 
     @pytest.fixture
     @override

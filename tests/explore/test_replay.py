@@ -6,8 +6,8 @@ import pytest
 
 from dagger.errors import RequestError
 from dagger.testing import ExplorationFailed, TestEngine, explore, explore_sync
+from dagger.testing.fault_points import FaultPoint
 from dagger.testing.faults import FaultyMemory
-from dagger.testing.places import Place
 from tests.explore import planted
 from tests.explore.planted import engine_with
 from tests.explore.trips import FLIGHT, HOTEL, SCENARIOS, TRIP, Told, conversation, hotels, race, started, talk
@@ -85,11 +85,11 @@ def test_no_more_runs_than_places() -> None:
 
 
 def test_what_is_drawn_is_the_same_for_a_seed() -> None:
-    def drawn(seed: int) -> list[Place | None]:
-        places = list[Place | None]()
+    def drawn(seed: int) -> list[FaultPoint | None]:
+        places = list[FaultPoint | None]()
 
         def engine(memory: FaultyMemory) -> TestEngine:
-            places.append(memory.fate.place)
+            places.append(memory.injector.place)
             return TestEngine(backend=memory)
 
         explore_sync(conversation, talk, seed=seed, runs=8, engine=engine)

@@ -15,7 +15,7 @@ from dagger import Dagger, command, listener, template
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend
 from dagger.testing.contract import shop
-from dagger.testing.contract.hands import Hands, note
+from dagger.testing.contract.harness import Harness, note
 from tests.kafka.requests import Send, instead
 
 OPEN = "READERS"
@@ -64,11 +64,11 @@ def open_transaction(broker: str, store: str) -> None:
 
     async def run(backend: Backend) -> None:
         async with backend.open(), backend.log.join():
-            hands = Hands(backend)
-            records = await hands.records(1)
+            harness = Harness(backend)
+            records = await harness.records(1)
             with pytest.MonkeyPatch.context() as patch:
                 instead(patch, "EndTxnRequest", never)
-                await hands.commit(records, [note(OPEN, "k", b"never ended")])
+                await harness.commit(records, [note(OPEN, "k", b"never ended")])
 
     anyio.run(run, connect(broker, store))
 

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaProducer
 
 from dagger.engine.ports import Append
 from dagger.testing.contract.backlog import anew, whole
-from dagger.testing.contract.hands import datas, in_loop
+from dagger.testing.contract.harness import datas, in_loop
 from tests.kafka.stage import OnKafka
 from tests.servers.kafka import KafkaCluster
 

@@ -24,7 +24,7 @@ from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import Hands, alone, in_loop, note, offsets_of
+from dagger.testing.contract.harness import Harness, alone, in_loop, note, offsets_of
 from tests.kafka.requests import Act, Send, instead, lane_of
 from tests.kafka.stage import OnKafka, fails, kafka_of
 
@@ -78,33 +78,33 @@ async def done_once(storage: OnKafka, patch: pytest.MonkeyPatch, fault: Act) -> 
     """A message for each record, in their order, though one lane's commit goes wrong amid those of the others."""
     once = Once(fault)
     with patch.context() as patched:
-        async with alone(storage) as hands:
+        async with alone(storage) as harness:
             patched.setattr(lane_module, "REQUEST_S", 1.0)
             instead(patched, "EndTxnRequest", once)
             places = [(number, partition) for number in range(EACH) for partition in range(PARTITIONS)]
-            await hands.log.append([Append(partition, b"%d" % number) for number, partition in places])
-            while not (once.struck and await kafka_of(hands.backend).caught_up()):
-                await work(hands)
+            await harness.log.append([Append(partition, b"%d" % number) for number, partition in places])
+            while not (once.struck and await kafka_of(harness.backend).caught_up()):
+                await work(harness)
             keys = {str(partition) for partition in range(PARTITIONS)}
             found = defaultdict[bytes | None, list[bytes | None]](list)
-            for message in await messages_of(hands.backend, TOPIC, keys):
+            for message in await messages_of(harness.backend, TOPIC, keys):
                 found[message.key].append(message.payload)
             assert found == {key.encode(): [b"%d" % number for number in range(EACH)] for key in keys}
 
 
-async def work(hands: Hands) -> None:
+async def work(harness: Harness) -> None:
     """Publish a message for each record of a poll that leaves some behind."""
     try:
-        batch = await hands.poll(PARTITIONS * EACH // 2)
+        batch = await harness.poll(PARTITIONS * EACH // 2)
         if not batch:
-            await hands.rest()
+            await harness.rest()
             return
         orders = defaultdict[Position, list[Entry]](list)
         for record in batch.records:
             orders["", record.partition].append(note(TOPIC, str(record.partition), record.data))
-        await hands.log.commit(orders, offsets_of(batch.records))
+        await harness.log.commit(orders, offsets_of(batch.records))
     except (BackendUnavailable, Fenced):
-        await hands.log.rewind()
+        await harness.log.rewind()
 
 
 def not_sought(patch: pytest.MonkeyPatch) -> None:

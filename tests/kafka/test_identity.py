@@ -21,7 +21,7 @@ from dagger.backends.kafka.options import options_of
 from dagger.backends.sqlite import store as sqlite_store
 from dagger.engine.ports import Append, Batch
 from dagger.errors import BackendError
-from dagger.testing.contract.hands import alone, in_loop, note, working
+from dagger.testing.contract.harness import alone, in_loop, note, working
 from tests.kafka.pins import pins
 from tests.kafka.stage import OnKafka, consumer_of, kafka_of
 from tests.servers.kafka import KafkaCluster
@@ -68,16 +68,16 @@ async def delete_group(kafka: KafkaCluster, group: str) -> None:
 
 async def consumed(storage: OnKafka, count: int = 3) -> None:
     """A worker has read and committed some messages, and left."""
-    async with alone(storage, TOPIC) as hands:
-        await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(count)])
-        await hands.commit(await hands.messages(count))
+    async with alone(storage, TOPIC) as harness:
+        await harness.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(count)])
+        await harness.commit(await harness.messages(count))
 
 
 async def refused(storage: OnKafka, why: str) -> None:
     """Who comes is refused, when it opens or when it begins."""
     with pytest.raises(BackendError, match=why):
-        async with alone(storage, TOPIC) as hands:
-            await hands.messages(1)
+        async with alone(storage, TOPIC) as harness:
+            await harness.messages(1)
 
 
 async def group_deleted(kafka: KafkaCluster, storage: OnKafka) -> None:
@@ -140,22 +140,22 @@ class TestReplaced:
     async def test_partitions_that_are_added_to_a_topic_are_read(self, kafka: KafkaCluster, storage: OnKafka) -> None:
         from aiokafka.admin.new_partitions import NewPartitions
 
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([note(TOPIC, "k", b"before")])
-            await hands.commit(await hands.messages(1))
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([note(TOPIC, "k", b"before")])
+            await harness.commit(await harness.messages(1))
             async with admin_of(kafka) as admin:
                 await admin.create_partitions({storage.prefix + TOPIC: NewPartitions(6)})
             await put(kafka, storage.prefix + TOPIC, 5, b"after")
-            consumer = consumer_of(kafka_of(hands.backend))
+            consumer = consumer_of(kafka_of(harness.backend))
             found, batch = list[bytes | None](), Batch((), ())
             while not found:
                 await consumer._client.force_metadata_update()  # as happens every half minute
-                batch = await hands.poll()
+                batch = await harness.poll()
                 found += [message.payload for message in batch.messages]
-                await hands.rest()
+                await harness.rest()
             assert found == [b"after"]
-            await hands.commit(batch.messages)
-            await hands.nothing_is_left()
+            await harness.commit(batch.messages)
+            await harness.nothing_is_left()
         async with working(storage, TOPIC) as again:
             await again.log.append([Append(0, b"record")])
             assert len(await again.records(1)) == 1

@@ -24,7 +24,7 @@ from dagger.errors import Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import in_loop
+from dagger.testing.contract.harness import in_loop
 from tests.kafka.stage import OnKafka, fails
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]

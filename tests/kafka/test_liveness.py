@@ -13,7 +13,7 @@ import pytest
 from dagger import Dagger, Status
 from dagger.errors import BackendUnavailable
 from dagger.testing.contract import shop
-from dagger.testing.contract.hands import alone, in_loop, note
+from dagger.testing.contract.harness import alone, in_loop, note
 from tests.kafka.programs import exiting
 from tests.kafka.stage import OnKafka, consumer_of, kafka_of
 
@@ -105,20 +105,20 @@ class TestCaller:
 
     @in_loop
     async def test_hears_that_the_sender_has_ended(self, storage: OnKafka) -> None:
-        async with alone(storage) as hands:
-            appender = kafka_of(hands.backend).log._appender
-            await hands.log.append([note("T", "k", b"1")])
+        async with alone(storage) as harness:
+            appender = kafka_of(harness.backend).log._appender
+            await harness.log.append([note("T", "k", b"1")])
             producer: Any = appender._producer
             with anyio.fail_after(SOON_S_MAX):
                 producer._sender._sender_task.cancel()
                 with pytest.raises(BackendUnavailable):
-                    await hands.log.append([note("T", "k", b"2")])
-                await hands.log.append([note("T", "k", b"3")])
+                    await harness.log.append([note("T", "k", b"2")])
+                await harness.log.append([note("T", "k", b"3")])
 
     @in_loop
     async def test_hears_that_its_append_was_ended(self, storage: OnKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-        async with alone(storage) as hands:
-            appender = kafka_of(hands.backend).log._appender
+        async with alone(storage) as harness:
+            appender = kafka_of(harness.backend).log._appender
             begun = anyio.Event()
 
             async def never(*_: object) -> None:
@@ -127,7 +127,7 @@ class TestCaller:
 
             async def appends() -> None:
                 with pytest.raises(BackendUnavailable, match="was ended"):
-                    await hands.log.append([note("T", "k", b"1")])
+                    await harness.log.append([note("T", "k", b"1")])
 
             with anyio.fail_after(SOON_S_MAX):
                 async with anyio.create_task_group() as group:
@@ -139,18 +139,18 @@ class TestCaller:
                         assert running is not None
                         running.cancel()
                         await asyncio.wait([running])
-                await hands.log.append([note("T", "k", b"2")])
+                await harness.log.append([note("T", "k", b"2")])
 
     @in_loop
     async def test_hears_that_its_reader_gets_nothing_any_more(self, storage: OnKafka) -> None:
-        async with alone(storage) as hands:
-            await hands.log.append([note("T", "k", b"1")])
-            async with hands.log.reader("T", "readers") as found:
+        async with alone(storage) as harness:
+            await harness.log.append([note("T", "k", b"1")])
+            async with harness.log.reader("T", "readers") as found:
                 reader: Any = found
                 assert [one.payload for one in await reader.read(10)] == [b"1"]
                 with anyio.fail_after(SOON_S_MAX):
                     reader._open_one[0]._fetcher._fetch_task.cancel()
                     with pytest.raises(BackendUnavailable, match="has ended"):
                         await reader.read(10)
-                    await hands.log.append([note("T", "k", b"2")])
+                    await harness.log.append([note("T", "k", b"2")])
                     assert [one.payload for one in await reader.read(10)][-1] == b"2"

@@ -18,7 +18,7 @@ from dagger.engine.headers import text_of, texts_of
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import in_loop
+from dagger.testing.contract.harness import in_loop
 from tests.kafka.stage import OnKafka, beside_sqlite, fails, kafka_of
 from tests.servers.kafka import KafkaCluster
 

@@ -28,7 +28,7 @@ from dagger.engine.registry import Registry
 from dagger.engine.worker.router import Router
 from dagger.errors import BackendUnavailable
 from dagger.plan.plan import Limits
-from dagger.testing.contract.hands import Hands, alone, in_loop, note
+from dagger.testing.contract.harness import Harness, alone, in_loop, note
 from tests.kafka.stage import OnKafka, beside_sqlite, fails, kafka_of
 from tests.kafka.test_identity import TOPIC, admin_of, consumed, remake
 from tests.servers.kafka import KafkaCluster
@@ -50,24 +50,24 @@ def reported(caplog: pytest.LogCaptureFixture, topic: str) -> bool:
     return any(words in one.getMessage() for one in caplog.records if one.levelno == logging.ERROR)
 
 
-async def publish(hands: Hands) -> None:
-    await hands.log.append([note(TOPIC, "k", b"new %d" % number) for number in range(NEW)])
+async def publish(harness: Harness) -> None:
+    await harness.log.append([note(TOPIC, "k", b"new %d" % number) for number in range(NEW)])
 
 
 NEWS = {b"new %d" % number for number in range(NEW)}
 
 
-async def polled(hands: Hands) -> list[TopicRecord]:
+async def polled(harness: Harness) -> list[TopicRecord]:
     """Poll until every message of the new topic was seen."""
     found, left = list[TopicRecord](), set(NEWS)
     while left:
-        batch = await hands.poll()
+        batch = await harness.poll()
         if batch:
-            await hands.commit([*batch.records, *batch.messages])
+            await harness.commit([*batch.records, *batch.messages])
             found += batch.messages
             left -= {one.payload for one in batch.messages}
         else:
-            await hands.rest()
+            await harness.rest()
     return found
 
 
@@ -82,13 +82,13 @@ async def read(reader: Reader) -> list[TopicRecord]:
 async def while_nobody_works(kafka: KafkaCluster, storage: OnKafka) -> None:
     await consumed(storage, OLD)
     await remake(kafka, storage.prefix + TOPIC)
-    async with alone(storage, TOPIC) as hands:
-        await publish(hands)
-        found = await polled(hands)
+    async with alone(storage, TOPIC) as harness:
+        await publish(harness)
+        found = await polled(harness)
         assert [one.payload for one in found] == sorted(NEWS)
         assert {one.made for one in found} == {1}
-    async with alone(storage, TOPIC) as hands:
-        await hands.nothing_is_left()
+    async with alone(storage, TOPIC) as harness:
+        await harness.nothing_is_left()
 
 
 class TestWorker:
@@ -114,44 +114,44 @@ class TestWorker:
     async def test_while_a_worker_polls(
         self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture, partitions: int
     ) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
-            await hands.commit(await hands.messages(OLD))
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            await harness.commit(await harness.messages(OLD))
             await remake(kafka, storage.prefix + TOPIC, partitions)
-            await publish(hands)  # which looks at the topic, too
-            await polled(hands)
+            await publish(harness)  # which looks at the topic, too
+            await polled(harness)
             assert reported(caplog, storage.prefix + TOPIC)
-            await hands.nothing_is_left()
-        async with alone(storage, TOPIC) as hands:
-            await hands.nothing_is_left()
+            await harness.nothing_is_left()
+        async with alone(storage, TOPIC) as harness:
+            await harness.nothing_is_left()
 
     @in_loop
     async def test_what_is_said_of_where_a_partition_was_before_ends_nobody(self, storage: OnKafka) -> None:
         """A broker may have been asked before the positions of the new topic were found."""
-        async with alone(storage, TOPIC) as hands:
-            await hands.nothing_is_left()
-            member = kafka_of(hands.backend).log._member
+        async with alone(storage, TOPIC) as harness:
+            await harness.nothing_is_left()
+            member = kafka_of(harness.backend).log._member
             assert member is not None
             late: Any = asyncio.get_running_loop().create_future()
             late.set_exception(OffsetOutOfRangeError({TopicPartition(storage.prefix + TOPIC, 0): 999}))
             waiting, member._waiting = member._waiting, late
             if waiting is not None:
                 waiting.cancel()
-            await hands.nothing_is_left()
+            await harness.nothing_is_left()
 
     @in_loop
     async def test_that_is_not_there_for_a_while_stops_nothing_else(
         self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
-            await hands.commit(await hands.messages(OLD))
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            await harness.commit(await harness.messages(OLD))
             async with admin_of(kafka) as admin:
                 await admin.delete_topics([storage.prefix + TOPIC])
             while not any("is not there any more" in one.getMessage() for one in caplog.records):
-                await hands.nothing_is_left()
-            await publish(hands)  # makes it
-            await polled(hands)
+                await harness.nothing_is_left()
+            await publish(harness)  # makes it
+            await polled(harness)
             assert reported(caplog, storage.prefix + TOPIC)
 
 
@@ -162,13 +162,13 @@ class TestReader:
     async def test_while_it_reads(
         self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with alone(storage) as hands, hands.log.reader(TOPIC, storage.prefix) as reader:
-            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+        async with alone(storage) as harness, harness.log.reader(TOPIC, storage.prefix) as reader:
+            await harness.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
             assert len(await reader.read(10)) == OLD
             with anyio.move_on_after(0.5):  # which commits them
                 await reader.read(10)
             await remake(kafka, storage.prefix + TOPIC)
-            await publish(hands)
+            await publish(harness)
             await read(reader)
             assert reported(caplog, storage.prefix + TOPIC)
 
@@ -176,15 +176,15 @@ class TestReader:
     async def test_while_nobody_reads(
         self, kafka: KafkaCluster, storage: OnKafka, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with alone(storage) as hands:
-            await hands.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
-            async with hands.log.reader(TOPIC, storage.prefix) as reader:
+        async with alone(storage) as harness:
+            await harness.log.append([note(TOPIC, "k", b"old %d" % number) for number in range(OLD)])
+            async with harness.log.reader(TOPIC, storage.prefix) as reader:
                 assert len(await reader.read(10)) == OLD
                 await remake(kafka, storage.prefix + TOPIC)
                 with anyio.move_on_after(0.5):  # commits what was read of the one before, perhaps
                     await reader.read(10)
-            await publish(hands)
-            async with hands.log.reader(TOPIC, storage.prefix) as reader:
+            await publish(harness)
+            async with harness.log.reader(TOPIC, storage.prefix) as reader:
                 assert {one.payload for one in await read(reader)} >= NEWS
 
 
@@ -196,33 +196,33 @@ class TestWriter:
     @pytest.mark.parametrize("partitions", [1, 9])
     @in_loop
     async def test_while_somebody_publishes(self, kafka: KafkaCluster, storage: OnKafka, partitions: int) -> None:
-        async with alone(storage) as hands:
-            await hands.log.append(notes("old"))
+        async with alone(storage) as harness:
+            await harness.log.append(notes("old"))
             await remake(kafka, storage.prefix + TOPIC, partitions)
             for one in notes("new"):
-                await hands.log.append([one])
-            assert await written(hands) == {b"new %d" % number for number in range(KEYS)}
+                await harness.log.append([one])
+            assert await written(harness) == {b"new %d" % number for number in range(KEYS)}
 
     @pytest.mark.parametrize("partitions", [1, 9])
     @in_loop
     async def test_while_a_lane_publishes(self, kafka: KafkaCluster, storage: OnKafka, partitions: int) -> None:
         """It is told before anything else has waited for too long, and all goes on when it comes again."""
-        async with alone(storage) as hands:
-            await hands.log.append([Append(0, b"a record")])
-            await hands.commit(await hands.records(1), notes("old"))
+        async with alone(storage) as harness:
+            await harness.log.append([Append(0, b"a record")])
+            await harness.commit(await harness.records(1), notes("old"))
             await remake(kafka, storage.prefix + TOPIC, partitions)
-            await hands.log.append([Append(0, b"another")])
+            await harness.log.append([Append(0, b"another")])
             tries = 0
             while True:
                 tries += 1
                 try:
                     with anyio.fail_after(2 * REQUEST_S - 5):  # where nobody finds out, so long
-                        await hands.commit(await hands.records(1), notes("new"))
+                        await harness.commit(await harness.records(1), notes("new"))
                     break
                 except BackendUnavailable:
-                    await hands.log.rewind()
+                    await harness.log.rewind()
             assert tries <= 3
-            assert await written(hands) == {b"new %d" % number for number in range(KEYS)}
+            assert await written(harness) == {b"new %d" % number for number in range(KEYS)}
 
 
 KEYS = 12
@@ -233,10 +233,10 @@ def notes(text: str) -> list[Outgoing]:
     return [note(TOPIC, f"key {number}", f"{text} {number}".encode()) for number in range(KEYS)]
 
 
-async def written(hands: Hands) -> set[bytes | None]:
+async def written(harness: Harness) -> set[bytes | None]:
     """What the topic holds, once all is there."""
     found = set[bytes | None]()
-    async with hands.log.reader(TOPIC, "looks") as reader:
+    async with harness.log.reader(TOPIC, "looks") as reader:
         while len(found) < KEYS:
             found |= {one.payload for one in await reader.read(100)}
     return found

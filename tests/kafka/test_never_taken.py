@@ -21,7 +21,7 @@ from dagger.engine.ports import Append, Entry, Headers, Outgoing, TopicRecord
 from dagger.errors import BackendError
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import Hands, alone, datas, in_loop, note
+from dagger.testing.contract.harness import Harness, alone, datas, in_loop, note
 from tests.kafka.stage import OnKafka, beside_sqlite, fails
 from tests.servers.kafka import KafkaCluster
 
@@ -44,19 +44,19 @@ async def make(kafka: KafkaCluster, topic: str, **configs: str) -> None:
         await admin.close()
 
 
-async def payloads(hands: Hands, topic: str, *keys: str) -> list[bytes | None]:
-    return [message.payload for message in await messages_of(hands.backend, topic, set(keys), f"read {topic}")]
+async def payloads(harness: Harness, topic: str, *keys: str) -> list[bytes | None]:
+    return [message.payload for message in await messages_of(harness.backend, topic, set(keys), f"read {topic}")]
 
 
-async def letters(hands: Hands, *keys: str) -> list[TopicRecord]:
-    return await messages_of(hands.backend, DEAD, set(keys), f"read {keys}")
+async def letters(harness: Harness, *keys: str) -> list[TopicRecord]:
+    return await messages_of(harness.backend, DEAD, set(keys), f"read {keys}")
 
 
-async def ordered(hands: Hands, entries: Sequence[Entry]) -> None:
+async def ordered(harness: Harness, entries: Sequence[Entry]) -> None:
     """One record orders all that, and the lane goes on."""
-    await hands.log.append([Append(0, b"record")])
-    await hands.commit(await hands.records(1), entries)
-    await hands.nothing_is_left()
+    await harness.log.append([Append(0, b"record")])
+    await harness.commit(await harness.records(1), entries)
+    await harness.nothing_is_left()
 
 
 async def too_large(kafka: KafkaCluster, storage: OnKafka, *, also_there: bool = False) -> None:
@@ -66,16 +66,16 @@ async def too_large(kafka: KafkaCluster, storage: OnKafka, *, also_there: bool =
     some = [note("small", "k", b"%d" % number + bytes(ROOM // 4), id=str(number)) for number in range(6)]
     value = b"large" + bytes(3 * ROOM)
     large = Outgoing("small", b"k", value, headers_of({"dagger-id": "x"}))
-    async with alone(storage) as hands:
-        await ordered(hands, [*some[:3], large, note("other", "k", b"other"), *some[3:]])
-        assert await payloads(hands, "small", "k") == [entry.payload for entry in some]
-        assert await payloads(hands, "other", "k") == [b"other"]
-        assert hands.log.counts == {"too_large": 1, "dead_letters": 1}
-        (letter,) = await messages_of(hands.backend, "small.dead-letter", {"k"})
+    async with alone(storage) as harness:
+        await ordered(harness, [*some[:3], large, note("other", "k", b"other"), *some[3:]])
+        assert await payloads(harness, "small", "k") == [entry.payload for entry in some]
+        assert await payloads(harness, "other", "k") == [b"other"]
+        assert harness.log.counts == {"too_large": 1, "dead_letters": 1}
+        (letter,) = await messages_of(harness.backend, "small.dead-letter", {"k"})
         assert letter.payload == (None if also_there else value)
         headers = texts_of(letter.headers)
         assert "MessageSizeTooLarge" in headers.pop("dagger-reason")
-        partition = (await messages_of(hands.backend, "small", {"k"}, "again"))[0].partition
+        partition = (await messages_of(harness.backend, "small", {"k"}, "again"))[0].partition
         place = {"dagger-topic": "small", "dagger-partition": str(partition), "dagger-offset": "-1"}
         expected = {"dagger-id": "x", **place}
         assert headers == ({**expected, "dagger-size": str(len(value))} if also_there else expected)
@@ -113,11 +113,11 @@ async def too_large_as_it_came(kafka: KafkaCluster, storage: OnKafka) -> None:
 
 
 async def no_such_topic(storage: OnKafka) -> None:
-    async with alone(storage) as hands:
+    async with alone(storage) as harness:
         sent = [note("no such topic", "k", b"no"), note("other", "k", b"other"), note("nor/this", "k", b"neither")]
-        await ordered(hands, sent)
-        assert await payloads(hands, "other", "k") == [b"other"]
-        first, second = await letters(hands, "k")
+        await ordered(harness, sent)
+        assert await payloads(harness, "other", "k") == [b"other"]
+        first, second = await letters(harness, "k")
         assert (first.payload, second.payload) == (b"no", b"neither")
         assert "does not take that name" in texts_of(first.headers)["dagger-reason"]
 
@@ -161,20 +161,20 @@ class TestNeverTaken:
     @in_loop
     async def test_one_is_too_large_for_the_log(self, storage: OnKafka) -> None:
         huge = b"huge" + bytes(1_200_000)
-        async with alone(storage) as hands:
-            await hands.log.append([Append(0, b"record")])
-            await hands.commit(await hands.records(1), [Append(1, b"a"), Append(1, huge), Append(1, b"b")])
-            assert datas(await hands.records(2)) == [b"a", b"b"]
-            (letter,) = await letters(hands, "")
+        async with alone(storage) as harness:
+            await harness.log.append([Append(0, b"record")])
+            await harness.commit(await harness.records(1), [Append(1, b"a"), Append(1, huge), Append(1, b"b")])
+            assert datas(await harness.records(2)) == [b"a", b"b"]
+            (letter,) = await letters(harness, "")
             assert letter.payload == huge[: batches.ROOM]
             assert texts_of(letter.headers)["dagger-partition"] == "1"
 
     @in_loop
     async def test_one_that_is_appended_is_refused_and_others_are_not(self, storage: OnKafka) -> None:
-        async with alone(storage) as hands:
+        async with alone(storage) as harness:
             with pytest.raises(BackendError, match="MessageSizeTooLarge"):
-                await hands.log.append([Append(0, bytes(1_200_000))])
-            await hands.nothing_is_left()
+                await harness.log.append([Append(0, bytes(1_200_000))])
+            await harness.nothing_is_left()
 
     @in_loop
     async def test_its_topic_is_none(self, storage: OnKafka) -> None:
@@ -197,9 +197,9 @@ class TestNeverTaken:
                 raise AssertionError("its log is not there")
         for topic in ("contract.log", DEAD, "other"):
             await make(kafka, strict.prefix + topic)
-        async with alone(strict) as hands:
-            await ordered(hands, [note("unknown", "k", b"no"), note("other", "k", b"other")])
-            assert await payloads(hands, "other", "k") == [b"other"]
-            (letter,) = await letters(hands, "k")
+        async with alone(strict) as harness:
+            await ordered(harness, [note("unknown", "k", b"no"), note("other", "k", b"other")])
+            assert await payloads(harness, "other", "k") == [b"other"]
+            (letter,) = await letters(harness, "k")
             assert letter.payload == b"no"
             assert "has no topic" in texts_of(letter.headers)["dagger-reason"]

@@ -22,7 +22,7 @@ from dagger.backends.kafka.reader import KafkaReader
 from dagger.engine.ports import Append, Entry, Position
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.contract.driver import messages_of
-from dagger.testing.contract.hands import Hands, alone, datas, in_loop, note, offsets_of, working
+from dagger.testing.contract.harness import Harness, alone, datas, in_loop, note, offsets_of, working
 from tests.kafka.stage import OnKafka, fails, kafka_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]
@@ -33,25 +33,25 @@ OUT = "OUT"
 KEYS = [str(partition) for partition in range(PARTITIONS)]
 
 
-async def work(hands: Hands) -> None:
+async def work(harness: Harness) -> None:
     """Publish a message for each record of a small poll, of what is owned."""
     try:
-        batch = await hands.poll(5)
+        batch = await harness.poll(5)
         orders = defaultdict[Position, list[Entry]](list)
         for record in batch.records:
-            assert record.partition in hands.owned, "it is another's"
+            assert record.partition in harness.owned, "it is another's"
             orders["", record.partition].append(note(OUT, str(record.partition), record.data))
         if batch:
-            await hands.log.commit(orders, offsets_of(batch.records))
+            await harness.log.commit(orders, offsets_of(batch.records))
         else:
-            await hands.rest()
+            await harness.rest()
     except (BackendUnavailable, Fenced):
-        await hands.log.rewind()
+        await harness.log.rewind()
 
 
-async def stash(hands: Hands) -> None:
+async def stash(harness: Harness) -> None:
     """Let a member have fetched ahead some of each partition."""
-    member = kafka_of(hands.backend).log._member
+    member = kafka_of(harness.backend).log._member
     assert member is not None
     while member._waiting is not None:  # it would take some of the records beside this, and keep them later
         await anyio.sleep(0.01)
@@ -82,15 +82,15 @@ async def moved_amid_work(storage: OnKafka) -> None:
 
 async def sought_while_a_record_was_on_its_way(storage: OnKafka) -> None:
     """A record that was waited for, and came before everything was sought anew, would be given out first."""
-    async with alone(storage) as hands:
-        member = kafka_of(hands.backend).log._member
+    async with alone(storage) as harness:
+        member = kafka_of(harness.backend).log._member
         assert member is not None
-        await hands.log.append([Append(0, b"%d" % number) for number in range(3)])
-        first = await hands.records(1, limit=1)
+        await harness.log.append([Append(0, b"%d" % number) for number in range(3)])
+        first = await harness.records(1, limit=1)
         while member._waiting is None or not member._waiting.done():
-            await hands.log.wait()
-        await hands.log.rewind()
-        assert datas(first + await hands.records(3)) == [b"0", b"0", b"1", b"2"]
+            await harness.log.wait()
+        await harness.log.rewind()
+        assert datas(first + await harness.records(3)) == [b"0", b"0", b"1", b"2"]
 
 
 async def dropped_at_once(storage: OnKafka) -> None:
@@ -108,11 +108,11 @@ async def dropped_at_once(storage: OnKafka) -> None:
 
 
 @asynccontextmanager
-async def reading(storage: OnKafka) -> AsyncGenerator[tuple[Hands, KafkaReader]]:
+async def reading(storage: OnKafka) -> AsyncGenerator[tuple[Harness, KafkaReader]]:
     """Somebody who reads the topic, for a group of its own."""
     backend = storage.backend()
     async with backend.open(), backend.log.reader(OUT, f"{storage.prefix}readers") as reader:
-        yield Hands(backend), reader
+        yield Harness(backend), reader
 
 
 async def read_by_two(storage: OnKafka) -> None:
@@ -259,10 +259,10 @@ class TestLeaving:
     @in_loop
     async def test_amid_a_rebalance_is_in_order(self, storage: OnKafka) -> None:
         """aiokafka lets a rebalance be finished before it leaves a group."""
-        async with alone(storage) as hands:
-            member = kafka_of(hands.backend).log._member
+        async with alone(storage) as harness:
+            member = kafka_of(harness.backend).log._member
             assert member is not None
-            await hands.rest()
+            await harness.rest()
             waiting, stop = member._waiting, member._consumer.stop
             assert waiting is not None, "records are waited for"
 

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from dagger.backends.kafka import lane as lane_module
 from dagger.engine.ports import Append
-from dagger.testing.contract.hands import Hands, in_loop, note
+from dagger.testing.contract.harness import Harness, in_loop, note
 from tests.kafka.programs import OPEN
 from tests.kafka.stage import OnKafka, beside_sqlite, fails, program, says
 from tests.servers.kafka import KafkaCluster
@@ -53,12 +53,12 @@ async def killed_amid_a_transaction(kafka: KafkaCluster, storage: OnKafka) -> No
         everything, committed = await readable(kafka, topic)
         assert everything - committed >= 2, "readers are held up"
         async with backend.log.join():
-            hands = Hands(backend)
-            records = await hands.records(1)
-            assert len(hands.owned) == 4
+            harness = Harness(backend)
+            records = await harness.records(1)
+            assert len(harness.owned) == 4
             everything, committed = await readable(kafka, topic)
             assert everything == committed, "readers go on"
-            await hands.commit(records, [note(OPEN, "k", b"once")])
+            await harness.commit(records, [note(OPEN, "k", b"once")])
             found = list[bytes | None]()
             async with backend.log.reader(OPEN, "somebody") as reader:
                 while len(found) < 2:

@@ -31,7 +31,7 @@ from dagger.plan.plan import Limits
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import Driver
-from dagger.testing.contract.hands import in_loop
+from dagger.testing.contract.harness import in_loop
 from tests.kafka.stage import OnKafka, fails
 
 HOUR = timedelta(hours=1)

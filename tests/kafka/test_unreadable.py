@@ -19,7 +19,7 @@ from aiokafka.record.util import calc_crc32c
 
 from dagger.backends.kafka import fetching
 from dagger.engine.ports import Reader, TopicRecord
-from dagger.testing.contract.hands import alone, in_loop, note
+from dagger.testing.contract.harness import alone, in_loop, note
 from tests.kafka.stage import OnKafka, beside_sqlite
 from tests.kafka.test_never_taken import make
 from tests.servers.kafka import KafkaCluster
@@ -61,12 +61,12 @@ class TestCompressed:
     @pytest.mark.parametrize("codec", CODECS)
     @in_loop
     async def test_is_read(self, kafka: KafkaCluster, storage: OnKafka, codec: str) -> None:
-        async with alone(storage, GOOD) as hands:
-            await hands.own_all()
+        async with alone(storage, GOOD) as harness:
+            await harness.own_all()
             by_librdkafka(kafka.bootstrap, storage.prefix + GOOD, codec)
             await by_aiokafka(kafka.bootstrap, storage.prefix + GOOD, codec)
-            found = await hands.messages(11)
-            async with hands.log.reader(GOOD, storage.prefix) as reader:
+            found = await harness.messages(11)
+            async with harness.log.reader(GOOD, storage.prefix) as reader:
                 read = await read_all(reader, 11)
         assert payloads(found) == payloads(read) == sorted(b"%d " % number + TEXT for number in range(11))
         assert found[0].headers == (("n", b"\xff"),)
@@ -149,39 +149,41 @@ class TestUnreadable:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         await spoilt_topics(kafka, storage)
-        async with alone(storage, GOOD, BAD) as hands:
-            await hands.log.append([note(BAD, "k", b"%d" % number) for number in range(3)])
+        async with alone(storage, GOOD, BAD) as harness:
+            await harness.log.append([note(BAD, "k", b"%d" % number) for number in range(3)])
             mend = await spoil(kafka, storage.prefix + BAD, monkeypatch)
-            await hands.log.append([note(BAD, "k", b"behind"), note(BAD, "other", b"beside"), note(GOOD, "k", b"good")])
-            found = await hands.messages(5)
+            await harness.log.append(
+                [note(BAD, "k", b"behind"), note(BAD, "other", b"beside"), note(GOOD, "k", b"good")]
+            )
+            found = await harness.messages(5)
             assert payloads(found) == [b"0", b"1", b"2", b"beside", b"good"]
-            await hands.commit(found)
+            await harness.commit(found)
             for number in range(20):  # of its own log and of others as before
-                await hands.log.append([note(GOOD, "k", b"%d" % number)])
-                await hands.commit(await hands.messages(1))
-                await hands.nothing_is_left()
-            await hands.log.rewind()
-            await hands.nothing_is_left()
+                await harness.log.append([note(GOOD, "k", b"%d" % number)])
+                await harness.commit(await harness.messages(1))
+                await harness.nothing_is_left()
+            await harness.log.rewind()
+            await harness.nothing_is_left()
             [*told] = [record for record in caplog.records if "stands still" in record.getMessage()]
             assert told
             assert {record.levelno for record in told} == {logging.ERROR}
             assert all(f"'{storage.prefix}{BAD}' stands still at offset 3: " in one.getMessage() for one in told)
             mend()
             if spoil is not no_utf_8:
-                assert [one.payload for one in await hands.messages(2)] == [b"10 " + TEXT, b"behind"]
+                assert [one.payload for one in await harness.messages(2)] == [b"10 " + TEXT, b"behind"]
 
     @in_loop
     async def test_stops_a_reader_at_its_partition_only(
         self, kafka: KafkaCluster, storage: OnKafka, spoil: Spoil, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await spoilt_topics(kafka, storage)
-        async with alone(storage) as hands:
-            await hands.log.append([note(BAD, "k", b"%d" % number) for number in range(3)])
+        async with alone(storage) as harness:
+            await harness.log.append([note(BAD, "k", b"%d" % number) for number in range(3)])
             mend = await spoil(kafka, storage.prefix + BAD, monkeypatch)
-            await hands.log.append([note(BAD, "k", b"behind"), note(BAD, "other", b"beside")])
-            async with hands.log.reader(BAD, storage.prefix) as reader:
+            await harness.log.append([note(BAD, "k", b"behind"), note(BAD, "other", b"beside")])
+            async with harness.log.reader(BAD, storage.prefix) as reader:
                 assert payloads(await read_all(reader, 4)) == [b"0", b"1", b"2", b"beside"]
-                await hands.log.append([note(BAD, "other", b"%d" % number) for number in range(3)])
+                await harness.log.append([note(BAD, "other", b"%d" % number) for number in range(3)])
                 assert payloads(await read_all(reader, 3)) == [b"0", b"1", b"2"]
                 mend()
                 if spoil is not no_utf_8:

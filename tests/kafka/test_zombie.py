@@ -21,7 +21,7 @@ from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.ownership import Ownership
 from dagger.engine.ports import Append
 from dagger.errors import Fenced
-from dagger.testing.contract.hands import alone, datas, in_loop, note, working
+from dagger.testing.contract.harness import alone, datas, in_loop, note, working
 from dagger.testing.contract.owners import TOPIC, overtaking
 from tests.kafka.requests import Held, instead
 from tests.kafka.stage import OnKafka, fails
@@ -84,15 +84,15 @@ async def behind_its_own_commit(storage: OnKafka, patch: pytest.MonkeyPatch) -> 
         patched.setattr(Cluster, "committed", stale_for_a_while)
         patched.setattr(Lane, "commit", commits)
         patched.setattr(Lane, "take", takes)
-        async with alone(storage) as hands:
-            await hands.log.append([Append(0, b"0"), Append(0, b"1")])
-            await hands.commit(await hands.records(1, limit=1))
-            await hands.log.rewind()
-            second = await hands.records(1)
+        async with alone(storage) as harness:
+            await harness.log.append([Append(0, b"0"), Append(0, b"1")])
+            await harness.commit(await harness.records(1, limit=1))
+            await harness.log.rewind()
+            second = await harness.records(1)
             assert datas(second) == [b"1"]
-            await hands.commit(second)
-            await hands.log.rewind()
-            await hands.nothing_is_left()
+            await harness.commit(second)
+            await harness.log.rewind()
+            await harness.nothing_is_left()
 
 
 async def overtaken_as_it_begins(storage: OnKafka, patch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,8 @@ pytest.register_assert_rewrite(*(f"{__name__}.{module.name}" for module in pkgut
 
 from dagger.testing.contract.accepted import AcceptedContract as AcceptedContract  # noqa: E402  # to be rewritten first
 from dagger.testing.contract.backlog import BacklogContract as BacklogContract  # noqa: E402  # as above
-from dagger.testing.contract.beside import StoreStorage as StoreStorage  # noqa: E402  # to be rewritten first
-from dagger.testing.contract.beside import beside_memory_log as beside_memory_log  # noqa: E402  # as above
 from dagger.testing.contract.crashes import CrashContract as CrashContract  # noqa: E402  # as above
-from dagger.testing.contract.finding import AgendaContract as AgendaContract  # noqa: E402  # as above
+from dagger.testing.contract.finding import DueIndexContract as DueIndexContract  # noqa: E402  # as above
 from dagger.testing.contract.finding import ListingContract as ListingContract  # noqa: E402  # as above
 from dagger.testing.contract.guarantees import GuaranteeContract as GuaranteeContract  # noqa: E402  # as above
 from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402  # as above
@@ -23,8 +21,10 @@ from dagger.testing.contract.readers import ReaderContract as ReaderContract  # 
 from dagger.testing.contract.standalone import StandaloneContract as StandaloneContract  # noqa: E402  # as above
 from dagger.testing.contract.storage import Storage as Storage  # noqa: E402  # as above
 from dagger.testing.contract.store import StoreContract as StoreContract  # noqa: E402  # as above
-from dagger.testing.contract.together import TogetherContract as TogetherContract  # noqa: E402  # as above
 from dagger.testing.contract.topics import TopicContract as TopicContract  # noqa: E402  # as above
+from dagger.testing.contract.with_memory_log import StoreStorage as StoreStorage  # noqa: E402  # to be rewritten first
+from dagger.testing.contract.with_memory_log import with_memory_log as with_memory_log  # noqa: E402  # as above
+from dagger.testing.contract.workers import WorkersContract as WorkersContract  # noqa: E402  # as above
 from dagger.testing.contract.working import TaskContract as TaskContract  # noqa: E402  # as above
 
 
@@ -35,12 +35,12 @@ class BackendContract(
     ReaderContract,
     OwnerContract,
     StoreContract,
-    AgendaContract,
+    DueIndexContract,
     ListingContract,
     AcceptedContract,
     GuaranteeContract,
     CrashContract,
-    TogetherContract,
+    WorkersContract,
     LoopContract,
     TaskContract,
 ):
@@ -49,10 +49,10 @@ class BackendContract(
 
 __all__ = [
     "AcceptedContract",
-    "AgendaContract",
     "BackendContract",
     "BacklogContract",
     "CrashContract",
+    "DueIndexContract",
     "GuaranteeContract",
     "ListingContract",
     "LogContract",
@@ -64,7 +64,7 @@ __all__ = [
     "StoreContract",
     "StoreStorage",
     "TaskContract",
-    "TogetherContract",
     "TopicContract",
-    "beside_memory_log",
+    "WorkersContract",
+    "with_memory_log",
 ]

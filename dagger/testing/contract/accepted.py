@@ -13,9 +13,9 @@ from dagger.dsl import signal, template
 from dagger.errors import UnknownInstance, WrongInput
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
-from dagger.testing.contract.case import Case
+from dagger.testing.contract.case import ContractCase
 from dagger.testing.contract.driver import Driver
-from dagger.testing.contract.hands import in_loop, needs_sharing
+from dagger.testing.contract.harness import in_loop, needs_sharing
 from dagger.testing.contract.storage import Storage
 
 answered = signal("answer", str)
@@ -25,7 +25,7 @@ LATE = 2**52
 """Later than any clock of a test, in microseconds."""
 
 
-class AcceptedContract(Case):
+class AcceptedContract(ContractCase):
     """What can be asked of instances that are not begun."""
 
     @in_loop

@@ -7,7 +7,7 @@ import pytest
 from dagger.testing.contract.storage import Storage
 
 
-class Case:
+class ContractCase:
     """Tests that need a storage."""
 
     @pytest.fixture

@@ -1,4 +1,4 @@
-"""Guarantees under mishaps: whatever goes wrong, and wherever, what comes out is what comes out undisturbed."""
+"""Guarantees under faults: whatever goes wrong, and wherever, what comes out is what comes out undisturbed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dagger.engine.headers import ID, header_text, text_of
 from dagger.engine.ports import Backend, TopicRecord
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
-from dagger.testing.contract.case import Case
+from dagger.testing.contract.case import ContractCase
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import LIMIT_S, needs_sharing
-from dagger.testing.contract.mishaps import Died, Mishap, MishapBackend, Sort
+from dagger.testing.contract.harness import LIMIT_S, needs_sharing
+from dagger.testing.contract.injected_faults import InjectedFault, InterceptedBackend, ProcessDied, Sort
 from dagger.testing.contract.storage import Storage
 
 IDS = ("o-1", "other", "o-3")
@@ -25,7 +25,7 @@ KEYS = {"o-1", "o-2", "o-3"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CrashOutcome:
     """What a run of the scenario leads to."""
 
     instances: tuple[tuple[object, ...], ...]
@@ -33,10 +33,10 @@ class Outcome:
     """Topic, key, payload and id of every message, as often as a reader gets it."""
 
 
-class CrashContract(Case):
-    """Guarantees 1 to 6 with one mishap at every place in turn."""
+class CrashContract(ContractCase):
+    """Guarantees 1 to 6 with one fault at every place in turn."""
 
-    places_every: ClassVar[int] = 1
+    every_nth_call: ClassVar[int] = 1
     """1 tries every place, 5 every fifth: for a backend that takes its time."""
 
     def test_who_dies_before_any_call_changes_nothing(self, storage: Storage) -> None:
@@ -65,21 +65,21 @@ class CrashContract(Case):
         self._at_every_place(storage, "answer lost")
 
     def _at_every_place(self, storage: Storage, sort: Sort) -> None:
-        expected = anyio.run(outcome, storage, Mishap("fenced", 1_000_000))
+        expected = anyio.run(outcome, storage, InjectedFault("fenced", 1_000_000))
         number = 0
         while True:
             storage.wipe()
-            mishap = Mishap(sort, number)
-            found = anyio.run(outcome, storage, mishap)
-            assert found == expected, f"{mishap.struck}, call {number}"
-            if not mishap.struck:
+            fault = InjectedFault(sort, number)
+            found = anyio.run(outcome, storage, fault)
+            assert found == expected, f"{fault.struck}, call {number}"
+            if not fault.struck:
                 break
-            number += self.places_every
+            number += self.every_nth_call
         assert number, "nothing was called"
 
 
-async def outcome(storage: Storage, mishap: Mishap) -> Outcome:
-    """Play the scenario to its end, by as many processes as it takes; the first has the mishap."""
+async def outcome(storage: Storage, fault: InjectedFault) -> CrashOutcome:
+    """Play the scenario to its end, by as many processes as it takes; the first has the fault."""
     clock = VirtualClock()
     backend = storage.backend()
 
@@ -88,11 +88,11 @@ async def outcome(storage: Storage, mishap: Mishap) -> Outcome:
             pytest.skip("the storage has no way to let what is owned pass to others (`expire`)")
         await work(storage.backend(), clock)
 
-    mishap.meanwhile = be_overtaken
+    fault.meanwhile = be_overtaken
     with anyio.fail_after(LIMIT_S):
         try:
-            await work(MishapBackend(backend, mishap), clock)
-        except* Died:
+            await work(InterceptedBackend(backend, fault), clock)
+        except* ProcessDied:
             await work(storage.backend(), clock)
         return await look(storage, clock)
 
@@ -125,7 +125,7 @@ async def play(engine: Driver) -> None:
     await engine.finish(first, second, third)
 
 
-async def look(storage: Storage, clock: VirtualClock) -> Outcome:
+async def look(storage: Storage, clock: VirtualClock) -> CrashOutcome:
     """What is there, for a process that opens it afterwards."""
     backend = storage.backend()
     async with worker(backend, clock).working() as engine:
@@ -136,7 +136,7 @@ async def look(storage: Storage, clock: VirtualClock) -> Outcome:
             for topic in (shop.CHARGES, shop.SHIPMENTS)
             for record in await messages_of(backend, topic.name, KEYS)
         ]
-    return Outcome(tuple(_told(one) for one in found), tuple(_shown(published)))
+    return CrashOutcome(tuple(_told(one) for one in found), tuple(_shown(published)))
 
 
 def _told(instance: Instance[Any]) -> tuple[object, ...]:

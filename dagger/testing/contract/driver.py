@@ -20,8 +20,8 @@ from dagger.engine.ports import Backend, Outgoing, TopicRecord
 from dagger.engine.worker.tasks import Tasks
 from dagger.errors import BackendUnavailable, Fenced
 from dagger.testing.clock import VirtualClock
-from dagger.testing.contract.hands import REST_S
-from dagger.testing.contract.storage import Late
+from dagger.testing.contract.harness import REST_S
+from dagger.testing.contract.storage import HasCaughtUp
 
 
 class Driver(Dagger):
@@ -118,7 +118,7 @@ class Driver(Dagger):
         due = self._worker.next_due
         if due is not None and due <= self.time.now() and self.backend.log.is_early:
             return False
-        return not isinstance(self.backend, Late) or await self.backend.caught_up()
+        return not isinstance(self.backend, HasCaughtUp) or await self.backend.caught_up()
 
     async def finish(self, *runs: Run[Any], hanging: bool = False) -> None:
         """Work, and let time pass whenever there is nothing else to do, until these runs have ended.

@@ -1,4 +1,4 @@
-"""The guarantees of an engine on a backend, by their numbers; with a mishap at every place they are in `crashes`."""
+"""The guarantees of an engine on a backend, by their numbers; with a fault at every place they are in `crashes`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from dagger.engine.ports import Outgoing, TopicRecord
 from dagger.engine.worker.timers import DUE_MAX
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
-from dagger.testing.contract.case import Case
+from dagger.testing.contract.case import ContractCase
 from dagger.testing.contract.crashes import outcome
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import in_loop
-from dagger.testing.contract.mishaps import Mishap, MishapBackend
+from dagger.testing.contract.harness import in_loop
+from dagger.testing.contract.injected_faults import InjectedFault, InterceptedBackend
 from dagger.testing.contract.storage import Storage
 from dagger.testing.contract.topics import as_written
 
@@ -45,7 +45,7 @@ kept = template("ContractKept", sleep(shop.HOUR), key=shop.by_id, takes=shop.Ord
 """Most workers of these tests lack it."""
 
 
-class GuaranteeContract(Case):
+class GuaranteeContract(ContractCase):
     """What users are promised; each test opens the storage anew after every event."""
 
     # 1. An accepted submission is never lost, and is started once, however often it is sent again.
@@ -152,17 +152,17 @@ class GuaranteeContract(Case):
         """Every commit in turn is refused: what it was for comes again."""
         for number in range(1_000):
             storage.wipe()
-            mishap = Mishap("fenced", number)
-            assert anyio.run(hear_all, storage, mishap) == ("a", "b", "b", "c", "last"), mishap.struck
-            if not mishap.struck:
+            fault = InjectedFault("fenced", number)
+            assert anyio.run(hear_all, storage, fault) == ("a", "b", "b", "c", "last"), fault.struck
+            if not fault.struck:
                 break
 
     # 4. Every message that is published carries a deterministic id.
 
     def test_4_what_is_published_has_the_same_ids_each_time(self, storage: Storage) -> None:
-        first = anyio.run(outcome, storage, Mishap("fenced", 1_000_000))
+        first = anyio.run(outcome, storage, InjectedFault("fenced", 1_000_000))
         storage.wipe()
-        second = anyio.run(outcome, storage, Mishap("fenced", 1_000_000))
+        second = anyio.run(outcome, storage, InjectedFault("fenced", 1_000_000))
         assert first.published == second.published
         ids = [id for _, _, _, id in first.published]
         assert len(set(ids)) == len(ids) == 6
@@ -267,13 +267,13 @@ class GuaranteeContract(Case):
             runs.append(order.id)
             return len(runs)
 
-        mishap = Mishap("unavailable", 1, "append")  # the first append is the start
-        engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+        fault = InjectedFault("unavailable", 1, "append")  # the first append is the start
+        engine = Driver(InterceptedBackend(storage.backend(), fault), VirtualClock())
         async with engine.working():
             run = await engine.start(template("ContractWorks", work, key=shop.by_id), shop.Order("w-1"))
             await engine.finish(run)
             assert (run.result, runs) == (1, ["w-1"])
-        assert mishap.struck
+        assert fault.struck
 
     # 7. Nothing that a user sends can stop a partition.
 
@@ -360,9 +360,9 @@ async def statuses(engine: Driver, ids: Sequence[str]) -> set[Status]:
     return {(await engine.get_instance(id)).status for id in ids}
 
 
-async def hear_all(storage: Storage, mishap: Mishap) -> tuple[str, ...]:
+async def hear_all(storage: Storage, fault: InjectedFault) -> tuple[str, ...]:
     """What an instance has heard at the end, of messages without an id of their own."""
-    engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+    engine = Driver(InterceptedBackend(storage.backend(), fault), VirtualClock())
     async with engine.working():
         run = await engine.start(shop.hears, shop.Heard("h-1"))
         for text in ("a", "b", "b", "c", "last"):

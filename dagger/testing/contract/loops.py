@@ -12,14 +12,14 @@ import pytest
 
 from dagger.engine.ports import Append, LogRecord
 from dagger.errors import BackendError
-from dagger.testing.contract.case import Case
-from dagger.testing.contract.hands import LIMIT_S, Hands, note
+from dagger.testing.contract.case import ContractCase
+from dagger.testing.contract.harness import LIMIT_S, Harness, note
 from dagger.testing.contract.storage import Storage
 
 NOTES = "LOOPS"
 
 
-class LoopContract(Case):
+class LoopContract(ContractCase):
     """The contract of those who call `asyncio.run` more than once, or have a loop in several threads."""
 
     def test_one_backend_works_in_one_loop_after_the_other(self, storage: Storage) -> None:
@@ -29,11 +29,11 @@ class LoopContract(Case):
         async def works(text: bytes) -> None:
             async with backend.open():
                 async with backend.log.join():
-                    hands = Hands(backend)
+                    harness = Harness(backend)
                     await backend.log.append([Append(0, text), note(NOTES, "k", text)])
-                    polled = await hands.take(2)
+                    polled = await harness.take(2)
                     assert [one.data if isinstance(one, LogRecord) else one.payload for one in polled] == [text] * 2
-                    await hands.commit(polled)
+                    await harness.commit(polled)
                 async with backend.log.reader(NOTES, "readers") as reader:
                     assert [message.payload for message in await reader.read(10)][-1] == text
 
@@ -52,7 +52,7 @@ class LoopContract(Case):
         async def closes() -> None:
             await left.aclose()
             async with backend.open(), backend.log.join():
-                assert [record.data for record in await Hands(backend).records(1)] == [b"record"]
+                assert [record.data for record in await Harness(backend).records(1)] == [b"record"]
 
         asyncio.run(_limited(leaves()))
         assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
@@ -70,9 +70,9 @@ class LoopContract(Case):
             async with backend.open(), backend.log.join():
                 with pytest.raises(BackendError, match="is open in another event loop"):
                     await asyncio.to_thread(asyncio.run, opens())
-                hands = Hands(backend)
+                harness = Harness(backend)
                 await backend.log.append([Append(0, b"record")])
-                assert [record.data for record in await hands.records(1)] == [b"record"]
+                assert [record.data for record in await harness.records(1)] == [b"record"]
 
         asyncio.run(_limited(holds()))
         asyncio.run(_limited(opens()))

@@ -9,9 +9,9 @@ import pytest
 
 from dagger.engine.ports import Append, Write
 from dagger.errors import Fenced
-from dagger.testing.contract.case import Case
-from dagger.testing.contract.hands import (
-    Hands,
+from dagger.testing.contract.case import ContractCase
+from dagger.testing.contract.harness import (
+    Harness,
     alone,
     datas,
     in_loop,
@@ -24,32 +24,32 @@ from dagger.testing.contract.storage import Storage
 TOPIC = "CONTRACT"
 
 
-class OwnerContract(Case):
+class OwnerContract(ContractCase):
     """The contract of those who own partitions."""
 
     @in_loop
     async def test_who_joins_alone_owns_everything(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            assert set(hands.owned) == set(range(hands.log.partitions))
+        async with alone(storage) as harness:
+            assert set(harness.owned) == set(range(harness.log.partitions))
 
     @in_loop
     async def test_what_is_owned_is_told_once_and_anew_after_a_rewind(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            assert (await hands.poll()).owned is None
-            await hands.log.rewind()
-            batch = await hands.poll()
+        async with alone(storage) as harness:
+            assert (await harness.poll()).owned is None
+            await harness.log.rewind()
+            batch = await harness.poll()
             assert batch.owned is not None
-            assert set(batch.owned) == set(range(hands.log.partitions))
+            assert set(batch.owned) == set(range(harness.log.partitions))
 
     @in_loop
     async def test_what_is_taken_again_has_another_number(self, storage: Storage) -> None:
         backend = storage.backend()
         async with backend.open():
             async with backend.log.join():
-                first = Hands(backend)
+                first = Harness(backend)
                 await first.own_all()
             async with backend.log.join():
-                second = Hands(backend)
+                second = Harness(backend)
                 await second.own_all()
         assert first.owned.keys() == second.owned.keys()
         assert not first.owned.items() & second.owned.items()
@@ -71,10 +71,10 @@ class OwnerContract(Case):
             await divide(one, other)
             for partition in range(one.log.partitions):
                 await one.log.append([Append(partition, b"%d" % partition)])
-            for hands in (one, other):
-                records = await hands.records(len(hands.owned))
-                assert {record.partition for record in records} == set(hands.owned)
-                await hands.commit(records)
+            for harness in (one, other):
+                records = await harness.records(len(harness.owned))
+                assert {record.partition for record in records} == set(harness.owned)
+                await harness.commit(records)
 
     @in_loop
     async def test_when_one_leaves_the_other_has_everything(self, storage: Storage) -> None:
@@ -139,8 +139,8 @@ class OwnerContract(Case):
                 await other.commit(await other.records(1))
             with pytest.raises(Fenced):
                 await zombie.commit(polled, [note(TOPIC, "k", b"no")])
-        async with alone(storage, TOPIC) as hands:
-            await hands.nothing_is_left()
+        async with alone(storage, TOPIC) as harness:
+            await harness.nothing_is_left()
 
     @in_loop
     async def test_who_was_fenced_goes_on_after_a_rewind(self, storage: Storage) -> None:
@@ -157,20 +157,20 @@ class OwnerContract(Case):
             await zombie.nothing_is_left()
 
 
-async def divide(one: Hands, other: Hands) -> None:
+async def divide(one: Harness, other: Harness) -> None:
     """Let both poll, while there is nothing to be polled, until each owns a share."""
     needs_sharing(one.backend)
     everything = set(range(one.log.partitions))
     if len(everything) < 2:
         pytest.skip("the log has one partition: nothing can be shared")
     while not (one.owned and other.owned and sorted([*one.owned, *other.owned]) == sorted(everything)):
-        for hands in (one, other):
-            assert not await hands.poll(), "nothing was appended"
-            await hands.rest()
+        for harness in (one, other):
+            assert not await harness.poll(), "nothing was appended"
+            await harness.rest()
 
 
 @asynccontextmanager
-async def overtaking(storage: Storage, zombie: Hands) -> AsyncGenerator[Hands]:
+async def overtaking(storage: Storage, zombie: Harness) -> AsyncGenerator[Harness]:
     """Another that has joined, once all that the zombie owned is anybody's without its noticing."""
     needs_sharing(zombie.backend)
     if not await storage.expire(zombie.backend):

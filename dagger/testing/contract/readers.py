@@ -11,8 +11,8 @@ import pytest
 
 from dagger.engine.ports import Log, Reader
 from dagger.errors import BackendError, BackendUnavailable
-from dagger.testing.contract.case import Case
-from dagger.testing.contract.hands import Hands, alone, in_loop, needs_sharing, note, working
+from dagger.testing.contract.case import ContractCase
+from dagger.testing.contract.harness import Harness, alone, in_loop, needs_sharing, note, working
 from dagger.testing.contract.storage import Storage
 
 TOPIC = "CONTRACT"
@@ -21,112 +21,112 @@ KEYS = 40
 """Enough of them to be in every partition."""
 
 
-class ReaderContract(Case):
+class ReaderContract(ContractCase):
     """The contract of readers: each group has every message at least once."""
 
     @in_loop
     async def test_a_group_reads_every_message_in_the_order_of_its_key(self, storage: Storage) -> None:
-        async with alone(storage) as hands, hands.log.reader(TOPIC, "group") as reader:
-            await publish(hands, 6)
+        async with alone(storage) as harness, harness.log.reader(TOPIC, "group") as reader:
+            await publish(harness, 6)
             assert await payloads(reader, 6, limit=4) == [b"0", b"1", b"2", b"3", b"4", b"5"]
-            await publish(hands, 1)
+            await publish(harness, 1)
             assert await payloads(reader, 1) == [b"0"]
 
     @in_loop
     async def test_groups_do_not_disturb_each_other(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await publish(hands, 3)
+        async with alone(storage, TOPIC) as harness:
+            await publish(harness, 3)
             for group in ("one", "two"):
-                assert await read(hands.log, 3, group=group) == [b"0", b"1", b"2"]
-            assert [one.payload for one in await hands.messages(3)] == [b"0", b"1", b"2"]
+                assert await read(harness.log, 3, group=group) == [b"0", b"1", b"2"]
+            assert [one.payload for one in await harness.messages(3)] == [b"0", b"1", b"2"]
 
     @in_loop
     async def test_a_group_reads_each_of_its_topics(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await hands.log.append([note(TOPIC, "k", b"one"), note(OTHER, "k", b"two")])
-            assert await read(hands.log, 1) == [b"one"]
-            assert await read(hands.log, 1, topic=OTHER) == [b"two"]
+        async with alone(storage) as harness:
+            await harness.log.append([note(TOPIC, "k", b"one"), note(OTHER, "k", b"two")])
+            assert await read(harness.log, 1) == [b"one"]
+            assert await read(harness.log, 1, topic=OTHER) == [b"two"]
 
     @in_loop
     async def test_groups_whose_names_look_alike_are_two(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            needs_sharing(hands.backend)
-            await hands.log.append([note("CONTRACT.x", f"k-{n}", b"%d" % n) for n in range(20)])
-            await hands.log.append([note("x", f"k-{n}", b"%d" % n) for n in range(20)])
+        async with alone(storage) as harness:
+            needs_sharing(harness.backend)
+            await harness.log.append([note("CONTRACT.x", f"k-{n}", b"%d" % n) for n in range(20)])
+            await harness.log.append([note("x", f"k-{n}", b"%d" % n) for n in range(20)])
             async with working(storage) as others, anyio.create_task_group() as group:
-                group.start_soon(lambda: read(hands.log, 20, topic="CONTRACT.x", group="a"))
+                group.start_soon(lambda: read(harness.log, 20, topic="CONTRACT.x", group="a"))
                 await read(others.log, 20, topic="x", group="a.CONTRACT")
 
     @in_loop
     async def test_what_was_read_is_committed_by_the_next_read(self, storage: Storage) -> None:
-        async with alone(storage) as hands, hands.log.reader(TOPIC, "group") as reader:
-            await publish(hands, 4)
+        async with alone(storage) as harness, harness.log.reader(TOPIC, "group") as reader:
+            await publish(harness, 4)
             assert await payloads(reader, 2, limit=2) == [b"0", b"1"]
             assert await payloads(reader, 1, limit=1) == [b"2"]  # it commits the two, and is not committed
-        async with alone(storage) as hands:
-            assert await read(hands.log, 2) == [b"2", b"3"]
-        async with alone(storage) as hands:
-            assert await read(hands.log, 2) == [b"2", b"3"]
+        async with alone(storage) as harness:
+            assert await read(harness.log, 2) == [b"2", b"3"]
+        async with alone(storage) as harness:
+            assert await read(harness.log, 2) == [b"2", b"3"]
 
     @in_loop
     async def test_what_was_read_last_is_read_again_by_the_next_reader(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await publish(hands, 4)
-            async with hands.log.reader(TOPIC, "group") as reader:
+        async with alone(storage) as harness:
+            await publish(harness, 4)
+            async with harness.log.reader(TOPIC, "group") as reader:
                 assert await payloads(reader, 1, limit=1) == [b"0"]
                 assert await payloads(reader, 2, limit=2) == [b"1", b"2"]
-            assert await read(hands.log, 3, limit=3) == [b"1", b"2", b"3"]
+            assert await read(harness.log, 3, limit=3) == [b"1", b"2", b"3"]
 
     @in_loop
     async def test_a_reader_waits_until_there_is_something(self, storage: Storage) -> None:
-        async with alone(storage) as hands, anyio.create_task_group() as group:
+        async with alone(storage) as harness, anyio.create_task_group() as group:
             found = list[bytes]()
 
             async def wait() -> None:
-                found.extend(await read(hands.log, 1))
+                found.extend(await read(harness.log, 1))
 
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
             assert found == []
-            await publish(hands, 1)
+            await publish(harness, 1)
 
     @in_loop
     async def test_a_reader_sees_what_another_process_publishes(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            needs_sharing(hands.backend)
+        async with alone(storage) as harness:
+            needs_sharing(harness.backend)
             other = storage.backend()
             async with other.open(), anyio.create_task_group() as group:
                 group.start_soon(read, other.log, 2)
                 await anyio.wait_all_tasks_blocked()
-                await publish(hands, 1)
-                await publish(hands, 1)
+                await publish(harness, 1)
+                await publish(harness, 1)
 
     # Several readers of one group.
 
     @in_loop
     async def test_two_of_a_group_share_what_is_published(self, storage: Storage) -> None:
         """In one process; nothing is lost from the beginning on, and from a time on nothing comes to both."""
-        async with alone(storage) as hands, Crew(hands) as crew:
-            await crew.enter("one", hands.log)
-            await crew.enter("two", hands.log)
+        async with alone(storage) as harness, ReaderGroup(harness) as crew:
+            await crew.enter("one", harness.log)
+            await crew.enter("two", harness.log)
             await crew.until_shared()
 
     @in_loop
     async def test_two_processes_of_a_group_share_what_is_published(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            needs_sharing(hands.backend)
+        async with alone(storage) as harness:
+            needs_sharing(harness.backend)
             other = storage.backend()
-            async with other.open(), Crew(hands) as crew:
-                await crew.enter("one", hands.log)
+            async with other.open(), ReaderGroup(harness) as crew:
+                await crew.enter("one", harness.log)
                 await crew.enter("two", other.log)
                 await crew.until_shared()
 
     @in_loop
     async def test_what_a_reader_has_left_comes_to_the_other(self, storage: Storage) -> None:
         """And what it has read, and not committed."""
-        async with alone(storage) as hands, Crew(hands) as crew:
-            await crew.enter("one", hands.log)
-            await crew.enter("two", hands.log)
+        async with alone(storage) as harness, ReaderGroup(harness) as crew:
+            await crew.enter("one", harness.log)
+            await crew.enter("two", harness.log)
             await crew.until_shared()
             await crew.hold("two")
             crew.leave("two")
@@ -135,14 +135,14 @@ class ReaderContract(Case):
     @in_loop
     async def test_a_reader_that_gives_up_waiting_takes_nothing_away(self, storage: Storage) -> None:
         """What another of its group has read, and not finished, is not committed by it."""
-        async with alone(storage) as hands:
-            await hands.log.append([note(TOPIC, f"k-{at}", b"%d" % at) for at in range(KEYS)])
-            async with hands.log.reader(TOPIC, "group") as one:
+        async with alone(storage) as harness:
+            await harness.log.append([note(TOPIC, f"k-{at}", b"%d" % at) for at in range(KEYS)])
+            async with harness.log.reader(TOPIC, "group") as one:
                 assert await one.read(100)
-                async with hands.log.reader(TOPIC, "group") as two:
+                async with harness.log.reader(TOPIC, "group") as two:
                     with anyio.move_on_after(0.1):
                         await two.read(100)  # its share may come to it; that is not committed either
-            assert sorted(await read(hands.log, KEYS)) == sorted(b"%d" % at for at in range(KEYS))
+            assert sorted(await read(harness.log, KEYS)) == sorted(b"%d" % at for at in range(KEYS))
 
     @in_loop
     async def test_a_reader_is_told_that_its_backend_is_closed(self, storage: Storage) -> None:
@@ -155,11 +155,11 @@ class ReaderContract(Case):
             await refused(reader)
 
 
-class Crew:
+class ReaderGroup:
     """Readers of one group, each in a task of its own, and what each has read."""
 
-    def __init__(self, hands: Hands) -> None:
-        self._hands = hands
+    def __init__(self, harness: Harness) -> None:
+        self._harness = harness
         self._group = anyio.create_task_group()
         self._scopes: dict[str, anyio.CancelScope] = {}
         self.published = set[bytes]()
@@ -169,7 +169,7 @@ class Crew:
         self._held = ""
         self._moved = anyio.Event()
 
-    async def __aenter__(self) -> Crew:
+    async def __aenter__(self) -> ReaderGroup:
         await self._group.__aenter__()
         return self
 
@@ -219,7 +219,7 @@ class Crew:
         notes = [note(TOPIC, f"k-{at}", b"%d" % (number + at)) for at in range(KEYS)]
         self.last = {one.payload or b"" for one in notes}
         self.published |= self.last
-        await self._hands.log.append(notes)
+        await self._harness.log.append(notes)
 
     async def until(self, done: Callable[[], bool]) -> None:
         """Return when something is so."""
@@ -228,9 +228,9 @@ class Crew:
             await self._moved.wait()
 
 
-async def publish(hands: Hands, count: int) -> None:
+async def publish(harness: Harness, count: int) -> None:
     """Messages of one key, numbered."""
-    await hands.log.append([note(TOPIC, "key", b"%d" % number) for number in range(count)])
+    await harness.log.append([note(TOPIC, "key", b"%d" % number) for number in range(count)])
 
 
 async def read(log: Log, count: int, limit: int = 100, *, topic: str = TOPIC, group: str = "group") -> list[bytes]:

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from dagger.engine.ports import Row, Write
-from dagger.testing.contract.beside import StoreStorage
-from dagger.testing.contract.hands import in_loop
+from dagger.testing.contract.harness import in_loop
+from dagger.testing.contract.with_memory_log import StoreStorage
 
 BYTES: Final = bytes(range(256))
 

@@ -8,7 +8,7 @@ from dagger.engine.ports import Backend
 
 
 @runtime_checkable
-class Late(Protocol):
+class HasCaughtUp(Protocol):
     """A backend whose log takes a while to bring what it has accepted: by this, tests know when nothing is left."""
 
     async def caught_up(self) -> bool:

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from dagger.engine.ports import Append, Outgoing, TopicRecord
-from dagger.testing.contract.case import Case
-from dagger.testing.contract.hands import alone, in_loop, note, working
+from dagger.testing.contract.case import ContractCase
+from dagger.testing.contract.harness import alone, in_loop, note, working
 from dagger.testing.contract.log import IMPOSSIBLE
 from dagger.testing.contract.readers import read
 from dagger.testing.contract.storage import Storage
@@ -19,7 +19,7 @@ OTHER = "CONTRACT.other"
 TRACE = "trace"
 
 
-class TopicContract(Case):
+class TopicContract(ContractCase):
     """The contract of external topics, as workers consume them."""
 
     @in_loop
@@ -32,18 +32,18 @@ class TopicContract(Case):
             note(TOPIC, "long", b"x" * 300_000),
             *AS_OTHERS_WRITE,
         ]
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append(given)
-            found = await hands.messages(len(given))
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append(given)
+            found = await harness.messages(len(given))
         assert as_written(found) == as_written(given)
 
     @in_loop
     async def test_messages_of_one_key_are_polled_in_their_order(self, storage: Storage) -> None:
         keys = [f"key-{number}" for number in range(10)]
-        async with alone(storage, TOPIC) as hands:
+        async with alone(storage, TOPIC) as harness:
             for number in range(3):
-                await hands.log.append([note(TOPIC, key, b"%d" % number) for key in keys])
-            found = await hands.messages(30, limit=7)
+                await harness.log.append([note(TOPIC, key, b"%d" % number) for key in keys])
+            found = await harness.messages(30, limit=7)
         for key in keys:
             own = [one for one in found if one.key == key.encode()]
             assert [one.payload for one in own] == [b"0", b"1", b"2"]
@@ -52,101 +52,101 @@ class TopicContract(Case):
 
     @in_loop
     async def test_a_message_is_read_as_it_was_published(self, storage: Storage) -> None:
-        async with alone(storage) as hands:
-            await hands.log.append(AS_OTHERS_WRITE)
+        async with alone(storage) as harness:
+            await harness.log.append(AS_OTHERS_WRITE)
             found = list[TopicRecord]()
-            async with hands.log.reader(TOPIC, "group") as reader:
+            async with harness.log.reader(TOPIC, "group") as reader:
                 while len(found) < len(AS_OTHERS_WRITE):
                     found += await reader.read(100)
         assert as_written(found) == as_written(AS_OTHERS_WRITE)
 
     @in_loop
     async def test_a_message_is_committed_as_it_was_polled(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC, OTHER) as hands:
-            await hands.log.append(AS_OTHERS_WRITE)
-            found = await hands.messages(len(AS_OTHERS_WRITE))
-            await hands.commit(found, [Outgoing(OTHER, one.key, one.payload, one.headers) for one in found])
-            again = await hands.messages(len(found))
+        async with alone(storage, TOPIC, OTHER) as harness:
+            await harness.log.append(AS_OTHERS_WRITE)
+            found = await harness.messages(len(AS_OTHERS_WRITE))
+            await harness.commit(found, [Outgoing(OTHER, one.key, one.payload, one.headers) for one in found])
+            again = await harness.messages(len(found))
         assert as_written(again) == as_written(found)
 
     @in_loop
     async def test_only_the_topics_that_are_consumed_are_polled(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([note(OTHER, "k", b"no"), note(TOPIC, "k", b"yes"), note(OTHER, "k", b"no")])
-            (found,) = await hands.messages(1)
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([note(OTHER, "k", b"no"), note(TOPIC, "k", b"yes"), note(OTHER, "k", b"no")])
+            (found,) = await harness.messages(1)
             assert found.payload == b"yes"
-            await hands.commit([found])
-            await hands.nothing_is_left()
+            await harness.commit([found])
+            await harness.nothing_is_left()
 
     @in_loop
     async def test_what_was_published_before_anybody_consumed_is_polled(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([note(OTHER, "k", b"early")])
-            await hands.nothing_is_left()
-            hands.log.consume([OTHER, TOPIC])
-            (found,) = await hands.messages(1)
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([note(OTHER, "k", b"early")])
+            await harness.nothing_is_left()
+            harness.log.consume([OTHER, TOPIC])
+            (found,) = await harness.messages(1)
             assert (found.topic, found.payload) == (OTHER, b"early")
 
     @in_loop
     async def test_a_message_is_polled_again_until_it_is_committed(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([note(TOPIC, "k", b"%d" % number) for number in range(3)])
-            first = await hands.messages(3)
-            await hands.log.rewind()
-            assert await hands.messages(3) == first
-        async with working(storage, TOPIC) as hands:
-            assert await hands.messages(3) == first
-            await hands.commit(first[:1])
-            await hands.log.rewind()
-            assert await hands.messages(2) == first[1:]
-        async with working(storage, TOPIC) as hands:
-            assert await hands.messages(2) == first[1:]
-            await hands.commit(first[1:])
-        async with alone(storage, TOPIC) as hands:
-            await hands.nothing_is_left()
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([note(TOPIC, "k", b"%d" % number) for number in range(3)])
+            first = await harness.messages(3)
+            await harness.log.rewind()
+            assert await harness.messages(3) == first
+        async with working(storage, TOPIC) as harness:
+            assert await harness.messages(3) == first
+            await harness.commit(first[:1])
+            await harness.log.rewind()
+            assert await harness.messages(2) == first[1:]
+        async with working(storage, TOPIC) as harness:
+            assert await harness.messages(2) == first[1:]
+            await harness.commit(first[1:])
+        async with alone(storage, TOPIC) as harness:
+            await harness.nothing_is_left()
 
     @in_loop
     async def test_records_and_messages_are_committed_at_once(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands:
-            await hands.log.append([Append(0, b"record"), note(TOPIC, "k", b"message")])
-            found = await hands.take(2)
+        async with alone(storage, TOPIC) as harness:
+            await harness.log.append([Append(0, b"record"), note(TOPIC, "k", b"message")])
+            found = await harness.take(2)
             with pytest.raises(Exception, match=r"."):
-                await hands.commit(found, [note(OTHER, "k", b"no"), IMPOSSIBLE])
-            await hands.log.rewind()
-            again = await hands.take(2)
+                await harness.commit(found, [note(OTHER, "k", b"no"), IMPOSSIBLE])
+            await harness.log.rewind()
+            again = await harness.take(2)
             assert {type(one) for one in again} == {type(one) for one in found}
-            await hands.commit(again, [note(OTHER, "k", b"yes")])
-            await hands.log.rewind()
-            await hands.nothing_is_left()
-            assert await read(hands.log, 1, topic=OTHER) == [b"yes"]
+            await harness.commit(again, [note(OTHER, "k", b"yes")])
+            await harness.log.rewind()
+            await harness.nothing_is_left()
+            assert await read(harness.log, 1, topic=OTHER) == [b"yes"]
 
     @in_loop
     async def test_wait_returns_when_something_is_published(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands, anyio.create_task_group() as group:
+        async with alone(storage, TOPIC) as harness, anyio.create_task_group() as group:
 
             async def wait() -> None:
-                await hands.log.wait()
-                (message,) = await hands.messages(1)
-                await hands.commit([message])
+                await harness.log.wait()
+                (message,) = await harness.messages(1)
+                await harness.commit([message])
 
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
-            await hands.log.append([note(TOPIC, "k")])
+            await harness.log.append([note(TOPIC, "k")])
 
     @in_loop
     async def test_wait_returns_when_more_is_consumed(self, storage: Storage) -> None:
-        async with alone(storage, TOPIC) as hands, anyio.create_task_group() as group:
-            await hands.log.append([note(OTHER, "k", b"early")])
-            await hands.nothing_is_left()
+        async with alone(storage, TOPIC) as harness, anyio.create_task_group() as group:
+            await harness.log.append([note(OTHER, "k", b"early")])
+            await harness.nothing_is_left()
 
             async def wait() -> None:
-                await hands.log.wait()
-                (message,) = await hands.messages(1)
+                await harness.log.wait()
+                (message,) = await harness.messages(1)
                 assert message.topic == OTHER
 
             group.start_soon(wait)
             await anyio.wait_all_tasks_blocked()
-            hands.log.consume([OTHER])
+            harness.log.consume([OTHER])
 
 
 AS_OTHERS_WRITE = [

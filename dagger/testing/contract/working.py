@@ -15,10 +15,10 @@ from dagger.core.state import Status
 from dagger.dsl import Limit, Retry, command, for_each, task, template
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
-from dagger.testing.contract.case import Case
+from dagger.testing.contract.case import ContractCase
 from dagger.testing.contract.driver import Driver
-from dagger.testing.contract.hands import in_loop
-from dagger.testing.contract.mishaps import Mishap, MishapBackend
+from dagger.testing.contract.harness import in_loop
+from dagger.testing.contract.injected_faults import InjectedFault, InterceptedBackend
 from dagger.testing.contract.storage import Storage
 
 MINUTE = timedelta(minutes=1)
@@ -53,7 +53,7 @@ def cancels_late(order: shop.Order) -> shop.Order:
 ODD = [interrupts, exits, cancels, cancels_late]
 
 
-class TaskContract(Case):
+class TaskContract(ContractCase):
     """How tasks and pure functions are called, from process to process."""
 
     @in_loop
@@ -65,15 +65,15 @@ class TaskContract(Case):
             raise shop.Jammed(order.id)
 
         for name, step, status in (("Charges", shop.charge, Status.COMPLETED), ("Fails", fails, Status.FAILURE)):
-            mishap = Mishap("unavailable", 0)
-            engine = Driver(MishapBackend(storage.backend(), mishap), VirtualClock())
+            fault = InjectedFault("unavailable", 0)
+            engine = Driver(InterceptedBackend(storage.backend(), fault), VirtualClock())
             shows = engine.register(template(f"Contract{name}", step, key=shop.by_id))
             async with engine.working():
                 run = await engine.start(shows, shop.Order(name))
                 while not run.status.is_end:  # by what it is shown: nobody looks
                     if not await engine.step():
                         await engine.backend.log.wait()
-                assert mishap.struck
+                assert fault.struck
                 assert run.status is status
         assert sum(one.getMessage().startswith("Fails has ended as FAILURE") for one in caplog.records) == 1
 

@@ -51,7 +51,7 @@ def in_loop(test: Callable[Concatenate[S, P], Awaitable[None]]) -> Callable[Conc
     return run
 
 
-class Hands:
+class Harness:
     """A backend that has joined, and what it owns."""
 
     def __init__(self, backend: Backend) -> None:
@@ -145,20 +145,20 @@ class Hands:
 
 
 @asynccontextmanager
-async def working(storage: Storage, *topics: str) -> AsyncGenerator[Hands]:
+async def working(storage: Storage, *topics: str) -> AsyncGenerator[Harness]:
     """A backend that is open and has joined; it leaves at the end, and is closed."""
     backend = storage.backend()
     backend.log.consume(topics)
     async with backend.open(), backend.log.join():
-        yield Hands(backend)
+        yield Harness(backend)
 
 
 @asynccontextmanager
-async def alone(storage: Storage, *topics: str) -> AsyncGenerator[Hands]:
+async def alone(storage: Storage, *topics: str) -> AsyncGenerator[Harness]:
     """The same, of one who owns everything, while there is nothing to be polled yet."""
-    async with working(storage, *topics) as hands:
-        await hands.own_all()
-        yield hands
+    async with working(storage, *topics) as harness:
+        await harness.own_all()
+        yield harness
 
 
 def offsets_of(done: Sequence[LogRecord | TopicRecord]) -> dict[Position, int]:

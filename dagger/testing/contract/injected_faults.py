@@ -22,7 +22,7 @@ from dagger.engine.ports import (
     Write,
 )
 from dagger.errors import BackendUnavailable, Fenced
-from dagger.testing.contract.storage import Late
+from dagger.testing.contract.storage import HasCaughtUp
 
 T = TypeVar("T")
 
@@ -33,11 +33,11 @@ ANYWHERE: Final = ("dies before", "dies after", "paused")
 """What can go wrong at any call."""
 
 
-class Died(BaseException):
+class ProcessDied(BaseException):
     """The process is dead: whatever it still calls does nothing."""
 
 
-class Mishap:
+class InjectedFault:
     """Something that goes wrong at the call with this number, from 0: of all calls, or of those of one method."""
 
     def __init__(self, sort: Sort, number: int, method: str = "commit") -> None:
@@ -54,7 +54,7 @@ class Mishap:
     async def call(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
         """Make a call of a port, or let it go wrong."""
         if self._dead:
-            raise Died(self.struck)
+            raise ProcessDied(self.struck)
         if self._paused is not None:
             await self._paused.wait()
         strikes = self._strikes(name)
@@ -67,7 +67,7 @@ class Mishap:
             self._dead = True
             if self.sort == "dies after":
                 await work()
-            raise Died(self.struck)
+            raise ProcessDied(self.struck)
         if self.sort == "answer lost":
             await work()
         raise (Fenced if self.sort == "fenced" else BackendUnavailable)(self.struck)
@@ -90,24 +90,24 @@ class Mishap:
         return bool(self.struck)
 
 
-class MishapReader:
+class InterceptedReader:
     """A reader, some call of which may go wrong."""
 
-    def __init__(self, inner: Reader, mishap: Mishap) -> None:
+    def __init__(self, inner: Reader, fault: InjectedFault) -> None:
         self._inner = inner
-        self._mishap = mishap
+        self._fault = fault
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         """As the port says."""
-        return await self._mishap.call("reader.read", lambda: self._inner.read(limit))
+        return await self._fault.call("reader.read", lambda: self._inner.read(limit))
 
 
-class MishapLog:
+class InterceptedLog:
     """A log, some call of which may go wrong."""
 
-    def __init__(self, backend: Backend, mishap: Mishap) -> None:
+    def __init__(self, backend: Backend, fault: InjectedFault) -> None:
         self._inner = backend.log
-        self._mishap = mishap
+        self._fault = fault
 
     @property
     def partitions(self) -> int:
@@ -130,11 +130,11 @@ class MishapLog:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """As the port says."""
-        await self._mishap.call("append", lambda: self._inner.append(entries))
+        await self._fault.call("append", lambda: self._inner.append(entries))
 
     async def poll(self, limit: int) -> Batch:
         """As the port says."""
-        return await self._mishap.call("poll", lambda: self._inner.poll(limit))
+        return await self._fault.call("poll", lambda: self._inner.poll(limit))
 
     async def wait(self) -> None:
         """As the port says; how often it is called is a matter of time, and it is not counted."""
@@ -142,7 +142,7 @@ class MishapLog:
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         """As the port says."""
-        await self._mishap.call("commit", lambda: self._inner.commit(entries, offsets))
+        await self._fault.call("commit", lambda: self._inner.commit(entries, offsets))
 
     async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
         """As the port says."""
@@ -150,65 +150,65 @@ class MishapLog:
 
     async def rewind(self) -> None:
         """As the port says."""
-        await self._mishap.call("rewind", self._inner.rewind)
+        await self._fault.call("rewind", self._inner.rewind)
 
     @asynccontextmanager
     async def join(self) -> AsyncGenerator[None]:
         """As the port says."""
         async with self._inner.join():
-            await self._mishap.call("join", _nothing)
+            await self._fault.call("join", _nothing)
             yield
 
     @asynccontextmanager
     async def reader(self, topic: str, group: str) -> AsyncGenerator[Reader]:
         """As the port says."""
         async with self._inner.reader(topic, group) as reader:
-            yield MishapReader(reader, self._mishap)
+            yield InterceptedReader(reader, self._fault)
 
 
-class MishapStore:
+class InterceptedStore:
     """A store, some call of which may go wrong."""
 
-    def __init__(self, backend: Backend, mishap: Mishap) -> None:
+    def __init__(self, backend: Backend, fault: InjectedFault) -> None:
         self._inner = backend.store
-        self._mishap = mishap
+        self._fault = fault
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         """As the port says."""
-        return await self._mishap.call("read", lambda: self._inner.read(keys))
+        return await self._fault.call("read", lambda: self._inner.read(keys))
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         """As the port says."""
-        return await self._mishap.call("write", lambda: self._inner.write(writes))
+        return await self._fault.call("write", lambda: self._inner.write(writes))
 
     async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
         """As the port says."""
-        return await self._mishap.call("due", lambda: self._inner.due(partitions, until, limit))
+        return await self._fault.call("due", lambda: self._inner.due(partitions, until, limit))
 
     async def next_due(self, partitions: Collection[int], after: int) -> int | None:
         """As the port says."""
-        return await self._mishap.call("next_due", lambda: self._inner.next_due(partitions, after))
+        return await self._fault.call("next_due", lambda: self._inner.next_due(partitions, after))
 
     async def busy(self, partitions: Collection[int]) -> Sequence[str]:
         """As the port says."""
-        return await self._mishap.call("busy", lambda: self._inner.busy(partitions))
+        return await self._fault.call("busy", lambda: self._inner.busy(partitions))
 
     async def find(self, query: Query) -> Sequence[Row]:
         """As the port says."""
-        return await self._mishap.call("find", lambda: self._inner.find(query))
+        return await self._fault.call("find", lambda: self._inner.find(query))
 
     async def count(self, query: Query) -> int:
         """As the port says."""
-        return await self._mishap.call("count", lambda: self._inner.count(query))
+        return await self._fault.call("count", lambda: self._inner.count(query))
 
 
-class MishapBackend:
+class InterceptedBackend:
     """A backend around another."""
 
-    def __init__(self, inner: Backend, mishap: Mishap) -> None:
+    def __init__(self, inner: Backend, fault: InjectedFault) -> None:
         self._inner = inner
-        self.log = MishapLog(inner, mishap)
-        self.store = MishapStore(inner, mishap)
+        self.log = InterceptedLog(inner, fault)
+        self.store = InterceptedStore(inner, fault)
 
     @property
     def atomic(self) -> bool:
@@ -231,7 +231,7 @@ class MishapBackend:
 
     async def caught_up(self) -> bool:
         """As the backend says, where it has something to say."""
-        return not isinstance(self._inner, Late) or await self._inner.caught_up()
+        return not isinstance(self._inner, HasCaughtUp) or await self._inner.caught_up()
 
     def open(self) -> AbstractAsyncContextManager[None]:
         """As the port says."""

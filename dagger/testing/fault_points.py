@@ -55,7 +55,7 @@ FAULTS: Final[Mapping[How, Fault]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FaultPoint:
     """The place with this number, of those where the same can go wrong."""
 
     how: How
@@ -104,19 +104,19 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
+class FaultInjected:
     """The fault."""
 
-    place: Place
+    place: FaultPoint
 
 
 @dataclass(frozen=True, slots=True)
-class Resumed:
+class WorkRestarted:
     """The work begins again with what was not committed."""
 
 
-Item: TypeAlias = Polled | Written | Committed | Accepted | Struck | Resumed
-Trace: TypeAlias = list[tuple[int, Item]]
+TraceItem: TypeAlias = Polled | Written | Committed | Accepted | FaultInjected | WorkRestarted
+Trace: TypeAlias = list[tuple[int, TraceItem]]
 """What happened, in order, each with its time in microseconds."""
 
 
@@ -133,14 +133,14 @@ class Arrival:
     at: int
 
 
-def swaps(arrivals: Sequence[Arrival]) -> Iterator[Place]:
+def reorderings(arrivals: Sequence[Arrival]) -> Iterator[FaultPoint]:
     """Each arrival after the next one, and after the last one of its time, where nothing promises their order."""
     for number, one in enumerate(arrivals):
         last = number
         while last + 1 < len(arrivals) and _may_swap(one, arrivals[last + 1]):
             last += 1
         for until in sorted({min(number + 1, last), last} - {number}):
-            yield Place("held back", number, (until, arrivals[until].at), one.at)
+            yield FaultPoint("held back", number, (until, arrivals[until].at), one.at)
 
 
 def _may_swap(one: Arrival, other: Arrival) -> bool:
@@ -156,17 +156,17 @@ async def _nobody() -> None:
     pass
 
 
-class Fate:
+class FaultInjector:
     """Counts the places of a run and notes its trace; strikes at one place, or nowhere."""
 
-    def __init__(self, place: Place | None = None) -> None:
+    def __init__(self, place: FaultPoint | None = None) -> None:
         self.place = place
         self.struck = False
         self.now: Callable[[], int] = lambda: 0
         self.take_over: Callable[[], Awaitable[None]] = _nobody
         """Lets another worker have the work of the one that is at it."""
         self.trace: Trace = []
-        self._places: list[Place] = []
+        self._places: list[FaultPoint] = []
         self._arrivals: list[Arrival] = []
         self._counts = Counter[How]()
 
@@ -176,11 +176,11 @@ class Fate:
         return self._counts["held back"]
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[FaultPoint]:
         """Every place of an undisturbed run, in the order of the run."""
-        return sorted([*self._places, *swaps(self._arrivals)], key=lambda place: place.at)
+        return sorted([*self._places, *reorderings(self._arrivals)], key=lambda place: place.at)
 
-    def note(self, item: Item) -> None:
+    def note(self, item: TraceItem) -> None:
         """Add to the trace."""
         self.trace.append((self.now(), item))
 
@@ -189,7 +189,7 @@ class Fate:
         number = self._counts[how]
         self._counts[how] += 1
         if self.place is None:
-            self._places.append(Place(how, number, part, len(self.trace)))
+            self._places.append(FaultPoint(how, number, part, len(self.trace)))
             return False
         return self._is_at(how, number)
 
@@ -212,5 +212,5 @@ class Fate:
         if place is None or self.struck or (how, number) != (place.how, place.number):
             return False
         self.struck = True
-        self.note(Struck(place))
+        self.note(FaultInjected(place))
         return True

@@ -19,9 +19,9 @@ from dagger.engine.headers import text_of
 from dagger.engine.worker.context import context
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop, victim
-from dagger.testing.contract.case import Case
+from dagger.testing.contract.case import ContractCase
 from dagger.testing.contract.driver import Driver, messages_of
-from dagger.testing.contract.hands import in_loop, needs_sharing
+from dagger.testing.contract.harness import in_loop, needs_sharing
 from dagger.testing.contract.storage import Storage
 
 
@@ -42,7 +42,7 @@ who = template("ContractWho", told >> by_whom, key=shop.by_id)
 IDS = [f"o-{number}" for number in range(40)]
 
 
-class TogetherContract(Case):
+class WorkersContract(ContractCase):
     """The contract of several processes."""
 
     @in_loop

@@ -13,12 +13,12 @@ from dagger.engine.ports import Backend
 from dagger.testing.contract.storage import Storage
 
 
-def beside_memory_log(store: StandaloneStore, log: MemoryLog | None = None) -> BesideMemoryLog:
+def with_memory_log(store: StandaloneStore, log: MemoryLog | None = None) -> WithMemoryLog:
     """A backend of the log in memory, a new one unless it is given, and of a store; for one process."""
-    return BesideMemoryLog(store, MemoryLog() if log is None else log)
+    return WithMemoryLog(store, MemoryLog() if log is None else log)
 
 
-class BesideMemoryLog:
+class WithMemoryLog:
     """A backend of two parts."""
 
     atomic = False
@@ -60,7 +60,7 @@ class StoreStorage(Storage):
     @override
     def backend(self) -> Backend:
         """The log, and a new store object."""
-        return beside_memory_log(self.store(), self._log)
+        return with_memory_log(self.store(), self._log)
 
     @override
     def wipe(self) -> None:
