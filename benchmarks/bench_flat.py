@@ -37,7 +37,7 @@ async def waiting(count: int) -> TestEngine:
     for number in range(count):
         prepared = await engine.get_template("Waits").create_instance(None, Order(f"o-{number}", 1))
         await Dagger.submit(engine, prepared)  # without running to idle after each
-    await engine.settle()
+    await engine.run_until_idle()
     return engine
 
 

@@ -88,7 +88,7 @@ class Trial:
                 raise NotRepeatable("its engine has a backend of its own; let TestEngine make it")
             self._held, self._time = self.memory.log.holds_back, engine.clock.now()
             self.memory.log.finish()
-            await engine.settle()
+            await engine.run_until_idle()
             self._outcome = await outcome_of(engine)
         except Exception as raised:
             self.error = raised

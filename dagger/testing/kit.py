@@ -118,21 +118,21 @@ class TestEngine(Dagger):
     async def submit(self, instance: Prepared[B]) -> Run[B]:
         run = await super().submit(instance)
         if _outside_tasks():
-            await self.settle()
+            await self.run_until_idle()
         return run
 
     @override
     async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
         runs = await super().submit_all(instances)
         if _outside_tasks():
-            await self.settle()
+            await self.run_until_idle()
         return runs
 
     async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
         """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
         await self._open()
         await self.memory.log.deliver(checked_message(topic, message, id=id))
-        await self.settle()
+        await self.run_until_idle()
 
     async def deliver_raw(
         self, topic: Topic[Any], payload: bytes, *, key: str = "", headers: dict[str, str] | None = None
@@ -140,7 +140,7 @@ class TestEngine(Dagger):
         """Put bytes on a topic as they are, whether or not they can be decoded."""
         await self._open()
         await self.memory.log.deliver(Outgoing(topic.name, key.encode(), payload, headers_of(headers or {})))
-        await self.settle()
+        await self.run_until_idle()
 
     @override
     async def publish(
@@ -148,7 +148,7 @@ class TestEngine(Dagger):
     ) -> None:
         await super().publish(topic, message, headers=headers, id=id)
         if _outside_tasks():
-            await self.settle()
+            await self.run_until_idle()
 
     @override
     async def publish_all(
@@ -156,7 +156,7 @@ class TestEngine(Dagger):
     ) -> None:
         await super().publish_all(topic, messages, id=id)
         if _outside_tasks():
-            await self.settle()
+            await self.run_until_idle()
 
     @overload
     async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
@@ -166,13 +166,13 @@ class TestEngine(Dagger):
     async def signal(self, instance: Any, signal: Any, value: Any) -> None:
         await super().signal(instance, signal, value)
         if _outside_tasks():
-            await self.settle()
+            await self.run_until_idle()
 
     @override
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
         await super().stop(instance)
         if _outside_tasks():
-            await self.settle()
+            await self.run_until_idle()
 
     @overload
     async def wait(self, instance: Run[B]) -> Instance[B]: ...
@@ -195,15 +195,15 @@ class TestEngine(Dagger):
         """Let time pass: from timer to timer, each run to idle, until the clock has moved by `by`."""
         target = self.clock.now() + _span(by)
         await self._open()
-        await self.settle()
+        await self.run_until_idle()
         while True:
             due = await self._next_due()
             if due is None or due > target:
                 break
             self.clock.move_to(due)
-            await self.settle()
+            await self.run_until_idle()
         self.clock.move_to(target)
-        await self.settle()
+        await self.run_until_idle()
 
     async def _next_due(self) -> int | None:
         """When the next timer is due, of an instance or of a task that runs."""
@@ -218,7 +218,7 @@ class TestEngine(Dagger):
         await self._open()
         self._worker = self._new_worker()
         await self._begin_again()
-        await self.settle()
+        await self.run_until_idle()
 
     def sent(self, topic: Topic[M]) -> list[M]:
         """The messages that were published on a topic, in order, without those that the test delivered."""
@@ -259,7 +259,7 @@ class TestEngine(Dagger):
             self._opening = False
         return session
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         """Run until nothing is left to do at the time that the clock shows. Raises TaskHangs."""
         await self._open()
         if self._opening:  # by the lifespan: what it starts runs once its resources are there

@@ -163,7 +163,7 @@ async def published_though_commits_are_lost(storage: OnKafka, patch: pytest.Monk
     order = shop.Order("o-1")
     with patch.context() as patched:
         async with Driver(storage.backend(), VirtualClock()).working() as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             patched.setattr(Lane, "_attempt", attempted)
             instead(patched, "EndTxnRequest", strike)
             run = await engine.start(two, order)
@@ -171,7 +171,7 @@ async def published_though_commits_are_lost(storage: OnKafka, patch: pytest.Monk
                 await engine.step()
                 await engine.rest()
             await engine.signal(run, "go", order)
-            await engine.settle()
+            await engine.run_until_idle()
             assert struck == {shop.CHARGES.name, shop.SHIPMENTS.name}
             assert len(await messages_of(engine.backend, shop.SHIPMENTS.name, {"o-1"})) == 1
             assert len(await messages_of(engine.backend, shop.CHARGES.name, {"o-1"})) == 1

@@ -59,7 +59,7 @@ async def late(storage: OnKafka) -> None:
     answers = list[str]()
     async with Driver(storage.backend(), ahead).working() as zombie:
         await zombie.start(patient, shop.Order("o-1"))
-        await zombie.settle()
+        await zombie.run_until_idle()
         ahead.move_to(right.now() + 3_600_000_000)
         writing = Writing(zombie)
 
@@ -80,7 +80,7 @@ async def late(storage: OnKafka) -> None:
             assert await storage.expire(zombie.backend)
             async with Driver(storage.backend(), right).working() as other:
                 other.register(patient)
-                await other.settle()
+                await other.run_until_idle()
                 assert (await other.get_instance("o-1")).status is Status.EXECUTING
                 writing.goes_on.set()
                 while not answers:
@@ -88,7 +88,7 @@ async def late(storage: OnKafka) -> None:
                     await other.rest()
                 assert "written by another worker" in answers[0]
                 right.move_to(ahead.now())
-                await other.settle()
+                await other.run_until_idle()
                 assert (await other.get_instance("o-1")).status is Status.COMPLETED
                 assert len(await messages_of(other.backend, shop.SHIPMENTS.name, {"o-1"})) == 1
 

@@ -87,23 +87,23 @@ async def lost_and_done_again(storage: OnKafka) -> None:
     store = Forgetting(engine, storage.folder / "records.db")
     async with engine.working():
         await engine.start_all(paying, ORDERS[:10])
-        await engine.settle()
+        await engine.run_until_idle()
         store.keep()
         await engine.start_all(paying, ORDERS[10:])
         await engine.publish_all(shop.PAYMENTS, [shop.Paid(order.id, "r") for order in ORDERS[:5]])
-        await engine.settle()
+        await engine.run_until_idle()
         assert await engine.count(status=Status.COMPLETED) == 5
         store.forget()
         assert await engine.count() == 10, "something was lost"
-        await engine.settle()
+        await engine.run_until_idle()
         assert await engine.count() == len(ORDERS)
         await engine.publish_all(shop.PAYMENTS, [shop.Paid(order.id, "r") for order in ORDERS[5:]])
-        await engine.settle()
+        await engine.run_until_idle()
         assert await engine.count(status=Status.COMPLETED) == len(ORDERS)
         for topic in (shop.CHARGES, shop.SHIPMENTS):
             assert await seen_once_by_id(engine, topic) == IDS
         await engine.backend.log.rewind()
-        await engine.settle()
+        await engine.run_until_idle()
         assert await engine.count(status=Status.COMPLETED) == len(ORDERS)
 
 

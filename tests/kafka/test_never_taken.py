@@ -94,10 +94,10 @@ async def too_large_as_it_came(kafka: KafkaCluster, storage: OnKafka) -> None:
     engine = Driver(storage.backend(), VirtualClock())
     run = await engine.start(template("Hears", listener(topic), key=lambda text: text[0], takes=str), "k")
     async with engine.working():
-        await engine.settle()
+        await engine.run_until_idle()
         await engine.backend.log.append([*written, Outgoing("large", b"k", b'"k"')])
         await engine.finish(run)
-        await engine.settle()
+        await engine.run_until_idle()
         assert run.result == "k"
         assert (engine.counts["too_large"], engine.counts["dead_letters"]) == (2, 3)
         gone, kept = await messages_of(engine.backend, "large.dead-letter", {"k"})

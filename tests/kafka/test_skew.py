@@ -51,7 +51,7 @@ async def waits_for_the_right_time(storage: OnKafka) -> None:
     seen.now = lambda: time.time() + 60
     async with Driver(backend, VirtualClock()).working() as engine:
         run = await engine.start(patient, shop.Order("o-1"))
-        await engine.settle()
+        await engine.run_until_idle()
         engine.advance(2 * HOUR)
         while not seen.is_known:
             await engine.step()
@@ -65,7 +65,7 @@ async def waits_for_the_right_time(storage: OnKafka) -> None:
         while backend.log.is_early:
             await engine.step()
             await engine.rest()
-        await engine.settle()
+        await engine.run_until_idle()
         assert (await engine.get_instance(run)).status is Status.COMPLETED
 
 

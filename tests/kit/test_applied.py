@@ -53,7 +53,7 @@ def test_what_was_made_and_deleted_in_one_batch_comes_again_one_by_one() -> None
             await engine.step()
             assert await backend.store.read(["o-1"]) == [None]
             await lose_commits(log, -1, at)
-            await engine.settle()
+            await engine.run_until_idle()
             assert await backend.store.read(["o-1"]) == [None]
         assert log.committed[at] == 1
 
@@ -72,7 +72,7 @@ def test_what_comes_behind_it_is_applied() -> None:
             await engine.step()
             assert await backend.store.read(["o-1"]) == [None]
             await lose_commits(log, -1, at)
-            await engine.settle()
+            await engine.run_until_idle()
             (row,) = await backend.store.read(["o-1"])
             assert row is not None
             assert decode_cell(row.data).entity.subscribers == {"PAYMENTS": ("i-2",)}

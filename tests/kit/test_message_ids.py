@@ -39,7 +39,7 @@ others = template("Others", listener(payments, by=lambda m: [m.id, "all"]), key=
 async def send(engine: TestEngine, amount: int, headers: Headers) -> None:
     payload = payments.wire.encode(Paid("t-1", amount))
     await engine.memory.log.deliver(Outgoing(payments.name, b"t-1", payload, headers))
-    await engine.settle()
+    await engine.run_until_idle()
 
 
 async def amounts(engine: TestEngine, *several: Headers) -> tuple[int, ...]:
@@ -110,7 +110,7 @@ async def test_what_nobody_takes_is_published_as_it_came(publishing_engine: Test
     written = [Outgoing(payments.name, b"\xff", payload, headers), Outgoing(payments.name, None, payload)]
     for message in written:  # one is kept, and the other is too many
         await engine.memory.log.deliver(message)
-        await engine.settle()
+        await engine.run_until_idle()
     await engine.advance(timedelta(hours=2))
     found = [record for record in engine.memory.log.history if record.topic == "UNMATCHED"]
     assert sorted(repr(one.key) for one in found) == sorted(repr(one.key) for one in written)

@@ -83,7 +83,7 @@ async def test_a_submission_and_messages_wait_for_a_worker_that_knows_the_templa
     memory: MemoryBackend, without: TestEngine
 ) -> None:
     await submit(memory, Order("o-1"))
-    await without.settle()
+    await without.run_until_idle()
     for text in ("a", "b", "end"):
         await without.deliver(notes, Note("o-1", text))
     assert without.counts == {"plan_missing": 4}
@@ -118,7 +118,7 @@ async def test_a_worker_that_learns_the_template_goes_on(memory: MemoryBackend, 
     for text in ("a", "b", "end"):
         await without.deliver(notes, Note("o-1", text))
     without.register(workflow)
-    await without.settle()
+    await without.run_until_idle()
     assert (await without.get_instance("o-1")).result == ALL
 
 
@@ -151,7 +151,7 @@ async def test_stops_and_signals_wait_as_well(memory: MemoryBackend, without: Te
     await without.crash()
     await client.signal("o-1", "go", "now")
     await client.stop("o-2")
-    await without.settle()
+    await without.run_until_idle()
     await engine.crash()
     assert [run.status for run in runs] == [Status.EXECUTING, Status.STOPPED]
     assert runs[0].step("go").status is Status.COMPLETED
@@ -165,7 +165,7 @@ async def test_a_timer_waits(memory: MemoryBackend, without: TestEngine) -> None
     await without.advance(2 * HOUR)
     assert without.counts == {"plan_missing": 1}
     without.register(nap)
-    await without.settle()
+    await without.run_until_idle()
     assert (await without.get_instance("o-1")).status is Status.COMPLETED
     assert run.status is Status.EXECUTING
 

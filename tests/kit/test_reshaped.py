@@ -118,7 +118,7 @@ async def test_what_has_begun_waits_for_a_worker_with_its_steps(
     client = Dagger(backend=memory)  # a program that was not changed
     client.register(BEGUN)
     await client.signal("o-1", "go", "now")
-    await after.settle()
+    await after.run_until_idle()
     assert after.counts == {"plan_missing": 1}
     assert done == ["check"]
     again = engine_of(memory, BEGUN)
@@ -133,7 +133,7 @@ async def test_no_step_is_left_out_for_a_task_that_was_cut_off(memory: MemoryBac
     await client.start(begun, Order("o-1"))
     before.register(begun)
     async with asyncio.timeout(30):  # a failure limit
-        settling = asyncio.create_task(before.settle())
+        settling = asyncio.create_task(before.run_until_idle())
         while "check" not in done:  # noqa: ASYNC110  # no event tells it
             await asyncio.sleep(0)
         settling.cancel()

@@ -116,7 +116,7 @@ async def test_what_is_given_too_large_is_refused(small_engine: TestEngine) -> N
 
 async def test_a_record_that_cannot_be_read_is_put_aside(dagger_engine: TestEngine) -> None:
     dagger_engine.register(growing)
-    await dagger_engine.settle()
+    await dagger_engine.run_until_idle()
     await dagger_engine.memory.log.append([Append(0, b"\xc1 no record"), Append(0, b"\x92\xa1k\x91\x63")])
     run = await dagger_engine.start(growing, Word("fine"))
     await dagger_engine.advance(timedelta(hours=1))
@@ -271,7 +271,7 @@ async def test_what_a_batch_has_ordered_together_fails_nobody(small_engine: Test
     async with Dagger(backend=small_engine.memory).client() as client:
         client.register(tells)
         await client.publish_all(hears, [Word("k", str(number)) for number in range(5)])
-    await small_engine.settle()
+    await small_engine.run_until_idle()
     assert run.status is Status.COMPLETED
     assert len(small_engine.sent(words)) == 15
 
@@ -284,7 +284,7 @@ async def test_of_a_batch_only_what_is_too_large_itself_fails(small_engine: Test
         client.register(three)
         sent = [Word("a", "x" * 10), Word("b"), Word("a", "x" * 10), Word("a", "x" * (SIZE_MAX - 300)), Word("b")]
         await client.publish_all(hears, sent)
-    await small_engine.settle()
+    await small_engine.run_until_idle()
     assert [run.status for run in runs] == [Status.FAILURE, Status.EXECUTING]
     done = [step for step in runs[0].instance.steps if step.path.endswith("HEARS")]
     assert [step.attempts for step in done] == [9]

@@ -313,7 +313,7 @@ def starting() -> TestEngine:
 
 @pytest.mark.unexplored("its task counts its calls, and a task may be called twice")
 async def test_what_the_lifespan_starts_runs_once_its_resources_are_there(starting: TestEngine) -> None:
-    await starting.settle()
+    await starting.run_until_idle()
     assert (await starting.get_instance("o-1")).result == 1
 
 

@@ -131,12 +131,12 @@ async def prepare(engine: Driver, old: Release, kind: str) -> None:
             await engine.step()
             await engine.rest()
         return
-    await engine.settle()
+    await engine.run_until_idle()
     if kind == "keeps":
         await engine.publish(old.payments, old.Paid("o-1", old.what))
     if kind == "asked":
         await engine.signal("o-1", "say", old.Paid("o-1", old.what))
-    await engine.settle()
+    await engine.run_until_idle()
 
 
 async def go_on(engine: Driver, release: Release, kind: str) -> None:
@@ -150,7 +150,7 @@ async def go_on(engine: Driver, release: Release, kind: str) -> None:
             await engine.step()
             await engine.rest()
         return
-    await engine.settle()
+    await engine.run_until_idle()
 
 
 async def state_of(engine: Driver) -> State:
@@ -195,11 +195,11 @@ async def test_the_input_of_a_template_waits_too(opened: Opened) -> None:
     async with client.connected():
         await client.start(old.begins(), old.order)
     async with worker(opened(), clock, new.begins()) as engine:
-        await engine.settle()
+        await engine.run_until_idle()
         assert await engine.count(status=Status.COMPLETED) == 0
         assert engine.counts["unreadable"] >= 1
     async with worker(opened(), clock, old.begins()) as engine:
-        await engine.settle()
+        await engine.run_until_idle()
         assert (await engine.get_instance("o-1")).status is Status.COMPLETED
 
 
@@ -208,12 +208,12 @@ async def test_a_message_that_cannot_be_read_is_a_dead_letter_all_the_same(opene
     clock, old, new = VirtualClock(), Release(int), Release(str)
     async with worker(opened(), clock, old.keeps()) as engine:
         await engine.start(old.keeps(), old.order)
-        await engine.settle()
+        await engine.run_until_idle()
     client = Driver(opened(), clock)
     async with client.connected():
         await client.publish(old.payments, old.Paid("o-1", 7))
     async with worker(opened(), clock, new.keeps()) as engine:
-        await engine.settle()
+        await engine.run_until_idle()
         assert engine.counts == {"dead_letters": 1}
         (letter,) = await messages_of(engine.backend, "PAYMENTS.dead-letter", {"o-1"})
         assert "DecodeError" in texts_of(letter.headers)["dagger-reason"]
@@ -230,7 +230,7 @@ async def test_a_release_that_cannot_read_it_keeps_no_more_than_is_allowed(
     async with worker(opened(), clock, new.waits()) as engine:
         for number in range(5):
             await engine._append("o-1", MessageReceived("NOTES", "o-1", b'"%d"' % number))
-        await engine.settle()
+        await engine.run_until_idle()
         assert (engine.counts["unreadable"], engine.counts["poison"]) == (3, 2)
         letters = await messages_of(engine.backend, DEAD_LETTERS, {"o-1"})
         assert len(letters) == 2

@@ -106,7 +106,7 @@ class Core:
                 self.append(self.case.id, StopRequested())
             case Release(knows):
                 self.release(knows)
-        self.settle()
+        self.run_until_idle()
 
     def release(self, knows: str) -> None:
         """Workers that know other templates take over: whatever waits for one that they know goes on."""
@@ -164,10 +164,10 @@ class Core:
     def advance(self, by: int) -> None:
         target = self.now + by
         self.late = False
-        self.settle()
+        self.run_until_idle()
         while (due := self.due()) is not None and due <= target:
             self.now = due
-            self.settle()
+            self.run_until_idle()
         self.now = target
 
     def due(self) -> int | None:
@@ -185,7 +185,7 @@ class Core:
     def append(self, to: str, event: Event) -> None:
         self.queue.append((to, event))
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Ring what is due, then apply what was appended, until nothing is left to do now."""
         while True:
             ringing, expired = self.ringing(), self.expired()

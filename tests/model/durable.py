@@ -54,7 +54,7 @@ class DurableEngine(TestEngine):
         self._tasks = self._new_tasks()
         self.sqlite.log.consume(self._registry.consumed)
         await self._open()
-        await self.settle()
+        await self.run_until_idle()
         states = [await self._state(id) for id in seen.ids]
         seen.show([state for state in states if state is not None])
 
@@ -62,7 +62,7 @@ class DurableEngine(TestEngine):
     async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
         await self._open()
         await self.sqlite.log.append([checked_message(topic, message, OUTSIDE, id)])
-        await self.settle()
+        await self.run_until_idle()
 
     async def published(self, topic: Topic[M]) -> list[M]:
         """What `sent` gives in memory."""
@@ -75,7 +75,7 @@ class DurableEngine(TestEngine):
         return [topic.wire.decode(payload) for payload in found]
 
     @override
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         await self._open()
         if self._opening:
             return

@@ -126,7 +126,7 @@ class Reference:
         waiting, self.parked = self.parked, []
         for one in waiting:
             self.happens(one)
-        self.settle()
+        self.run_until_idle()
 
     def happens(self, what: Callable[[], None]) -> None:
         """Something happens to the instance, or waits for a worker that knows its template."""
@@ -138,7 +138,7 @@ class Reference:
     def start(self, value: Any) -> None:
         """Begin; what is there already goes on as it is."""
         self.happens(partial(self.begin, value))
-        self.settle()
+        self.run_until_idle()
 
     def begin(self, value: Any) -> None:
         if self.status is Status.NOT_STARTED:
@@ -150,18 +150,18 @@ class Reference:
     def deliver(self, topic: Topic[Any], note: Note, id: str | None) -> None:
         """A message comes from outside."""
         self.send(topic, note, None if id is None else f"{topic.name}/{id}")
-        self.settle()
+        self.run_until_idle()
 
     def signal(self, name: str, word: int) -> None:
         """A signal comes; it is addressed to the instance, wherever that lives."""
         self.receive(Letter((f"signal {name}", BUSINESS_KEY), word, self.new_id(), self.now))
-        self.settle()
+        self.run_until_idle()
 
     def finish(self, call_key: str, outcome: Outcome) -> None:
         """A running task ends."""
         (task,) = [task for task in self.running if task.call_key == call_key]
         self.happens(partial(self.finished, task, outcome))
-        self.settle()
+        self.run_until_idle()
 
     def finished(self, task: TaskPiece, outcome: Outcome) -> None:
         if task in self.running:
@@ -170,7 +170,7 @@ class Reference:
     def stop(self) -> None:
         """Somebody wants it to end."""
         self.happens(self.stopped)
-        self.settle()
+        self.run_until_idle()
 
     def stopped(self) -> None:
         if self.status is Status.EXECUTING and self.body is not None:
@@ -181,12 +181,12 @@ class Reference:
         """Time goes from timer to timer."""
         target = self.now + by
         self.late = False
-        self.settle()
+        self.run_until_idle()
         while (due := self.next_due()) is not None and due <= target:
             self.now = due
-            self.settle()
+            self.run_until_idle()
         self.now = target
-        self.settle()
+        self.run_until_idle()
 
     def next_due(self) -> timedelta | None:
         """When the next timer rings; none does behind what waits for a worker."""
@@ -395,7 +395,7 @@ class Reference:
 
     # Time.
 
-    def settle(self) -> None:
+    def run_until_idle(self) -> None:
         """Ring what is due, then bring the post, until nothing is left to do now."""
         while True:
             timer = None if self.late else self.due_timer()

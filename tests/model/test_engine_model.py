@@ -93,7 +93,7 @@ class Engine:
         keys = sorted(self.gates.gates)
         if keys:
             self.gates.gates[keys[which % len(keys)]].set_result(outcome)
-        await self.engine.settle()
+        await self.engine.run_until_idle()
 
     @property
     def view(self) -> View:

@@ -272,7 +272,7 @@ def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event:
         event = TimerDue()
     core = driven(case)
     core.append(case.id, StopRequested())
-    core.settle()
+    core.run_until_idle()
     state = core.state
     assert state is not None
     assert not state.is_live
@@ -299,6 +299,6 @@ def test_ten_thousand_steps_compose_hash_print_compile_and_run() -> None:
     assert len(compile(long).paths) == LONG
     core = Core(Case(long, Note("k", 1), "k", ()))
     core.append("k", core.submitted())
-    core.settle()
+    core.run_until_idle()
     assert core.view.status is Status.COMPLETED
     assert len(core.sent[OUT.name]) == LONG

@@ -63,7 +63,7 @@ class AcceptedContract(ContractCase):
                 with pytest.raises(UnknownInstance):
                     await engine_call
         async with worker(storage) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             found = {one.id: one for one in await engine.instances()}
             assert [found[id].status for id in sorted(found)] == [Status.COMPLETED, Status.STOPPED, Status.EXECUTING]
             assert found["o-1"].result == "yes"
@@ -94,7 +94,7 @@ class AcceptedContract(ContractCase):
         ids = [f"o-{number:02}" for number in range(20)]
         async with worker(storage) as engine:
             await engine.start_all(asks, [shop.Order(id) for id in ids[::3]])
-            await engine.settle()
+            await engine.run_until_idle()
         async with client(storage) as asker:
             await asker.start_all(asks, [shop.Order(id) for id in ids])  # those that are begun once more
             await asker.start(asks, shop.Order(ids[1]))
@@ -105,7 +105,7 @@ class AcceptedContract(ContractCase):
             assert await asker.count() == len(ids)
             assert await asker.count(status="SUBMITTED") == len(pending)
         async with worker(storage) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             assert await pages(engine, 4, status="EXECUTING") == ids
             assert not await pages(engine, 4, status="SUBMITTED")
             assert await engine.count() == await engine.count(status="EXECUTING") == len(ids)
@@ -129,7 +129,7 @@ class AcceptedContract(ContractCase):
         async with client(storage) as asker:
             await asker.start_all(asks, [shop.Order("o-1"), shop.Order("o-2")])
         async with Driver(storage.backend(), VirtualClock()).working() as stranger:
-            await stranger.settle()
+            await stranger.run_until_idle()
             assert stranger.counts["plan_missing"] == 2
             assert await stranger.count() == 2
         async with client(storage) as asker:
@@ -139,7 +139,7 @@ class AcceptedContract(ContractCase):
             await asker.signal("o-1", answered, "yes")
             await asker.stop("o-2")
         async with worker(storage) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             assert await pages(engine, 1, status="COMPLETED") == ["o-1"]
             assert await pages(engine, 1, status="STOPPED") == ["o-2"]
             assert await engine.count(status="SUBMITTED") == 0
@@ -155,12 +155,12 @@ class AcceptedContract(ContractCase):
                 async with client(storage) as asker:
                     run = await asker.start(asks, shop.Order("o-1"))
                     await asker.stop(run)
-                    await engine.settle()
+                    await engine.run_until_idle()
                     assert await storage.purge(backend, LATE)
                     with pytest.raises(UnknownInstance, match="'o-1' is not there any more"):
                         await asker.wait(run)
                     assert (await asker.start(asks, shop.Order("o-1"))).status is Status.SUBMITTED
-                    await engine.settle()
+                    await engine.run_until_idle()
                     assert (await asker.get_instance("o-1")).status is Status.EXECUTING
 
 

@@ -129,7 +129,7 @@ async def look(storage: Storage, clock: VirtualClock) -> CrashOutcome:
     """What is there, for a process that opens it afterwards."""
     backend = storage.backend()
     async with worker(backend, clock).working() as engine:
-        await engine.settle()
+        await engine.run_until_idle()
         found = [await engine.get_instance(id) for id in IDS]
         published = [
             record

@@ -103,7 +103,7 @@ class Driver(Dagger):
             await self.backend.log.wait()
         await self._look(self._watch.open_ids)
 
-    async def settle(self) -> None:
+    async def run_until_idle(self) -> None:
         """Work until nothing is left to do at the time that the clock shows."""
         quiet = 0
         while quiet < 2 or self._tasks.paths:

@@ -57,7 +57,7 @@ class GuaranteeContract(ContractCase):
             runs = [await client.start(shop.hears, shop.Heard(f"h-{number}")) for number in range(20)]
             await client.publish_all(shop.NOTES, [shop.Paid(run.id, "last") for run in runs])
         async with process(storage, clock) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             assert await statuses(engine, [run.id for run in runs]) == {Status.COMPLETED}
 
     @in_loop
@@ -67,12 +67,12 @@ class GuaranteeContract(ContractCase):
             async with process(storage, clock) as engine:
                 for _ in range(3):
                     await engine.start(shop.order, shop.Order("o-1"))
-                await engine.settle()
+                await engine.run_until_idle()
         async with process(storage, clock) as engine:
             await engine.publish(shop.PAYMENTS, shop.Paid("o-1", "r"))
             await engine.finish(await engine.start(shop.order, shop.Order("o-1")))
             await engine.start(shop.order, shop.Order("o-1"))
-            await engine.settle()
+            await engine.run_until_idle()
             assert await engine.count(template="ContractOrder") == 1
             for topic in (shop.CHARGES, shop.SHIPMENTS):
                 assert len(await messages_of(engine.backend, topic.name, {"o-1"})) == 1
@@ -83,7 +83,7 @@ class GuaranteeContract(ContractCase):
         for _ in range(3):
             async with process(storage, clock) as engine:
                 await engine.publish(shop.ORDERS, shop.Order("o-1"))
-                await engine.settle()
+                await engine.run_until_idle()
                 assert await engine.count() == 1
         async with process(storage, clock) as engine:
             assert len(await messages_of(engine.backend, shop.CHARGES.name, {"o-1"})) == 1
@@ -103,7 +103,7 @@ class GuaranteeContract(ContractCase):
         async with process(storage, VirtualClock()) as engine:
             size_max = engine.backend.size_max
             runs = [await engine.start(large, shop.Order("o-1")), await engine.start(shop.order, shop.Order("o-2"))]
-            await engine.settle()
+            await engine.run_until_idle()
             found = await engine.get_instance("o-1")
             assert (found.status, found.input) == (Status.FAILURE, shop.Order("o-1"))
             assert str(found.error).startswith("TooLarge: ")
@@ -118,11 +118,11 @@ class GuaranteeContract(ContractCase):
         texts = ["a", "b", "b", "c", "a", "last"]
         async with process(storage, clock) as engine:
             await engine.start(shop.hears, shop.Heard("h-1"))
-            await engine.settle()
+            await engine.run_until_idle()
         for text in texts:
             async with process(storage, clock) as engine:
                 await engine.publish(shop.NOTES, shop.Paid("h-1", text), id=text)
-                await engine.settle()
+                await engine.run_until_idle()
         async with process(storage, clock) as engine:
             assert (await engine.get_instance("h-1")).result == shop.Heard("h-1", ("a", "b", "c", "last"))
 
@@ -142,7 +142,7 @@ class GuaranteeContract(ContractCase):
         for text in ("a", "b", "c", "last"):
             async with process(storage, clock) as engine:
                 await engine.publish(shop.NOTES, shop.Paid("h-1", text))
-                await engine.settle()
+                await engine.run_until_idle()
         async with process(storage, clock) as engine:
             run = await engine.start(shop.hears, shop.Heard("h-1"))
             await engine.finish(run)
@@ -174,19 +174,19 @@ class GuaranteeContract(ContractCase):
         clock = VirtualClock()
         async with process(storage, clock) as engine:
             await engine.start(shop.naps, shop.Order("n-1"))
-            await engine.settle()
+            await engine.run_until_idle()
             started = clock.time
         clock.move_to(clock.now() + shop.HOUR // MOMENT - 1)
         async with process(storage, clock) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             assert (await engine.get_instance("n-1")).status is Status.EXECUTING
             engine.advance(MOMENT)
-            await engine.settle()
+            await engine.run_until_idle()
             ended = await engine.get_instance("n-1")
             assert (ended.status, ended.ended) == (Status.COMPLETED, started + shop.HOUR)
         clock.move_to(clock.now() + shop.HOUR // MOMENT)
         async with process(storage, clock) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             assert await engine.get_instance("n-1") == ended
 
     @in_loop
@@ -197,10 +197,10 @@ class GuaranteeContract(ContractCase):
             for id in ids:
                 await engine.start(shop.naps, shop.Order(id))
                 engine.advance(MOMENT)
-            await engine.settle()
+            await engine.run_until_idle()
         clock.move_to(clock.now() + 24 * shop.HOUR // MOMENT)
         async with process(storage, clock) as engine:
-            await engine.settle()
+            await engine.run_until_idle()
             assert await statuses(engine, ids) == {Status.COMPLETED}
 
     @in_loop
@@ -209,10 +209,10 @@ class GuaranteeContract(ContractCase):
         many = [shop.Order(f"k-{number}") for number in range(DUE_MAX + 1)]
         async with process(storage, clock) as engine:
             await engine.start_all(kept, many)
-            await engine.settle()
+            await engine.run_until_idle()
             engine.advance(MOMENT)  # theirs are the earliest
             await engine.start(shop.naps, shop.Order("n-1"))
-            await engine.settle()
+            await engine.run_until_idle()
         clock.move_to(clock.now() + 2 * shop.HOUR // MOMENT)
         async with process(storage, clock) as engine:  # one that lacks their template
 
@@ -254,7 +254,7 @@ class GuaranteeContract(ContractCase):
             async with process(storage, clock) as engine:
                 run = await engine.start(works, shop.Order("w-1"))
                 await engine.finish(run)
-                await engine.settle()
+                await engine.run_until_idle()
                 assert (run.result, run.step("work").attempts) == (2, 1)
         assert runs == ["w-1", "w-1"]
 
@@ -287,7 +287,7 @@ class GuaranteeContract(ContractCase):
             await engine.publish(shop.NOTES, shop.Paid("h-1", "last"))
             await engine.finish(run)
             assert run.result == shop.Heard("h-1", ("last",))
-            await engine.settle()
+            await engine.run_until_idle()
             for topic in (shop.NOTES, shop.ORDERS):
                 letters = await messages_of(engine.backend, dead_letter_topic(topic.name), {"h-1"})
                 assert [one.payload for one in letters] == [b"", b"\xff", b"{", b'{"id": 1}', b"null"]
@@ -297,9 +297,9 @@ class GuaranteeContract(ContractCase):
     async def test_7_a_dead_letter_is_the_message_as_it_came(self, storage: Storage) -> None:
         async with process(storage, VirtualClock()) as engine:
             engine.register(shop.hears)
-            await engine.settle()
+            await engine.run_until_idle()
             await engine.backend.log.append(UNREADABLE)
-            await engine.settle()
+            await engine.run_until_idle()
             await expect_letters(engine)
 
     @in_loop
@@ -328,7 +328,7 @@ class GuaranteeContract(ContractCase):
                 await engine.publish(shop.NOTES, shop.Paid("h-1", receipt))
             await engine.finish(run)
             assert run.result == shop.Heard("h-1", ("none", "raises", "last"))
-            await engine.settle()
+            await engine.run_until_idle()
             letters = await messages_of(engine.backend, dead_letter_topic(shop.NOTES.name), {"h-1"})
             assert len(letters) == 3
 

@@ -75,10 +75,10 @@ class WorkersContract(ContractCase):
             run = await client.start(who, shop.Order("o-1"))
             async with anyio.create_task_group() as group:
                 group.start_soon(client.wait, run)
-                await works.settle()
+                await works.run_until_idle()
                 assert not run.status.is_end
                 await client.publish(shop.NOTES, shop.Paid("o-1", "go"))
-                await works.settle()
+                await works.run_until_idle()
             assert (run.status, run.result) == (Status.COMPLETED, "works")
 
     @in_loop
