@@ -1,4 +1,4 @@
-"""The event loop that a backend is open in: what is bound to it is of no use in another."""
+"""The event loop in which a backend is open: what is bound to one loop cannot be used in another."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ T = TypeVar("T")
 
 
 def nested_contextmanager(function: Callable[P, AsyncGenerator[T]]) -> Callable[P, AbstractAsyncContextManager[T]]:
-    """Like `asynccontextmanager`, for what is entered inside of another context manager only.
+    """Like `asynccontextmanager`, for a context manager that is only entered inside another one.
 
-    At the end of `asyncio.run` the event loop closes every asynchronous generator that it knows of, all at once. That
-    fails where one is inside of another, and is logged. So the loop is not told of the inner ones: the outer one, which
-    it closes, leaves them in their order.
+    At its end, `asyncio.run` closes all asynchronous generators that the event loop knows of, at the same time. That
+    fails, with a message in the log, where one is nested in another. So nested ones are hidden from the loop: it closes
+    the outermost, which then exits the others in order.
     """
     make = asynccontextmanager(function)
 
@@ -41,12 +41,12 @@ class _NestedContextManager(AbstractAsyncContextManager[T]):
 
     @override
     async def __aenter__(self) -> T:
-        told = sys.get_asyncgen_hooks().firstiter
+        firstiter = sys.get_asyncgen_hooks().firstiter
         sys.set_asyncgen_hooks(firstiter=None)
         try:
             first = anext(self._generator)  # asks for the hooks, and runs nothing yet
         finally:
-            sys.set_asyncgen_hooks(firstiter=told)
+            sys.set_asyncgen_hooks(firstiter=firstiter)
         return await first
 
     @override
@@ -55,7 +55,7 @@ class _NestedContextManager(AbstractAsyncContextManager[T]):
 
 
 class LoopBinding:
-    """Lets a backend be open in one event loop at a time, and in one after the other."""
+    """Lets a backend be open in one event loop at a time, and in several one after another."""
 
     def __init__(self, place: str) -> None:
         self._place = place
@@ -63,7 +63,7 @@ class LoopBinding:
 
     @contextmanager
     def held(self) -> Generator[None]:
-        """Open in the loop that runs. Raises BackendError while it is open in another that has not ended."""
+        """Bind to the running event loop. Raises BackendError while bound to another one that has not ended."""
         mine = asyncio.get_running_loop()
         if self._loop is not None and self._loop is not mine and not self._loop.is_closed():
             raise self._elsewhere()
@@ -75,12 +75,12 @@ class LoopBinding:
                 self._loop = None
 
     def check(self) -> None:
-        """Raise BackendError where it is used from another event loop than that in which it is open."""
+        """Raise BackendError if the running event loop is not the one to which the backend is bound."""
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise self._elsewhere()
 
     def _elsewhere(self) -> BackendError:
         return BackendError(
-            f"{self._place} is open in another event loop, and is not to be used from this one; end it there first "
-            "(leave its `async with`, or await aclose()), or make another Dagger for each loop"
+            f"{self._place} is open in another event loop and cannot be used from this one; close it there first "
+            "(leave its `async with`, or await aclose()), or make a Dagger for each event loop"
         )

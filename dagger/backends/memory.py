@@ -1,6 +1,6 @@
-"""The backend in memory: for unit tests and for trying things. Everything is gone with the process.
+"""The in-memory backend, for unit tests and experiments. Everything is lost when the process ends.
 
-It keeps to the same contract as the durable backends, and stores the same bytes.
+It fulfils the same contract as the durable backends, and stores the same bytes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def connect(broker: str, store: str | None) -> MemoryBackend:
 
 
 class MemoryLog:
-    """Lists of records, and how far each was polled and committed."""
+    """Lists of records, and how far each has been polled and committed."""
 
     partitions = PARTITIONS
     is_early: bool = False
@@ -56,13 +56,13 @@ class MemoryLog:
         self._base = [0] * PARTITIONS
         self.topics: dict[str, list[list[TopicRecord]]] = {}
         self.history: list[TopicRecord] = []
-        """Every message of every topic, in the order of publication."""
+        """All messages of all topics, in the order of publication."""
         self.delivered: set[int] = set()
-        """Which of the history came from outside, by `deliver`."""
+        """The indexes in `history` of the messages that `deliver` has accepted from outside."""
         self._polled = [0] * PARTITIONS
         self._polled_topics: dict[str, list[int]] = {}
         self._first = 0
-        """Whose turn it is to be polled first."""
+        """Which partition or topic is polled first."""
         self.committed: dict[Position, int] = {}
         self._groups: dict[tuple[str, str], MemoryGroup] = {}
         self._turns = 0
@@ -79,22 +79,22 @@ class MemoryLog:
         self._put(entries)
 
     async def deliver(self, message: Outgoing) -> None:
-        """Accept a message from outside, as a test stands in for it."""
+        """Accept a message from outside, which a test stands in for."""
         self.delivered.add(len(self.history))
         self._put([message])
 
     async def poll(self, limit: int) -> Batch:
         records = list[LogRecord]()
         messages = list[TopicRecord]()
-        turns = [*range(PARTITIONS), *self._polled_topics]
-        for turn in turns[self._first :] + turns[: self._first]:
+        sources = [*range(PARTITIONS), *self._polled_topics]
+        for source in sources[self._first :] + sources[: self._first]:
             left = limit - len(records) - len(messages)
-            if isinstance(turn, int):
-                records += self._records(turn, left)
+            if isinstance(source, int):
+                records += self._records(source, left)
             else:
-                messages += self.after(turn, self._polled_topics[turn], left)
-        if len(records) + len(messages) == limit:  # who had no turn is not to wait for ever
-            self._first = (self._first + 1) % len(turns)
+                messages += self.after(source, self._polled_topics[source], left)
+        if len(records) + len(messages) == limit:  # no source may starve
+            self._first = (self._first + 1) % len(sources)
         return Batch(records, messages, self._owned())
 
     def _records(self, partition: int, limit: int) -> list[LogRecord]:
@@ -104,7 +104,7 @@ class MemoryLog:
         return found
 
     def _owned(self) -> dict[int, int] | None:
-        """Everything, told once to each that begins to poll."""
+        """All partitions, reported once to each worker that begins to poll."""
         if self._told:
             return None
         self._told = True
@@ -126,7 +126,7 @@ class MemoryLog:
         )
 
     def nudge(self) -> None:
-        """Let `wait` return."""
+        """Make `wait` return."""
         self._news.notify()
 
     async def published(self) -> None:
@@ -141,7 +141,7 @@ class MemoryLog:
                 self._forget(partition, offset)
 
     def _forget(self, partition: int, offset: int) -> None:
-        """Drop committed records, now and then."""
+        """Drop committed records, many at a time."""
         gone = offset + 1 - self._base[partition]
         if gone > 1024:
             del self._internal[partition][:gone]
@@ -162,7 +162,7 @@ class MemoryLog:
         self._begin()
 
     def _begin(self) -> None:
-        """Poll from what is committed, as one who knows nothing."""
+        """Poll from the committed offsets."""
         self._told = False
         for partition in range(PARTITIONS):
             self._polled[partition] = self.committed.get(("", partition), -1) + 1
@@ -211,16 +211,16 @@ class MemoryLog:
         self._published.notify()
 
     def open_anew(self) -> None:
-        """Another begins to use it, maybe in another event loop.
+        """Begin to use it again, maybe in another event loop.
 
-        It is told what it owns, and reads on from what its groups have committed.
+        What is owned is reported anew, and groups continue after what they have committed.
         """
         self._told = False
         self._close_readers()
         self._news, self._published = Notifier(), Notifier()
 
     def after(self, topic: str, positions: list[int], limit: int) -> list[TopicRecord]:
-        """The messages behind the positions, which are moved on."""
+        """The messages at and after the positions, which advance."""
         found = list[TopicRecord]()
         for partition, start in enumerate(positions):
             part = self.part(topic, partition, start, limit - len(found))
@@ -236,7 +236,7 @@ class MemoryLog:
     def _put(self, entries: Sequence[Entry]) -> None:
         if not entries:
             return
-        for entry in entries:  # all or none has a place
+        for entry in entries:  # all are checked before any is stored
             if type(entry) is not Append:
                 check_names(entry.headers)
             elif not 0 <= entry.partition < PARTITIONS:
@@ -269,7 +269,7 @@ class MemoryBackend:
     """A log and a store in memory, of one process."""
 
     atomic = False
-    """A crash between a write and its commit is told in tests as it is on stores that are apart from their log."""
+    """False, so that tests see a crash between a write and its commit as on stores that are separate from their log."""
     shared = False
     size_max = 64 * 1024 * 1024
 

@@ -9,14 +9,14 @@ from dagger.engine.ports import TopicRecord
 from dagger.errors import BackendError
 
 PARTITIONS = 4
-"""Partitions of the internal log and of each topic."""
+"""The number of partitions of the internal log and of each topic."""
 
 
 class Messages(Protocol):
-    """Where a reader reads."""
+    """What a reader reads from."""
 
     async def published(self) -> None:
-        """Return when a message was put on some topic, or a group has changed."""
+        """Return when a message was published, or a group has changed."""
         ...
 
     def part(self, topic: str, partition: int, start: int, limit: int) -> list[TopicRecord]:
@@ -31,9 +31,9 @@ class MemoryReader:
         self._log = log
         self._group = group
         self._given: dict[int, int] = {}
-        """By partition, where to go on once what was given out is done."""
+        """By partition, the position after what the last read has returned; the next read commits it."""
         self.owned: dict[int, int] = {}
-        """By partition, where to go on."""
+        """By owned partition, the next position to read."""
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
         for partition, position in self._given.items():
@@ -57,17 +57,17 @@ class MemoryReader:
         return found
 
     def take(self, partition: int) -> None:
-        """Own a partition, from what is committed on."""
+        """Own a partition, and read it from the committed position."""
         self.owned[partition] = self._group.committed[partition]
 
     def give(self, partition: int) -> None:
-        """Own a partition no more: what was given out of it comes to another, again."""
+        """Give a partition up. What was read and not committed is read again by the next owner."""
         del self.owned[partition]
         self._given.pop(partition, None)
 
 
 class MemoryGroup:
-    """Who reads a topic under one name, and how far they have come."""
+    """The readers of a topic under one group name, and what they have committed."""
 
     def __init__(self, topic: str) -> None:
         self.topic = topic
@@ -75,7 +75,7 @@ class MemoryGroup:
         self.readers: list[MemoryReader] = []
 
     def share(self) -> None:
-        """Each keeps what it owns up to a fair share, and takes what is free."""
+        """Share the partitions: each reader keeps what it owns up to a fair share, and takes what is free."""
         if not self.readers:
             return
         free = set(range(PARTITIONS))

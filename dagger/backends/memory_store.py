@@ -15,10 +15,10 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._rows: dict[str, Write] = {}
-        self._gone: dict[str, int] = {}
+        self._deleted: dict[str, int] = {}
         """The last version of each key whose record was deleted."""
         self._due: dict[int, list[tuple[int, str]]] = {}
-        """By partition, a heap of the timers; what rows no longer say is dropped when it is met."""
+        """By partition, a heap of timers; entries that no longer match their row are dropped when they are met."""
         self._busy: dict[str, None] = {}
         self._listed: list[str] = []
         self._unsorted = False
@@ -36,8 +36,8 @@ class MemoryStore:
             return False
         if write.data is None:
             rows.pop(key, None)
-            self._bury(write)
-        elif old is None and write.next <= self._gone.get(key, -1):
+            self._remember_deleted(write)
+        elif old is None and write.next <= self._deleted.get(key, -1):
             return False
         else:
             rows[key] = write
@@ -50,8 +50,8 @@ class MemoryStore:
         self._list(write, old)
         return True
 
-    def _bury(self, write: Write) -> None:
-        self._gone[write.key] = max(write.next, self._gone.get(write.key, 0))
+    def _remember_deleted(self, write: Write) -> None:
+        self._deleted[write.key] = max(write.next, self._deleted.get(write.key, 0))
 
     def _list(self, write: Write, old: Write | None) -> None:
         was = old is not None and old.listing is not None
@@ -63,7 +63,7 @@ class MemoryStore:
             self._unsorted = True
 
     async def due(self, partitions: Collection[int], until: int, limit: int) -> Sequence[tuple[str, int]]:
-        """Looks at the tops of the heaps; what it finds goes back: a timer is due until its row says otherwise."""
+        """The earliest timers; they stay in the heaps, since a timer is due until its row says otherwise."""
         found = list[tuple[int, str]]()
         for heap in self._heaps(partitions):
             earliest = self._pop_due(heap, until, limit)
@@ -84,7 +84,7 @@ class MemoryStore:
         return [self._due[partition] for partition in partitions if partition in self._due]
 
     def _pop_due(self, heap: list[tuple[int, str]], until: int | None, limit: int) -> list[tuple[int, str]]:
-        """Take the earliest timers off a heap; what rows no longer say is dropped on the way."""
+        """Take the earliest timers off a heap, and drop entries that no longer match their row."""
         found = list[tuple[int, str]]()
         while heap and len(found) < limit and (until is None or heap[0][0] <= until):
             at, key = heapq.heappop(heap)

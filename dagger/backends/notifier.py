@@ -1,4 +1,4 @@
-"""Waking whoever waits in this process, at no cost while nobody does."""
+"""Waking the tasks that wait in this process."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import anyio
 
 
 class Notifier:
-    """Wakes whoever waits now; costs nothing while nobody does."""
+    """Wakes the tasks that wait; costs nothing while none does."""
 
     def __init__(self) -> None:
         self._event: anyio.Event | None = None
 
     async def wait(self) -> None:
-        """Return at the next notify."""
+        """Return at the next call of `notify`."""
         if self._event is None:
             self._event = anyio.Event()
         await self._event.wait()
 
     def notify(self) -> None:
-        """Wake them."""
+        """Wake all tasks that wait."""
         if self._event is not None:
             self._event.set()
             self._event = None

@@ -1,7 +1,7 @@
-"""What URLs of backends say, read in one way and with clear errors: where the servers are, who asks, and the options.
+"""The URLs of backends: servers, credentials and options, parsed in one way and with clear errors.
 
-An option that means the same on several backends has the same name and takes the same values on all of them. No secret
-is ever in an option, nor in an error.
+An option that means the same on several backends has the same name and takes the same values on all of them. Neither
+options nor error messages ever contain a secret.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing_extensions import override
 from dagger.errors import BackendError
 
 DAYS_MAX: Final = 36_500
-"""The longest time that an option takes, in days, unless it says another."""
-_SPAN: Final = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+"""The longest duration that an option accepts unless it has a limit of its own, in days."""
+_DURATION: Final = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _SERVER: Final = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
-_SWITCH: Final = {
+_BOOLEANS: Final = {
     "yes": True,
     "true": True,
     "on": True,
@@ -36,11 +36,11 @@ _SWITCH: Final = {
 }
 
 OptionParser = Callable[[str, str, str], Any]
-"""Reads one setting: the URL as errors show it, the name, and the text."""
+"""Parses one option from the URL as errors show it, the name of the option, and its text."""
 
 
 class Secret(str):
-    """Text that is not shown."""
+    """Text that its `repr` hides."""
 
     __slots__ = ()
 
@@ -50,10 +50,10 @@ class Secret(str):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Where a server is."""
+    """The address of a server."""
 
     name: str
-    """A host's name or address; one of IPv6 without brackets."""
+    """A host name or an IP address; IPv6 addresses have no brackets."""
     port: int
 
     @override
@@ -62,13 +62,13 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class Address(msgspec.Struct, frozen=True):
-    """`scheme://user:password@host:port,host:port/name?options`, taken apart."""
+    """The parts of `scheme://user:password@host:port,host:port/name?options`."""
 
     shown: str
-    """The URL as errors show it: without what is secret, and without options."""
+    """The URL as errors show it, without credentials and options."""
     servers: tuple[Server, ...]
     name: str
-    """What is behind the servers: empty where nothing is."""
+    """The path behind the servers; may be empty."""
     query: str
     user: str | None
     password: Secret | None
@@ -80,9 +80,9 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def parse_address(url: str, scheme: str, port: int, example: str) -> Address:
-    """A URL that names servers. User and password are those of the URL, or else of the environment.
+    """Parse a URL that names servers. User and password come from the URL, or else from the environment.
 
-    Raises BackendError, which says what is wrong with it and what to write; no secret is in it.
+    Raises BackendError, which says what is wrong and what to write, and contains no secret.
     """
     begin, variable = f"{scheme}://", f"DAGGER_{scheme.upper()}"
     rest = url.removeprefix(begin)
@@ -119,7 +119,7 @@ def _servers(shown: str, text: str, default: int) -> tuple[Server, ...]:
 
 
 def parse_options(shown: str, query: str, known: Mapping[str, OptionParser]) -> dict[str, Any]:
-    """The settings in the query of a URL, each read as `known` says. Raises BackendError, which tells what to write."""
+    """The options in the query of a URL, parsed by the functions in `known`. Raises BackendError."""
     given: dict[str, Any] = {}
     for name, text in parse_qsl(query, keep_blank_values=True):
         if name not in known:
@@ -131,7 +131,7 @@ def parse_options(shown: str, query: str, known: Mapping[str, OptionParser]) -> 
 
 
 def _meant(name: str, known: Iterable[str]) -> str:
-    """What to write instead: the nearest, and all that there are."""
+    """A hint for an unknown option: the nearest name, and all names."""
     if name in ("user", "password"):
         return "; a user stands before the servers, as user:password@host, or in the environment"
     names = list(known)
@@ -143,11 +143,11 @@ def _meant(name: str, known: Iterable[str]) -> str:
 
 
 def parse_duration(shown: str, name: str, text: str, days_max: int = DAYS_MAX) -> float:
-    """A time in seconds, as `500ms`, `4s` or `7d`."""
-    found = _SPAN.fullmatch(text)
+    """A duration such as `500ms`, `4s` or `7d`, in seconds."""
+    found = _DURATION.fullmatch(text)
     if found is None:
         raise BackendError(
-            f"'{shown}': {name}={text} is not a time; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
+            f"'{shown}': {name}={text} is not a duration; write a number and its unit, as 500ms, 4s, 10m, 12h or 7d"
         )
     seconds = float(found[1]) * _UNITS[found[2]]
     if not 0 < seconds <= timedelta(days=days_max).total_seconds():
@@ -166,27 +166,27 @@ def integer_up_to(most: int) -> OptionParser:
     return read
 
 
-def one_of(*words: str) -> OptionParser:
-    """One of a few words, whatever its case."""
+def one_of(*choices: str) -> OptionParser:
+    """One of several words, in any case."""
 
     def read(shown: str, name: str, text: str) -> str:
-        if text.lower() in words:
+        if text.lower() in choices:
             return text.lower()
-        raise BackendError(f"'{shown}': {name}={text}; give one of {', '.join(words)}")
+        raise BackendError(f"'{shown}': {name}={text}; give one of {', '.join(choices)}")
 
     return read
 
 
 def parse_bool(shown: str, name: str, text: str) -> bool:
     """`yes` or `no`; also true or false, on or off, 1 or 0."""
-    found = _SWITCH.get(text.lower())
+    found = _BOOLEANS.get(text.lower())
     if found is None:
         raise BackendError(f"'{shown}': {name}={text}; give yes or no")
     return found
 
 
 def parse_text(shown: str, name: str, text: str) -> str:
-    """Any text, but not none."""
+    """Any text that is not empty."""
     if text:
         return text
     raise BackendError(f"'{shown}': {name} is empty; leave it out, or give it a value")

@@ -324,7 +324,7 @@ def test_a_file_that_cannot_be_used_is_told(
 ) -> None:
     (tmp_path / "cli.db").write_text("a letter" * 1_000)
     assert main(command) == 1
-    assert capsys.readouterr().err.splitlines()[-1].startswith("dagger: the file 'cli.db' is no SQLite file")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("dagger: the file 'cli.db' is not an SQLite file")
 
 
 def test_a_worker_whose_file_is_damaged_on_the_way_says_so(engine: Dagger, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ class Forgiving(MemoryStore):
     """Forgets what was deleted, and so lets a late write make it again."""
 
     @override
-    def _bury(self, write: Write) -> None:
+    def _remember_deleted(self, write: Write) -> None:
         pass
 
 
@@ -214,8 +214,8 @@ class Hurried(MemoryStore):
     """Remembers the version of the deletion that came last, though another was greater."""
 
     @override
-    def _bury(self, write: Write) -> None:
-        self._gone[write.key] = write.next
+    def _remember_deleted(self, write: Write) -> None:
+        self._deleted[write.key] = write.next
 
 
 class Boundless(MemoryStore):

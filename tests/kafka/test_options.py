@@ -32,7 +32,7 @@ def test_settings_are_read_with_their_units() -> None:
         ("kafka://a/o p", "letters, digits, dots"),
         ("kafka://a/o?partitons=3", "no option 'partitons'; did you mean 'partitions'? There are: partitions, "),
         ("kafka://a/o?partitions=0", "partitions=0; give a whole number from 1 to 1024"),
-        ("kafka://a/o?lease=3", "lease=3 is not a time; write a number and its unit"),
+        ("kafka://a/o?lease=3", "lease=3 is not a duration; write a number and its unit"),
         ("kafka://a/o?lease=3s&lease=4s", "lease is given twice"),
         ("kafka://a/o?create=maybe", "create=maybe; give yes or no"),
         ("kafka://a/o?security=sasl_ssl", "needs DAGGER_KAFKA_USER and DAGGER_KAFKA_PASSWORD to be set"),

@@ -153,7 +153,7 @@ async def test_a_damaged_file_is_told_by_its_name(tmp_path: Path) -> None:
     path.write_text("a letter" * 1_000)
     async with fails(BackendError) as said:
         await backup(f"sqlite:///{path}", tmp_path / "copy.db")
-    assert said[0].startswith(f"the file '{path}' is no SQLite file")
+    assert said[0].startswith(f"the file '{path}' is not an SQLite file")
     assert names(tmp_path) == {"letter.db"}
 
 

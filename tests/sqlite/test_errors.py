@@ -67,7 +67,7 @@ async def test_a_locked_file(tmp_path: Path) -> None:
             async with fails(BackendUnavailable) as said:
                 await engine.start(orders, Order("o-new"))
             assert (await engine.get_instance(IDS[0])).id == IDS[0], "questions need no lock"
-        assert said[0].startswith(f"the file '{shop.path}' is locked by another process; if that one is stopped")
+        assert said[0].startswith(f"the file '{shop.path}' is locked by another process; if that process is suspended")
         await engine.start(orders, Order("o-new"))
     await shop.finish(*IDS, "o-new")
 
@@ -311,8 +311,8 @@ def sqlite_of(path: Path, *statements: str) -> None:
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda path: path.write_text("a letter\n" * 200), "is no SQLite file; give another path"),
-        (lambda path: path.write_bytes(b"no"), "is no SQLite file; give another path"),
+        (lambda path: path.write_text("a letter\n" * 200), "is not an SQLite file; give another path"),
+        (lambda path: path.write_bytes(b"no"), "is not an SQLite file; give another path"),
         (lambda path: sqlite_of(path, "CREATE TABLE t (x)"), "is a database of something else; give another path"),
         (
             lambda path: sqlite_of(path, "CREATE TABLE t (x)", "PRAGMA user_version = 7"),
@@ -320,7 +320,7 @@ def sqlite_of(path: Path, *statements: str) -> None:
         ),
         (
             lambda path: newer(path),
-            f"is of version {len(LOG_AND_RECORDS.migrations) + 1}, written by a newer release of dagger",
+            f"has version {len(LOG_AND_RECORDS.migrations) + 1}, written by a newer release of dagger",
         ),
         (lambda path: path.mkdir(), "is a directory; give the path of a file, as sqlite:////"),
     ],
@@ -392,7 +392,7 @@ def test_the_options_of_a_url() -> None:
 
 
 NO_FILE = "names no file; write sqlite:///orders.db"
-NO_TIME = "is not a time; write a number and its unit, as 500ms"
+NO_TIME = "is not a duration; write a number and its unit, as 500ms"
 RANGE = "give a time of more than 0s and at most 36500d"
 
 

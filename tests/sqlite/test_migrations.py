@@ -124,7 +124,7 @@ async def test_the_older_release_refuses_the_file_and_leaves_it(tmp_path: Path) 
     async with fails(BackendError) as said:
         await shop.engine().count()
     assert said[0] == (
-        f"the file '{shop.path}' is of version {len(STEPS) + 1}, written by a newer release of dagger; this one knows "
+        f"the file '{shop.path}' has version {len(STEPS) + 1}, written by a newer release of dagger; this one knows "
         f"versions up to {len(STEPS)}: upgrade it, or give another path. Nothing was changed"
     )
     assert dump(shop.path) == before

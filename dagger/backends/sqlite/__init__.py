@@ -1,10 +1,10 @@
 """The embedded backend: log, records and indexes are tables of one SQLite file, and a batch is one transaction.
 
-Several processes may share the file. Each takes a share of the partitions by leases; a commit checks inside its
-transaction that the leases are still its own, so a worker that was overtaken changes nothing. All that a process
-changes goes through its `database`, which puts what is asked for at the same time into one transaction.
+Several processes may share the file. Each owns a share of the partitions by leases; a commit checks inside its
+transaction that the leases are still its own, so a worker whose partitions were taken over changes nothing. All changes
+of a process go through its `Database`, which puts concurrent requests into one transaction.
 
-`store` gives the records alone, for a log of another kind.
+`store` opens a file with records only, for a log of another kind.
 """
 
 from dagger.backends.sqlite.backend import SqliteBackend as SqliteBackend

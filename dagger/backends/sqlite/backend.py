@@ -1,4 +1,4 @@
-"""Log and store of one file."""
+"""A log and a store in one file."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from dagger.errors import BackendError
 
 
 def connect(broker: str, store: str | None) -> SqliteBackend:
-    """The backend for `sqlite:///orders.db`. Raises BackendError for a URL that names no file, or odd options."""
+    """The backend for `sqlite:///orders.db`. Raises BackendError for a URL without a file or with invalid options."""
     if store is not None:
         raise BackendError("sqlite:// keeps its records itself; leave store= out")
     return SqliteBackend(options_of(broker))
 
 
 class SqliteBackend:
-    """A log and a store in one file, which other processes may have open too."""
+    """A log and a store in one file, which several processes may have open."""
 
     atomic = True
     shared = True
@@ -47,7 +47,7 @@ class SqliteBackend:
         await self.file.wait_for_others()
 
     def _purge(self, connection: sqlite3.Connection) -> float:
-        """A chore: delete what is old. One of the workers does it for all."""
+        """A maintenance job: delete what is old. The owner of partition 0 does it for all workers."""
         options = self.file.options
         workers = self.file.groups.leases.get("")
         more = False
@@ -57,7 +57,7 @@ class SqliteBackend:
                 purge,
                 ended_before=int((now - options.finished) * 1e6),
                 published_before=int((now - options.retention) * 1e6),
-                heard=self.log.topics,
+                consumed=self.log.topics,
             )
             more = run_transaction(connection, work, options.busy_timeout)
         return 0.0 if more else max(options.tick, min(PURGE_S, options.finished, options.retention))

@@ -17,10 +17,10 @@ from dagger.errors import BackendError
 
 
 async def backup(url: str, target: str | os.PathLike[str]) -> None:
-    """Copy the file of a URL, as it is at one instant, to a path at which there is nothing yet.
+    """Copy the file of a URL, as it is at one instant, to a path that does not exist yet.
 
-    Workers go on meanwhile. The copy can be used at once: `sqlite:///copy.db` goes on from that instant. It is checked
-    before it takes its place, so that there is none of a damaged file. Raises BackendError.
+    Workers continue meanwhile. The copy can be used at once: `sqlite:///copy.db` continues from that instant. It is
+    checked before it gets its name, so a damaged file has no copy. Raises BackendError.
     """
     await anyio.to_thread.run_sync(_backup, url, Path(target))
 
@@ -31,7 +31,7 @@ def _backup(url: str, target: Path) -> None:
         raise BackendError(f"the file '{options.path}' does not exist")
     if target.exists():
         raise _exists(target)
-    part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # others may copy to the same place
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")  # other processes may copy to the same path
     try:
         source = open_read_connection(options).connection
     except sqlite3.Error as error:
@@ -56,12 +56,12 @@ def _backup(url: str, target: Path) -> None:
 
 
 def _place(part: Path, target: Path) -> None:
-    """Give a copy its name, at once and whole. Raises BackendError where something has got it meanwhile."""
+    """Give a copy its name, atomically. Raises BackendError if the path exists by now."""
     try:
         os.link(part, target)
     except FileExistsError:
         raise _exists(target) from None
-    except OSError:  # the file system has no links
+    except OSError:  # the file system does not support links
         try:
             target.touch(exist_ok=False)
         except FileExistsError:
@@ -74,7 +74,7 @@ def _exists(target: Path) -> BackendError:
 
 
 def _damage(copy: Path) -> str:
-    """The first that is wrong in a copy, page by page as in what it was copied from; empty if all is well."""
+    """The first damage in a copy, whose pages are those of the original; empty if there is none."""
     connection = sqlite3.connect(copy, isolation_level=None)
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -84,7 +84,7 @@ def _damage(copy: Path) -> str:
 
 
 def _is_of_source(error: sqlite3.Error) -> bool:
-    """Whether a copy has failed for what it is copied from."""
+    """Whether a copy has failed because of the original."""
     return name_of(error).startswith(("SQLITE_BUSY", "SQLITE_CORRUPT", "SQLITE_NOTADB"))
 
 
@@ -93,7 +93,7 @@ def _copy(source: sqlite3.Connection, part: Path) -> None:
     try:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
-        # Those who own something own it in the original.
+        # The members of groups own the partitions of the original.
         for statement in ("DELETE FROM peer", "DELETE FROM member", "UPDATE lease SET owner = NULL"):
             copy.execute(statement)
         copy.execute("PRAGMA journal_mode = WAL")

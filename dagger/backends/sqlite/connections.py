@@ -1,5 +1,5 @@
-"""Opening a file: to write, which makes it or brings it to the version of this release; or to look into it, which
-changes nothing of it, so that it can be done where nothing can be written."""
+"""Opening a file: to write, which creates it or migrates it to the version of this release; or to read, which changes
+nothing, and so is possible where nothing can be written."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from dagger.backends.sqlite.schema import KINDS, LOG_AND_RECORDS, FileKind, meta
 from dagger.errors import BackendError
 
 WAL_PAGES_MAX: Final = 16_384
-"""How long the write-ahead log may become before a commit has to write it back itself, in pages of 4 KiB."""
+"""The length of the write-ahead log, in pages of 4 KiB, from which a commit has to write it back itself."""
 
 
 def open_connection(
     options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None, *, make: bool = True
 ) -> sqlite3.Connection:
-    """A connection to the file, made or brought to this version if need be; without `make` it must be there.
+    """A connection to the file, which is created or migrated if need be; without `make` it must exist.
 
-    Raises BackendError for a file of a newer version, of something else or of another application, and what SQLite
-    raises.
+    Raises BackendError for a file of a newer version, of another program or of another application, and the errors of
+    SQLite.
     """
-    # Where several make it at once, SQLite may say that it is locked without waiting.
+    # Where several processes create it at once, SQLite may report that it is locked without waiting.
     return retry_while_locked(lambda: _opened(options, kind, application, make=make), options.busy_timeout)
 
 
@@ -35,13 +35,15 @@ def _opened(options: Options, kind: FileKind, application: str | None, *, make: 
     connection = _connected(options, f"mode={'rwc' if make else 'rw'}")
     try:
         if not _is_current(connection, kind):
-            version = _checked_version(connection, options, kind)  # before anything is changed in what is not ours
+            version = _checked_version(
+                connection, options, kind
+            )  # before anything is changed in a file of another program
             if not version and not make:
                 raise BackendError(f"the file '{options.path}' was emptied while it was open; put back a backup of it")
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, options, kind, application)
         _check_application(connection, options, application)
-        _set(connection)
+        _configure(connection)
     except BaseException:
         connection.close()
         raise
@@ -49,19 +51,19 @@ def _opened(options: Options, kind: FileKind, application: str | None, *, make: 
 
 
 class ReadConnection(NamedTuple):
-    """A connection for questions."""
+    """A connection for queries."""
 
     connection: sqlite3.Connection
     is_reusable: bool
-    """Whether it sees what is changed later, too: else it is for one question, and closed."""
+    """Whether it also sees later changes; otherwise it is for one query, and closed after it."""
     is_valid: Callable[[], bool]
-    """Whether what it has seen was so: asked after the question."""
+    """Whether the result of a query can be trusted; called after the query."""
 
 
 def open_read_connection(
     options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None
 ) -> ReadConnection:
-    """Look into the file without changing anything, or making one where there is none. Raises as `open_file` does."""
+    """A connection that changes nothing, nor creates a file. Raises as `open_connection` does."""
     return retry_while_locked(lambda: _opened_for_reading(options, kind, application), options.busy_timeout)
 
 
@@ -80,7 +82,7 @@ def _opened_for_reading(options: Options, kind: FileKind, application: str | Non
                 f"that, SQLite writes '{options.path.name}-shm' beside it; let this user write to the directory, free "
                 f"some space, or copy the files of that name to where that can be done ({error})"
             ) from error
-    # Nobody has it open, else there would be a log: the file is all there is, as long as that is so.
+    # Without a log no process has it open: the file is complete for as long as there is none.
     return _connected_for_reading(options, kind, application, "mode=ro&immutable=1", lambda: not log.exists())
 
 
@@ -99,7 +101,7 @@ def _connected_for_reading(
                 "on; start a worker on it, which upgrades it"
             )
         _check_application(connection, options, application)
-        _set(connection)
+        _configure(connection)
     except BaseException:
         connection.close()
         raise
@@ -107,17 +109,17 @@ def _connected_for_reading(
 
 
 def _is_nothing(place: Path) -> bool:
-    """Whether there is no file, or an empty one, of which nothing is in a log either."""
+    """Whether there is no file, or an empty one without a log."""
     try:
         return not place.stat().st_size and not Path(f"{place}-wal").exists()
     except FileNotFoundError:
         return place.parent.is_dir()
-    except OSError:  # which SQLite will tell
+    except OSError:  # SQLite will report it
         return False
 
 
 def _empty(options: Options, kind: FileKind, application: str | None) -> sqlite3.Connection:
-    """What a new file would have in it."""
+    """The content of a new file, in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _migrate(connection, options, kind, application)
     return connection
@@ -137,8 +139,8 @@ def _connected(options: Options, mode: str) -> sqlite3.Connection:
     )
 
 
-def _set(connection: sqlite3.Connection) -> None:
-    """What is of the connection, not of the file: none of it is written. The times are in milliseconds."""
+def _configure(connection: sqlite3.Connection) -> None:
+    """Settings of the connection, none of which is written to the file."""
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA cache_size = -65536")
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -160,7 +162,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, options: Options, kind: FileKind, application: str | None) -> None:
-    """Take the steps that are missing, all or none."""
+    """Run the missing migrations, all or none of them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _checked_version(connection, options, kind)
@@ -173,19 +175,19 @@ def _migrate(connection: sqlite3.Connection, options: Options, kind: FileKind, a
         connection.execute(f"PRAGMA user_version = {len(kind.migrations)}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.rollback()  # no more than is needed: after some errors SQLite has done so itself
+        connection.rollback()  # does nothing where SQLite has already rolled back
         raise
 
 
 def _initial_meta(options: Options, application: str | None) -> list[tuple[str, Any]]:
-    """What a file is told when it is made, and knows for ever."""
+    """What a new file keeps for good in its `meta` table."""
     if application is None:
         return [("partitions", options.partitions)]
     return [("application", application), ("name", uuid.uuid4().hex)]
 
 
 def _checked_version(connection: sqlite3.Connection, options: Options, kind: FileKind) -> int:
-    """The version of the file. Raises BackendError for one that this release cannot use."""
+    """The version of the file. Raises BackendError if this release cannot use it."""
     version = _number(connection, "user_version")
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     id = _number(connection, "application_id")
@@ -194,14 +196,14 @@ def _checked_version(connection: sqlite3.Connection, options: Options, kind: Fil
         raise BackendError(f"the file '{options.path}' {found}; give another path")
     if version > len(kind.migrations):
         raise BackendError(
-            f"the file '{options.path}' is of version {version}, written by a newer release of dagger; this one knows "
+            f"the file '{options.path}' has version {version}, written by a newer release of dagger; this one knows "
             f"versions up to {len(kind.migrations)}: upgrade it, or give another path. Nothing was changed"
         )
     return version
 
 
 def _check_application(connection: sqlite3.Connection, options: Options, application: str | None) -> None:
-    """Raises BackendError where the file belongs to another one."""
+    """Raise BackendError if the file belongs to another application."""
     if application is None:
         return
     found = meta_value(connection, "application")
@@ -213,6 +215,6 @@ def _check_application(connection: sqlite3.Connection, options: Options, applica
 
 
 def _statements(script: str) -> list[str]:
-    """The statements of a script; none of ours has a semicolon inside."""
+    """The statements of a script; none of the migrations has a semicolon inside a statement."""
     lines = [line.partition("--")[0] for line in script.splitlines()]
     return [statement for statement in "\n".join(lines).split(";") if statement.strip()]

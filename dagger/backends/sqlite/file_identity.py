@@ -1,7 +1,7 @@
-"""The very file that was opened. By its path another may be found later, or none: it was deleted, moved or replaced.
+"""Which file was opened. Later its path may lead to another file or to none, if it was deleted, moved or replaced.
 
-SQLite goes on with the file that it has open, which nobody else finds any more, and opens the other for the next
-connection. So what is committed is lost when the last process ends, unless somebody looks.
+SQLite keeps working on the file that it has open, which nobody else can find any more, and opens the other one for the
+next connection. Without a check, what is committed would be lost when the last process ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dagger.errors import BackendError
 
 
 class FileIdentity:
-    """Tells whether the path still leads to the file."""
+    """Checks that the path still leads to the file that was opened first."""
 
     def __init__(self, options: Options) -> None:
         self._path = options.path
@@ -21,23 +21,23 @@ class FileIdentity:
         self._file: tuple[int, int] | None = None
 
     def remember(self) -> None:
-        """A connection was opened: from the first one on it is this file. Raises BackendError."""
+        """A connection was opened: remember the file the first time, check it later. Raises BackendError."""
         if self._file is None:
             self._file = self._found()
         self.check()
 
     @property
     def is_known(self) -> bool:
-        """Whether a connection was opened before."""
+        """Whether a connection has been opened."""
         return self._file is not None
 
     @property
     def is_unchanged(self) -> bool:
-        """Whether it is still there."""
+        """Whether the path still leads to the file."""
         return self._file is None or self._found() == self._file
 
     def check(self) -> None:
-        """Raises BackendError where it is not there any more."""
+        """Raise BackendError if the path does not lead to the file any more."""
         if not self.is_unchanged:
             raise BackendError(
                 f"the file '{self._path}' was deleted, moved or replaced while it was open; nothing was changed; end "

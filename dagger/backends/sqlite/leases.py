@@ -1,8 +1,8 @@
 """A group whose members share partitions: the workers, or the readers of a topic under one group name.
 
-A process has one worker at most, and as many readers as it likes. Each member owns a fair share of the partitions by
-leases that its process renews. Taking a partition raises its epoch, so what a former owner still wants to commit is
-recognised. The leases of a peer that is forgotten are free.
+A process has at most one worker, and any number of readers. Each member owns a fair share of the partitions by leases
+that its process renews. Taking a partition raises its epoch, by which a late commit of a former owner is recognised.
+The leases of a process that is removed are free.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from dagger.errors import Fenced
 
 
 class Leases:
-    """What a member owns in its group."""
+    """The partitions that one member of a group owns."""
 
     def __init__(self, name: str, peer: str, partitions: int, slot: str = "") -> None:
-        """`slot` tells the members of one process apart, and is never given twice; that of its worker is empty."""
+        """`slot` distinguishes the members of one process and is never reused; that of its worker is empty."""
         self.name = name
         self.slot = slot
         self.member = member_of(peer, slot)
         self._partitions = partitions
         self.owned: dict[int, int] = {}
-        """The partitions owned, each with its epoch; replaced and never changed, since the loop reads it too."""
+        """The owned partitions, each with its epoch; replaced and never changed, since two threads read it."""
 
     @property
     def description(self) -> str:
-        """What the group is called in a message."""
+        """The group as messages name it."""
         return f"group '{self.name}'" if self.name else "the workers"
 
     def join(self, connection: sqlite3.Connection) -> None:
-        """Be a member; inside a transaction."""
+        """Become a member; inside a transaction."""
         connection.execute("INSERT OR IGNORE INTO member VALUES (?, ?)", (self.name, self.member))
         connection.executemany(
             "INSERT OR IGNORE INTO lease VALUES (?, ?, NULL, abs(random() >> 1))",  # no epoch comes twice
@@ -40,11 +40,11 @@ class Leases:
         self.rebalance(connection)
 
     def rebalance(self, connection: sqlite3.Connection) -> bool:
-        """Own a fair share: take what is free, give away what is too much. Whether anything has changed."""
+        """Take free partitions, or give surplus ones up, so as to own a fair share; whether anything has changed."""
         members = [
             peer for (peer,) in connection.execute("SELECT peer FROM member WHERE team = ? ORDER BY peer", (self.name,))
         ]
-        if self.member not in members:  # it was taken for dead
+        if self.member not in members:  # it was considered dead
             self.join(connection)
             return True
         leases = connection.execute(
@@ -55,11 +55,11 @@ class Leases:
         wanted = more + (members.index(self.member) < place)
         free = [(partition, epoch) for partition, owner, epoch in leases if owner is None]
         taken = dict(free[: max(0, wanted - len(mine))])
-        given = sorted(mine)[wanted:]
+        surplus = sorted(mine)[wanted:]
         self._take(connection, taken)
-        self._give(connection, given)
+        self._release(connection, surplus)
         before = self.owned
-        kept = {partition: epoch for partition, epoch in mine.items() if partition not in given}
+        kept = {partition: epoch for partition, epoch in mine.items() if partition not in surplus}
         self.owned = {**kept, **{partition: epoch + 1 for partition, epoch in taken.items()}}
         return before != self.owned
 
@@ -69,14 +69,14 @@ class Leases:
             [(self.member, self.name, partition) for partition in partitions],
         )
 
-    def _give(self, connection: sqlite3.Connection, partitions: Iterable[int]) -> None:
+    def _release(self, connection: sqlite3.Connection, partitions: Iterable[int]) -> None:
         connection.executemany(
             "UPDATE lease SET owner = NULL WHERE team = ? AND partition = ?",
             [(self.name, partition) for partition in partitions],
         )
 
     def lost(self, connection: sqlite3.Connection, held: Mapping[int, int]) -> list[int]:
-        """Which of these partitions, each with its epoch, have passed to others; inside the transaction."""
+        """Those of the partitions, given with their epochs, that have passed to others; inside the transaction."""
         rows = connection.execute(
             "SELECT partition, epoch FROM lease WHERE team = ? AND owner = ?", (self.name, self.member)
         )
@@ -84,10 +84,10 @@ class Leases:
         return sorted(partition for partition, epoch in held.items() if now.get(partition) != epoch)
 
     def check_owned(self, connection: sqlite3.Connection, held: Mapping[int, int]) -> None:
-        """Refuse what was done under leases that have passed to others; inside the transaction. Raises Fenced."""
+        """Raise Fenced if a partition has passed to another member since it was held; inside the transaction."""
         lost = self.lost(connection, held)
         if lost:
-            raise Fenced(f"others of {self.description} have taken partition {', '.join(map(str, lost))} over")
+            raise Fenced(f"other members of {self.description} have taken over partition {', '.join(map(str, lost))}")
 
 
 def member_of(peer: str, slot: str) -> str:
@@ -96,26 +96,26 @@ def member_of(peer: str, slot: str) -> str:
 
 
 def members_of(connection: sqlite3.Connection, peer: str) -> list[tuple[str, str]]:
-    """The groups that a process is in, each with its member."""
+    """The groups of a process, each with its member."""
     return connection.execute("SELECT team, peer FROM member WHERE peer = ? OR peer GLOB ?", _both(peer)).fetchall()
 
 
 def leave(connection: sqlite3.Connection, team: str, member: str) -> None:
-    """Let a member be in its group no more, and own nothing; inside a transaction."""
+    """Remove a member from its group, and release its leases; inside a transaction."""
     connection.execute("UPDATE lease SET owner = NULL WHERE team = ? AND owner = ?", (team, member))
     connection.execute("DELETE FROM member WHERE team = ? AND peer = ?", (team, member))
-    disband(connection)
+    delete_empty_groups(connection)
 
 
 def leave_all(connection: sqlite3.Connection, peer: str) -> None:
-    """Let a process be in no group any more, and own nothing; inside a transaction."""
+    """Remove a process from all groups, and release its leases; inside a transaction."""
     connection.execute("UPDATE lease SET owner = NULL WHERE owner = ? OR owner GLOB ?", _both(peer))
     connection.execute("DELETE FROM member WHERE peer = ? OR peer GLOB ?", _both(peer))
-    disband(connection)
+    delete_empty_groups(connection)
 
 
-def disband(connection: sqlite3.Connection) -> None:
-    """Delete the leases of groups in which nobody is; inside a transaction."""
+def delete_empty_groups(connection: sqlite3.Connection) -> None:
+    """Delete the leases of groups without members; inside a transaction."""
     connection.execute("DELETE FROM lease WHERE team NOT IN (SELECT team FROM member)")
 
 

@@ -29,7 +29,7 @@ NOTHING = Batch((), ())
 
 
 class SqliteLog:
-    """Polls the partitions that this process owns; commits what the store was given to write, too."""
+    """Polls the partitions that this process owns; a commit includes the writes that the store has staged."""
 
     is_early: bool = False
     counts: Mapping[str, int] = MappingProxyType({})
@@ -41,11 +41,11 @@ class SqliteLog:
         self.begin()
 
     def begin(self) -> None:
-        """The file was opened: nothing is polled yet."""
+        """The file was opened: nothing has been polled yet."""
         self._store.take()
-        self._team: Leases | None = None
+        self._leases: Leases | None = None
         self._reported: dict[int, int] | None = None
-        """What is owned, as the last poll told; None if it is to be told anew."""
+        """What is owned, as the last poll reported it; None if the next poll is to report it."""
         self._polled: dict[Position, int] = {}
         self._rounds = 0
 
@@ -55,7 +55,7 @@ class SqliteLog:
 
     @property
     def topics(self) -> Collection[str]:
-        """The topics that are polled; the empty one is the internal log."""
+        """The topics that are polled; the empty name is the internal log."""
         return self._topics
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
@@ -68,35 +68,35 @@ class SqliteLog:
 
     @asynccontextmanager
     async def join(self) -> AsyncGenerator[None]:
-        team = self._team = Leases("", self._file.processes.id, self.partitions)
+        leases = self._leases = Leases("", self._file.processes.id, self.partitions)
         self._reported = None
-        await self._file.groups.join(team)
+        await self._file.groups.join(leases)
         try:
             yield
         finally:
-            self._team = None
+            self._leases = None
             with anyio.CancelScope(shield=True):
-                await self._file.groups.leave(team)
+                await self._file.groups.leave(leases)
 
     async def wait(self) -> None:
         await self._file.notifier.wait("log")
 
     async def poll(self, limit: int) -> Batch:
-        team = self._team
-        if team is None:
+        leases = self._leases
+        if leases is None:
             return NOTHING
-        owned = team.owned
+        owned = leases.owned
         batch, polled = await self._file.database.query(partial(self._poll, owned=owned, limit=limit))
-        # Only now: a question may fail half way and be asked again, or nobody may wait for its answer any more.
+        # Only now, since a query may fail and be repeated, and its caller may be cancelled.
         self._reported, self._polled = owned, polled
         return batch
 
     def _poll(
         self, connection: sqlite3.Connection, owned: dict[int, int], limit: int
     ) -> tuple[Batch, dict[Position, int]]:
-        """What is new, and how far it goes."""
+        """New records and messages, and the positions up to which they reach."""
         news = None if owned == self._reported else owned
-        polled = dict(self._polled) if news is None else self._turned(connection, news)
+        polled = dict(self._polled) if news is None else self._repositioned(connection, news)
         records = list[LogRecord]()
         messages = list[TopicRecord]()
         for (topic, partition), start in self._behind(connection, owned, polled):
@@ -114,8 +114,8 @@ class SqliteLog:
                 polled[topic, partition] = found[-1].offset
         return Batch(records, messages, news), polled
 
-    def _turned(self, connection: sqlite3.Connection, owned: dict[int, int]) -> dict[Position, int]:
-        """Other partitions are owned: what is new begins where its last owner has committed."""
+    def _repositioned(self, connection: sqlite3.Connection, owned: dict[int, int]) -> dict[Position, int]:
+        """The positions after a change of owned partitions: new ones begin at what was committed."""
         before = self._reported or {}
         kept = {partition for partition, epoch in owned.items() if before.get(partition) == epoch}
         begun = {at: offset for at, offset in positions(connection, "").items() if at[1] not in kept}
@@ -124,7 +124,7 @@ class SqliteLog:
     def _behind(
         self, connection: sqlite3.Connection, owned: dict[int, int], polled: Mapping[Position, int]
     ) -> Iterator[tuple[Position, int]]:
-        """Where there is more than was polled; beginning with another at each poll, so that none starves."""
+        """Partitions with more than was polled, beginning with another one at each poll, so that none starves."""
         ends = heads(connection, list(self._topics))
         found = [(at, start) for at, end in ends.items() if at[1] in owned and (start := polled.get(at, -1)) < end]
         self._rounds += 1
@@ -153,8 +153,8 @@ class SqliteLog:
         offsets: Mapping[Position, int],
         held: dict[int, int],
     ) -> None:
-        team = self._team or Leases("", self._file.processes.id, self.partitions)
-        team.check_owned(connection, held)
+        leases = self._leases or Leases("", self._file.processes.id, self.partitions)
+        leases.check_owned(connection, held)
         self._store.apply(connection, writes)
         append(connection, entries, self.partitions)
         set_positions(connection, "", {at: offset for at, offset in offsets.items() if at[0]})
@@ -169,7 +169,7 @@ class SqliteLog:
     async def rewind(self) -> None:
         self._store.take()
         self._reported, self._polled = None, {}
-        if self._team is not None:
+        if self._leases is not None:
             await self._file.groups.rebalance()
 
     @asynccontextmanager

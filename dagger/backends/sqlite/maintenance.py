@@ -1,7 +1,7 @@
-"""The chores of a process that has the file open: signs of life, and deleting what is old.
+"""The maintenance jobs of a process that has the file open: heartbeats, checkpoints, and deleting what is old.
 
-They run in a thread of their own with a connection of their own, so that a worker whose event loop is busy for a while
-does not count as dead.
+They run in a thread of their own on a connection of their own, so that a worker whose event loop is busy for a while is
+not considered dead.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ logger: Final = logging.getLogger("dagger")
 Work = Callable[[sqlite3.Connection], float]
 
 RETRY_S: Final = 1.0
-"""When a job that failed is tried again, in seconds."""
+"""How long after a failure a job is repeated, in seconds."""
 
 
 class Job:
-    """Something to do again and again: `work` gives in how many seconds next."""
+    """A periodic job: `work` returns after how many seconds it runs next."""
 
     __slots__ = ("at", "work")
 
@@ -35,10 +35,10 @@ class Job:
 
 
 class MaintenanceThread:
-    """Does chores on time."""
+    """Runs jobs, each when its time has come."""
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], failed: Callable[[], None]) -> None:
-        """`failed` is called after each job that failed."""
+        """`failed` is called after each failure of a job."""
         self._connect = connect
         self._failed = failed
         self._last_error = ""
@@ -49,24 +49,24 @@ class MaintenanceThread:
         self._thread = threading.Thread(target=self._run, name="dagger-sqlite-maintenance", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End; returns when nothing is done any more."""
+        """Stop the thread, and wait until it has ended."""
         with self._wake:
             self._stopping = True
             self._wake.notify()
-        if self._thread.ident is not None:  # else it was never begun
+        if self._thread.ident is not None:  # else it was never started
             self._thread.join()
 
     def stop_after_this_job(self) -> None:
-        """End after the job that calls this."""
+        """Stop the thread after the job that calls this."""
         with self._wake:
             self._stopping = True
 
     def add(self, work: Work, *, idle: bool = False) -> Job:
-        """Do this now and then, from now on; or, where it is `idle`, from when it is to be hurried on."""
+        """Add a job that runs now and then, from now on or, if `idle`, from the first `run_now`."""
         job = Job(work)
         if idle:
             job.at = float("inf")
@@ -76,7 +76,7 @@ class MaintenanceThread:
         return job
 
     def run_now(self, job: Job) -> None:
-        """Do a job now."""
+        """Run a job now."""
         with self._wake:
             job.at = 0.0
             self._wake.notify()
@@ -87,13 +87,13 @@ class MaintenanceThread:
         self._close()
 
     def _next(self) -> Job | None:
-        """The job whose time has come; None at the end."""
+        """The next job, when its time has come; None once the thread is to stop."""
         with self._wake:
             while not self._stopping:
                 job = min(self._jobs, key=lambda job: job.at, default=None)
                 left = None if job is None else job.at - time.monotonic()
                 if job is not None and left is not None and left <= 0:
-                    job.at = float("inf")  # unless it is hurried meanwhile
+                    job.at = float("inf")  # unless `run_now` is called meanwhile
                     return job
                 self._wake.wait(left)
         return None
@@ -105,11 +105,11 @@ class MaintenanceThread:
             pause = job.work(self._connection)
             self._last_error = ""
         except (sqlite3.Error, DaggerError, OSError):
-            # Whoever waits for the file is told why it fails; a job tries again.
+            # The requests of callers report why the file fails; a job is just repeated.
             pause = self._after_a_failure()
-        except BaseException as error:  # a sign of life that is not given would be missed elsewhere
+        except BaseException as error:  # without heartbeats, other processes would take over
             text = f"{type(error).__name__}: {words_of(error)}"
-            if text != self._last_error:  # as often as something new is to be told
+            if text != self._last_error:  # each error is logged once
                 self._last_error = text
                 logger.error("a background job failed, and runs again every %g s: %s", RETRY_S, text, exc_info=True)
             pause = self._after_a_failure()

@@ -1,4 +1,4 @@
-"""Wakes those who wait in this process when something has changed, whoever changed it."""
+"""Waking the tasks of this process after a commit, of this process or of another."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from typing_extensions import override
 WAKE: Final = b"w"
 """Something was committed."""
 HELLO: Final = b"h"
-"""Somebody has come or gone: look at the list of peers anew."""
+"""A process has come or gone: read the list of processes again."""
 
 
 class Notifier:
-    """Rings in the loop's thread; a ring that comes while nobody waits is kept for whoever waits next."""
+    """Wakes named waiters, in the event loop. A notification that comes while a name does not wait is kept for it."""
 
     def __init__(self) -> None:
         self._events: dict[str, anyio.Event] = {}
 
     async def wait(self, who: str) -> None:
-        """Return at the next ring; at once if it rang since `who` waited last, or if `who` has never waited."""
+        """Return at the next notification; at once if there was one since `who` last waited, or it never waited."""
         event = self._events.get(who)
         if event is None:
             self._events[who] = anyio.Event()
             return
         await event.wait()
-        if self._events.get(who) is event:  # else another who waits by this name was first
+        if self._events.get(who) is event:  # else another task that waits by this name was first
             self._events[who] = anyio.Event()
 
     def forget(self, who: str) -> None:
-        """Wake who waits by this name, for the last time."""
+        """Wake the waiter of this name, for the last time."""
         event = self._events.pop(who, None)
         if event is not None:
             event.set()
 
     def notify(self) -> None:
-        """Wake all; in the loop's thread."""
+        """Wake all waiters; in the event loop."""
         for event in self._events.values():
             event.set()
 
 
 class WakeSocket(asyncio.DatagramProtocol):
-    """Hears the datagrams by which processes on one file wake each other. What is in one does no more than that."""
+    """Receives the datagrams by which the processes on one file wake each other. They carry no data."""
 
-    def __init__(self, heard: Callable[[], None], hello: Callable[[], None]) -> None:
-        self._heard = heard
-        self._hello = hello
+    def __init__(self, on_wake: Callable[[], None], on_hello: Callable[[], None]) -> None:
+        self._on_wake = on_wake
+        self._on_hello = on_hello
 
     @override
     def datagram_received(self, data: bytes, addr: object) -> None:
         if data == HELLO:
-            self._hello()
-        self._heard()
+            self._on_hello()
+        self._on_wake()
 
     @override
     def error_received(self, exc: Exception) -> None:
-        """A peer whose port is closed: it is gone, and its entry expires."""
+        """The port of another process is closed: that process is gone, and its entry expires."""

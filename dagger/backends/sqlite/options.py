@@ -1,4 +1,4 @@
-"""What the URL of a file says: `sqlite:///orders.db`, `sqlite:////var/lib/orders.db?lease=10s&finished=90d`."""
+"""The URL of a file: `sqlite:///orders.db`, `sqlite:////var/lib/orders.db?lease=10s&finished=90d`."""
 
 from __future__ import annotations
 
@@ -18,62 +18,62 @@ PARTITIONS_MAX: Final = 1024
 def _here() -> Path:
     try:
         return Path.cwd()
-    except OSError:  # it is gone; what is relative to it is refused when it is opened
+    except OSError:  # it was deleted; opening a relative path will fail
         return Path()
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the file is, and how it is used. Times are in seconds."""
+    """The place of the file, and how it is used. Durations are in seconds."""
 
     path: Path
     folder: Path = msgspec.field(default_factory=_here)
-    """What the path is relative to: the working directory as it was then; connections are opened later, too."""
+    """What the path is relative to: the working directory at that time, since connections are also opened later."""
     lease: float = 4.0
-    """How long a worker owns its partitions after its last sign of life."""
+    """How long a worker owns its partitions after its last heartbeat."""
     busy_timeout: float = 30.0
-    """How long is waited for a file that others have locked."""
+    """How long a call waits for a file that another process has locked."""
     finished: float = 30 * 86_400.0
     """How long an instance is kept after its end."""
     retention: float = 7 * 86_400.0
     """How long a message is kept on its topic."""
     deleted: float = 14 * 86_400.0
-    """How long is remembered that a record was deleted, where the log is of another kind: longer than that keeps its
+    """How long deletions of records are remembered, where the log is of another kind: longer than that log keeps its
     records."""
     partitions: int = 16
-    """Into how many partitions a new file is divided: at most so many workers share the work."""
+    """The number of partitions of a new file, and so the highest number of workers that share the work."""
 
     @property
     def place(self) -> Path:
-        """The path, wherever the working directory is by now."""
+        """The path, independent of the current working directory."""
         return self.folder / self.path
 
     @property
     def tick(self) -> float:
-        """How often a sign of life is given."""
+        """How often a heartbeat is sent."""
         return self.lease / 4
 
 
 FULL_OPTIONS: Final = ("lease", "busy_timeout", "finished", "retention", "partitions")
-"""What a URL can say behind its path, where everything is in the file."""
+"""The options of a URL whose file has a log and records."""
 STANDALONE_OPTIONS: Final = ("busy_timeout", "finished", "deleted")
-"""The same, where the log is of another kind."""
+"""The options of a URL whose file has records only."""
 
 
 def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> Options:
-    """What a URL says, with options that are `known`. Raises BackendError: what is wrong with it, and what to write."""
-    # Not by urlsplit, which drops line breaks and what is behind a #: that would be another file.
+    """Parse a URL with options that are `known`. Raises BackendError, which says what is wrong and what to write."""
+    # urlsplit drops line breaks, and what follows a #, so the path would lead to another file.
     if "#" in url or min(url, default="") < " ":
         raise BackendError(f"{url!r}: write a # of a path as %23, and leave out line breaks and the like")
-    strokes = "sqlite:///"
-    path, _, query = url.removeprefix(strokes).partition("?")
+    scheme = "sqlite:///"
+    path, _, query = url.removeprefix(scheme).partition("?")
     path = unquote(path)
-    if not url.startswith(strokes) or not path or path.endswith("/") or "\0" in path:
+    if not url.startswith(scheme) or not path or path.endswith("/") or "\0" in path:
         raise BackendError(
             f"'{url}' names no file; write sqlite:///orders.db for a file in the working directory, and "
-            "sqlite:////var/lib/orders.db (four strokes) for an absolute path"
+            "sqlite:////var/lib/orders.db (four slashes) for an absolute path"
         )
     if path == ":memory:":
-        raise BackendError(f"'{url}': what is kept in memory is no file; write memory:// instead")
+        raise BackendError(f"'{url}': SQLite's in-memory databases are not supported; write memory:// instead")
     reads: dict[str, OptionParser] = {
         name: integer_up_to(PARTITIONS_MAX) if name == "partitions" else parse_duration for name in known
     }

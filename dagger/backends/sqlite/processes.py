@@ -1,9 +1,9 @@
-"""Who else has the file open: to wake them, and to know who is dead.
+"""The processes that have the file open: to wake them, and to detect those that have died.
 
-Each process that is to be woken, or owns something, has an entry, with the port at which it can be woken and how it is
-known in its host. It counts its signs of life there. Whoever sees the same count for as long as the entry lasts, by its
-own clock that nobody sets, takes the process for dead; one whose process is gone from this very host is dead at once.
-Nothing that is safe depends on either.
+Each process that wants to be woken, or owns something, has an entry with the port at which it can be woken and its
+identity on its host. It counts its heartbeats there. A process that sees the same count for as long as the entry lasts,
+by its own monotonic clock, considers the other dead; one that is gone from this very host is dead at once. No guarantee
+depends on either.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dagger.backends.sqlite.leases import leave_all
 from dagger.backends.sqlite.notifier import HELLO, WAKE
 
 IDLE_TTL_S: Final = 60.0
-"""How long an entry of a process that owns nothing is good for, in seconds: it is renewed in a third of it."""
+"""How long the entry of a process that owns nothing lasts, in seconds; it is renewed in a third of that."""
 
 
 class Observation(NamedTuple):
@@ -28,7 +28,7 @@ class Observation(NamedTuple):
 
     beat: int
     quiet_s: float
-    """For how long it was seen with that count, in seconds."""
+    """How long it has been seen with that count, in seconds."""
 
 
 class Processes:
@@ -46,23 +46,23 @@ class Processes:
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
-        """Be able to wake others."""
+        """Open the socket by which others are woken."""
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     @property
     def is_registered(self) -> bool:
-        """Whether there is an entry of this process."""
+        """Whether this process has an entry."""
         return self._renewed_at is not None
 
     def heartbeat(self, connection: sqlite3.Connection, lasts_s: float) -> None:
-        """Say that this process lives, and forget those that do not; inside a transaction."""
+        """Count a heartbeat, and remove processes that have died; inside a transaction."""
         connection.execute(
             "INSERT INTO peer VALUES (?, ?, ?, ?, ?, 0, ?) "
             "ON CONFLICT (id) DO UPDATE SET port = excluded.port, beat = beat + 1, lasts = excluded.lasts",
@@ -75,14 +75,14 @@ class Processes:
             remove_process(connection, id)
 
     def is_heartbeat_due(self) -> bool:
-        """Whether the entry is to be renewed, of a process that owns nothing."""
+        """Whether the entry of a process that owns nothing needs a heartbeat."""
         return self._renewed_at is not None and time.monotonic() - self._renewed_at > IDLE_TTL_S / 3
 
     def _dead(self, connection: sqlite3.Connection, since_s: float, lasts_s: float) -> list[str]:
-        """Who has not said for too long that it lives, at a look so long after the last one.
+        """The processes that have died, `since_s` seconds after the last heartbeat of this process.
 
-        No look counts for more than half of a life: a process that could not say so may not be the only one, since one
-        that is stopped can hold the lock of the file.
+        One interval counts for at most half of a lifetime: where this process could not send a heartbeat, others could
+        not either, since a suspended process can hold the lock of the file.
         """
         before, self._observed = self._observed, {}
         dead = list[str]()
@@ -96,33 +96,33 @@ class Processes:
         return dead
 
     def load_ports(self, connection: sqlite3.Connection) -> None:
-        """Read the ports of the others."""
+        """Read the ports of the other processes."""
         rows = connection.execute("SELECT port FROM peer WHERE id <> ? AND port > 0", (self.id,))
         self._others = [port for (port,) in rows]
 
     def wake(self, data: bytes = WAKE) -> None:
-        """Tell the others. A datagram that is lost costs them a tick."""
+        """Wake the others. If a datagram is lost, they see the change at their next tick."""
         if self._socket is None:
             return
         for port in self._others:
             try:
                 self._socket.sendto(data, ("127.0.0.1", port))
-            except OSError:  # its buffer is full: it will wake
+            except OSError:  # its buffer is full, so it will wake
                 continue
 
     def announce(self) -> None:
-        """Tell the others that this process has come or is going."""
+        """Tell the others that this process has come, gone, or given something up."""
         self.wake(HELLO)
 
 
 def remove_process(connection: sqlite3.Connection, id: str) -> None:
-    """Delete the entry of a peer, and let go what it owned."""
+    """Delete the entry of a process, and release what it owned."""
     leave_all(connection, id)
     connection.execute("DELETE FROM peer WHERE id = ?", (id,))
 
 
 def _host() -> str:
-    """Names the space in which a process number means something, until the next boot; empty where none is known."""
+    """The boot and the namespace in which a process id is meaningful; empty where they are not known."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"
@@ -131,9 +131,9 @@ def _host() -> str:
 
 
 def _started(pid: int) -> int | None:
-    """When a process of this host was started, in ticks since boot; None if it is gone. Numbers are used again."""
+    """When a process of this host was started, in ticks since boot; None if it is gone. Ids are reused."""
     try:
-        # In bytes: the name of a process is cut off at a number of them, and need not be text.
+        # As bytes: the name of a process is truncated and need not be text.
         state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None

@@ -1,4 +1,4 @@
-"""The records of all entities, as a table: and how a whole backend writes it, with its log."""
+"""The table of records, and how a backend with a log writes it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dagger.engine.ports import Query, Row, Write
 from dagger.errors import Fenced
 
 SIZE_MAX: Final = 64 * 1024 * 1024
-"""How large a record or a message may be, in bytes."""
+"""The largest size of a record or a message, in bytes."""
 AT_ONCE: Final = 256
-"""How many records are read by one statement."""
+"""How many records one statement reads."""
 
 _INSERT: Final = """
 INSERT INTO record (key, partition, version, due, busy, template, status, business, created, ended, data)
@@ -29,7 +29,7 @@ _DELETE: Final = "DELETE FROM record WHERE key = ? AND version = ?"
 
 
 class RecordReader:
-    """What can be asked of the records."""
+    """Queries on the table of records."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -54,34 +54,34 @@ class RecordReader:
 
 
 class SqliteStore(RecordReader):
-    """Keeps what is to be written until the log commits it: it is one transaction."""
+    """Stages writes until the log commits them, all in one transaction."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._staged: list[Write] = []
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
-        """Stage writes. Whether a version is the stored one is told by the commit, which else raises Fenced."""
+        """Stage writes. The commit raises Fenced if a version is not the stored one."""
         self._staged += writes
         return [True] * len(writes)
 
     def take(self) -> Sequence[Write]:
-        """What is staged, and no longer is."""
+        """Return the staged writes, and clear them."""
         staged, self._staged = self._staged, []
         return staged
 
     def apply(self, connection: sqlite3.Connection, writes: Sequence[Write]) -> None:
-        """Write, inside the transaction of a commit. Raises Fenced where another has written."""
+        """Write, inside the transaction of a commit. Raises Fenced if another worker has written."""
         absent = [write.key for write in writes if write.data is None and not write.version]
         if absent and any(_read(connection, absent)):
             raise Fenced("a record was made by another worker")
-        orders: dict[str, list[tuple[Any, ...]]] = {_DELETE: [], _INSERT: [], _UPDATE: [], _UPDATE_DATA: []}
+        statements: dict[str, list[tuple[Any, ...]]] = {_DELETE: [], _INSERT: [], _UPDATE: [], _UPDATE_DATA: []}
         for write in writes:
             if write.data is not None or write.version:
                 statement, row = statement_of(write)
-                orders[statement].append(row)
+                statements[statement].append(row)
         try:
-            for statement, rows in orders.items():
+            for statement, rows in statements.items():
                 if rows and connection.executemany(statement, rows).rowcount != len(rows):
                     raise Fenced("a record was written by another worker")
         except sqlite3.IntegrityError as error:
@@ -89,7 +89,7 @@ class SqliteStore(RecordReader):
 
 
 def statement_of(write: Write) -> tuple[str, tuple[Any, ...]]:
-    """The statement of a write, and what it is given; it changes a row where the version is the stored one."""
+    """The statement of a write and its parameters; it changes a row if the version is the stored one."""
     if write.data is None:
         return _DELETE, (write.key, write.version)
     if not write.version:
@@ -109,7 +109,7 @@ def _read(connection: sqlite3.Connection, keys: Sequence[str]) -> list[Row | Non
     found = dict[str, Row]()
     for start in range(0, len(keys), AT_ONCE):
         some = keys[start : start + AT_ONCE]
-        # The same text whenever about as many are wanted, so that the statement is compiled once.
+        # Padded to a power of two, so that few different statements are compiled.
         wanted = 1 << (len(some) - 1).bit_length()
         marks = ", ".join("?" * wanted)
         rows = connection.execute(
@@ -146,7 +146,7 @@ def _busy(connection: sqlite3.Connection, partitions: Sequence[int]) -> list[str
 
 
 def _where(query: Query) -> tuple[str, dict[str, Any]]:
-    """The condition of a query. A key is mostly that of an instance whose id it is; the others have an index."""
+    """The condition of a query. Most keys are also ids; the index has the others."""
     parts = ["status IS NOT NULL"]
     if query.template is not None:
         parts.append("template = :template")

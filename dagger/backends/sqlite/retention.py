@@ -1,4 +1,4 @@
-"""What is deleted after a time: instances that have ended, and messages. So the file stops growing."""
+"""Deleting old messages, and instances that ended long ago, so that the file stops growing."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 PURGE_S: Final = 60.0
-"""How often is looked for what can be deleted, in seconds, at most."""
+"""The longest interval between two purges, in seconds."""
 CHUNK: Final = 500
-"""How much is deleted in one transaction, so that work goes on in between."""
+"""How many rows one transaction deletes at most, so that work continues in between."""
 
 
-def purge(connection: sqlite3.Connection, ended_before: int, published_before: int, heard: Collection[str]) -> bool:
+def purge(connection: sqlite3.Connection, ended_before: int, published_before: int, consumed: Collection[str]) -> bool:
     """Delete a chunk, inside a transaction; whether there may be more. Times are in microseconds.
 
-    Messages of topics that are `heard` by workers, or were, are kept until the workers have read them.
+    Messages of topics that workers consume (`consumed`), or did, are kept until the workers have read them.
     """
     gone = purge_records(connection, ended_before)
-    return _purge_topics(connection, published_before, heard) or len(gone) == CHUNK
+    return _purge_topics(connection, published_before, consumed) or len(gone) == CHUNK
 
 
 def purge_records(connection: sqlite3.Connection, ended_before: int) -> list[tuple[str, int]]:
-    """Delete a chunk of what has ended, inside a transaction; gives the keys, with their last versions."""
+    """Delete a chunk of ended records, inside a transaction; returns their keys and last versions."""
     return connection.execute(
         "DELETE FROM record WHERE id IN (SELECT id FROM record WHERE ended < ? LIMIT ?) RETURNING key, version",
         (ended_before, CHUNK),
@@ -41,7 +41,7 @@ def add_tombstones(connection: sqlite3.Connection, deleted: Iterable[tuple[str, 
 
 
 def has_expired(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
-    """Whether `purge_with_tombstones` would find something."""
+    """Whether `purge_with_tombstones` would delete something."""
     (found,) = connection.execute(
         "SELECT EXISTS (SELECT 1 FROM record WHERE ended < ?) OR EXISTS (SELECT 1 FROM tombstone WHERE time < ?)",
         (ended_before, buried_before),
@@ -50,8 +50,8 @@ def has_expired(connection: sqlite3.Connection, ended_before: int, buried_before
 
 
 def purge_with_tombstones(connection: sqlite3.Connection, ended_before: int, buried_before: int) -> bool:
-    """Delete a chunk of what has ended, remembering it, and forget what was deleted long ago; whether there may be
-    more. Times are in microseconds."""
+    """Delete a chunk of ended records, leaving tombstones, and a chunk of old tombstones; whether there may be more.
+    Times are in microseconds."""
     gone = purge_records(connection, ended_before)
     add_tombstones(connection, gone)
     forgotten = connection.execute(
@@ -60,14 +60,14 @@ def purge_with_tombstones(connection: sqlite3.Connection, ended_before: int, bur
     return CHUNK in (len(gone), forgotten)
 
 
-def _purge_topics(connection: sqlite3.Connection, before: int, heard: Collection[str]) -> bool:
+def _purge_topics(connection: sqlite3.Connection, before: int, consumed: Collection[str]) -> bool:
     read = {
         (topic, partition): offset
         for topic, partition, offset in connection.execute(
             "SELECT topic, partition, offset FROM position WHERE team = ''"
         )
     }
-    kept = {*heard, *(topic for topic, _ in read)}
+    kept = {*consumed, *(topic for topic, _ in read)}
     more = False
     for topic, partition, after in connection.execute("SELECT * FROM head WHERE topic <> ''").fetchall():
         until = read.get((topic, partition), -1) if topic in kept else after - 1
@@ -76,7 +76,7 @@ def _purge_topics(connection: sqlite3.Connection, before: int, heard: Collection
 
 
 def _purge_one(connection: sqlite3.Connection, topic: str, partition: int, until: int, before: int) -> int:
-    """Delete the oldest messages of a partition; gives how many."""
+    """Delete the oldest messages of a partition; returns how many."""
     oldest = connection.execute(
         "SELECT offset, time FROM message WHERE topic = ? AND partition = ? AND offset <= ? ORDER BY offset LIMIT ?",
         (topic, partition, until, CHUNK),

@@ -1,7 +1,7 @@
-"""The tables of a file, and how a file of an older version is brought to this one.
+"""The tables of a file, and the migrations from older versions.
 
-`user_version` of the file is the number of steps of its kind that were taken. A step that was released is never
-changed; a change is a new step. `application_id` tells our files from others, and of which kind they are.
+`user_version` of the file is the number of migrations that were run. A released migration is never changed; a change of
+the schema is a new migration. `application_id` identifies the files of this library, and their kind.
 """
 
 from __future__ import annotations
@@ -143,16 +143,16 @@ UPDATE lease SET owner = NULL;
 
 
 class FileKind(msgspec.Struct, frozen=True):
-    """What a file is for."""
+    """A kind of file."""
 
     id: int
     """SQLite's `application_id`."""
     description: str
-    """What such a file has, and what to do for who took it for one of another kind."""
+    """What such a file contains, for errors about a file of the wrong kind."""
     migrations: tuple[str, ...]
-    """Each brings a file of the version before to the next one."""
+    """Each migrates a file to the next version."""
     readable_from: int = 1
-    """From which version on questions can be put to a file that was not brought to this one."""
+    """The lowest version that can be queried without a migration."""
 
 
 LOG_AND_RECORDS: Final = FileKind(
@@ -160,23 +160,23 @@ LOG_AND_RECORDS: Final = FileKind(
     "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
     (_RECORDS + _LOG + _PEERS, _BYTES, _BEATS),
 )
-"""A file in which everything is."""
+"""A file with a log, topics and records."""
 RECORDS_ONLY: Final = FileKind(
     0x64616773,  # `dags`
     "has the records of an application whose log is elsewhere, Dagger(..., store='sqlite:///...')",
     (_RECORDS + _PEERS + _REMEMBERED, _BEATS),
 )
-"""A file of records that go with a log of another kind."""
+"""A file of records for a log of another kind."""
 KINDS: Final = {kind.id: kind for kind in (LOG_AND_RECORDS, RECORDS_ONLY)}
 
 
 def partitions_of(connection: sqlite3.Connection) -> int:
-    """Into how many partitions the file is divided."""
+    """The number of partitions of the file."""
     return int(meta_value(connection, "partitions"))
 
 
 def name_of(connection: sqlite3.Connection) -> str:
-    """A name that no other file of records has, but a copy of it."""
+    """The name of a file of records, which only its copies share."""
     return str(meta_value(connection, "name"))
 
 

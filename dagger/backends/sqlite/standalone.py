@@ -1,7 +1,7 @@
 """Records alone, for a log of another kind: `Dagger("kafka://...", store="sqlite:///records.db")`.
 
-The file is of a kind of its own. What is in the file of a whole backend is right only together with its log; and this
-one remembers what a worker that was overtaken must not write.
+The file is of a kind of its own. Records of a file with a log are valid only together with that log; and this kind has
+tombstones, so that a worker whose partitions were taken over cannot write a deleted record again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from dagger.engine.ports import Write
 
 
 def store(url: str, application: str) -> SqliteRecordStore:
-    """The store for `sqlite:///records.db`. Raises BackendError for a URL that names no file, or odd options."""
+    """The store for `sqlite:///records.db`. Raises BackendError for a URL without a file or with invalid options."""
     return SqliteRecordStore(options_of(url, STANDALONE_OPTIONS), application)
 
 
 class SqliteRecordStore(RecordReader):
-    """A file of records, which other processes of the same application may have open too."""
+    """A file of records, which several processes of the same application may have open."""
 
     size_max = SIZE_MAX
 
@@ -42,7 +42,7 @@ class SqliteRecordStore(RecordReader):
             yield
 
     async def incarnation(self) -> str:
-        """A name of the file, which it has for ever: nothing that was written is lost but with all of it."""
+        """The permanent name of the file: what was written is lost only with the whole file."""
         if not self.file.exists:
             await self.file.database.transact(name_of)
         return await self.file.database.query(name_of)
@@ -61,7 +61,7 @@ class SqliteRecordStore(RecordReader):
         return await self.file.database.transact(partial(_repin, name=name, old=old, new=new))
 
     def _purge(self, connection: sqlite3.Connection) -> float:
-        """A chore: delete what is old. Whoever writes does it; the lock is taken only if there is some."""
+        """A maintenance job of processes that write: delete what is old. It takes the lock only if there is some."""
         options = self.file.options
         now = time.time()
         ended_before, buried_before = int((now - options.finished) * 1e6), int((now - options.deleted) * 1e6)
@@ -77,7 +77,7 @@ def _write(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[bool
 
 
 def _write_one(connection: sqlite3.Connection, write: Write) -> bool:
-    """Whether the version was the stored one, and was no earlier one of a key that was deleted since."""
+    """Write if the version is the stored one, and no tombstone is newer; whether it was written."""
     new = not write.version
     if new and not _is_free(connection, write):
         return False
@@ -93,9 +93,9 @@ def _write_one(connection: sqlite3.Connection, write: Write) -> bool:
 
 
 def _is_free(connection: sqlite3.Connection, write: Write) -> bool:
-    """Whether there is no record of the key, nor was one that is newer than what is to be made.
+    """Whether the key has neither a record nor a tombstone that is newer than the write.
 
-    To delete what is not there changes nothing, and is right of any version.
+    Deleting a record that does not exist changes nothing, and is allowed with any version.
     """
     if connection.execute("SELECT 1 FROM record WHERE key = ?", (write.key,)).fetchone() is not None:
         return False

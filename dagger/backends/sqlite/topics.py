@@ -1,4 +1,4 @@
-"""Appending to the tables, and reading on from a position: what log and readers have in common."""
+"""The tables of the internal log and of the topics: appending, and reading from a position."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from dagger.engine.ports import Append, Backlog, Entry, Headers, LogRecord, Outgoing, TopicRecord
 
 _Text: TypeAlias = str | dict[str, str] | None
-"""Bytes as they are read: what is UTF-8 as text, anything else as `{"hex": ...}`."""
+"""Bytes as text if they are UTF-8, and otherwise as `{"hex": ...}`."""
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder(list[tuple[str, _Text]]).decode
 
@@ -29,14 +29,14 @@ def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions:
         else:
             messages[entry.topic, crc32(entry.key or b"") % partitions].append(entry)
     for partition, datas in records.items():
-        first = _allot(connection, "", partition, len(datas))
+        first = _allocate(connection, "", partition, len(datas))
         connection.executemany(
             "INSERT INTO log VALUES (?, ?, ?)",
             [(partition, offset, data) for offset, data in enumerate(datas, first)],
         )
     now = time.time_ns() // 1_000 if messages else 0
     for (topic, partition), found in messages.items():
-        first = _allot(connection, topic, partition, len(found))
+        first = _allocate(connection, topic, partition, len(found))
         connection.executemany(
             "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
             [
@@ -54,8 +54,8 @@ def append(connection: sqlite3.Connection, entries: Iterable[Entry], partitions:
         )
 
 
-def _allot(connection: sqlite3.Connection, topic: str, partition: int, count: int) -> int:
-    """The first of so many new offsets of a partition: they go on from the last, whatever was deleted since."""
+def _allocate(connection: sqlite3.Connection, topic: str, partition: int, count: int) -> int:
+    """Allocate new offsets of a partition, which continue after the last one; returns the first."""
     (after,) = connection.execute(
         "INSERT INTO head VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = next + excluded.next RETURNING next",
         (topic, partition, count),
@@ -64,7 +64,7 @@ def _allot(connection: sqlite3.Connection, topic: str, partition: int, count: in
 
 
 def records_after(connection: sqlite3.Connection, partition: int, offset: int, limit: int) -> list[LogRecord]:
-    """The records of a partition of the internal log behind an offset."""
+    """The records of a partition of the internal log after an offset."""
     rows = connection.execute(
         "SELECT offset, data FROM log WHERE partition = ? AND offset > ? ORDER BY offset LIMIT ?",
         (partition, offset, limit),
@@ -73,7 +73,7 @@ def records_after(connection: sqlite3.Connection, partition: int, offset: int, l
 
 
 def backlog(connection: sqlite3.Connection, after: Mapping[int, int], limit: int) -> Backlog:
-    """Records of the internal log behind offsets; what is committed is gone from the table."""
+    """Records of the internal log after the given offsets; committed records are no longer in the table."""
     records, settled, committed = list[LogRecord](), dict[int, int](), dict[int, int]()
     ends = heads(connection, [""])
     for partition, offset in after.items():
@@ -90,7 +90,7 @@ def backlog(connection: sqlite3.Connection, after: Mapping[int, int], limit: int
 def messages_after(
     connection: sqlite3.Connection, topic: str, partition: int, offset: int, limit: int
 ) -> list[TopicRecord]:
-    """The messages of a partition of a topic behind an offset."""
+    """The messages of a partition of a topic after an offset."""
     rows = connection.execute(
         "SELECT offset, key, payload, headers FROM message "
         "WHERE topic = ? AND partition = ? AND offset > ? ORDER BY offset LIMIT ?",
@@ -103,7 +103,7 @@ def messages_after(
 
 
 def _as_text(value: bytes | None) -> str | bytes | None:
-    """A key as its column holds it: as text wherever it is, so that people can read it, and ask for it."""
+    """A key as its column stores it: as text if it is UTF-8, so that people can read it and query by it."""
     try:
         return None if value is None else value.decode()
     except UnicodeDecodeError:
