@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from dagger.backends.kafka import KafkaBackend, binding
 from dagger.backends.kafka.binding import Binding, Sources, agreed
-from dagger.backends.kafka.metadata import TopicInfo
+from dagger.backends.kafka.client import TopicInfo
 from dagger.backends.kafka.options import options_of
 from dagger.backends.sqlite import store as sqlite_store
 from dagger.engine.ports import Append, Batch

@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from dagger import Topic, listener, template
-from dagger.backends.kafka import metadata
+from dagger.backends.kafka.client import metadata
 from dagger.backends.kafka.cluster import REQUEST_S
 from dagger.backends.memory import MemoryBackend
 from dagger.core.events import MessageReceived

@@ -15,7 +15,8 @@ import pytest
 from aiokafka import errors
 
 from dagger import Dagger, Status, task, template
-from dagger.backends.kafka.brokers import REACH_S, Brokers, Unreached
+from dagger.backends.kafka.client import Brokers, Unreached
+from dagger.backends.kafka.client.brokers import REACH_S
 from dagger.backends.kafka.errors import translate
 from dagger.errors import BackendError, BackendUnavailable
 from tests.kafka.stage import OnKafka

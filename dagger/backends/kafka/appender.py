@@ -7,10 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final, NamedTuple
 
 import anyio
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from dagger.backends.kafka.batches import Batches, Item, Moved, Refused, batches_of, send
+from dagger.backends.kafka.client import AIOKafkaProducer, TopicPartition, errors
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.errors import translate
 from dagger.backends.kafka.shutdown import end_producer
@@ -171,7 +170,7 @@ class Appender:
         if isinstance(error, TimeoutError):
             return BackendUnavailable(f"{place} has not answered within {2 * REQUEST_S:g} s")
         # Some of aiokafka's own states are only asserted.
-        return translate(error, place) if isinstance(error, KafkaError | OSError | AssertionError) else error
+        return translate(error, place) if isinstance(error, errors.KafkaError | OSError | AssertionError) else error
 
 
 def _settle(one: _Asked, error: BaseException | None) -> None:

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Final, TypeAlias
 
 import anyio
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 
+from dagger.backends.kafka.client import AIOKafkaConsumer, ConsumerRecord, OffsetAndMetadata, TopicPartition
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS
 from dagger.backends.kafka.ownership import gathered

@@ -8,10 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
-from aiokafka import AIOKafkaProducer, TopicPartition, errors
-from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.structs import RecordMetadata
-
+from dagger.backends.kafka.client import AIOKafkaProducer, BatchBuilder, RecordMetadata, TopicPartition, errors
 from dagger.backends.kafka.cluster import LOOK_S, Cluster
 from dagger.engine.dead_letters import DEAD_LETTERS, dead_letter_topic, without_value
 from dagger.engine.headers import check_names, headers_of

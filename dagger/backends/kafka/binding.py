@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
-from dagger.backends.kafka.metadata import TopicInfo
+from dagger.backends.kafka.client import TopicInfo
 from dagger.backends.kafka.options import Options
 from dagger.backends.standalone import StandaloneStore
 from dagger.errors import BackendError

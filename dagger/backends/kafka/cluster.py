@@ -9,17 +9,26 @@ from contextlib import AbstractContextManager
 from functools import lru_cache
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndMetadata, TopicPartition, errors
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.client import AIOKafkaClient
-from aiokafka.partitioner import murmur2
-
-from dagger.backends.kafka.brokers import Brokers, Unreached
-from dagger.backends.kafka.client import Client
+from dagger.backends.kafka.client import (
+    AIOKafkaAdminClient,
+    AIOKafkaClient,
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    Brokers,
+    Client,
+    NewTopic,
+    OffsetAndMetadata,
+    TopicInfo,
+    TopicPartition,
+    Unreached,
+    adopt,
+    described,
+    errors,
+    murmur2,
+)
 from dagger.backends.kafka.clock import BrokerClock
 from dagger.backends.kafka.diagnose import refusal
 from dagger.backends.kafka.errors import translating
-from dagger.backends.kafka.metadata import TopicInfo, described
 from dagger.backends.kafka.options import Options
 from dagger.backends.kafka.shutdown import Reaper, end
 from dagger.backends.loops import nested_contextmanager
@@ -69,7 +78,7 @@ class Cluster:
         self.reaper, self.brokers = Reaper(), Brokers(self.options.addresses)
         client, admin = AIOKafkaClient(**self.settings), AIOKafkaAdminClient(**self.settings)
         mine = Client.put_into(client, self.brokers)
-        Client.put_into(admin._client, self.brokers)
+        adopt(admin, self.brokers)
         watching = asyncio.ensure_future(self.brokers.watch(mine))
         try:
             with self.translating():
@@ -96,7 +105,7 @@ class Cluster:
 
     def adopt(self, one: AIOKafkaConsumer | AIOKafkaProducer) -> None:
         """Let what was just made connect as all clients here do."""
-        Client.put_into(one.client if isinstance(one, AIOKafkaProducer) else one._client, self.brokers)
+        adopt(one, self.brokers)
 
     async def look(self, names: Collection[str]) -> dict[str, TopicInfo]:
         """Ask for topics anew; gives those that exist."""

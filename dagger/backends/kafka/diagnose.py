@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from dagger.backends.kafka.brokers import Unreached
+from dagger.backends.kafka.client import Unreached
 from dagger.backends.kafka.errors import translate
 from dagger.backends.kafka.options import Options
 from dagger.errors import BackendError, BackendUnavailable

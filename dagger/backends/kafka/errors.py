@@ -7,9 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
-from aiokafka import errors
-
-from dagger.backends.kafka.brokers import Unreached
+from dagger.backends.kafka.client import Unreached, errors
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
 FENCED: Final = (errors.ProducerFenced, errors.InvalidProducerEpoch)

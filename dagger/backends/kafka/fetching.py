@@ -18,7 +18,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
+
+from dagger.backends.kafka.client import AIOKafkaConsumer, ConsumerRecord, TopicPartition, errors
 
 logger: Final = logging.getLogger("dagger")
 
@@ -185,12 +186,6 @@ class Fetching:
             self._doubt(others)
         else:
             self._found += self._given(several)
-
-
-async def refresh(consumer: AIOKafkaConsumer, topics: Mapping[str, int]) -> None:
-    """Let a consumer know at once how many partitions topics have, which it asks for now and then only."""
-    if any(len(consumer.partitions_for_topic(name) or ()) != count for name, count in topics.items()):
-        await consumer._client.force_metadata_update()  # there is no other way
 
 
 def is_unreadable(error: Exception) -> bool:

@@ -19,10 +19,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
-
 from dagger.backends.kafka.batches import Batches, Moved, Refused, addressed, batches_of, instead, send
 from dagger.backends.kafka.binding import Binding
+from dagger.backends.kafka.client import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.errors import FENCED
 from dagger.backends.kafka.poison import PoisonDetector

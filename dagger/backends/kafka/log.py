@@ -12,12 +12,12 @@ from typing import Final, TypeAlias
 
 import anyio
 import msgspec
-from aiokafka import ConsumerRecord, TopicPartition
 
 from dagger.backends.kafka.appender import Appender
 from dagger.backends.kafka.backlog import BacklogReader
 from dagger.backends.kafka.batches import Batches, addressed, batches_of
 from dagger.backends.kafka.binding import agreed
+from dagger.backends.kafka.client import ConsumerRecord, TopicPartition
 from dagger.backends.kafka.cluster import LOOK_S, Cluster
 from dagger.backends.kafka.member import Member, OffsetsGone
 from dagger.backends.kafka.options import Options

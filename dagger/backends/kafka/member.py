@@ -15,13 +15,20 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition, errors
 from typing_extensions import override
 
 from dagger.backends.kafka.assignor import assignor
+from dagger.backends.kafka.client import (
+    AIOKafkaConsumer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+    check_tasks,
+    errors,
+    refresh,
+)
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
-from dagger.backends.kafka.fetching import Fetching, refresh
-from dagger.backends.kafka.liveness import check_tasks
+from dagger.backends.kafka.fetching import Fetching
 from dagger.backends.kafka.shutdown import END_S, SOON_S, end_consumer
 from dagger.errors import BackendError, BackendUnavailable
 

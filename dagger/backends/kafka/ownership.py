@@ -10,13 +10,12 @@ from typing import Any, Final, TypeVar
 from uuid import uuid4
 
 import anyio.lowlevel
-from aiokafka import TopicPartition
 
 from dagger.backends.kafka.binding import Binding, Sources
+from dagger.backends.kafka.client import TopicInfo, TopicPartition
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.lane import Lane, safe_of
 from dagger.backends.kafka.member import Member
-from dagger.backends.kafka.metadata import TopicInfo
 from dagger.backends.kafka.poison import PoisonDetector
 from dagger.backends.standalone import StandaloneStore
 from dagger.errors import BackendError, BackendUnavailable

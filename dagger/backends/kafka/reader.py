@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
-from aiokafka import (
+from typing_extensions import override
+
+from dagger.backends.kafka.client import (
     AIOKafkaConsumer,
     ConsumerRebalanceListener,
     ConsumerRecord,
     OffsetAndMetadata,
     TopicPartition,
+    check_tasks,
     errors,
+    refresh,
 )
-from typing_extensions import override
-
 from dagger.backends.kafka.cluster import LOOK_S, REQUEST_S, Cluster
-from dagger.backends.kafka.fetching import Fetching, refresh
-from dagger.backends.kafka.liveness import check_tasks
+from dagger.backends.kafka.fetching import Fetching
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
 from dagger.backends.kafka.shutdown import end_consumer
 from dagger.engine.ports import TopicRecord

@@ -13,9 +13,8 @@ from functools import partial
 from typing import Any, Final
 
 import anyio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from dagger.backends.kafka.liveness import watch_sender
+from dagger.backends.kafka.client import AIOKafkaConsumer, AIOKafkaProducer, end_connections, silence, watch_sender
 
 END_S: Final = 0.7
 """How long a client is given to say goodbye to its group, in seconds. A broker that answers needs some milliseconds;
@@ -74,21 +73,12 @@ async def end(*stops: Stop, within_s: float = END_S) -> None:
 async def end_producer(producer: AIOKafkaProducer) -> None:
     """End a producer, of which batches may be left that nobody takes: then at least its connections."""
     await end(producer.stop, producer.client.close, within_s=SOON_S)
-    # What became of its last transaction, and of what it had not sent, is told to futures that nobody else can ask,
-    # and that would complain of it.
-    unsent: dict[object, list[object]] = getattr(getattr(producer, "_message_accumulator", None), "_batches", {})
-    for last in (
-        getattr(getattr(producer, "_txn_manager", None), "_transaction_waiter", None),
-        *(getattr(batch, "_drain_waiter", None) for batches in unsent.values() for batch in batches),
-    ):
-        if isinstance(last, asyncio.Future) and last.done() and not last.cancelled():
-            last.exception()
+    silence(producer)
 
 
 async def end_consumer(consumer: AIOKafkaConsumer, within_s: float = END_S) -> None:
     """End a consumer, whose group may not answer when it is left: then at least its connections."""
-    parts = [getattr(consumer, name, None) for name in ("_fetcher", "_client")]
-    await end(consumer.stop, *(part.close for part in parts if part is not None), within_s=within_s)
+    await end(consumer.stop, *end_connections(consumer), within_s=within_s)
 
 
 async def _end_after(starting: asyncio.Task[None], *stops: Stop) -> None:

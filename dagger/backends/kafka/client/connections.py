@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
@@ -22,7 +24,7 @@ from aiokafka.protocol.api import Request
 from aiokafka.protocol.metadata import MetadataRequest
 from typing_extensions import override
 
-from dagger.backends.kafka.brokers import Brokers, Server
+from dagger.backends.kafka.client.brokers import Brokers, Server
 
 logger: Final = logging.getLogger("dagger")
 
@@ -197,3 +199,20 @@ class Client(AIOKafkaClient):
             except Exception as error:  # another is asked
                 logger.debug("broker %s tells nothing: %s: %s", node_id, type(error).__name__, error)
         return None
+
+
+def adopt(one: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient, brokers: Brokers) -> None:
+    """Let what was just made connect as `Client` does."""
+    Client.put_into(one.client if isinstance(one, AIOKafkaProducer) else one._client, brokers)
+
+
+def end_connections(consumer: AIOKafkaConsumer) -> Sequence[Callable[[], Awaitable[object]]]:
+    """What ends a consumer's fetches and connections where it cannot be stopped in order."""
+    parts = [getattr(consumer, name, None) for name in ("_fetcher", "_client")]
+    return [part.close for part in parts if part is not None]
+
+
+async def refresh(consumer: AIOKafkaConsumer, topics: Mapping[str, int]) -> None:
+    """Let a consumer know at once how many partitions topics have; by itself it asks only once in a while."""
+    if any(len(consumer.partitions_for_topic(name) or ()) != count for name, count in topics.items()):
+        await consumer._client.force_metadata_update()  # there is no other way
