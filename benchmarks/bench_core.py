@@ -9,6 +9,7 @@ from benchmarks.measure import at_least, compare, timed
 from benchmarks.workflow import Order, Paid, Sent, Shipped, orders, payments, shipments
 from dagger.core import State, begin, step
 from dagger.core.effects import Publish
+from dagger.core.envelope import Envelope
 from dagger.core.events import MessageReceived, Submitted
 from dagger.plan import compile
 
@@ -17,8 +18,9 @@ MACHINE = Machine()
 PLAN = compile(orders)
 RAW = PLAN.takes.round_trip(Order("o-1", 10))[0]
 SUBMITTED = Submitted("OrderWorkflow", 1, "o-1", "o-1", RAW)
-PAID = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")), "m-1")
-SENT = MessageReceived("SHIPPING_LISTENER", "o-1", shipments.wire.encode(Sent("o-1", "p")), "m-2")
+PAYMENT = Envelope("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")), "m-1")
+SHIPMENT = Envelope("SHIPPING_LISTENER", "o-1", shipments.wire.encode(Sent("o-1", "p")), "m-2")
+PAID, SENT = MessageReceived(PAYMENT), MessageReceived(SHIPMENT)
 
 
 def core() -> tuple[State, list[Any]]:
@@ -34,8 +36,8 @@ def by_hand() -> tuple[dict[str, Any], list[Any]]:
     machine = MACHINE
     machine.orders.clear()
     first = machine.submitted("o-1", RAW, 1_000)
-    second = machine.received(PAID.channel, PAID.key, PAID.payload, 2_000, PAID.id)
-    third = machine.received(SENT.channel, SENT.key, SENT.payload, 3_000, SENT.id)
+    second = machine.received(PAYMENT.channel, PAYMENT.key, PAYMENT.payload, 2_000, PAYMENT.id)
+    third = machine.received(SHIPMENT.channel, SHIPMENT.key, SHIPMENT.payload, 3_000, SHIPMENT.id)
     return machine.orders["o-1"], [*first, *second, *third]
 
 

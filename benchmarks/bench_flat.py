@@ -9,6 +9,7 @@ from benchmarks.measure import at_most, compare, timed
 from benchmarks.workflow import Charge, Order, Paid, charges, key, payments
 from dagger import Again, Dagger, Status, Step, Template, command, listener, template
 from dagger.core import State, begin, step
+from dagger.core.envelope import Envelope
 from dagger.core.events import MessageReceived, Submitted
 from dagger.plan import Plan, compile
 from dagger.testing import TestEngine
@@ -83,7 +84,7 @@ def stretch_of(steps: int, first: int, count: int) -> Stretch:
     plan = compile(steps_of(steps))
     raw = plan.takes.round_trip(Order("o-1", 1))[0]
     state, _ = begin(plan, Submitted(plan.template, 1, "o-1", "o-1", raw), NOW)
-    event = MessageReceived("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r")))
+    event = MessageReceived(Envelope("PAYMENT_LISTENER", "o-1", payments.wire.encode(Paid("o-1", "r"))))
     found = list[State]()
     for number in range(first + count):
         if number >= first:

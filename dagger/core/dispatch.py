@@ -19,9 +19,11 @@ import msgspec
 
 from dagger.core.effects import Effect, Ignored, Parked
 from dagger.core.entity import Entity, Result
+from dagger.core.envelope import Envelope
 from dagger.core.events import (
     Event,
     InstanceEvent,
+    MessageForwarded,
     MessageReceived,
     MessageReturned,
     PlanRegistered,
@@ -31,8 +33,6 @@ from dagger.core.events import (
     Unsubscribed,
 )
 from dagger.core.mailbox import (
-    forwarded_of,
-    held_of,
     hold,
     hold_again,
     hold_untaken,
@@ -44,7 +44,7 @@ from dagger.core.mailbox import (
     without_expired,
 )
 from dagger.core.parking import check_room
-from dagger.core.state import State
+from dagger.core.state import EXECUTING, Held, State
 from dagger.core.step import begin, begin_oversized, step
 from dagger.core.transition import CannotRead
 from dagger.plan.plan import Limits, Plan
@@ -115,8 +115,9 @@ def _plan(find: FindPlan, template: str, version: int) -> Plan:
 
 def _plan_of(find: FindPlan, state: State) -> Plan:
     """The plan of an instance: while it goes on, that with which it began."""
-    plan = _plan(find, state.template, state.version)
-    if state.is_live and state.layout != plan.layout:
+    head = state.head
+    plan = _plan(find, head.template, head.version)
+    if state.status == EXECUTING and head.layout != plan.layout:
         raise PlanMissing(other_steps(state))
     return plan
 
@@ -145,52 +146,54 @@ def _stepped(limits: Limits, entity: Entity, state: State, effects: tuple[Effect
 
 
 def _message(find: FindPlan, limits: Limits, entity: Entity, event: MessageReceived, now: int) -> Result:
-    state, subscribers = entity.state, entity.subscribers
-    takers = subscribers.get(event.channel, ()) if subscribers else ()
-    if state is not None and state.id == state.key:
+    state, subscribers, message = entity.state, entity.subscribers, event.message
+    channel, id = message.channel, message.id
+    takers = subscribers.get(channel, ()) if subscribers else ()
+    if state is not None and state.head.id == state.head.key:
         plan = _plan_of(find, state)
-        if event.channel in plan.open_channels:
+        if channel in plan.open_channels:
             # An instance that has subscribed to itself, too, gets the message once.
             others = tuple(taker for taker in takers if taker != state.id) if takers else ()
             if not others:
                 after, effects = step(plan, state, event, now)
                 return _stepped(limits, entity, after, effects, now)
-            if event.id and _has_had(plan, state, event):
+            if id and _has_had(plan, state, message):
                 return entity, (Ignored("a message of this id was taken already"),)
             if state.is_live:
-                forwarded = forwarded_of(event, now + limits.early_us, shared=True)
+                forwarded = MessageForwarded(message, now + limits.early_us, shared=True)
                 after, effects = step(plan, state, forwarded, now)
                 entity, effects = _stepped(limits, entity, after, (*sends(others, forwarded), *effects), now)
                 return noted(entity, [forwarded], now), effects
-    if entity.given and any(one.id == event.id and one.channel == event.channel for one in entity.given):
+    if entity.given and any(one.id == id and one.channel == channel for one in entity.given):
         return entity, (Ignored("a message of this id was given already"),)
     if takers:
-        forwarded = forwarded_of(event, now + limits.early_us, shared=len(takers) > 1)
+        forwarded = MessageForwarded(message, now + limits.early_us, shared=len(takers) > 1)
         return noted(entity, [forwarded], now), sends(takers, forwarded)
-    return hold(limits, entity, held_of(event, now + limits.early_us), now)
+    return hold(limits, entity, Held(message, now + limits.early_us), now)
 
 
-def _has_had(plan: Plan, state: State, event: MessageReceived) -> bool:
+def _has_had(plan: Plan, state: State, message: Envelope) -> bool:
     """Whether the instance here has taken, or keeps, this very message, and not the same on another channel."""
-    if event.id not in state.seen and all(one.id != event.id for one in state.held):
+    if message.id not in state.seen and all(one.message.id != message.id for one in state.held):
         return False
-    topic = plan.channels[event.channel].topic.name
+    topic = plan.channels[message.channel].topic.name
     return sum(channel.topic.name == topic for channel in plan.channels.values()) == 1
 
 
 def _returned(find: FindPlan, limits: Limits, entity: Entity, event: MessageReturned, now: int) -> Result:
     """Whoever has come meanwhile is offered the message, once; else it is kept."""
-    takers = [taker for taker in entity.subscribers.get(event.channel, ()) if taker != event.by]
+    message, expires = event.message, event.expires
+    takers = [taker for taker in entity.subscribers.get(message.channel, ()) if taker != event.by]
     state = entity.state
     if state is not None and state.is_live and state.id == state.key and state.id not in takers:
         plan = _plan_of(find, state)
-        if event.channel in plan.open_channels and not takers:
-            return _forward(find, limits, entity, forwarded_of(event, event.expires, shared=False), now)
-        if event.channel in plan.open_channels:
+        if message.channel in plan.open_channels and not takers:
+            return _forward(find, limits, entity, MessageForwarded(message, expires), now)
+        if message.channel in plan.open_channels:
             takers.append(state.id)
     if takers:
-        return entity, sends(takers, forwarded_of(event, event.expires, shared=True))
-    return hold_again(limits, entity, held_of(event, event.expires), now)
+        return entity, sends(takers, MessageForwarded(message, expires, shared=True))
+    return hold_again(limits, entity, Held(message, expires), now)
 
 
 def _submitted(find: FindPlan, limits: Limits, entity: Entity, event: Submitted, now: int) -> Result:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from dagger.core.envelope import Envelope
 from dagger.core.events import Event
 from dagger.core.state import Error
 
@@ -36,6 +37,8 @@ class RunTask(msgspec.Struct, frozen=True, gc=False):
     key: str
     """The same for every try of one call: what a service is given to recognise a repetition by."""
     value: bytes
+    headers: dict[str, str] = {}
+    """Those of the instance, with the trace context of what has caused the step."""
 
 
 class StopTask(msgspec.Struct, frozen=True, gc=False):
@@ -47,16 +50,12 @@ class StopTask(msgspec.Struct, frozen=True, gc=False):
 class Unmatched(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message that nobody takes: what becomes of it is the engine's policy."""
 
-    channel: str
-    key: str
-    payload: bytes
-    id: str
+    message: Envelope
     reason: str
     expires: int = 0
-    """When it is no longer kept, in microseconds, where that is said already."""
+    """When it is no longer kept, in microseconds; 0 where that is not decided yet."""
     shared: bool = False
     """Whether others were offered it too, and may have taken it."""
-    envelope: bytes = b""
 
 
 class Parked(msgspec.Struct, frozen=True, gc=False):

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import msgspec
+
+from dagger.core.envelope import Envelope
+
+Match: TypeAlias = Literal["all", "one"]
+"""Who of several subscribers gets a message."""
+
+
+class Parent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The step of an instance that started another one."""
+
+    id: str
+    path: str
+    """That of the step."""
+    run: int = 1
+    """The run of the parent."""
+    frame: int = 0
+    """The frame in which the parent waits for the end."""
 
 
 class Submitted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
@@ -16,18 +33,19 @@ class Submitted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     key: str
     input: bytes
     at: int = 0
-    """When it was accepted, in microseconds; 0 where nobody has said."""
+    """When it was accepted, in microseconds; 0 if unknown."""
+    headers: dict[str, str] = {}
+    """Those of the message or of the call that started it."""
+    run: int = 1
+    """Which run of this id is to begin."""
+    parent: Parent | None = None
+    """The step of another instance that starts it."""
 
 
 class MessageReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
-    """A message of a channel came for a key. `id` is empty where the sender gave none."""
+    """A message of a channel came for a key."""
 
-    channel: str
-    key: str
-    payload: bytes
-    id: str = ""
-    envelope: bytes = b""
-    """Its own key and headers, packed, where somebody may want them who gets what nobody takes."""
+    message: Envelope
 
 
 class SignalReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
@@ -36,6 +54,7 @@ class SignalReceived(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
     name: str
     payload: bytes
     id: str = ""
+    headers: dict[str, str] = {}
 
 
 class TaskSucceeded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
@@ -43,6 +62,8 @@ class TaskSucceeded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
     frame: int
     result: bytes
+    headers: dict[str, str] = {}
+    """The trace context of the call, where it is another than that with which it was ordered."""
 
 
 class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
@@ -56,6 +77,8 @@ class TaskFailed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
     """Whether it exceeded the timeout of the task."""
     traceback: str = ""
     """Where it was raised, the last part of it."""
+    headers: dict[str, str] = {}
+    """The trace context of the call, where it is another than that with which it was ordered."""
 
 
 class TimerDue(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
@@ -71,6 +94,8 @@ class Subscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
 
     instance: str
     channels: tuple[str, ...]
+    match: Match = "all"
+    """Whether each of several subscribers is to get a message, or the one that has waited longest."""
 
 
 class Unsubscribed(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
@@ -86,14 +111,10 @@ class MessageForwarded(msgspec.Struct, frozen=True, array_like=True, gc=False, t
     `expires` is when it is no longer kept, whether it was kept at the key or will be by the instance.
     """
 
-    channel: str
-    key: str
-    payload: bytes
+    message: Envelope
     expires: int
-    id: str = ""
     shared: bool = False
     """Whether others get it too."""
-    envelope: bytes = b""
 
 
 class SizeLimitExceeded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=11):
@@ -109,14 +130,10 @@ class PlanRegistered(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
 class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=13):
     """A message that was forwarded to an instance, and to no other, was not taken: it is kept at its key."""
 
-    channel: str
-    key: str
-    payload: bytes
+    message: Envelope
     expires: int
     by: str
     """The instance."""
-    id: str = ""
-    envelope: bytes = b""
 
 
 InstanceEvent: TypeAlias = (

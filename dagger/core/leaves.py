@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from dagger.core.effects import Publish, RunTask, Send, Unmatched
+from dagger.core.envelope import trace_of, with_trace
 from dagger.core.events import Subscribed, Unsubscribed
+from dagger.core.head import Head
 from dagger.core.state import (
     FOREVER,
     Error,
@@ -47,13 +49,15 @@ _SEVERAL: Final = (list, tuple)
 def publish(transition: Transition, op: ops.Publish, stored: Stored, parent: int) -> Token:
     """Build, encode and order the messages; the input passes on."""
     # Noted as done at once: should it fail, that is noted over it.
-    id = f"{quoted(transition.state.id)}/{op.path}/{transition.complete(op.slot)}"
+    head = transition.state.head
+    id = f"{quoted(head.id)}/{op.path}/{transition.complete(op.slot)}"
     build = op.build
     built = _looked(op, stored) if build is None else call_pure(op, build, stored, op.shape)
+    trace = transition.trace() if transition.cause or head.headers else {}
     if op.many and type(built) in _SEVERAL:
-        transition.effects += [_message(op, message, f"{id}.{n}") for n, message in enumerate(built)]
+        transition.effects += [_message(op, message, f"{id}.{n}", trace) for n, message in enumerate(built)]
     else:
-        transition.effects.append(_message(op, built, id))
+        transition.effects.append(_message(op, built, id, trace))
     return op.next, stored, parent
 
 
@@ -66,12 +70,12 @@ def _looked(op: ops.Op, stored: Stored) -> Any:
         raise StepFailed(error_of(error, op.path)) from None
 
 
-def _message(op: ops.Publish, message: Any, id: str) -> Publish:
-    headers: dict[str, str] = {}
-    key: str | None = None
+def _message(op: ops.Publish, message: Any, id: str, trace: dict[str, str]) -> Publish:
+    headers, key = trace, None
     try:
         if type(message) is Message:
-            headers, key, message = _opened(op, message)  # pyright: ignore[reportUnknownArgumentType]  # narrowed from Any
+            given, key, message = _opened(op, message)  # pyright: ignore[reportUnknownArgumentType]  # narrowed from Any
+            headers = {**trace, **given} if "traceparent" not in given else given
         payload = op.encode(message)
         if key is None:
             key = op.key(message)
@@ -106,9 +110,10 @@ def _opened(op: ops.Publish, envelope: Message[Any]) -> tuple[dict[str, str], st
 def run_task(transition: Transition, op: ops.Run, stored: Stored, parent: int) -> None:
     """Park the input; the shell runs the task once this is committed."""
     transition.begin(op.slot)
-    frame = Running(op.index, parent, stored.raw, _attempt(transition, parent))
+    trace = trace_of(transition.cause) if transition.cause else {}
+    frame = Running(op.index, parent, stored.raw, _attempt(transition, parent), trace)
     number = transition.add_frame(frame)
-    transition.effects.append(_order(transition.state.id, transition.ops, transition.frames, number, frame))
+    transition.effects.append(_order(transition.state.head, transition.ops, transition.frames, number, frame))
 
 
 def _attempt(transition: Transition, parent: int) -> int:
@@ -128,15 +133,16 @@ def _tries(op: ops.Op) -> bool:
 def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
     """The tasks that must be running for a state: what an owner starts after a take-over."""
     return tuple(
-        _order(state.id, plan.ops, state.frames, number, frame)
+        _order(state.head, plan.ops, state.frames, number, frame)
         for number, frame in state.frames.items()
         if isinstance(frame, Running)
     )
 
 
-def _order(id: str, table: tuple[ops.Op, ...], frames: Any, number: int, frame: Running) -> RunTask:
-    key = f"{quoted(id)}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
-    return RunTask(number, frame.op, frame.attempt, key, frame.value)
+def _order(head: Head, table: tuple[ops.Op, ...], frames: Any, number: int, frame: Running) -> RunTask:
+    key = f"{quoted(head.id)}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
+    headers = with_trace(head.headers, frame.trace) if frame.trace else head.headers
+    return RunTask(number, frame.op, frame.attempt, key, frame.value, headers)
 
 
 def item_suffix(frames: Any, parent: int) -> str:
@@ -193,7 +199,7 @@ def listen(transition: Transition, op: ops.Listen, stored: Stored, parent: int) 
     """Take a message that came early, or wait for one."""
     transition.begin(op.slot)
     if op.on is None and not transition.held:
-        key = "" if op.is_signal else transition.state.key
+        key = "" if op.is_signal else transition.state.head.key
         transition.add_frame(Waiting(op.index, parent, stored.raw, key))
         return None
     return wait(transition, op, stored, parent)
@@ -213,8 +219,8 @@ def wait(transition: Transition, op: ops.Listen, stored: Stored, parent: int, nu
             _park_wait(transition, op, Waiting(op.index, parent, stored.raw, key, again), number)
             return None
         transition.drop_held(held)
-        transition.take(held.id)
-        done, result = fold(transition, op, stored, shape, held.payload)
+        transition.take(held.message.id)
+        done, result = fold(transition, op, stored, shape, held.message.payload)
         if done:
             return op.next, result, parent
         stored, again = result, True
@@ -243,7 +249,7 @@ def _awaited(transition: Transition, op: ops.Listen, stored: Stored, shape: Shap
     if op.is_signal:
         return ""
     if op.on is None:
-        return transition.state.key
+        return transition.state.head.key
     found = call_pure(op, op.on, stored, shape)
     try:
         return key_text(found, op.encode_key)
@@ -254,18 +260,18 @@ def _awaited(transition: Transition, op: ops.Listen, stored: Stored, shape: Shap
 def _early(transition: Transition, channel: str, key: str) -> Held | None:
     """The first kept message that matches; those that have expired on the way there are dropped."""
     for held in transition.held:
-        if held.channel != channel or held.key != key:
+        if held.message.channel != channel or held.message.key != key:
             continue
         if held.expires > transition.now:
             return held
         transition.drop_held(held)
-        transition.effects.append(Unmatched(channel, key, held.payload, held.id, "expired", envelope=held.envelope))
+        transition.effects.append(Unmatched(held.message, "expired"))
     return None
 
 
 def _park_wait(transition: Transition, op: ops.Listen, frame: Waiting, number: int) -> None:
     if not _comes(transition, op, frame.key):
-        transition.effects.append(Send(frame.key, Subscribed(transition.state.id, (op.channel,))))
+        transition.effects.append(Send(frame.key, Subscribed(transition.state.head.id, (op.channel,))))
     if number:
         transition.frames[number] = frame
     else:
@@ -276,12 +282,12 @@ def unsubscribe(transition: Transition, frame: Waiting) -> None:
     """A wait is over: its subscription too, unless another step of the instance waits for the same."""
     op = transition.ops[frame.op]
     if isinstance(op, ops.Listen) and not _comes(transition, op, frame.key):
-        transition.effects.append(Send(frame.key, Unsubscribed(transition.state.id, (op.channel,))))
+        transition.effects.append(Send(frame.key, Unsubscribed(transition.state.head.id, (op.channel,))))
 
 
 def _comes(transition: Transition, op: ops.Listen, key: str) -> bool:
     """Whether the messages of a channel and key come to the instance, whatever becomes of this listener."""
-    if op.on is None or (key == transition.state.key and op.channel in transition.plan.open_channels):
+    if op.on is None or (key == transition.state.head.key and op.channel in transition.plan.open_channels):
         return True
     return _awaits(transition, op.channel, key)
 

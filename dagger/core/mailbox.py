@@ -20,7 +20,6 @@ from dagger.core.entity import Entity, Given, Result
 from dagger.core.events import (
     Event,
     MessageForwarded,
-    MessageReceived,
     MessageReturned,
     Subscribed,
     Unsubscribed,
@@ -32,14 +31,13 @@ from dagger.plan.plan import Limits
 _NOT_TAKEN: Final = frozenset({"late", "ended", "no listener"})
 
 
-def held_of(message: MessageReceived | MessageReturned | Unmatched, expires: int) -> Held:
-    one = message
-    return Held(one.channel, one.key, one.id, one.payload, expires, envelope=one.envelope)
-
-
 def noted(entity: Entity, messages: Sequence[MessageForwarded], now: int) -> Entity:
     """The entity that remembers which messages it gave to subscribers, the last of those that have an id."""
-    new = [Given(one.channel, one.id, one.expires) for one in messages if one.id and one.expires > now]
+    new = [
+        Given(one.message.channel, one.message.id, one.expires)
+        for one in messages
+        if one.message.id and one.expires > now
+    ]
     return msgspec.structs.replace(entity, given=(*entity.given, *new)[-SEEN_MAX:]) if new else entity
 
 
@@ -47,17 +45,14 @@ def sends(takers: Sequence[str], event: Event) -> tuple[Effect, ...]:
     return tuple(Send(taker, event) for taker in takers)
 
 
-def forwarded_of(one: MessageReceived | MessageReturned | Held, expires: int, *, shared: bool) -> MessageForwarded:
-    return MessageForwarded(one.channel, one.key, one.payload, expires, one.id, shared, one.envelope)
-
-
 def hold(limits: Limits, entity: Entity, held: Held, now: int) -> Result:
     """Keep a message for whoever is on the way."""
-    kept = [one for one in entity.held if one.channel == held.channel and one.expires > now]
-    if held.id and any(one.id == held.id for one in kept):
+    message = held.message
+    kept = [one for one in entity.held if one.message.channel == message.channel and one.expires > now]
+    if message.id and any(one.message.id == message.id for one in kept):
         return entity, (Ignored("a message of this id is kept already"),)
     if len(kept) >= limits.early_count:
-        return entity, (unmatched_of(held, "overflow"),)
+        return entity, (Unmatched(message, "overflow"),)
     return msgspec.structs.replace(entity, held=(*entity.held, held)), ()
 
 
@@ -66,22 +61,27 @@ def hold_untaken(limits: Limits, entity: Entity, state: State, effects: tuple[Ef
     left: list[Effect] = []
     for effect in effects:
         # A signal has no key: it is for this instance and for no other.
-        if type(effect) is not Unmatched or effect.shared or not effect.key or effect.reason not in _NOT_TAKEN:
+        if type(effect) is not Unmatched or effect.shared or effect.reason not in _NOT_TAKEN or not effect.message.key:
             left.append(effect)
             continue
-        held = held_of(effect, effect.expires or now + limits.early_us)
-        if held.key == state.id:
-            entity, more = hold_again(limits, entity, held, now)
+        message, expires = effect.message, effect.expires or now + limits.early_us
+        if message.key == state.id:
+            entity, more = hold_again(limits, entity, Held(message, expires), now)
             left += more
         else:
-            one = held
-            back = MessageReturned(one.channel, one.key, one.payload, one.expires, state.id, one.id, one.envelope)
-            left.append(Send(one.key, back))
+            left.append(Send(message.key, MessageReturned(message, expires, state.id)))
     return entity, tuple(left)
 
 
 def hold_again(limits: Limits, entity: Entity, held: Held, now: int) -> Result:
-    return hold(limits, entity, held, now) if held.expires > now else (entity, (unmatched_of(held, "expired"),))
+    return (
+        hold(limits, entity, held, now)
+        if held.expires > now
+        else (
+            entity,
+            (Unmatched(held.message, "expired"),),
+        )
+    )
 
 
 def split(
@@ -91,13 +91,9 @@ def split(
     if not held:
         return (), (), ()
     fresh = [one for one in held if one.expires > now]
-    expired = tuple(unmatched_of(one, "expired") for one in held if one.expires <= now)
-    taken = tuple(one for one in fresh if one.channel in wanted)
-    return taken, tuple(one for one in fresh if one.channel not in wanted), expired
-
-
-def unmatched_of(held: Held, reason: str) -> Unmatched:
-    return Unmatched(held.channel, held.key, held.payload, held.id, reason, envelope=held.envelope)
+    expired = tuple(Unmatched(one.message, "expired") for one in held if one.expires <= now)
+    taken = tuple(one for one in fresh if one.message.channel in wanted)
+    return taken, tuple(one for one in fresh if one.message.channel not in wanted), expired
 
 
 def subscribe(entity: Entity, event: Subscribed, now: int) -> Result:
@@ -108,7 +104,7 @@ def subscribe(entity: Entity, event: Subscribed, now: int) -> Result:
         if event.instance not in ids:
             subscribers[channel] = (*ids, event.instance)
     taken, left, expired = split(entity.held, frozenset(event.channels), now)
-    forwarded = [forwarded_of(one, one.expires, shared=False) for one in taken]
+    forwarded = [MessageForwarded(one.message, one.expires) for one in taken]
     entity = msgspec.structs.replace(entity, subscribers=subscribers, held=left)
     return noted(entity, forwarded, now), (*expired, *(Send(event.instance, one) for one in forwarded))
 

@@ -31,7 +31,7 @@ def _size(event: Event) -> int:
     """How much data an event carries, in bytes."""
     match event:
         case MessageReceived() | MessageForwarded() | MessageReturned():
-            return len(event.payload) + len(event.envelope)
+            return len(event.message.payload) + len(event.message.original)
         case SignalReceived():
             return len(event.payload)
         case Submitted():

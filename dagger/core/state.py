@@ -5,6 +5,7 @@ Invariants:
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
+* `head` is the same object in every state of an instance.
 * `chunks` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
   reached: its size is bounded by the template, and an update costs the same however long template and history are.
 * Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
@@ -18,6 +19,8 @@ from typing import Final, TypeAlias
 import msgspec
 from typing_extensions import override
 
+from dagger.core.envelope import Envelope
+from dagger.core.head import Head
 from dagger.core.table import Row
 
 
@@ -42,6 +45,8 @@ _ENDS: Final = frozenset({Status.COMPLETED, Status.FAILURE, Status.SKIPPED, Stat
 STATUSES: Final = tuple(Status)
 FOREVER: Final = 253_402_300_799_999_999
 """The last instant that can be told, the end of the year 9999, in microseconds: what lies beyond is due then."""
+JOURNAL_MAX: Final = 32
+"""How many operations the journal of an instance keeps."""
 NOT_STARTED, SUBMITTED, EXECUTING, COMPLETED, FAILURE, SKIPPED, STOPPED = range(7)
 """The statuses as the outcome table holds them."""
 
@@ -101,6 +106,8 @@ class Running(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
     parent: int
     value: bytes
     attempt: int
+    trace: dict[str, str] = {}
+    """The trace context of what has caused it, unless it is that of the instance."""
 
 
 class Sleeping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
@@ -159,26 +166,28 @@ TIMED: Final = (Sleeping, Scope)
 class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A message kept until somebody waits for it, or until `expires`."""
 
-    channel: str
-    key: str
-    id: str
-    payload: bytes
+    message: Envelope
     expires: int
     shared: bool = False
     """Whether others were offered it too."""
-    envelope: bytes = b""
+
+
+class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What somebody has done to an instance from outside."""
+
+    at: int
+    name: str
+    by: str = ""
+    reason: str = ""
+    outcome: str = ""
+    id: str = ""
+    """The same for a repetition of it."""
 
 
 class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """An instance."""
+    """An instance: a head that never changes, and what its steps change."""
 
-    id: str
-    template: str
-    version: int
-    key: str
-    """The business key."""
-    input: bytes
-    created: int
+    head: Head
     now: int
     status: int = EXECUTING
     ended: int = 0
@@ -192,10 +201,36 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Ids of messages that were taken, the last ones: what is sent again is taken once."""
     result: bytes | None = None
     error: Error | None = None
-    layout: int = 0
-    """That of the plan with which it began: what the numbers of operations and rows in here mean."""
     failing: dict[int, tuple[int, ...]] = {}
     """Steps in items of a for_each that have failed, by the frame of what answers that: they count until it is gone."""
+    journal: tuple[Operation, ...] = ()
+    """What was done to it from outside, the last `JOURNAL_MAX`."""
+
+    @property
+    def id(self) -> str:
+        return self.head.id
+
+    @property
+    def template(self) -> str:
+        return self.head.template
+
+    @property
+    def version(self) -> int:
+        return self.head.version
+
+    @property
+    def key(self) -> str:
+        """The business key."""
+        return self.head.key
+
+    @property
+    def input(self) -> bytes:
+        return self.head.input
+
+    @property
+    def layout(self) -> int:
+        """That of the plan with which it began."""
+        return self.head.layout
 
     @property
     def is_live(self) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from dagger.core.effects import Effect, Failed, Ignored, Send, Unmatched
+from dagger.core.envelope import Envelope
 from dagger.core.events import (
     InstanceEvent,
     MessageForwarded,
@@ -30,6 +31,7 @@ from dagger.core.events import (
     TimerDue,
     Unsubscribed,
 )
+from dagger.core.head import head_of
 from dagger.core.leaves import apply, fold, listen, pause, publish, run_task, unsubscribe, wait
 from dagger.core.same_start import is_same_start
 from dagger.core.scopes import (
@@ -86,9 +88,7 @@ def begin_oversized(plan: Plan, event: Submitted, now: int, held: tuple[Held, ..
 
 
 def _first(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...]) -> State:
-    return State(
-        event.id, event.template, event.version, event.key, event.input, now, now, held=held, layout=plan.layout
-    )
+    return State(head_of(event, now, plan.layout), now, held=held)
 
 
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
@@ -100,7 +100,7 @@ def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
 
 def _after_the_end(state: State, event: InstanceEvent) -> Result:
     if isinstance(event, MessageReceived | MessageForwarded):
-        if event.id and event.id in state.seen:
+        if event.message.id and event.message.id in state.seen:
             return state, (Ignored("a message of this id was taken already"),)
         return state, (unmatched(_as_held(event, 0), "ended"),)
     return state, (Ignored("the instance has ended"),)
@@ -181,13 +181,14 @@ def _submitted(plan: Plan, state: State, event: Submitted, now: int) -> Result:
 
 
 def _signal(plan: Plan, state: State, event: SignalReceived, now: int) -> Result:
-    message = MessageReceived(signal_channel(event.name), "", event.payload, event.id)
-    return _message(plan, state, message, now)
+    message = Envelope(signal_channel(event.name), "", event.payload, event.id, event.headers)
+    return _message(plan, state, MessageReceived(message), now)
 
 
 def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded, now: int) -> Result:
     """Fold a message into the step that has waited longest for it, or keep it for one that will."""
-    id, channel, key = event.id, event.channel, event.key
+    message = event.message
+    id, channel, key = message.id, message.channel, message.key
     if id and id in state.seen:
         return state, (Ignored("a message of this id was taken already"),)
     table = plan.ops
@@ -196,9 +197,9 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
             op = table[frame.op]
             assert isinstance(op, ops.Listen)
             if op.channel == channel:
-                transition = Transition.of(plan, state, now)
+                transition = Transition.of(plan, state, now, message.headers)
                 transition.take(id)
-                _run_on(transition, _folded(transition, number, frame, op, event.payload))
+                _run_on(transition, _folded(transition, number, frame, op, message.payload))
                 return transition.close()
     return _keep(plan, state, _as_held(event, now + plan.limits.early_us), now)
 
@@ -206,13 +207,13 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
 def _as_held(event: MessageReceived | MessageForwarded, expires: int) -> Held:
     """A message as it is kept: one that came a second way until it was to be kept at first, another until `expires`."""
     if isinstance(event, MessageForwarded):
-        return Held(event.channel, event.key, event.id, event.payload, event.expires, event.shared, event.envelope)
-    return Held(event.channel, event.key, event.id, event.payload, expires, envelope=event.envelope)
+        return Held(event.message, event.expires, event.shared)
+    return Held(event.message, expires)
 
 
 def unmatched(held: Held, reason: str) -> Unmatched:
     """Word of a message that nobody takes, and why."""
-    return Unmatched(held.channel, held.key, held.payload, held.id, reason, held.expires, held.shared, held.envelope)
+    return Unmatched(held.message, reason, held.expires, held.shared)
 
 
 def _folded(transition: Transition, number: int, frame: Waiting, op: ops.Listen, payload: bytes) -> Token | None:
@@ -234,7 +235,8 @@ def _folded(transition: Transition, number: int, frame: Waiting, op: ops.Listen,
 def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
     """A message that nobody waits for is kept while some listener may still come to it."""
     alike = _alike(state, held, now)
-    if held.id and any(one.id == held.id for one in alike):
+    id = held.message.id
+    if id and any(one.message.id == id for one in alike):
         return state, (Ignored("a message of this id is kept already"),)
     reason = _refusal(plan, state, held, len(alike), now)
     if reason:
@@ -246,15 +248,15 @@ def _keep(plan: Plan, state: State, held: Held, now: int) -> Result:
 
 def _alike(state: State, held: Held, now: int) -> list[Held]:
     """What is kept for the same channel and key."""
-    address = (held.channel, held.key)
-    return [one for one in state.held if (one.channel, one.key) == address and one.expires > now]
+    address = (held.message.channel, held.message.key)
+    return [one for one in state.held if (one.message.channel, one.message.key) == address and one.expires > now]
 
 
 def _refusal(plan: Plan, state: State, held: Held, kept: int, now: int) -> str:
     """Why a message is not kept; empty if it is."""
     transition = Transition.of(plan, state, now)
-    found = plan.listeners.get(held.channel, ())
-    if not any(_may_come(transition, op, held.key) for op in found):
+    found = plan.listeners.get(held.message.channel, ())
+    if not any(_may_come(transition, op, held.message.key) for op in found):
         return "late" if found else "no listener"
     return "overflow" if kept >= plan.limits.early_count else ""
 
@@ -269,7 +271,7 @@ def _task_succeeded(plan: Plan, state: State, event: TaskSucceeded, now: int) ->
     frame = state.frames.get(event.frame)
     if not isinstance(frame, Running):
         return state, (Ignored("the task was stopped"),)
-    transition = Transition.of(plan, state, now)
+    transition = Transition.of(plan, state, now, event.headers or frame.trace)
     del transition.frames[event.frame]
     op = plan.ops[frame.op]
     transition.finish(op.slot)
@@ -280,7 +282,7 @@ def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Resul
     frame = state.frames.get(event.frame)
     if not isinstance(frame, Running):
         return state, (Ignored("the task was stopped"),)
-    transition = Transition.of(plan, state, now)
+    transition = Transition.of(plan, state, now, event.headers or frame.trace)
     del transition.frames[event.frame]
     op = plan.ops[frame.op]
     error = Error(op.path, event.kind, event.message, event.kinds, timed_out=event.timed_out, traceback=event.traceback)

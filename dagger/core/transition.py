@@ -13,6 +13,7 @@ import msgspec
 
 from dagger.codecs import TypeCodec
 from dagger.core.effects import Effect
+from dagger.core.envelope import trace_of
 from dagger.core.state import (
     COMPLETED,
     EXECUTING,
@@ -30,6 +31,9 @@ from dagger.plan.shapes import Shape, Typed, Unreadable
 
 SEEN_MAX: Final = 64
 """How many ids of taken messages an instance remembers."""
+
+NONE: Final[dict[str, str]] = {}
+"""No headers."""
 
 
 class Unset(Enum):
@@ -82,6 +86,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     errors: dict[int, Error]
     held: tuple[Held, ...]
     seen: tuple[str, ...]
+    cause: dict[str, str]
+    """The headers of the event that has caused it."""
     status: int = EXECUTING
     result: bytes | None = None
     error: Error | None = None
@@ -94,7 +100,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     """The chunks that were looked into, by their number: each is unpacked once a transition, and packed once."""
 
     @staticmethod
-    def of(plan: Plan, state: State, now: int) -> Transition:
+    def of(plan: Plan, state: State, now: int, cause: dict[str, str] = NONE) -> Transition:
         """The transition that begins with a state."""
         return Transition(
             plan,
@@ -109,6 +115,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             state.errors,
             state.held,
             state.seen,
+            cause,
             failing=state.failing,
         )
 
@@ -124,12 +131,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         if len(rows) >= OPEN_MAX:
             chunks, rows = packed(chunks, rows)
         state = State(
-            old.id,
-            old.template,
-            old.version,
-            old.key,
-            old.input,
-            old.created,
+            old.head,
             now,
             status,
             0 if status == EXECUTING else now,
@@ -142,8 +144,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.seen,
             self.result,
             self.error,
-            old.layout,
             self.failing,
+            old.journal,
         )
         return state, tuple(self.effects)
 
@@ -163,7 +165,11 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         if id:
             self.seen = self.seen[1 - SEEN_MAX :] + (id,)  # noqa: RUF005  # half the cost of unpacking
             if self.held:
-                self.held = tuple(one for one in self.held if one.id != id)
+                self.held = tuple(one for one in self.held if one.message.id != id)
+
+    def trace(self) -> dict[str, str]:
+        """The trace context of what has caused the step, where it has one, and else that of the instance."""
+        return trace_of(self.cause) or trace_of(self.state.head.headers)
 
     # The outcome table.
 

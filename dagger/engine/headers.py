@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
+from dagger.core.envelope import TRACE
 from dagger.engine.ports import Headers
 
 _PACK: Final = msgspec.msgpack.Encoder().encode
 _UNPACK: Final = msgspec.msgpack.Decoder(tuple[bytes | None, Headers]).decode
 
+CARRIED_MAX: Final = 4096
+"""How much of its headers travels with a message or an instance, names and values together, in bytes."""
+OWN: Final = "dagger-"
+"""How the names of this library's own headers begin."""
 ID: Final = "dagger-id"
 """Names a message: another with the same value is a repetition of it. Null or empty names nothing."""
 
@@ -19,6 +25,31 @@ ID: Final = "dagger-id"
 def headers_of(texts: Mapping[str, str]) -> Headers:
     """Headers as they are written."""
     return tuple([(name, text.encode()) for name, text in texts.items()])
+
+
+def carried(headers: Headers) -> dict[str, str]:
+    """Those that travel with a message, and with the instance that it starts: as text, the last of a repeated name.
+
+    The trace context comes first, then the others in their order, as long as they fit into `CARRIED_MAX`. Left out are
+    this library's own, and values that are null or no text.
+    """
+    found = dict[str, str]()
+    for name, value in headers:
+        if value is not None and not name.startswith(OWN):
+            with suppress(UnicodeDecodeError):
+                found[name] = value.decode()
+    return within({**{name: found[name] for name in TRACE if name in found}, **found})
+
+
+def within(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers that fit into `CARRIED_MAX`, one after the other."""
+    left, fitting = CARRIED_MAX, dict[str, str]()
+    for name, text in headers.items():
+        size = len(name.encode()) + len(text.encode())
+        if size <= left:
+            fitting[name] = text
+            left -= size
+    return fitting
 
 
 def check_names(headers: Headers) -> None:
@@ -33,9 +64,9 @@ def packed(key: bytes | None, headers: Headers) -> bytes:
     return _PACK((key, headers))
 
 
-def unpacked(envelope: bytes) -> tuple[bytes | None, Headers]:
+def unpacked(original: bytes) -> tuple[bytes | None, Headers]:
     """The key and the headers that were packed."""
-    return _UNPACK(envelope)
+    return _UNPACK(original)
 
 
 def header(headers: Headers, name: str) -> bytes | None:

@@ -191,7 +191,7 @@ class TraceFormatter:
         if entity.subscribers:
             words.append(f"subscribed by {_several({id for ids in entity.subscribers.values() for id in ids})}")
         if entity.held:
-            words.append(f"holds {_several(f'{held.channel} {held.id}'.strip() for held in entity.held)}")
+            words.append(f"holds {_several(f'{one.message.channel} {one.message.id}'.strip() for one in entity.held)}")
         return f"{row.key}: {'; '.join(words) or 'nothing'}"
 
     def _state(self, state: State) -> str:
@@ -200,7 +200,7 @@ class TraceFormatter:
             for number, frame in state.frames.items()
             if type(frame) in _DOES
         ]
-        held = [f"holds {held.channel} {held.id}".strip() for held in state.held]
+        held = [f"holds {one.message.channel} {one.message.id}".strip() for one in state.held]
         return ", ".join([STATUSES[state.status].value, *does, *held])
 
     # Things.
@@ -243,12 +243,12 @@ class TraceFormatter:
         match event:
             case Submitted():
                 return f"start of {to}"
-            case MessageReceived():
-                return f"message {event.channel} at '{to}'" + (f" ({event.id})" if event.id else "")
-            case MessageForwarded():
-                return f"message {event.channel} for {to}" + (f" ({event.id})" if event.id else "")
-            case MessageReturned():
-                return f"message {event.channel} back at '{to}', not taken by {event.by}"
+            case MessageReceived(message=message):
+                return f"message {message.channel} at '{to}'" + (f" ({message.id})" if message.id else "")
+            case MessageForwarded(message=message):
+                return f"message {message.channel} for {to}" + (f" ({message.id})" if message.id else "")
+            case MessageReturned(message=message):
+                return f"message {message.channel} back at '{to}', not taken by {event.by}"
             case SignalReceived():
                 return f"signal '{event.name}' for {to}"
             case TaskSucceeded():

@@ -21,6 +21,7 @@ from dagger.backends.memory import MemoryBackend
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of as sqlite_options
 from dagger.core.effects import Effect, Ignored, Send
+from dagger.core.envelope import Envelope
 from dagger.core.events import MessageForwarded, Unsubscribed
 from dagger.engine.fanout import FEW, Fan, folded
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Write
@@ -179,7 +180,7 @@ class TestOnKafka:
 
 class TestFolded:
     def test_many_records_of_one_event_are_kept_as_one(self) -> None:
-        one = MessageForwarded("C", "hot", b"payload", 1, "id", True)
+        one = MessageForwarded(Envelope("C", "hot", b"payload", "id"), 1, True)
         other = Unsubscribed("me", ("C",))
         sends = [Send(f"w-{number}", one) for number in range(FEW * 4)] + [Send("last", other)]
         effects: tuple[Effect, ...] = (*sends, Ignored("no"))

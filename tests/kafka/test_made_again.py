@@ -255,6 +255,6 @@ def test_the_places_of_a_topic_and_of_that_before_are_told_apart() -> None:
         assert isinstance(first, Append)
         event = decode_record(first.data).event
         assert isinstance(event, MessageReceived)
-        return event.id
+        return event.message.id
 
     assert len({id_of(made) for made in range(3)}) == 3

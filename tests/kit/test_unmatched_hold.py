@@ -10,6 +10,7 @@ from dagger import Dagger, RequestError, Status, Topic, listener, signal, sleep,
 from dagger.core.dispatch import receive
 from dagger.core.effects import Send
 from dagger.core.entity import Entity
+from dagger.core.envelope import Envelope
 from dagger.core.events import MessageForwarded, MessageReturned
 from dagger.plan import Limits
 from dagger.testing import TestEngine
@@ -128,10 +129,11 @@ async def test_a_message_for_a_computed_key_is_for_the_next_who_awaits_it(holdin
 
 def test_a_message_that_comes_back_goes_to_who_has_come_meanwhile() -> None:
     entity = Entity(subscribers={"NOTES": ("left", "came")})
-    back = MessageReturned("NOTES", "o-1", b"1", 10, "left")
+    message = Envelope("NOTES", "o-1", b"1")
+    back = MessageReturned(message, 10, "left")
     after, effects = receive(lambda template, version: None, Limits(hold=True), entity, back, 5)
     assert after is entity
-    assert effects == (Send("came", MessageForwarded("NOTES", "o-1", b"1", 10, shared=True)),)
+    assert effects == (Send("came", MessageForwarded(message, 10, shared=True)),)
 
 
 # Its bounds.

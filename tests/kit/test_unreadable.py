@@ -23,7 +23,9 @@ from dagger.backends.sqlite.options import options_of
 from dagger.core.dispatch import receive
 from dagger.core.effects import Parked
 from dagger.core.entity import EMPTY, Entity
+from dagger.core.envelope import Envelope
 from dagger.core.events import MessageReceived, PlanRegistered, StopRequested
+from dagger.core.head import Head
 from dagger.core.parking import ParkedFull
 from dagger.core.state import State
 from dagger.dsl.template import Template
@@ -229,7 +231,7 @@ async def test_a_release_that_cannot_read_it_keeps_no_more_than_is_allowed(
         await prepare(engine, old, "waits")
     async with worker(opened(), clock, new.waits()) as engine:
         for number in range(5):
-            await engine._append("o-1", MessageReceived("NOTES", "o-1", b'"%d"' % number))
+            await engine._append("o-1", MessageReceived(Envelope("NOTES", "o-1", b'"%d"' % number)))
         await engine.run_until_idle()
         assert (engine.counts["unreadable"], engine.counts["poison"]) == (3, 2)
         letters = await messages_of(engine.backend, DEAD_LETTERS, {"o-1"})
@@ -238,14 +240,14 @@ async def test_a_release_that_cannot_read_it_keeps_no_more_than_is_allowed(
 
 
 def parked(entity: Entity, limits: Limits, payload: bytes) -> Entity:
-    event = MessageReceived("C", "k", payload)
+    event = MessageReceived(Envelope("C", "k", payload))
     entity, (effect,) = receive(lambda *_: None, limits, entity, event, 0)
     assert isinstance(effect, Parked)
     return entity
 
 
 def test_what_is_parked_is_bounded_by_number_and_by_bytes() -> None:
-    state = State("k", "W", 1, "k", b"", 0, 0)
+    state = State(Head("k", "W", 1, "k", b"", 0), 0)
     begun = Entity(state)
     few, little = Limits(parked_count=2), Limits(parked_bytes=10)
     full = parked(parked(begun, few, b"large" * 100), few, b"")

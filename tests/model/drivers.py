@@ -13,6 +13,7 @@ from dagger import Template
 from dagger.core import State, Status, receive, running
 from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask
 from dagger.core.entity import EMPTY, Entity
+from dagger.core.envelope import Envelope
 from dagger.core.events import (
     Event,
     MessageReceived,
@@ -139,7 +140,7 @@ class Core:
             if channel.topic.name == topic:
                 note = channel.topic.wire.decode(payload)
                 for key in keys_of(channel.topic, note, channel.by):
-                    self.append(key, MessageReceived(channel.name, key, payload, id))
+                    self.append(key, MessageReceived(Envelope(channel.name, key, payload, id)))
 
     def finish(self, which: int, outcome: Outcome) -> None:
         if self.tasks:

@@ -15,6 +15,7 @@ from dagger.core import step
 from dagger.core.dispatch import receive
 from dagger.core.effects import Effect, Ignored, Parked, Unmatched
 from dagger.core.entity import EMPTY, Entity
+from dagger.core.envelope import Envelope
 from dagger.core.events import (
     Event,
     MessageForwarded,
@@ -187,11 +188,13 @@ def strange_events(draw: Draw) -> Event:
     notes = [OUT.wire.encode(Note(key, 3)) for key in KEYS]
     payload = draw(st.sampled_from([b"", b"null", b"\xc1", b"\x07", *notes]))
     id = draw(st.sampled_from(["", "in-a/m1", "in-a/m2"]))
+    headers = draw(st.sampled_from([{}, {"traceparent": "00-1-2-01", "tracestate": ""}, {"tenant": "blue"}]))
+    message = Envelope(channel, key, payload, id, headers)
     frame = draw(st.integers(0, 12))
     kinds: list[Event] = [
         Submitted("Another", 1, "k", "k", payload),
-        MessageReceived(channel, key, payload, id),
-        MessageForwarded(channel, key, payload, draw(st.integers(0, 2**61)), id, draw(st.booleans())),
+        MessageReceived(message),
+        MessageForwarded(message, draw(st.integers(0, 2**61)), draw(st.booleans())),
         SignalReceived(channel.removeprefix("signal:"), payload, id),
         TaskSucceeded(frame, payload),
         TaskFailed(frame, "Odd", "", ("builtins.Exception",)),
@@ -199,7 +202,7 @@ def strange_events(draw: Draw) -> Event:
         StopRequested(),
         Subscribed("another", (channel,)),
         Unsubscribed("an-id", (channel,)),
-        MessageReturned(channel, key, payload, draw(st.integers(0, 2**61)), "another", id),
+        MessageReturned(message, draw(st.integers(0, 2**61)), "another"),
         PlanRegistered(),
     ]
     event: Event = draw(st.sampled_from(kinds))

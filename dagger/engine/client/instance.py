@@ -108,7 +108,7 @@ class Instance(Generic[B]):
     @property
     def created(self) -> datetime:
         """When its first step was taken."""
-        return to_datetime(self._state.created)
+        return to_datetime(self._state.head.created)
 
     @property
     def updated(self) -> datetime:

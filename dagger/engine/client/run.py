@@ -9,6 +9,7 @@ from typing import Any, Generic
 from typing_extensions import TypeVar, override
 
 from dagger.core.events import Submitted
+from dagger.core.head import head_of
 from dagger.core.same_start import is_same_start
 from dagger.core.state import STATUSES, SUBMITTED, Error, State, Status
 from dagger.dsl.template import Template
@@ -93,7 +94,7 @@ class Run(Generic[B]):
 
 def accepted(event: Submitted, at: int, layout: int) -> State:
     """What is known of an instance once it is accepted, and until a worker begins it."""
-    return State(event.id, event.template, event.version, event.key, event.input, at, at, SUBMITTED, layout=layout)
+    return State(head_of(event, at, layout), at, SUBMITTED)
 
 
 class Prepared(Generic[B]):

@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from dagger.core.envelope import Envelope
 from dagger.core.events import MessageReceived, Submitted
 from dagger.engine.dead_letters import dead_letter, payload_of, position_of
-from dagger.engine.headers import ID, header, packed
+from dagger.engine.headers import ID, carried, header, packed
 from dagger.engine.ports import Append, Backend, Entry, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
 from dagger.engine.registry import Registry, Starter
@@ -29,9 +30,9 @@ TOO_LARGE: Final = "TooLarge"
 class Router:
     """Turns messages into records."""
 
-    def __init__(self, registry: Registry, backend: Backend, *, keeps_envelopes: bool = False) -> None:
-        """`keeps_envelopes` says that messages which nobody takes are published elsewhere, as they came."""
-        self._keeps_envelopes = keeps_envelopes
+    def __init__(self, registry: Registry, backend: Backend, *, keeps_originals: bool = False) -> None:
+        """`keeps_originals` says that messages which nobody takes are published elsewhere, as they came."""
+        self._keeps_originals = keeps_originals
         self._registry = registry
         self._backend = backend
         self._log = backend.log
@@ -67,7 +68,7 @@ class Router:
                 payload = payload_of(message)
                 value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
                 if isinstance(taker, Starter):
-                    ordered = [self._submitted(taker, value)]
+                    ordered = [self._submitted(taker, value, message)]
                 else:
                     ordered = self._received(taker, message, payload, keys_of(topic, value, taker.by), one_way)
                 size = max([len(entry.data) for entry in ordered], default=0)
@@ -87,15 +88,19 @@ class Router:
         if not id and not (one_way and len(keys) == 1):
             id = f"/{position_of(message)}" + (f"/{message.made}" if message.made else "")
         partitions, name = self._log.partitions, channel.name
-        envelope = packed(message.key, message.headers) if self._keeps_envelopes else b""
-        return [_to(partitions, key, MessageReceived(name, key, payload, id, envelope)) for key in keys]
+        headers = carried(message.headers) if message.headers else {}
+        original = packed(message.key, message.headers) if self._keeps_originals else b""
+        return [
+            _to(partitions, key, MessageReceived(Envelope(name, key, payload, id, headers, original))) for key in keys
+        ]
 
-    def _submitted(self, starter: Starter, value: Any) -> Append:
+    def _submitted(self, starter: Starter, value: Any, message: TopicRecord) -> Append:
         plan = starter.plan
         given = value if starter.build is None else starter.build(value)
         raw, live = plan.takes.round_trip(given)
         key = plan.key_of(live)
-        return _to(self._log.partitions, key, Submitted(plan.template, plan.version, key, key, raw))
+        headers = carried(message.headers) if message.headers else {}
+        return _to(self._log.partitions, key, Submitted(plan.template, plan.version, key, key, raw, headers=headers))
 
 
 def _to(partitions: int, key: str, event: MessageReceived | Submitted) -> Append:

@@ -102,7 +102,7 @@ class Rows(dict[str, Loaded]):
             return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
-            listing = loaded.listing = Listing(state.template, status, state.key, state.created)
+            listing = loaded.listing = Listing(state.template, status, state.key, state.head.created)
         left = entity.held or entity.subscribers or entity.parked
         ended = state.ended if state.ended and not left else None
         found_by = (due, busy, listing, ended)

@@ -106,7 +106,7 @@ class Worker:
         self._plan = registry.plan
         self._limits = registry.limits
         self._clock = clock
-        self._router = Router(registry, backend, keeps_envelopes=unmatched_topic is not None)
+        self._router = Router(registry, backend, keeps_originals=unmatched_topic is not None)
         self._unmatched_topic = unmatched_topic
         self._committed = committed
         self._lost = lost
@@ -386,11 +386,15 @@ class Worker:
 
     def _unmatched(self, effect: Unmatched) -> list[Entry]:
         self._counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
-        topic = topic_of(effect.channel)
+        message = effect.message
+        topic = topic_of(message.channel)
         if self._unmatched_topic is None or self._unmatched_topic == topic:  # there it would come round for ever
             return []
-        key, came = unpacked(effect.envelope) if effect.envelope else (effect.key.encode(), ())
-        added = {"dagger-reason": effect.reason, "dagger-channel": effect.channel}
-        if effect.id and not header(came, ID):
-            added[ID] = effect.id.removeprefix(f"{topic}/")
-        return [Outgoing(self._unmatched_topic, key, effect.payload, (*came, *headers_of(added)))]
+        if message.original:
+            key, came = unpacked(message.original)
+        else:
+            key, came = message.key.encode(), headers_of(message.headers)
+        added = {"dagger-reason": effect.reason, "dagger-channel": message.channel}
+        if message.id and not header(came, ID):
+            added[ID] = message.id.removeprefix(f"{topic}/")
+        return [Outgoing(self._unmatched_topic, key, message.payload, (*came, *headers_of(added)))]
