@@ -56,7 +56,7 @@ clean:  ## remove what the tools left, except the environments and .cache
 # ---------------------------------------------------------------------------------------- the parts of `check`
 
 check-tests: .venv/.dev
-	HYPOTHESIS_PROFILE=fast $(PYTEST) -m 'not slow and not fuzz and not chaos' -x -q --ignore=tests/test_tidy.py
+	HYPOTHESIS_PROFILE=fast $(PYTEST) -m 'not slow and not fuzz and not chaos' -x -q --ignore=tests/test_tidy.py -n 3 --dist=loadfile
 
 check-types-pyright: .venv/.dev
 	$(PY) -m pyright

@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 TYPING = ROOT / "tests" / "typing"
 ACCEPTS = TYPING / "accepts.py"
@@ -50,6 +52,7 @@ def test_mypy_infers_and_refuses() -> None:
     )
 
 
+@pytest.mark.slow
 def test_pyright_infers_and_refuses() -> None:
     check("pyright", "--project", str(TYPING), "--pythonpath", sys.executable)
 

@@ -112,7 +112,7 @@ OTHER: list[tuple[Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("declared", "one", "other"), SAME, ids=repr)
+@pytest.mark.parametrize(("declared", "one", "other"), SAME)
 def test_these_mean_the_same(declared: Any, one: Any, other: Any) -> None:
     codec = codec_of(declared)
     stored, again = codec.round_trip(one)[0], codec.round_trip(other)[0]
@@ -121,7 +121,7 @@ def test_these_mean_the_same(declared: Any, one: Any, other: Any) -> None:
     assert codec.means_same(stored, stored)
 
 
-@pytest.mark.parametrize(("declared", "one", "other"), OTHER, ids=repr)
+@pytest.mark.parametrize(("declared", "one", "other"), OTHER)
 def test_these_mean_another_thing(declared: Any, one: Any, other: Any) -> None:
     codec = codec_of(declared)
     stored, again = codec.round_trip(one)[0], codec.round_trip(other)[0]

@@ -1,5 +1,7 @@
 """Memory keeps the contract."""
 
+import os
+
 import pytest
 from typing_extensions import override
 
@@ -8,7 +10,9 @@ from tests.contract.storages import InMemory
 
 
 class TestMemory(BackendContract):
-    """All of it."""
+    """All of it: with a fault at every place in `make test`, at every fourth in `make check`."""
+
+    every_nth_call = 4 if os.environ.get("HYPOTHESIS_PROFILE", "fast") == "fast" else 1
 
     @pytest.fixture
     @override

@@ -10,9 +10,9 @@ from tests.contract.storages import OnSqlite, RecordsOnSqlite
 
 
 class TestSqlite(BackendContract):
-    """All of it, with a fault at every fifth place."""
+    """All of it, with a fault at every tenth place: the next class tries every one."""
 
-    every_nth_call = 5
+    every_nth_call = 10
 
     @pytest.fixture
     @override

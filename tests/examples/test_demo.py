@@ -82,8 +82,15 @@ def is_readable(file: Path) -> bool:
 with_proc = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="there is no /proc to look into")
 
 
+SIGNALS = [
+    pytest.param(signal.SIGINT, id="SIGINT"),
+    pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.slow),
+    pytest.param(signal.SIGHUP, id="SIGHUP", marks=pytest.mark.slow),
+]
+
+
 @with_proc
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_demo_that_is_ended_leaves_no_process_behind(
     started: subprocess.Popen[str], number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -128,7 +135,7 @@ def test_what_was_completed_before_the_kill_does_not_make_the_pause_shorter() ->
     [
         ("", "orders.jsonl is empty"),
         ('{"order_id": 7}\n', "orders.jsonl, line 1: Order: "),
-        (ORDERS.read_text().splitlines()[0] + "\n", None),
+        pytest.param(ORDERS.read_text().splitlines()[0] + "\n", None, marks=pytest.mark.slow),
         (2 * (ORDERS.read_text().splitlines()[0] + "\n"), "line 2: order 'o-00001' is in the file already"),
     ],
 )

@@ -305,6 +305,7 @@ def auto(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
     return told_of(AUTO, tmp_path_factory.mktemp("auto"), pytestconfig, "--asyncio-mode=auto")
 
 
+@pytest.mark.slow
 def test_tests_that_pytest_asyncio_runs_are_explored_with_its_fixtures(auto: str) -> None:
     assert "test_talks PASSED" in auto
     assert "test_by_its_mark PASSED" in auto
@@ -313,11 +314,13 @@ def test_tests_that_pytest_asyncio_runs_are_explored_with_its_fixtures(auto: str
     assert "not explored" not in auto
 
 
+@pytest.mark.slow
 def test_a_fault_fails_a_test_that_pytest_asyncio_runs(auto: str) -> None:
     assert "test_races FAILED" in auto
     assert "the fault: the message HOTELS of 't-1' (delivery-1) arrives after the message FLIGHTS" in auto
 
 
+@pytest.mark.slow
 def test_in_its_strict_mode_a_test_without_its_mark_is_ours(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     told = told_of(TESTS, tmp_path, pytestconfig, "--asyncio-mode=strict", "-k", "talks")
     assert "test_talks PASSED" in told

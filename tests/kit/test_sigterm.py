@@ -13,6 +13,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_S = 60
+SIGNALS = [
+    pytest.param(signal.SIGTERM, id="SIGTERM"),
+    pytest.param(signal.SIGINT, id="SIGINT", marks=pytest.mark.slow),
+]
 
 HEAD = """
 import logging
@@ -122,7 +126,7 @@ def read_until(process: subprocess.Popen[str], wanted: str) -> None:
 
 
 @pytest.mark.parametrize("first", [SYNC, ASYNC], ids=["sync", "async"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_worker_that_is_told_to_leave_finishes_what_is_in_flight(number: signal.Signals, first: str) -> None:
     with worker(HEAD + first + WORK) as process:
         read_until(process, "first is begun")
@@ -148,7 +152,7 @@ def test_a_worker_that_has_nothing_to_do_leaves() -> None:
     assert (errors, process.returncode) == ("", 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_worker_that_still_starts_leaves_at_once(number: signal.Signals) -> None:
     with worker(HEAD + STARTING) as process:
         read_until(process, "starting")
@@ -221,7 +225,7 @@ Dagger("memory://", lifespan=lifespan).main()
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize(
     "start", ["swallows", "blocks", "in_a_thread", "fails_when_it_is_cancelled", "opens_what_is_locked"]
 )
@@ -271,7 +275,9 @@ Dagger("memory://", lifespan=lifespan).main()
 
 
 @pytest.mark.parametrize("when", [[], ["at once"]], ids=["while it works", "while it starts"])
-@pytest.mark.parametrize("end", ["stops_the_loop", "cancels_all", "exits"])
+@pytest.mark.parametrize(
+    "end", ["stops_the_loop", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cancels_all", "exits"))]
+)
 def test_a_worker_that_is_ended_from_inside_says_so_and_fails(end: str, when: list[str]) -> None:
     if (end, when) == ("cancels_all", ["at once"]):
         pytest.skip("its own task is all that there is")

@@ -54,7 +54,7 @@ def started(url: str, workflow: str, code: str) -> "subprocess.Popen[str]":
     return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+@pytest.mark.parametrize("backend", ["memory", pytest.param("sqlite", marks=pytest.mark.slow)])
 def test_a_pure_function_that_never_returns_ends_its_worker(backend: str, tmp_path: Path) -> None:
     url = "memory://" if backend == "memory" else f"sqlite:///{tmp_path}/records.db"
     with started(url, PURE, "while True: time.sleep(0.01)") as process:
@@ -64,6 +64,7 @@ def test_a_pure_function_that_never_returns_ends_its_worker(backend: str, tmp_pa
     assert "in never" in errors, "the stack shows where"
 
 
+@pytest.mark.slow
 def test_a_task_that_blocks_the_loop_for_a_while_is_told_and_ends_nothing() -> None:
     code = "time.sleep(3)\n    import os, signal; os.kill(os.getpid(), signal.SIGTERM)"
     with started("memory://", ASYNC, code) as process:

@@ -104,6 +104,7 @@ async def none_is_left(engine: Dagger) -> bool:
     return await completed(engine, await engine.count())
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_task_of_a_partition_that_was_away_for_a_moment_begins_anew(tmp_path: Path) -> None:
     engine = Dagger(f"sqlite:///{tmp_path}/orders.db")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import pytest
 
 from dagger import Dagger, Topic
 from dagger.backends.sqlite import SqliteBackend
@@ -73,6 +74,7 @@ async def test_instances_go_some_time_after_their_end(tmp_path: Path) -> None:
         assert await messages(engine, parcels) == len(IDS), "messages are kept longer"
 
 
+@pytest.mark.slow
 @in_loop
 async def test_nothing_goes_that_is_not_old(tmp_path: Path) -> None:
     shop = Shop(tmp_path, f"{SOON}&finished=1d&retention=100ms")
@@ -114,6 +116,7 @@ async def test_what_the_workers_have_not_read_stays(tmp_path: Path) -> None:
         await until(no_messages(engine, payments))
 
 
+@pytest.mark.slow
 @in_loop
 async def test_what_the_workers_have_heard_before_stays_until_they_hear_it_again(tmp_path: Path) -> None:
     shop = Shop(tmp_path, f"{SOON}&retention=100ms")
@@ -130,6 +133,7 @@ async def test_what_the_workers_have_heard_before_stays_until_they_hear_it_again
         await ended(engine, *IDS)
 
 
+@pytest.mark.slow
 @in_loop
 async def test_a_message_that_was_held_for_an_instance_stays_with_it(tmp_path: Path) -> None:
     """It was read from its topic, where it is deleted, and waits for the instance to begin."""
@@ -166,6 +170,7 @@ def size(path: Path) -> int:
     return sum(found.stat().st_size for found in path.parent.glob(f"{path.name}*"))
 
 
+@pytest.mark.slow
 @in_loop
 async def test_the_file_stops_growing(tmp_path: Path) -> None:
     shop = Shop(tmp_path, f"{SOON}&finished=50ms&retention=50ms")
@@ -196,6 +201,7 @@ def checkpoint(path: Path) -> None:
     connection.close()
 
 
+@pytest.mark.slow
 @in_loop
 async def test_one_of_several_workers_deletes_for_all(tmp_path: Path) -> None:
     shop = Shop(tmp_path, f"{SOON}&finished=50ms&retention=50ms")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
 import sys
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ anyio.run(main)
 """
 
 
+@pytest.mark.slow
 def test_a_set_that_each_process_writes_in_its_own_order(tmp_path: Path) -> None:
     """Before it has begun, and after it has ended."""
     url = f"sqlite:///{tmp_path / 'x.db'}"

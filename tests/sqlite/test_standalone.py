@@ -174,6 +174,7 @@ async def test_what_has_ended_goes_and_is_remembered(tmp_path: Path) -> None:
         assert await records.write([Write("old-0", 0, 0, 6, b"new")]) == [True]
 
 
+@pytest.mark.slow
 @in_loop
 async def test_what_is_remembered_goes_after_a_time(tmp_path: Path) -> None:
     """And nothing else does."""

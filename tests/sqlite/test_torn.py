@@ -67,7 +67,7 @@ def at_every_place(folder: Path, sort: Sort, every: int, *, in_chores: bool = Fa
         number += every
 
 
-@pytest.mark.parametrize("sort", [PASSING[0], DEADLY[0]])
+@pytest.mark.parametrize("sort", [pytest.param(PASSING[0], marks=pytest.mark.slow), DEADLY[0]])
 def test_a_statement_that_fails_changes_nothing(tmp_path: Path, sort: Sort) -> None:
     """At a few places, in two ways; the next test tries more, and all of them in `make fuzz`."""
     assert at_every_place(tmp_path, sort, FEW) > 0
@@ -143,6 +143,7 @@ async def go_on(path: Path) -> Outcome:
     return await look(url_of(path), path)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_write_back")
 def test_whatever_batches_are_left_a_new_engine_finishes_with_each_message_once(tmp_path: Path) -> None:
     path = tmp_path / "torn.db"

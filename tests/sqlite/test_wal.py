@@ -73,6 +73,7 @@ def writers(url: str) -> list[int]:
     return [int(one) for one in said]
 
 
+@pytest.mark.slow
 def test_it_stays_short_with_three_processes_that_write(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     found = writers(shop.url)
