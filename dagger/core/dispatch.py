@@ -7,7 +7,8 @@ An event whose template this worker has not registered is parked, and all events
 their order before the next event that comes where the template is known (`PlanRegistered`, if no other). So is an event
 of an instance that keeps a value which is not of its type in this release. `Limits` bound what is parked. A timer is
 parked like any other event, once. While something is parked, no timer of the instance counts as due: so timers that
-nobody here can serve do not stand before those of others.
+nobody here can serve do not stand before those of others. A record that this release cannot read is parked like an
+event whose template is missing.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from dagger.core.events import (
     Submitted,
     Subscribed,
     TimerDue,
+    UnreadRecord,
     Unsubscribed,
 )
 from dagger.core.mailbox import (
@@ -55,6 +57,13 @@ FindPlan: TypeAlias = Callable[[str, int], Plan | None]
 
 class PlanMissing(Exception):
     """An instance is of a template and version that this worker has not registered, or not with the same steps."""
+
+
+class NotRead(CannotRead):
+    """A record has to wait for a worker that can read it."""
+
+    def __init__(self, why: str) -> None:
+        Exception.__init__(self, why)
 
 
 def receive(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: int) -> Result:
@@ -98,6 +107,8 @@ def _apply(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: in
             return subscribe(entity, event, now)
         case Unsubscribed():
             return unsubscribe(entity, event)
+        case UnreadRecord():
+            raise NotRead(event.why)
         case PlanRegistered():
             return entity, (Ignored("nothing is parked"),)
         case TimerDue():

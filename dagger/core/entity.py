@@ -51,12 +51,9 @@ class Entity(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def lacks(self) -> tuple[str, int] | None:
-        """The template and version that what is parked needs; None if nothing is parked."""
-        if not self.parked:
-            return None
-        needs = self.state or self.submission
-        assert needs is not None, "of what is parked without an instance, the first is its submission"
-        return needs.template, needs.version
+        """The template and version that what is parked needs; None if nothing is parked, or it needs no template."""
+        needs = (self.state or self.submission) if self.parked else None
+        return None if needs is None else (needs.template, needs.version)
 
     def wakeup(self) -> tuple[int | None, bool]:
         """When the next timer can fire, or something kept expires, in microseconds, and whether a worker is wanted, for

@@ -136,6 +136,13 @@ class MessageReturned(msgspec.Struct, frozen=True, array_like=True, gc=False, ta
     """The instance."""
 
 
+class UnreadRecord(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=14):
+    """A record of the log that the worker could not read, since its format is a later one, or its event."""
+
+    data: bytes
+    why: str
+
+
 InstanceEvent: TypeAlias = (
     Submitted
     | MessageReceived
@@ -147,4 +154,4 @@ InstanceEvent: TypeAlias = (
     | StopRequested
     | SizeLimitExceeded
 )
-Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | PlanRegistered
+Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord

@@ -12,6 +12,7 @@ from dagger.core.events import (
     SignalReceived,
     Submitted,
     TaskSucceeded,
+    UnreadRecord,
 )
 from dagger.plan.plan import Limits
 
@@ -36,6 +37,8 @@ def _size(event: Event) -> int:
             return len(event.payload)
         case Submitted():
             return len(event.input)
+        case UnreadRecord():
+            return len(event.data)
         case TaskSucceeded():
             return len(event.result)
         case _:

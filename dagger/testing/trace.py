@@ -261,6 +261,8 @@ class TraceFormatter:
                 return f"stop of {to}"
             case SizeLimitExceeded():
                 return f"end of {to}, which is too large"
+            case events.UnreadRecord():
+                return f"record for {to} that cannot be read here"
             case events.PlanRegistered():
                 return f"going on with what is parked at '{to}'"
             case Subscribed():

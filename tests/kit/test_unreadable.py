@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dagger import Again, Status, Topic, command, listener, signal, sleep, task, template
@@ -24,7 +25,7 @@ from dagger.core.dispatch import receive
 from dagger.core.effects import Parked
 from dagger.core.entity import EMPTY, Entity
 from dagger.core.envelope import Envelope
-from dagger.core.events import MessageReceived, PlanRegistered, StopRequested
+from dagger.core.events import MessageReceived, PlanRegistered, StopRequested, TimerDue, UnreadRecord
 from dagger.core.head import Head
 from dagger.core.parking import ParkedFull
 from dagger.core.state import State
@@ -261,3 +262,21 @@ def test_what_is_parked_is_bounded_by_number_and_by_bytes() -> None:
     assert receive(lambda *_: None, few, EMPTY, PlanRegistered(), 0)[0] is EMPTY
     with pytest.raises(ParkedFull):
         receive(lambda *_: None, few, parked(parked(begun, few, b""), few, b""), StopRequested(), 0)
+
+
+def test_a_record_that_cannot_be_read_is_parked_with_all_that_comes_after_it() -> None:
+    limits, unread = Limits(), UnreadRecord(b"bytes", "it is of format 9")
+    entity, effects = receive(lambda *_: None, limits, EMPTY, unread, 0)
+    assert effects == (Parked("it is of format 9", unreadable=True),)
+    assert entity.parked == (unread,)
+    assert (entity.lacks, entity.wakeup()) == (None, (None, True))
+    message = MessageReceived(Envelope("C", "k", b""))
+    entity, effects = receive(lambda *_: None, limits, entity, message, 0)
+    assert entity.parked == (unread, message)
+    assert receive(lambda *_: None, limits, entity, TimerDue(), 0)[0] == entity
+    assert receive(lambda *_: None, limits, entity, PlanRegistered(), 0)[0] == entity
+    readable = msgspec.structs.replace(entity, parked=(message,))
+    after, _ = receive(lambda *_: None, limits, readable, PlanRegistered(), 0)
+    assert [held.message for held in after.held] == [message.message]
+    with pytest.raises(ParkedFull, match="this one would make 10 bytes"):
+        receive(lambda *_: None, Limits(parked_bytes=9), entity, unread, 0)

@@ -29,6 +29,7 @@ from dagger.core.events import (
     TaskFailed,
     TaskSucceeded,
     TimerDue,
+    UnreadRecord,
     Unsubscribed,
 )
 from dagger.dsl import nodes
@@ -271,7 +272,7 @@ def test_a_timer_that_is_parked_is_not_due_and_comes_to_the_same(case: Case) -> 
 
 @given(cases(releases=False), strange_events())
 def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event: Event) -> None:
-    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | PlanRegistered):
+    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord):
         event = TimerDue()
     core = driven(case)
     core.append(case.id, StopRequested())
