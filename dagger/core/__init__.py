@@ -7,7 +7,7 @@ entity: an instance, its subscribers and the messages that are kept for it. Both
 from dagger.core.dispatch import PlanMissing as PlanMissing
 from dagger.core.dispatch import receive as receive
 from dagger.core.entity import Entity as Entity
-from dagger.core.leaves import running as running
+from dagger.core.rules.running import running as running
 from dagger.core.state import Error as Error
 from dagger.core.state import State as State
 from dagger.core.state import Status as Status

@@ -34,6 +34,7 @@ from dagger.core.events import (
     UnreadRecord,
     Unsubscribed,
 )
+from dagger.core.functions import CannotRead
 from dagger.core.mailbox import (
     hold,
     hold_again,
@@ -48,7 +49,6 @@ from dagger.core.mailbox import (
 from dagger.core.parking import check_room
 from dagger.core.state import EXECUTING, Held, State
 from dagger.core.step import begin, begin_oversized, step
-from dagger.core.transition import CannotRead
 from dagger.plan.plan import Limits, Plan
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]

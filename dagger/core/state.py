@@ -159,6 +159,31 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
 Frame: TypeAlias = Waiting | Running | Sleeping | Scope | Gathering | Spreading | Item
 
 
+class GoOn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
+    """What was left is gone, and a value goes to an operation."""
+
+    op: int
+    value: bytes
+
+
+class TryAgain(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
+    """What was left begins anew with a value, after a pause in microseconds."""
+
+    value: bytes
+    attempt: int
+    pause: int
+
+
+class EndAs(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
+    """The instance ends."""
+
+    status: int
+    error: Error | None = None
+
+
+Then: TypeAlias = GoOn | TryAgain | EndAs
+"""What follows when all that executed inside of a frame was given up."""
+
 TIMED: Final = (Sleeping, Scope)
 """The frames that may have a timer."""
 

@@ -1,19 +1,25 @@
 """The scratch pad of one step: a mutable copy of the state, closed into a new state when the step is done.
 
-Nothing of a Transition outlives `step`; the state that it was made from is never changed.
+Nothing of a Transition outlives `step`, and the state that it was made from is never changed: a frame of that state is
+replaced, not written to.
+
+A step may do many things, and each of them costs a constant: what would be looked for among all frames is kept in an
+index, which is built from the frames once a step, when it is first asked, and kept up to date from then on: the
+children of each frame, the timers that are due, how many steps wait for a channel and key.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Mapping
+from heapq import heapify, heappop, heappush
+from typing import Final
 
 import msgspec
 
-from dagger.codecs import TypeCodec
-from dagger.core.effects import Effect
+from dagger.core.effects import Effect, RunTask
 from dagger.core.envelope import trace_of
+from dagger.core.functions import Stored
 from dagger.core.state import (
     COMPLETED,
     EXECUTING,
@@ -21,13 +27,14 @@ from dagger.core.state import (
     Error,
     Frame,
     Held,
+    Item,
+    Scope,
+    Sleeping,
     State,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.errors import CodecError, DaggerError, DecodeError, kinds_of, name_of, traceback_of, words_of
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
-from dagger.plan.shapes import Shape, Typed, Unreadable
 
 SEEN_MAX: Final = 64
 """How many ids of taken messages an instance remembers."""
@@ -35,39 +42,8 @@ SEEN_MAX: Final = 64
 NONE: Final[dict[str, str]] = {}
 """No headers."""
 
-
-class Unset(Enum):
-    """Marks a value that is not loaded."""
-
-    UNSET = 0
-
-
-UNSET: Final = Unset.UNSET
-
-
-class Stored(msgspec.Struct, gc=False, eq=False):
-    """A value on its way: its bytes, and the loaded value where it may be kept."""
-
-    raw: bytes
-    live: Any = UNSET
-
-
 Token = tuple[int, Stored, int]
 """Where a value is to go: the index of an operation, the value, the frame around."""
-
-
-class StepFailed(Exception):
-    """A step fails with this error; caught where the token is driven."""
-
-    def __init__(self, error: Error) -> None:
-        self.error = error
-
-
-class CannotRead(Exception):
-    """What an instance keeps for a step is no value of its type in this release; it waits for one that can read it."""
-
-    def __init__(self, op: Op, error: DecodeError) -> None:
-        super().__init__(f"what is stored for step '{op.path}' cannot be read here: {error}")
 
 
 class Transition(msgspec.Struct, gc=False, eq=False):
@@ -88,16 +64,31 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     seen: tuple[str, ...]
     cause: dict[str, str]
     """The headers of the event that has caused it."""
+    failing: dict[int, tuple[int, ...]]
     status: int = EXECUTING
     result: bytes | None = None
     error: Error | None = None
     effects: list[Effect] = []
     stack: list[Token] = []
-    failing: dict[int, tuple[int, ...]] = {}
+    """Tokens that are to be driven, the next one last. One whose frame is gone is dropped."""
     failed: list[tuple[int, Row]] = []
     """The steps through which the failure has gone that is on its way, each with the row that it had."""
     reopened: dict[int, list[Row]] | None = None
-    """The chunks that were looked into, by their number: each is unpacked once a transition, and packed once."""
+    """The chunks that were looked into, by their number: each is unpacked once a step, and packed once."""
+    children: dict[int, list[int]] | None = None
+    """The frames in each frame, and some that are gone, if that was asked."""
+    timers: list[tuple[int, bool, int]] | None = None
+    """A heap of the timers that are due, while timers are fired; and some that are due no more."""
+    awaited: Counter[tuple[str, str]] | None = None
+    """How many steps wait by a computed key, by channel and key, if that was asked."""
+    cancelled: set[int] | None = None
+    """The tasks that this step has begun and given up: they are not ordered at all."""
+    feeding: dict[int, int] | None = None
+    """How many items of each for_each are to begin in this step."""
+    copied: set[int] | None = None
+    """The frames whose dictionaries this step has copied, and may change."""
+    steps_failing: Counter[int] | None = None
+    """How often each step is in `failing`, if `failing` is a copy of this step."""
 
     @staticmethod
     def of(plan: Plan, state: State, now: int, cause: dict[str, str] = NONE) -> Transition:
@@ -116,12 +107,12 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             state.held,
             state.seen,
             cause,
-            failing=state.failing,
+            state.failing,
         )
 
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
-        old, status, now = self.state, self.status, self.now
+        old, status, now, effects = self.state, self.status, self.now, self.effects
         if self.failing:
             for number in [number for number in self.failing if number not in self.frames]:
                 self.over(number)
@@ -130,6 +121,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             chunks = with_chunks(chunks, self.reopened)
         if len(rows) >= OPEN_MAX:
             chunks, rows = packed(chunks, rows)
+        if self.cancelled:
+            effects = [one for one in effects if type(one) is not RunTask or one.frame not in self.cancelled]
         state = State(
             old.head,
             now,
@@ -147,14 +140,80 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.failing,
             old.journal,
         )
-        return state, tuple(self.effects)
+        return state, tuple(effects)
+
+    # Frames.
 
     def add_frame(self, frame: Frame) -> int:
         """Add a frame; gives its number."""
         number = self.next_frame
         self.next_frame = number + 1
         self.frames[number] = frame
+        if self.children is not None:
+            self.children.setdefault(frame.parent, []).append(number)
         return number
+
+    def inside(self, number: int) -> list[int]:
+        """The frames below a frame (0: all), which are to be removed: each before those around it."""
+        children = self.children
+        if children is None:
+            children = self.children = {}
+            for child, frame in self.frames.items():
+                children.setdefault(frame.parent, []).append(child)
+        found = list[int]()
+        look_into = [number]
+        while look_into:
+            for child in children.pop(look_into.pop(), ()):
+                if child in self.frames:
+                    found.append(child)
+                    look_into.append(child)
+        found.sort(reverse=True)
+        return found
+
+    def item_suffix(self, number: int) -> str:
+        """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
+        return item_suffix(self.frames, number)
+
+    def may_change(self, number: int) -> bool:
+        """Whether the dictionaries of a frame are a copy of this step; they are from now on."""
+        if self.copied is None:
+            self.copied = set()
+        if number in self.copied:
+            return True
+        self.copied.add(number)
+        return False
+
+    # Timers.
+
+    def set_timers(self) -> list[tuple[int, bool, int]]:
+        """From now on the timers that are due are kept in their order."""
+        self.timers = [
+            timer
+            for number, frame in self.frames.items()
+            if isinstance(frame, Sleeping | Scope) and (timer := self._timer_of(number, frame)) is not None
+        ]
+        heapify(self.timers)
+        return self.timers
+
+    def timed(self, number: int, frame: Sleeping | Scope) -> None:
+        """A frame has a timer, or another one than it had."""
+        if self.timers is not None and (timer := self._timer_of(number, frame)) is not None:
+            heappush(self.timers, timer)
+
+    def _timer_of(self, number: int, frame: Sleeping | Scope) -> tuple[int, bool, int] | None:
+        return (frame.due, type(frame) is Scope, -number) if 0 < frame.due <= self.now else None
+
+    def next_timer(self) -> tuple[int, Sleeping | Scope] | None:
+        """The frame whose timer fires next, of those that are due; None if none is."""
+        timers = self.timers if self.timers is not None else self.set_timers()
+        while timers:
+            due, _, number = heappop(timers)
+            frame = self.frames.get(-number)
+            if isinstance(frame, Sleeping | Scope) and frame.due == due:
+                return -number, frame
+        return None
+
+    # Messages.
 
     def drop_held(self, held: Held) -> None:
         """A kept message is taken or has expired."""
@@ -235,7 +294,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
 
     def _forgive(self, slot: int) -> None:
         """A step that has failed before ends well, unless another item still counts."""
-        if slot in self.errors and not any(slot in slots for slots in self.failing.values()):
+        if slot in self.errors and not (self.failing and self._own_failing()[1][slot]):
             self.errors = {k: v for k, v in self.errors.items() if k != slot}
 
     def fail(self, slot: int, error: Error) -> None:
@@ -245,94 +304,42 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         self.errors = {**self.errors, slot: error}
 
     def answered(self, number: int) -> None:
-        """A failure in an item is answered: its steps count as failed until a frame is gone, or `over`.
-
-        Their rows say what they said before, if that is that another item has completed them.
-        """
-        known = self.failing.get(number, ())
+        """A failure goes no further than a frame. Where that is in an item, its steps count as failed until the frame
+        is gone, or `over`: their rows say what they said before, if that is that another item has completed them."""
+        if not number or not self.item_suffix(number):
+            return
+        failing, count = self._own_failing()
+        known = failing.get(number, ())
         new = tuple(slot for slot, _ in self.failed if slot not in known)
-        self.failing = {**self.failing, number: known + new}
+        failing[number] = known + new
+        count.update(new)
         for slot, before in self.failed:
             if before[0] == COMPLETED:
                 self._put(slot, before)
 
     def over(self, number: int) -> None:
         """What was answered within a frame counts no more."""
-        slots = self.failing.get(number, ())
-        self.failing = {key: found for key, found in self.failing.items() if key != number}
+        failing, count = self._own_failing()
+        slots = failing.pop(number, ())
+        count.subtract(slots)
         for slot in slots:
             if self.row(slot)[0] == COMPLETED:
                 self._forgive(slot)
 
-
-# User functions, and values on their way.
-
-
-def look(stored: Stored, shape: Shape) -> Any:
-    """The value of what is stored; kept only where nothing can change it in place."""
-    live = stored.live
-    if live is not UNSET:
-        return live
-    live = shape.revive(stored.raw)
-    if shape.frozen:
-        stored.live = live
-    return live
+    def _own_failing(self) -> tuple[dict[int, tuple[int, ...]], Counter[int]]:
+        """A copy of `failing` that this step may change, and how often each step is in it."""
+        if self.steps_failing is None:
+            self.failing = self.failing.copy()
+            self.steps_failing = Counter(slot for slots in self.failing.values() for slot in slots)
+        return self.failing, self.steps_failing
 
 
-def call_pure(op: Op, fn: Callable[..., Any], stored: Stored, shape: Shape, *more: Any) -> Any:
-    """Call a function that must be pure; what it raises, or does to its input, fails the step."""
-    try:
-        value = stored.live
-        if value is UNSET:  # `look`, without another call
-            value = shape.revive(stored.raw)
-            if shape.frozen:
-                stored.live = value
-        if not shape.guarded:
-            return fn(value, *more)
-        assert isinstance(shape, Typed)
-        before = shape.codec.encode(value)
-        result = fn(value, *more)
-        after = shape.codec.encode(value)
-    except Unreadable as error:
-        raise CannotRead(op, error) from None
-    except BaseException as error:
-        raise StepFailed(error_of(error, op.path)) from None
-    if before != after and not shape.codec.means_same(before, after):
-        name = getattr(fn, "__name__", "the function")
-        raise StepFailed(
-            Error(
-                op.path,
-                "MutatedInput",
-                f"'{name}' changed its input in place; return a changed copy instead",
-                kinds_of(DaggerError),
-                pure=True,
-            )
-        )
-    return result
-
-
-def store_result(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
-    """Store what a function returned, by its declared type; a value that the type does not allow fails the step."""
-    try:
-        raw, live = codec.round_trip(value)
-    except CodecError as error:
-        text = f"its result does not fit: {words_of(error)}"
-        raise StepFailed(Error(op.path, "TypeError", text, kinds_of(TypeError), pure=True)) from None
-    except BaseException as error:  # of a user's own type
-        raise StepFailed(error_of(error, op.path)) from None
-    return Stored(raw, live if codec.frozen else UNSET)
-
-
-def error_of(error: BaseException, path: str) -> Error:
-    """The error of a pure function as data, whatever it raised: SystemExit and KeyboardInterrupt are errors too."""
-    kinds = kinds_of(type(error))
-    return Error(path, name_of(error), words_of(error), kinds, pure=True, traceback=traceback_of(error))
-
-
-def took_longer(micros: int) -> str:
-    """What the error of a timeout says."""
-    seconds = micros / 1_000_000
-    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"took longer than {seconds / size:g} {unit}{'s' if seconds != size else ''}"
-    return f"took longer than {seconds:g} s"
+def item_suffix(frames: Mapping[int, Frame], number: int) -> str:
+    """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
+    suffix = ""
+    while number:
+        frame = frames[number]
+        if type(frame) is Item:
+            suffix = f"[{frame.number}]{suffix}"
+        number = frame.parent
+    return suffix

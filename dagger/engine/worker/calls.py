@@ -22,7 +22,7 @@ import msgspec
 
 from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
-from dagger.core.transition import took_longer
+from dagger.core.functions import took_longer
 from dagger.engine.worker.context import TaskContext, enter_context
 from dagger.errors import CodecError, DaggerError, in_line, kinds_of, name_of, traceback_of, words_of
 from dagger.plan.ops import Run

@@ -13,10 +13,10 @@ from typing import Final
 import msgspec
 
 from dagger.core.dispatch import FindPlan, PlanMissing, bare, begin_too_large, receive
+from dagger.core.early import unmatched
 from dagger.core.entity import Entity, Result
 from dagger.core.events import Event, SizeLimitExceeded, Submitted, Subscribed
 from dagger.core.state import Held, State
-from dagger.core.step import unmatched
 from dagger.engine.ports import Batch
 from dagger.engine.records import Record, decode_record
 from dagger.errors import in_line

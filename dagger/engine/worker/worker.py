@@ -35,7 +35,7 @@ from dagger.core.effects import (
     Unmatched,
 )
 from dagger.core.events import Event, PlanRegistered, TimerDue
-from dagger.core.leaves import running
+from dagger.core.rules.running import running
 from dagger.core.state import State
 from dagger.engine.clock import Clock
 from dagger.engine.fanout import folded

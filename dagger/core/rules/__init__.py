@@ -1,0 +1,40 @@
+"""The rules of the language, one file for each kind of frame; `dagger/core/kinds.py` says what they are."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from dagger.core.functions import Stored
+from dagger.core.kinds import RULES, Rules
+from dagger.core.rules import each, group, passing, publishing, running, scope, sleeping, waiting
+from dagger.core.state import Gathering, Item, Running, Scope, Sleeping, Spreading, Waiting
+from dagger.core.transition import Token, Transition
+from dagger.plan import ops
+
+OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], Token | None]]] = {
+    ops.Publish: publishing.publish,
+    ops.Listen: waiting.entered,
+    ops.Run: running.entered,
+    ops.Pause: sleeping.entered,
+    ops.Apply: passing.apply,
+    ops.Open: scope.entered,
+    ops.Close: scope.ended,
+    ops.Fork: group.entered,
+    ops.Branch: passing.branch,
+    ops.Join: group.ended,
+    ops.Choose: passing.choose,
+    ops.Merge: passing.merge,
+    ops.Spread: each.entered,
+    ops.Gather: each.ended,
+    ops.End: passing.end,
+}
+"""What an operation does with a token that has come to it: it gives the token as it goes on, or None."""
+
+RULES.update({
+    Waiting: waiting.RULES,
+    Running: running.RULES,
+    Sleeping: sleeping.RULES,
+    Scope: scope.RULES,
+    Gathering: group.RULES,
+    Spreading: Rules(),  # nothing fails or waits in it but its items
+    Item: each.RULES,
+})  # fmt: skip

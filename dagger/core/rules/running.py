@@ -1,0 +1,68 @@
+"""A task: its input stays while the shell runs it. What it reports comes as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from dagger.core.effects import RunTask, StopTask
+from dagger.core.envelope import trace_of, with_trace
+from dagger.core.functions import Stored
+from dagger.core.head import Head
+from dagger.core.kinds import Rules
+from dagger.core.state import Frame, Running, Scope, State
+from dagger.core.transition import Transition, item_suffix
+from dagger.plan import ops
+from dagger.plan.names import quoted, quoted_path
+from dagger.plan.plan import Plan
+
+
+def entered(tr: Transition, op: ops.Run, stored: Stored, parent: int) -> None:
+    """Keep the input; the shell runs the task once this is committed."""
+    tr.begin(op.slot)
+    trace = trace_of(tr.cause) if tr.cause else {}
+    frame = Running(op.index, parent, stored.raw, _attempt(tr, parent), trace)
+    number = tr.add_frame(frame)
+    tr.effects.append(_order(tr.state.head, tr.ops, tr.frames, number, frame))
+
+
+def stopped(tr: Transition, number: int, frame: Running) -> None:
+    """Call it off; a task that this very step has begun is not ordered at all."""
+    if number < tr.state.next_frame:
+        tr.effects.append(StopTask(number))
+    elif tr.cancelled is None:
+        tr.cancelled = {number}
+    else:
+        tr.cancelled.add(number)
+
+
+def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
+    """The tasks that must be running for a state: what an owner starts after a take-over."""
+    return tuple(
+        _order(state.head, plan.ops, state.frames, number, frame)
+        for number, frame in state.frames.items()
+        if isinstance(frame, Running)
+    )
+
+
+def _attempt(tr: Transition, parent: int) -> int:
+    """Which try this is, of the innermost retry around."""
+    while parent:
+        frame = tr.frames[parent]
+        if type(frame) is Scope and _is_retried(tr.ops[frame.op]):
+            return frame.attempt
+        parent = frame.parent
+    return 1
+
+
+def _is_retried(op: ops.Op) -> bool:
+    return isinstance(op, ops.Open) and op.retry is not None
+
+
+def _order(head: Head, table: tuple[ops.Op, ...], frames: Mapping[int, Frame], number: int, frame: Running) -> RunTask:
+    key = f"{quoted(head.id)}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
+    headers = with_trace(head.headers, frame.trace) if frame.trace else head.headers
+    return RunTask(number, frame.op, frame.attempt, key, frame.value, headers)
+
+
+RULES: Final = Rules(stopped=stopped)

@@ -1,0 +1,157 @@
+"""No step of the machine costs more than a constant for each thing that it begins, ends, fires or gives up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dagger import Retry, Step, Topic, all_of, any_of, command, for_each, listener, sleep, task, template
+from dagger.codecs import codec_of
+from dagger.core import State, begin, step
+from dagger.core.events import StopRequested, Submitted, TaskFailed, TimerDue
+from dagger.core.state import Running
+from dagger.plan import compile
+from tests.core.counting import operations
+
+FEW, MANY = 500, 2_000
+HOUR = timedelta(hours=1)
+HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    id: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Note:
+    id: str
+
+
+notes = Topic("NOTES", Note, key=lambda note: note.id)
+out = Topic("OUT", Batch, key=lambda batch: batch.id)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return list(range(batch.count))
+
+
+def own_key(number: int) -> str:
+    return str(number)
+
+
+def as_text(number: int) -> str:
+    return str(number)
+
+
+@task
+async def work(number: int) -> int:
+    return number
+
+
+@listener(notes, on=own_key)
+def heard(number: int, note: Note) -> int:
+    return number
+
+
+@command(out)
+def refused(batch: Batch) -> Batch:
+    raise ValueError("no")
+
+
+retried = Retry(attempts=2, first=HOUR, factor=1, longest=HOUR, jitter=0)
+
+Run = Callable[[int], Callable[[], Any]]
+"""Brings an instance with so many items to where the step can be made that costs."""
+
+
+def plan_of(body: Step[Batch, Any]) -> Any:
+    return compile(template("T", body, key=lambda batch: batch.id))
+
+
+def submitted(count: int) -> Submitted:
+    return Submitted("T", 1, "a", "a", codec_of(Batch).encode(Batch("a", count)))
+
+
+def beginning(body: Step[Batch, Any]) -> Run:
+    plan = plan_of(body)
+    return lambda count: lambda: begin(plan, submitted(count), 1)
+
+
+def after_it(body: Step[Batch, Any], event: Any, now: int) -> Run:
+    plan = plan_of(body)
+
+    def prepared(count: int) -> Callable[[], Any]:
+        state, _ = begin(plan, submitted(count), 1)
+        return lambda: step(plan, state, event(state), now)
+
+    return prepared
+
+
+def stopping(body: Step[Batch, Any]) -> Run:
+    return after_it(body, lambda _: StopRequested(), 2)
+
+
+def firing(body: Step[Batch, Any]) -> Run:
+    return after_it(body, lambda _: TimerDue(), 2 * HOUR_US)
+
+
+def the_first_fails(state: State) -> TaskFailed:
+    number = next(number for number, frame in state.frames.items() if isinstance(frame, Running))
+    return TaskFailed(number, "ValueError", "no", ("builtins.ValueError",))
+
+
+def tried_again() -> Run:
+    """Every item waits for its next try, and all are due at once."""
+    plan = plan_of(for_each(numbers, work.retry(retried)))
+
+    def prepared(count: int) -> Callable[[], Any]:
+        state, _ = begin(plan, submitted(count), 1)
+        for number in [number for number, frame in state.frames.items() if isinstance(frame, Running)]:
+            state, _ = step(plan, state, TaskFailed(number, "E", "", ("builtins.Exception",)), 2)
+        return lambda: step(plan, state, TimerDue(), 2 * HOUR_US)
+
+    return prepared
+
+
+COSTS: dict[str, Run] = {
+    "tasks begin": beginning(for_each(numbers, work)),
+    "items end at once": beginning(for_each(numbers, sleep(timedelta(0)))),
+    "items end at once, a few at a time": beginning(for_each(numbers, sleep(timedelta(0)), limit=7)),
+    "items end at once, many at a time": beginning(for_each(numbers, sleep(timedelta(0)), limit=200)),
+    "each item ends a group": beginning(for_each(numbers, any_of(work, sleep(timedelta(0))))),
+    "tasks are begun and given up": beginning(all_of(for_each(numbers, work), refused)),
+    "waits are begun and given up": beginning(all_of(for_each(numbers, heard), refused)),
+    "tasks are stopped": stopping(for_each(numbers, work)),
+    "waits by computed keys are stopped": stopping(for_each(numbers, heard)),
+    "groups in items are stopped": stopping(for_each(numbers, all_of(work, heard, sleep(HOUR)))),
+    "a failure gives tasks up": after_it(for_each(numbers, work), the_first_fails, 2),
+    "sleeps end": firing(for_each(numbers, sleep(HOUR))),
+    "bounds run out": firing(for_each(numbers, work.timeout(HOUR, otherwise=sleep(HOUR).then(as_text)))),
+    "groups end by a timer": firing(for_each(numbers, any_of(work, sleep(HOUR)))),
+    "next tries begin": tried_again(),
+}
+
+
+@pytest.mark.parametrize("what", COSTS)
+def test_a_thing_costs_the_same_among_many(what: str) -> None:
+    few, many = (operations(COSTS[what](count)) / count for count in (FEW, MANY))
+    assert few > 10
+    assert many < few * 1.2
+
+
+def test_ten_thousand_tasks_are_given_up_in_one_step() -> None:
+    """What C code does is in no count of operations, so this takes the time; the bound is 20 times what it takes."""
+    plan = plan_of(all_of(for_each(numbers, work), refused))
+    start = time.process_time()
+    state, effects = begin(plan, submitted(10_000), 1)
+    assert time.process_time() - start < 4
+    assert state.error is not None
+    assert not state.frames
+    assert len(effects) < 10
