@@ -23,9 +23,9 @@ from dagger import Dagger
 from dagger.backends.kafka import KafkaBackend
 from dagger.core.state import STATUSES, State, Status
 from dagger.engine.ports import Batch
-from dagger.engine.process.gc_tuning import seldom_collected
+from dagger.engine.process.gc_tuning import tuned_gc
 from dagger.engine.worker import worker
-from dagger.engine.worker.worker import Local
+from dagger.engine.worker.worker import LocalEffects
 
 
 class Counting(Dagger):
@@ -39,7 +39,7 @@ class Counting(Dagger):
         self.ended_s = 0.0
 
     @override
-    def _committed(self, changes: Sequence[Local], states: Sequence[State]) -> None:
+    def _committed(self, changes: Sequence[LocalEffects], states: Sequence[State]) -> None:
         super()._committed(changes, states)
         self.left -= (
             len(states) if self._job.crowd else sum(STATUSES[state.status] is Status.COMPLETED for state in states)
@@ -78,7 +78,7 @@ async def work(job: Job) -> None:
     async with engine:
         while not engine._worker._owned:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.05)
-        with seldom_collected():  # as in main()
+        with tuned_gc():  # as in main()
             print("ready", flush=True)
             await engine.ended.wait()
         print("done", engine.ended_s, flush=True)

@@ -16,7 +16,7 @@ from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
 from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of
 from dagger.engine import Dagger, Instance
-from dagger.engine.process.signals import Signals
+from dagger.engine.process.signals import SignalHandler
 from dagger.errors import DaggerError, DecodeError, RequestError, WrongInput, in_line
 
 Arguments = argparse.Namespace
@@ -66,7 +66,7 @@ def _worker(arguments: Arguments) -> None:
     )
     if arguments.log_level.upper() != "DEBUG":  # it tells each try of each request; what matters is told by the engine
         logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    Signals()  # from here on: to import a module may take long
+    SignalHandler()  # from here on: to import a module may take long
     engine_of(arguments.engine).main()
 
 

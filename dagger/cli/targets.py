@@ -10,7 +10,7 @@ from traceback import extract_tb
 from dagger.backends.sqlite import SqliteBackend, SqliteRecordStore
 from dagger.engine import Dagger
 from dagger.engine.ports import Backend
-from dagger.engine.process.signals import Leave
+from dagger.engine.process.signals import ShutdownRequested
 from dagger.errors import DaggerError, RequestError
 
 
@@ -46,7 +46,7 @@ def engine_of(target: str) -> Dagger:
                 f"there is no module '{module}', neither here nor installed{_meant(module, name)}"
             ) from None
         raise
-    except Leave:
+    except ShutdownRequested:
         raise
     except SystemExit as error:
         raise RequestError(f"module '{module}' calls sys.exit({error.code!r}) where it is imported") from error

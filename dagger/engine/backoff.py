@@ -21,13 +21,13 @@ PAUSE_S_MAX: Final = 5.0
 """The longest of these pauses, in seconds."""
 
 
-SAY_S_MIN: Final = 1.0
+LOG_S_MIN: Final = 1.0
 """After how long the same complaint is logged again, in seconds; each time after twice as long."""
-SAY_S_MAX: Final = 300.0
+LOG_S_MAX: Final = 300.0
 """The longest of these times, in seconds."""
 
 
-class Pauses:
+class Backoff:
     """How long to wait between tries, and what to log meanwhile.
 
     The pauses grow as long as tries fail, also where something else succeeds between them; and the same complaint is
@@ -37,43 +37,43 @@ class Pauses:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self.next_s = PAUSE_S_MIN
-        self._said = ""
-        self._say_at = self._say_s = 0.0
+        self._logged = ""
+        self._log_at = self._log_s = 0.0
         self._tried_at = 0.0
         """When the last pause ended."""
 
-    def complain(self, error: BackendUnavailable, what: str = "") -> None:
+    def failed(self, error: BackendUnavailable, what: str = "") -> None:
         """Log an error, unless the same was logged a moment ago; `what` is being tried."""
-        said, now = f"{error}: {what}", self._now()
-        if said != self._said:
-            self._said, self._say_s = said, SAY_S_MIN
-        elif now < self._say_at:
+        text, now = f"{error}: {what}", self._now()
+        if text != self._logged:
+            self._logged, self._log_s = text, LOG_S_MIN
+        elif now < self._log_at:
             return
         else:
-            self._say_s = min(2 * self._say_s, SAY_S_MAX)
-        self._say_at = now + self._say_s
+            self._log_s = min(2 * self._log_s, LOG_S_MAX)
+        self._log_at = now + self._log_s
         # What it says is enough: no traceback.
         logger.error("%s: %strying again in %g s", error, f"{what}, " if what else "", self.next_s)
 
-    async def rest(self) -> None:
+    async def sleep(self) -> None:
         """Wait; longer each time."""
         pause, self.next_s = self.next_s, min(2 * self.next_s, PAUSE_S_MAX)
         await anyio.sleep(pause)
         self._tried_at = self._now()
 
-    def worked(self) -> None:
+    def succeeded(self) -> None:
         """A try has succeeded: once that has been so for a while, what went wrong before is over."""
-        if self._said and self._now() - self._tried_at > 2 * self.next_s + PAUSE_S_MIN:
-            logger.info("what failed works again: %s", self._said)
-            self._said, self.next_s = "", PAUSE_S_MIN
+        if self._logged and self._now() - self._tried_at > 2 * self.next_s + PAUSE_S_MIN:
+            logger.info("what failed works again: %s", self._logged)
+            self._logged, self.next_s = "", PAUSE_S_MIN
 
 
-async def insist(what: str, call: Callable[[], Awaitable[T]]) -> T:
+async def retry_unavailable(what: str, call: Callable[[], Awaitable[T]]) -> T:
     """Make a call that may be made again, until the backend can do it; `what` is told meanwhile."""
-    pauses = Pauses()
+    backoff = Backoff()
     while True:
         try:
             return await call()
         except BackendUnavailable as error:
-            pauses.complain(error, what)
-            await pauses.rest()
+            backoff.failed(error, what)
+            await backoff.sleep()

@@ -27,25 +27,25 @@ class SystemClock:
         return time.time_ns() // 1_000
 
 
-class Alarms(Protocol):
+class CallScheduler(Protocol):
     """What calls functions later, in this process: nothing of it is kept."""
 
     def now(self) -> int:
         """Microseconds from some instant on."""
         ...
 
-    def at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
+    def call_at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
         """Call a function at an instant, in the event loop; gives a function that calls it off."""
         ...
 
 
-class LoopAlarms:
+class LoopScheduler:
     """The timers of the event loop, which a change of the machine's clock does not touch."""
 
     def now(self) -> int:
         return int(asyncio.get_running_loop().time() * 1_000_000)
 
-    def at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
+    def call_at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
         return asyncio.get_running_loop().call_at(due / 1_000_000, call).cancel
 
 

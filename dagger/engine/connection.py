@@ -14,11 +14,11 @@ from dagger.errors import EngineClosed, RequestError
 
 logger: Final = logging.getLogger("dagger")
 
-DROP_S: Final = 2.0
+STALE_S: Final = 2.0
 """How long is tried to close what an event loop has left open that has ended, in seconds."""
 
 
-class Wait:
+class PendingWait:
     """Somebody who waits; `error` is why in vain."""
 
     __slots__ = ("error", "scope")
@@ -28,7 +28,7 @@ class Wait:
         self.error: BaseException | None = None
 
 
-class Session:
+class Connection:
     """What is connected, and who waits for something that comes only while it is."""
 
     def __init__(self) -> None:
@@ -36,21 +36,21 @@ class Session:
         self.loop = running_loop()
         self.stack = AsyncExitStack()
         self.is_connected = False
-        self.settled = anyio.Event()
+        self.opened_or_closed = anyio.Event()
         """Set while it is connected, and once it is closed."""
-        self.is_over = False
-        self._waits: set[Wait] = set()
+        self.is_closing = False
+        self._waits: set[PendingWait] = set()
 
     def connected(self) -> None:
         """It can be used from now on."""
         self.is_connected = True
-        self.settled.set()
+        self.opened_or_closed.set()
 
-    def end(self) -> None:
+    def begin_close(self) -> None:
         """It is being closed: whoever waits is told, and nobody waits any more."""
-        self.is_over, self.is_connected = True, False
-        if self.settled.is_set():  # whoever comes meanwhile waits, and connects anew
-            self.settled = anyio.Event()
+        self.is_closing, self.is_connected = True, False
+        if self.opened_or_closed.is_set():  # whoever comes meanwhile waits, and connects anew
+            self.opened_or_closed = anyio.Event()
         for wait in self._waits:
             wait.scope.cancel()
 
@@ -63,9 +63,9 @@ class Session:
     @contextmanager
     def waiting(self, what: str) -> Generator[None]:
         """Wait inside of this for something that comes only while the engine is open. Raises EngineClosed."""
-        wait = Wait(scope := anyio.CancelScope())
+        wait = PendingWait(scope := anyio.CancelScope())
         self._waits.add(wait)
-        if self.is_over:
+        if self.is_closing:
             scope.cancel()
         try:
             with scope:
@@ -89,11 +89,11 @@ def running_loop() -> asyncio.AbstractEventLoop:
         ) from None
 
 
-async def dropped(session: Session) -> None:
+async def close_stale(connection: Connection) -> None:
     """Give up what was connected in an event loop that has ended. Most of it was closed with the loop; what was not is
     closed here, if that can be done."""
-    closing = asyncio.get_running_loop().create_task(session.stack.aclose())
-    await asyncio.wait([closing], timeout=DROP_S)
+    closing = asyncio.get_running_loop().create_task(connection.stack.aclose())
+    await asyncio.wait([closing], timeout=STALE_S)
     if not closing.done():
         closing.cancel()
     elif not closing.cancelled() and (error := closing.exception()) is not None:

@@ -14,19 +14,19 @@ from typing_extensions import override
 from dagger.core.effects import RunTask, StopTask
 from dagger.core.state import FOREVER, State
 from dagger.dsl.topics import Topic
-from dagger.engine.backoff import insist
+from dagger.engine.backoff import retry_unavailable
 from dagger.engine.client.client import Client
 from dagger.engine.client.validation import checked_choice, checked_lifespan, checked_outside, checked_settings
-from dagger.engine.clock import MICROSECOND, Alarms, Clock, SystemClock
+from dagger.engine.clock import MICROSECOND, CallScheduler, Clock, SystemClock
 from dagger.engine.connect import connect
-from dagger.engine.connection import Session, dropped, running_loop
+from dagger.engine.connection import Connection, close_stale, running_loop
 from dagger.engine.ports import Backend
 from dagger.engine.process.service import serve
 from dagger.engine.records import partition_of
-from dagger.engine.worker.failure_log import tell
+from dagger.engine.worker.failure_log import log_failure
 from dagger.engine.worker.loop import WorkLoop
 from dagger.engine.worker.tasks import Outcome, Tasks
-from dagger.engine.worker.worker import Local, Worker
+from dagger.engine.worker.worker import LocalEffects, Worker
 from dagger.errors import RequestError
 from dagger.plan.plan import Limits
 
@@ -85,37 +85,37 @@ class Dagger(Client):
         self._lifespan = lifespan
         self._resources: Any = None
         self._grace_s = grace.total_seconds()
-        self._most_tasks, self._threads = tasks, threads
+        self._tasks_max, self._threads = tasks, threads
         self._unmatched_topic = unmatched_topic
         self._counts = Counter[str]()
         self._loop: WorkLoop | None = None
-        self._begin_anew()
-        self._session: Session | None = None
+        self._reset_worker()
+        self._connection: Connection | None = None
         """What is connected, or is being connected or closed."""
-        self._stale: Session | None = None
+        self._stale: Connection | None = None
         """What was connected in an event loop that has ended."""
-        self._at_work: AsyncExitStack | None = None
+        self._worker_stack: AsyncExitStack | None = None
         """What a worker has open beside it; None of an engine that is none."""
-        self._users = 0
+        self._open_blocks = 0
         """How many blocks need the connection."""
 
-    def _begin_anew(self) -> None:
+    def _reset_worker(self) -> None:
         """Know nothing of what was worked on before: what is worked on next may be another log."""
         self._tasks = self._new_tasks()
         self._worker = self._new_worker()
 
     def _new_tasks(self) -> Tasks:
-        return self._tasks_of(Tasks)
+        return self._make_tasks(Tasks)
 
-    def _tasks_of(self, kind: type[Tasks], alarms: Alarms | None = None) -> Tasks:
+    def _make_tasks(self, kind: type[Tasks], scheduler: CallScheduler | None = None) -> Tasks:
         return kind(
             self._report,
             lambda: self._resources,
             self._spawn,
             size_max=lambda: self._backend.size_max,
-            most=self._most_tasks,
+            most=self._tasks_max,
             threads=self._threads,
-            alarms=alarms,
+            scheduler=scheduler,
             changed=self._task_changed,
         )
 
@@ -142,7 +142,7 @@ class Dagger(Client):
 
     @property
     @override
-    def _is_at_work(self) -> bool:
+    def _is_working(self) -> bool:
         return self._loop is not None
 
     @property
@@ -153,10 +153,10 @@ class Dagger(Client):
     # Running.
 
     async def __aenter__(self) -> Self:
-        self._here()
-        if self._at_work is not None:
+        self._current()
+        if self._worker_stack is not None:
             raise RequestError("this engine is a worker already; make another Dagger for another worker")
-        self._at_work = stack = AsyncExitStack()
+        self._worker_stack = stack = AsyncExitStack()
         try:
             await stack.enter_async_context(self.client())
             await self._begin(stack)
@@ -165,20 +165,20 @@ class Dagger(Client):
             try:
                 await stack.aclose()
             finally:
-                self._at_work = None
+                self._worker_stack = None
             raise
         return self
 
     async def __aexit__(self, *exc: Any) -> None:
-        assert self._at_work is not None
+        assert self._worker_stack is not None
         try:
-            await self._at_work.__aexit__(*exc)
+            await self._worker_stack.__aexit__(*exc)
         except BaseExceptionGroup as group:
             # The worker's task group wraps what the block raised; the block's own error goes on as it is.
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
-            self._at_work, self._resources = None, None
+            self._worker_stack, self._resources = None, None
 
     def main(self) -> None:
         """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave.
@@ -186,47 +186,49 @@ class Dagger(Client):
         Raises RequestError inside of an event loop and outside of the main thread, and EngineClosed where it was ended
         by anything but a signal.
         """
-        serve(self, lambda: ", ".join(self._registry.names) or "no template", lambda: self._worker.place.told)
+        serve(
+            self, lambda: ", ".join(self._registry.names) or "no template", lambda: self._worker.user_code.description
+        )
 
     @override
-    async def _open(self) -> Session:
+    async def _open(self) -> Connection:
         """Connect, once. Whoever comes meanwhile waits for the connection. Gives what is connected in this event loop.
 
         Raises RequestError for another event loop than the one in which the engine is open.
         """
-        while (session := self._here()) is not None:
-            if session.is_connected:
-                return session
-            await session.settled.wait()
-        self._session = session = Session()
+        while (connection := self._current()) is not None:
+            if connection.is_connected:
+                return connection
+            await connection.opened_or_closed.wait()
+        self._connection = connection = Connection()
         try:
             stale, self._stale = self._stale, None
             if stale is not None:
-                await dropped(stale)
-            await session.stack.enter_async_context(self._backend.open())
-            session.connected()
+                await close_stale(stale)
+            await connection.stack.enter_async_context(self._backend.open())
+            connection.connected()
         except BaseException:
             await self._close()
             raise
-        return session
+        return connection
 
-    def _here(self) -> Session | None:
+    def _current(self) -> Connection | None:
         """What is open in this event loop. What was open in one that has ended is no longer.
 
         Raises RequestError while it is open in another.
         """
-        session, loop = self._session, running_loop()
-        if session is None or session.loop is loop:
-            return session
-        if session.loop.is_running():
+        connection, loop = self._connection, running_loop()
+        if connection is None or connection.loop is loop:
+            return connection
+        if connection.loop.is_running():
             raise RequestError(
                 "this engine is open in the event loop of another thread; use it there, as by "
                 "asyncio.run_coroutine_threadsafe, or make another Dagger for this one"
             )
-        self._stale, self._session = session, None
-        self._at_work = self._loop = self._resources = None
-        self._users = 0
-        self._follower.forget()
+        self._stale, self._connection = connection, None
+        self._worker_stack = self._loop = self._resources = None
+        self._open_blocks = 0
+        self._poller.reset()
         self._watch.abandon()
         return None
 
@@ -234,8 +236,8 @@ class Dagger(Client):
         """Open what tasks need: a worker does, before it works."""
         if self._lifespan is not None:
             if stack is None:
-                assert self._session is not None
-                stack = self._session.stack
+                assert self._connection is not None
+                stack = self._connection.stack
             self._resources = await stack.enter_async_context(checked_lifespan(self._lifespan(self)))
 
     @asynccontextmanager
@@ -244,13 +246,13 @@ class Dagger(Client):
 
         `lifespan=` is not run. Blocks may be inside of each other, and of a worker: the last to end disconnects.
         """
-        self._users += 1
+        self._open_blocks += 1
         try:
             await self._open()
             yield self
         finally:
-            self._users -= 1
-            if not self._users:
+            self._open_blocks -= 1
+            if not self._open_blocks:
                 await self._close()
 
     async def aclose(self) -> None:
@@ -258,31 +260,31 @@ class Dagger(Client):
 
         Raises RequestError for a worker.
         """
-        self._here()
-        if self._at_work is not None:
+        self._current()
+        if self._worker_stack is not None:
             raise RequestError("this engine is a worker; it disconnects at the end of its `async with`, or of main()")
         await self._close()
 
     async def _close(self) -> None:
-        session = self._here()
-        if session is None or session.is_over:  # nothing is open, or it is being closed
+        connection = self._current()
+        if connection is None or connection.is_closing:  # nothing is open, or it is being closed
             return
-        session.end()
-        self._follower.stop()
-        self._submissions.forget()
+        connection.begin_close()
+        self._poller.stop()
+        self._submissions.reset()
         try:
-            await session.stack.aclose()
+            await connection.stack.aclose()
         finally:
-            self._session = self._resources = None
-            session.settled.set()
+            self._connection = self._resources = None
+            connection.opened_or_closed.set()
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
         """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
-        session = await self._open()
-        self._begin_anew()
+        connection = await self._open()
+        self._reset_worker()
         self._loop = loop = WorkLoop(
-            self._backend.log, self._clock, self._worker, self._tasks, self._grace_s, session.fail
+            self._backend.log, self._clock, self._worker, self._tasks, self._grace_s, connection.fail
         )
         try:
             async with loop.running():
@@ -297,19 +299,19 @@ class Dagger(Client):
         count = self._backend.log.partitions
         self._tasks.stop_where(lambda id: partition_of(id, count) in partitions)
 
-    def _committed(self, changes: Sequence[Local], states: Sequence[State]) -> None:
-        """A commit is done: start and stop tasks, show runs their state, and tell who waits for an end."""
+    def _committed(self, changes: Sequence[LocalEffects], states: Sequence[State]) -> None:
+        """After a commit: start and stop tasks, update runs, and wake those who wait for an end."""
         for change in changes:
             self._carry_out(change)
         self._watch.show(states)
 
-    def _carry_out(self, change: Local) -> None:
+    def _carry_out(self, change: LocalEffects) -> None:
         plan = self._registry.plan(change.state.template, change.state.version)
         for effect in change.effects:
             if isinstance(effect, StopTask):
                 self._tasks.stop(change.id, effect.frame)
             elif not isinstance(effect, RunTask):
-                tell(change.id, effect)
+                log_failure(change.id, effect)
             elif plan is not None:
                 self._tasks.start(change.id, plan, effect)
 
@@ -321,4 +323,4 @@ class Dagger(Client):
 
     async def _report(self, id: str, outcome: Outcome) -> None:
         """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
-        await insist(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))
+        await retry_unavailable(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))

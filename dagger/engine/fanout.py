@@ -21,17 +21,17 @@ FEW: Final = 8
 
 
 @final
-class Fan(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+class Fanout(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
     """Records of one event, for the entities of several keys, in this order."""
 
     event: Event
     to: tuple[str, ...]
 
 
-Kept: TypeAlias = Entry | Fan
+Kept: TypeAlias = Entry | Fanout
 
 
-def folded(entries: Sequence[Entry], effects: Iterable[Effect]) -> Sequence[Kept]:
+def compacted(entries: Sequence[Entry], effects: Iterable[Effect]) -> Sequence[Kept]:
     """The entries that effects have led to, with those of one event as one."""
     if len(entries) < FEW:
         return entries
@@ -40,4 +40,4 @@ def folded(entries: Sequence[Entry], effects: Iterable[Effect]) -> Sequence[Kept
     if len(fans) * FEW > len(sends):
         return entries
     others = [entry for entry in entries if type(entry) is not Append]
-    return [*(Fan(some[0].event, tuple([send.to for send in some])) for some in fans), *others]
+    return [*(Fanout(some[0].event, tuple([send.to for send in some])) for some in fans), *others]

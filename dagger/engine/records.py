@@ -9,7 +9,7 @@ import msgspec
 
 from dagger.core.entity import EMPTY, Entity
 from dagger.core.events import Event
-from dagger.engine.fanout import Fan, Kept
+from dagger.engine.fanout import Fanout, Kept
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import Append, Entry, Outgoing
 
@@ -34,7 +34,7 @@ Outbox: TypeAlias = tuple[tuple[int, Kept | TextMessage], ...]
 """What steps ordered, each with the offset of the record that it was a step of."""
 
 
-class Cell(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class StoredEntity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A stored row: an entity, the last offset applied to it, and the entries that its steps ordered, by offset."""
 
     offset: int = -1
@@ -46,8 +46,8 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 
 encode_record: Final = _ENCODER.encode
 decode_record: Final = msgspec.msgpack.Decoder(Record).decode
-encode_cell: Final = _ENCODER.encode
-decode_cell: Final = msgspec.msgpack.Decoder(Cell).decode
+encode_stored: Final = _ENCODER.encode
+decode_stored: Final = msgspec.msgpack.Decoder(StoredEntity).decode
 
 
 def partition_of(key: str, partitions: int) -> int:
@@ -55,10 +55,10 @@ def partition_of(key: str, partitions: int) -> int:
     return zlib.crc32(key.encode()) % partitions
 
 
-def unfolded(kept: Kept | TextMessage, partitions: int) -> list[Entry]:
+def expanded(kept: Kept | TextMessage, partitions: int) -> list[Entry]:
     """The entries of what is in an outbox."""
     if isinstance(kept, TextMessage):
         return [Outgoing(kept.topic, kept.key.encode(), kept.payload, headers_of(kept.headers))]
-    if type(kept) is not Fan:
+    if type(kept) is not Fanout:
         return [kept]
     return [Append(partition_of(to, partitions), encode_record(Record(to, kept.event))) for to in kept.to]

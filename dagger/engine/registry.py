@@ -20,7 +20,7 @@ from dagger.plan import Channel, Limits, Plan, compile
 from dagger.plan.ops import Run
 
 
-class Starter(msgspec.Struct, frozen=True):
+class StartTrigger(msgspec.Struct, frozen=True):
     """Messages of a topic start instances of a template."""
 
     topic: Topic[Any]
@@ -29,13 +29,13 @@ class Starter(msgspec.Struct, frozen=True):
 
 
 class Registry:
-    """Templates by name and version; channels and starters by topic."""
+    """Templates by name and version; channels and start triggers by topic."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.channels: dict[str, dict[str, Channel]] = {}
-        self.starters: dict[str, list[Starter]] = {}
-        self.takers: dict[str, tuple[Topic[Any], bool, tuple[Channel | Starter, ...]]] = {}
+        self.start_triggers: dict[str, list[StartTrigger]] = {}
+        self.consumers: dict[str, tuple[Topic[Any], bool, tuple[Channel | StartTrigger, ...]]] = {}
         """For each topic that somebody wants: the topic, whether a message goes one way only, and who takes it."""
         self.topics: dict[str, Topic[Any]] = {}
         self._plans: dict[tuple[str, int], Plan] = {}
@@ -87,13 +87,13 @@ class Registry:
         """Start an instance for each message of a topic."""
         self.check(topic, f"start_on for template '{plan.template}'")
         self.topics.setdefault(topic.name, topic)
-        self.starters.setdefault(topic.name, []).append(Starter(topic, plan, build))
+        self.start_triggers.setdefault(topic.name, []).append(StartTrigger(topic, plan, build))
         self._index(topic.name)
 
     def _index(self, topic: str) -> None:
         channels = self.channels.get(topic, {})
-        takers = (*channels.values(), *self.starters.get(topic, ()))
-        self.takers[topic] = self.topics[topic], len(channels) == 1, takers
+        consumers = (*channels.values(), *self.start_triggers.get(topic, ()))
+        self.consumers[topic] = self.topics[topic], len(channels) == 1, consumers
 
     def check(self, topic: Topic[Any], place: str) -> None:
         """Refuse a topic of a name that has another type already."""
@@ -112,7 +112,7 @@ class Registry:
     @property
     def consumed(self) -> set[str]:
         """The topics whose messages somebody wants."""
-        return {*self.channels, *self.starters}
+        return {*self.channels, *self.start_triggers}
 
     @property
     def names(self) -> list[str]:

@@ -19,7 +19,7 @@ class VirtualClock:
     def __init__(self) -> None:
         self._now = to_micros(START)
         self._count = 0
-        self._alarms: dict[int, tuple[int, Callable[[], None]]] = {}
+        self._calls: dict[int, tuple[int, Callable[[], None]]] = {}
 
     def now(self) -> int:
         return self._now
@@ -33,26 +33,26 @@ class VirtualClock:
         """Go on to an instant in microseconds; never back."""
         self._now = max(self._now, at)
 
-    # As `Alarms`.
+    # As `CallScheduler`.
 
-    def at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
+    def call_at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
         """Call a function at an instant; gives a function that calls it off."""
         self._count += 1
-        self._alarms[self._count] = due, call
+        self._calls[self._count] = due, call
         return partial(self._call_off, self._count)
 
     def _call_off(self, number: int) -> None:
-        self._alarms.pop(number, None)
+        self._calls.pop(number, None)
 
     def next_due(self) -> int | None:
         """When the first timer is due, in microseconds; None if there is none."""
-        return min((due for due, _ in self._alarms.values()), default=None)
+        return min((due for due, _ in self._calls.values()), default=None)
 
     def fire(self) -> bool:
         """Call what is due, in order of time; whether something was."""
-        due = sorted((at, number) for number, (at, _) in self._alarms.items() if at <= self._now)
+        due = sorted((at, number) for number, (at, _) in self._calls.items() if at <= self._now)
         for _, number in due:
-            found = self._alarms.pop(number, None)
+            found = self._calls.pop(number, None)
             if found is not None:  # else it was called off meanwhile
                 found[1]()
         return bool(due)

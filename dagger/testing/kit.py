@@ -20,7 +20,7 @@ from dagger.engine.client.instance import Instance
 from dagger.engine.client.run import Prepared, Run
 from dagger.engine.client.validation import checked_message
 from dagger.engine.clock import MICROSECOND
-from dagger.engine.connection import Session
+from dagger.engine.connection import Connection
 from dagger.engine.dagger import Dagger, Lifespan, Unmatched
 from dagger.engine.dead_letters import dead_letter_topic
 from dagger.engine.headers import headers_of, texts_of
@@ -99,13 +99,13 @@ class TestEngine(Dagger):
 
     @property
     @override
-    def _is_at_work(self) -> bool:
+    def _is_working(self) -> bool:
         return True
 
     @property
     def is_closed(self) -> bool:
         """Whether nothing is open."""
-        return self._session is None
+        return self._connection is None
 
     @property
     def now(self) -> datetime:
@@ -243,13 +243,13 @@ class TestEngine(Dagger):
     # Running to idle.
 
     @override
-    async def _open(self) -> Session:
-        found = self._here()
+    async def _open(self) -> Connection:
+        found = self._current()
         if found is not None:
             return found
         self._opening = True
         try:
-            session = await super()._open()
+            connection = await super()._open()
             self._tasks.leaving = False
             await self._begin()
         except BaseException:
@@ -257,7 +257,7 @@ class TestEngine(Dagger):
             raise
         finally:
             self._opening = False
-        return session
+        return connection
 
     async def run_until_idle(self) -> None:
         """Run until nothing is left to do at the time that the clock shows. Raises TaskHangs."""
@@ -290,7 +290,7 @@ class TestEngine(Dagger):
         """Let what is due fire and apply a batch; whether there was one. A worker that dies is followed by another."""
         worker = self._worker
         try:
-            await worker.ring()
+            await worker.fire_due_timers()
             return await worker.run_once()
         except WorkerDied:
             self._worker = self._new_worker()
@@ -313,7 +313,7 @@ class TestEngine(Dagger):
 
     @override
     def _new_tasks(self) -> Tasks:
-        return self._tasks_of(SequentialTasks if isinstance(self.memory, FaultyMemory) else Tasks, self.clock)
+        return self._make_tasks(SequentialTasks if isinstance(self.memory, FaultyMemory) else Tasks, self.clock)
 
     def _work_left(self) -> bool:
         return self.memory.log.has_news()

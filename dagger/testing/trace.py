@@ -26,7 +26,7 @@ from dagger.core.state import STATUSES, Frame, Running, Sleeping, State, Waiting
 from dagger.engine.clock import to_datetime
 from dagger.engine.headers import ID, header_text, text_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, TopicRecord, Write
-from dagger.engine.records import decode_cell, decode_record
+from dagger.engine.records import decode_record, decode_stored
 from dagger.plan.names import quoted
 from dagger.plan.plan import Plan
 from dagger.testing.fault_points import (
@@ -272,7 +272,7 @@ class TraceFormatter:
 
 
 def _entity(row: Write) -> Entity:
-    return Entity() if row.data is None else decode_cell(row.data).entity
+    return Entity() if row.data is None else decode_stored(row.data).entity
 
 
 def _keys(writes: Sequence[Write]) -> str:

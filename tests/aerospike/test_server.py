@@ -69,13 +69,13 @@ def test_what_lives_never_expires_and_what_ended_does(
         assert lifetime(aerospike_server, "key") == FOREVER
         assert await one.write([Write("key", 0, 1, 2, b"2", listing=listing, ended=5)]) == [True]
         assert lifetime(aerospike_server, "key") == about(ended)
-        assert await one.write([Write("key", 0, 2, 3, b"3", listing=listing, ended=5, moved=False)]) == [True]
+        assert await one.write([Write("key", 0, 2, 3, b"3", listing=listing, ended=5, index_changed=False)]) == [True]
         assert lifetime(aerospike_server, "key") == about(ended)
         assert await one.read(["key"]) == [Row(3, b"3")]
         assert await one.find(Query(status="COMPLETED")) == [Row(3, b"3")]
         assert await one.write([Write("key", 0, 3, 4, b"4", listing=listing)]) == [True]
         assert lifetime(aerospike_server, "key") == FOREVER
-        assert await one.write([Write("key", 0, 4, 5, b"5", listing=listing, moved=False)]) == [True]
+        assert await one.write([Write("key", 0, 4, 5, b"5", listing=listing, index_changed=False)]) == [True]
         assert lifetime(aerospike_server, "key") == FOREVER
         assert await one.write([Write("key", 0, 5, 6, None)]) == [True]
         assert lifetime(aerospike_server, "key") == about(tombstone)

@@ -27,7 +27,7 @@ PAUSE_S: Final = 0.2
 logger: Final = logging.getLogger("tests.chaos")
 
 
-async def insist(call: Callable[[], Awaitable[Any]]) -> None:
+async def retry_unavailable(call: Callable[[], Awaitable[Any]]) -> None:
     """Do as the documentation says: try again, for as long as it cannot be done now."""
     while True:
         try:
@@ -44,7 +44,7 @@ async def connected(*urls: str) -> AsyncGenerator[Dagger]:
     """An engine of a client."""
     engine = Dagger(*urls)
     async with AsyncExitStack() as stack:
-        await insist(lambda: stack.enter_async_context(engine.client()))
+        await retry_unavailable(lambda: stack.enter_async_context(engine.client()))
         yield engine
 
 
@@ -61,7 +61,7 @@ def payment(*urls: str) -> None:
         async with connected(*urls) as engine:
             async for found in engine.subscribe_batches(charges, group="payment"):
                 answers = [Note(one.order, one.number + 1) for one in found]
-                await insist(partial(engine.publish_all, receipts, answers, id=_receipt))
+                await retry_unavailable(partial(engine.publish_all, receipts, answers, id=_receipt))
 
     anyio.run(serve)
 
@@ -73,7 +73,7 @@ def shipping(*urls: str) -> None:
         async with connected(*urls) as engine:
             async for found in engine.subscribe_batches(requests, group="shipping"):
                 answers = [Note(one.order, number) for one in found for number in range(1, one.number + 1)]
-                await insist(partial(engine.publish_all, parcels, answers, id=_parcel))
+                await retry_unavailable(partial(engine.publish_all, parcels, answers, id=_parcel))
 
     anyio.run(serve)
 
@@ -106,8 +106,8 @@ def submit(*urls: str) -> None:
 
 
 async def _start(engine: Dagger, some: list[Order]) -> None:
-    await insist(lambda: engine.start_all(chaos_order, some))
-    await insist(lambda: engine.start(chaos_order, some[0]))
+    await retry_unavailable(lambda: engine.start_all(chaos_order, some))
+    await retry_unavailable(lambda: engine.start(chaos_order, some[0]))
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {

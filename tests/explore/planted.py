@@ -9,20 +9,20 @@ import msgspec
 from typing_extensions import override
 
 from dagger.engine.ports import Backend, Batch, Entry, LogRecord, Write
-from dagger.engine.records import Cell, Outbox, Record, decode_cell, encode_cell
-from dagger.engine.worker.rows import Loaded, Rows
-from dagger.engine.worker.worker import Local, Worker
+from dagger.engine.records import Outbox, Record, StoredEntity, decode_stored, encode_stored
+from dagger.engine.worker.rows import LoadedRow, RowCache
+from dagger.engine.worker.worker import LocalEffects, Worker
 from dagger.testing import TestEngine
 from dagger.testing.explorer import MakeEngine
 
 
-class Later(Rows):
+class Later(RowCache):
     """Writes when it is told to."""
 
-    _later: Mapping[str, Loaded] = {}
+    _later: Mapping[str, LoadedRow] = {}
 
     @override
-    async def write(self, dirty: Mapping[str, Loaded]) -> None:
+    async def write(self, dirty: Mapping[str, LoadedRow]) -> None:
         self._later = dirty
 
     async def write_now(self) -> None:
@@ -34,7 +34,7 @@ class Hasty(Worker):
 
     def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
         super().__init__(backend, *others, **settings)
-        self._rows: Later = Later(backend, self._timers.expect)
+        self._rows: Later = Later(backend, self._timers.added)
 
     @override
     async def _apply(self, batch: Batch) -> None:
@@ -46,21 +46,23 @@ class Idle(Worker):
     """Starts no task again after a take-over."""
 
     @override
-    async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
+    async def recover(
+        self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()
+    ) -> Sequence[LocalEffects]:
         return []
 
 
-class Torn(Rows):
+class Torn(RowCache):
     """Writes rows that lack something."""
 
-    lacking: Callable[[Cell], Cell]
+    lacking: Callable[[StoredEntity], StoredEntity]
 
     @override
-    def _write(self, key: str, loaded: Loaded) -> Write:
+    def _write(self, key: str, loaded: LoadedRow) -> Write:
         write = super()._write(key, loaded)
         if write.data is None:
             return write
-        return msgspec.structs.replace(write, data=encode_cell(self.lacking(decode_cell(write.data))))
+        return msgspec.structs.replace(write, data=encode_stored(self.lacking(decode_stored(write.data))))
 
 
 class Careless(Worker):
@@ -68,11 +70,11 @@ class Careless(Worker):
 
     def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
         super().__init__(backend, *others, **settings)
-        self._rows: Torn = Torn(backend, self._timers.expect)
+        self._rows: Torn = Torn(backend, self._timers.added)
         self._rows.lacking = self.lacking
 
     @staticmethod
-    def lacking(cell: Cell) -> Cell:
+    def lacking(cell: StoredEntity) -> StoredEntity:
         return cell
 
 
@@ -81,8 +83,8 @@ class Forgetful(Careless):
 
     @override
     @staticmethod
-    def lacking(cell: Cell) -> Cell:
-        return Cell(cell.offset, (), cell.entity)
+    def lacking(cell: StoredEntity) -> StoredEntity:
+        return StoredEntity(cell.offset, (), cell.entity)
 
 
 class Repetitive(Careless):
@@ -90,8 +92,8 @@ class Repetitive(Careless):
 
     @override
     @staticmethod
-    def lacking(cell: Cell) -> Cell:
-        return Cell(-1, cell.outbox, cell.entity)
+    def lacking(cell: StoredEntity) -> StoredEntity:
+        return StoredEntity(-1, cell.outbox, cell.entity)
 
 
 class Trusting(Worker):
@@ -107,7 +109,7 @@ class Oblivious(Worker):
 
     @override
     def _step(
-        self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
+        self, source: LogRecord, record: Record, now: int, dirty: dict[str, LoadedRow], local: list[LocalEffects]
     ) -> list[Entry]:
         loaded = self._rows[record.to]
         entity = loaded.cell.entity

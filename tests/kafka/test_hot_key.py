@@ -1,7 +1,7 @@
 """A hot key: thousands of instances wait for its next message, or thousands of messages come for one instance.
 
 All of them get what they wait for, no record grows beyond what a store takes, and other keys go on meanwhile. Without
-`folded` the row of a key with 10,000 subscribers would have twice as many bytes as it may have while it is delivered.
+`compacted` the row of a key with 10,000 subscribers would be twice as large as a store takes.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from dagger.backends.sqlite.options import options_of as sqlite_options
 from dagger.core.effects import Effect, Ignored, Send
 from dagger.core.envelope import Envelope
 from dagger.core.events import MessageForwarded, Unsubscribed
-from dagger.engine.fanout import FEW, Fan, folded
+from dagger.engine.fanout import FEW, Fanout, compacted
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Write
-from dagger.engine.records import Record, encode_record, partition_of, unfolded
+from dagger.engine.records import Record, encode_record, expanded, partition_of
 from dagger.engine.worker import worker as worker_module
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import messages_of
@@ -160,8 +160,8 @@ class TestOnKafka:
             return await aborted(send, request)
 
         def watched(entries: list[Entry], effects: tuple[Effect, ...]) -> Any:
-            found = folded(entries, effects)
-            if any(isinstance(kept, Fan) for kept in found) and not strikes:
+            found = compacted(entries, effects)
+            if any(isinstance(kept, Fanout) for kept in found) and not strikes:
                 instead(monkeypatch, "EndTxnRequest", once)
             return found
 
@@ -174,7 +174,7 @@ class TestOnKafka:
                 assert len(strikes) == 1
                 assert len(await messages_of(engine.backend, KEYS.name, {"hot"})) == 1
 
-        monkeypatch.setattr(worker_module, "folded", watched)
+        monkeypatch.setattr(worker_module, "compacted", watched)
         anyio.run(run)
 
 
@@ -187,12 +187,12 @@ class TestFolded:
         message = Outgoing("T", b"k", b"m")
         entries: list[Entry] = [Append(partition_of(s.to, 4), encode_record(Record(s.to, s.event))) for s in sends]
         entries.append(message)
-        kept = folded(entries, effects)
-        assert [type(each) for each in kept] == [Fan, Fan, Outgoing]
-        assert [entry for each in kept for entry in unfolded(each, 4)] == entries
+        kept = compacted(entries, effects)
+        assert [type(each) for each in kept] == [Fanout, Fanout, Outgoing]
+        assert [entry for each in kept for entry in expanded(each, 4)] == entries
 
     def test_a_few_are_kept_as_they_are(self) -> None:
         events = [Unsubscribed(f"me-{number}", ("C",)) for number in range(FEW * 2)]
         entries: list[Entry] = [Append(0, encode_record(Record("to", event))) for event in events]
-        assert folded(entries, [Send("to", event) for event in events]) == entries
-        assert folded(entries[:2], [Send("to", event) for event in events[:2]]) == entries[:2]
+        assert compacted(entries, [Send("to", event) for event in events]) == entries
+        assert compacted(entries[:2], [Send("to", event) for event in events[:2]]) == entries[:2]

@@ -18,8 +18,8 @@ from dagger import command, sleep, template
 from dagger.core.state import Status
 from dagger.engine.ports import LogRecord, Write
 from dagger.engine.records import Record
-from dagger.engine.worker.rows import Loaded
-from dagger.engine.worker.worker import Local, Worker
+from dagger.engine.worker.rows import LoadedRow
+from dagger.engine.worker.worker import LocalEffects, Worker
 from dagger.errors import Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
@@ -65,7 +65,7 @@ async def late(storage: OnKafka) -> None:
 
         async def fire() -> None:
             worker = zombie._worker
-            assert await worker.ring() == 1
+            assert await worker.fire_due_timers() == 1
             try:
                 while not await worker.run_once():
                     await zombie.rest()
@@ -105,7 +105,12 @@ class TestLate:
         step = Worker._step
 
         def passing(
-            self: Worker, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
+            self: Worker,
+            source: LogRecord,
+            record: Record,
+            now: int,
+            dirty: dict[str, LoadedRow],
+            local: list[LocalEffects],
         ) -> Any:
             before = self._rows[record.to].cell
             entries = step(self, source, record, now, dirty, local)

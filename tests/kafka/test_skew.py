@@ -25,7 +25,7 @@ from dagger.core.entity import EMPTY
 from dagger.core.events import Event, SignalReceived, Submitted, TimerDue
 from dagger.core.transition import Transition
 from dagger.engine.worker.loop import EARLY_S
-from dagger.engine.worker.wall_timer import Alarm
+from dagger.engine.worker.wall_timer import WallClockTimer
 from dagger.plan.compile import compile
 from dagger.plan.plan import Limits
 from dagger.testing.clock import VirtualClock
@@ -98,9 +98,9 @@ def test_a_clock_that_is_wrong_is_compared_again_soon() -> None:
 def test_a_worker_that_is_early_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a timer that is due and may not fire, it rests for a while each time."""
     rests = list[float]()
-    after = Alarm._after
+    after = WallClockTimer._after
 
-    def noted(self: Alarm, seconds: float) -> None:
+    def noted(self: WallClockTimer, seconds: float) -> None:
         rests.append(seconds)
         after(self, 0)  # the test does not wait
 
@@ -113,7 +113,7 @@ def test_a_worker_that_is_early_does_not_spin(monkeypatch: pytest.MonkeyPatch) -
                 await anyio.lowlevel.checkpoint()
             backend.log.is_early = True
             clock.move_to(engine._worker.next_due)
-            monkeypatch.setattr(Alarm, "_after", noted)
+            monkeypatch.setattr(WallClockTimer, "_after", noted)
             backend.log.nudge()
             while len(rests) < 10:
                 await anyio.lowlevel.checkpoint()

@@ -8,7 +8,7 @@ from typing_extensions import override
 from dagger.backends.memory import MemoryBackend, MemoryLog
 from dagger.core.events import Subscribed, Unsubscribed
 from dagger.engine.ports import Append, Batch, Position
-from dagger.engine.records import Record, decode_cell, encode_record, partition_of
+from dagger.engine.records import Record, decode_stored, encode_record, partition_of
 from dagger.errors import DaggerError
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.driver import Driver
@@ -75,7 +75,7 @@ def test_what_comes_behind_it_is_applied() -> None:
             await engine.run_until_idle()
             (row,) = await backend.store.read(["o-1"])
             assert row is not None
-            assert decode_cell(row.data).entity.subscribers == {"PAYMENTS": ("i-2",)}
+            assert decode_stored(row.data).entity.subscribers == {"PAYMENTS": ("i-2",)}
         assert log.committed[at] == 2
 
     anyio.run(run)

@@ -7,14 +7,14 @@ import logging
 import anyio
 import pytest
 
-from dagger.engine.backoff import PAUSE_S_MAX, PAUSE_S_MIN, SAY_S_MAX, Pauses
+from dagger.engine.backoff import LOG_S_MAX, PAUSE_S_MAX, PAUSE_S_MIN, Backoff
 from dagger.errors import BackendUnavailable
 
 DAY_S = 86_400
 
 
 class Time:
-    """A clock on which only pauses take time."""
+    """A clock on which only the pauses take time."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now_s = 1_000.0
@@ -34,13 +34,13 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 def test_pauses_grow_though_something_succeeds_in_between(time: Time) -> None:
     async def run() -> list[float]:
-        pauses, found = Pauses(time), list[float]()
+        backoff, found = Backoff(time), list[float]()
         for _ in range(12):
-            pauses.complain(BackendUnavailable("no"))
-            found.append(pauses.next_s)
-            await pauses.rest()
+            backoff.failed(BackendUnavailable("no"))
+            found.append(backoff.next_s)
+            await backoff.sleep()
             time.now_s += 0.01
-            pauses.worked()
+            backoff.succeeded()
         return found
 
     found = anyio.run(run)
@@ -51,31 +51,31 @@ def test_pauses_grow_though_something_succeeds_in_between(time: Time) -> None:
 
 def test_what_is_over_begins_anew(time: Time) -> None:
     async def run() -> float:
-        pauses = Pauses(time)
+        backoff = Backoff(time)
         for _ in range(12):
-            pauses.complain(BackendUnavailable("no"))
-            await pauses.rest()
+            backoff.failed(BackendUnavailable("no"))
+            await backoff.sleep()
         time.now_s += 3 * PAUSE_S_MAX
-        pauses.worked()
-        return pauses.next_s
+        backoff.succeeded()
+        return backoff.next_s
 
     assert anyio.run(run) == PAUSE_S_MIN
 
 
 def test_what_lasts_is_logged_ever_more_seldom(time: Time, caplog: pytest.LogCaptureFixture) -> None:
     async def run() -> None:
-        pauses, end_s = Pauses(time), time.now_s + DAY_S
+        backoff, end_s = Backoff(time), time.now_s + DAY_S
         while time.now_s < end_s:
-            pauses.complain(BackendUnavailable("the broker is away"))
-            await pauses.rest()
+            backoff.failed(BackendUnavailable("the broker is away"))
+            await backoff.sleep()
 
     anyio.run(run)
     lines = [one for one in caplog.records if one.levelno == logging.ERROR]
-    assert DAY_S / SAY_S_MAX / 2 < len(lines) < DAY_S / SAY_S_MAX + 20
+    assert DAY_S / LOG_S_MAX / 2 < len(lines) < DAY_S / LOG_S_MAX + 20
 
 
 def test_another_error_is_logged_at_once(time: Time, caplog: pytest.LogCaptureFixture) -> None:
-    pauses = Pauses(time)
+    backoff = Backoff(time)
     for said in ("a", "a", "b", "b", "a"):
-        pauses.complain(BackendUnavailable(said))
+        backoff.failed(BackendUnavailable(said))
     assert [one.getMessage()[0] for one in caplog.records] == ["a", "b", "a"]

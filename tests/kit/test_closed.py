@@ -14,7 +14,7 @@ import pytest
 
 from dagger import BackendError, Dagger, EngineClosed, Topic, signal, template
 from dagger.engine.backoff import PAUSE_S_MAX
-from dagger.engine.client.poller import Follower
+from dagger.engine.client.poller import ChangePoller
 from dagger.errors import BackendUnavailable
 
 LIMIT_S = 30
@@ -186,14 +186,14 @@ class Elsewhere:
 def test_what_ends_the_look_at_others_is_told_to_those_who_wait(error: Exception, at_change: bool) -> None:
     async def run() -> None:
         elsewhere: Any = Elsewhere(error, BackendError("again"), at_change=at_change)
-        follower = Follower(elsewhere, elsewhere.wanted, elsewhere.look)
-        waiting = [asyncio.create_task(follower.until(anyio.Event())) for _ in range(3)]
+        poller = ChangePoller(elsewhere, elsewhere.wanted, elsewhere.look)
+        waiting = [asyncio.create_task(poller.wait_for(anyio.Event())) for _ in range(3)]
         for task in waiting:
             with pytest.raises(type(error), match=str(error)):
                 await task
         elsewhere.errors.clear()
-        await follower.until(elsewhere.event)  # who comes later has it looked at again
-        follower.stop()
+        await poller.wait_for(elsewhere.event)  # who comes later has it looked at again
+        poller.stop()
 
     limited(run)
 
@@ -210,9 +210,9 @@ def test_the_look_at_others_backs_off_while_the_backend_is_away(
     async def run() -> None:
         monkeypatch.setattr("dagger.engine.backoff.anyio.sleep", rest)
         elsewhere: Any = Elsewhere(*[BackendUnavailable("away")] * 10)
-        follower = Follower(elsewhere, elsewhere.wanted, elsewhere.look)
-        await follower.until(elsewhere.event)
-        follower.stop()
+        poller = ChangePoller(elsewhere, elsewhere.wanted, elsewhere.look)
+        await poller.wait_for(elsewhere.event)
+        poller.stop()
 
     limited(run)
     assert rests == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, *[PAUSE_S_MAX] * 4]

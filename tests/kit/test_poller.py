@@ -8,10 +8,10 @@ from typing import Any
 import anyio
 import pytest
 
-from dagger.engine.client.poller import AT_ONCE, Follower
+from dagger.engine.client.poller import CHUNK, ChangePoller
 from dagger.errors import BackendError, BackendUnavailable
 
-MANY = 3 * AT_ONCE + 7
+MANY = 3 * CHUNK + 7
 
 
 class Elsewhere:
@@ -49,26 +49,26 @@ class Elsewhere:
         return len(found)
 
 
-def follower_of(elsewhere: Any) -> Follower:
-    return Follower(elsewhere, elsewhere.wanted, elsewhere.look)
+def follower_of(elsewhere: Any) -> ChangePoller:
+    return ChangePoller(elsewhere, elsewhere.wanted, elsewhere.look)
 
 
 def test_all_are_looked_at_before_a_change_is_waited_for() -> None:
     async def run() -> None:
         elsewhere = Elsewhere()
-        follower = follower_of(elsewhere)
+        poller = follower_of(elsewhere)
         elsewhere.ended = {"o-0", f"o-{MANY - 1}"}
         async with anyio.create_task_group() as group:
             for id, event in elsewhere.waiting.items():
                 if id in elsewhere.ended:
-                    group.start_soon(follower.until, event)
+                    group.start_soon(poller.wait_for, event)
         async with anyio.create_task_group() as group:
-            group.start_soon(follower.until, elsewhere.waiting["o-1"])
+            group.start_soon(poller.wait_for, elsewhere.waiting["o-1"])
             await elsewhere.is_asked.wait()
-            assert max(len(some) for some in elsewhere.looks) == AT_ONCE
+            assert max(len(some) for some in elsewhere.looks) == CHUNK
             assert {id for some in elsewhere.looks for id in some} == set(elsewhere.waiting)
             group.cancel_scope.cancel()
-        follower.stop()
+        poller.stop()
 
     anyio.run(run)
 
@@ -76,15 +76,15 @@ def test_all_are_looked_at_before_a_change_is_waited_for() -> None:
 def test_a_change_is_seen_by_all_whom_it_concerns() -> None:
     async def run() -> None:
         elsewhere = Elsewhere()
-        follower = follower_of(elsewhere)
+        poller = follower_of(elsewhere)
         async with anyio.create_task_group() as group:
             for event in elsewhere.waiting.values():
-                group.start_soon(follower.until, event)
+                group.start_soon(poller.wait_for, event)
             await elsewhere.is_asked.wait()
             elsewhere.is_away = True  # for one look
             elsewhere.ended = set(elsewhere.waiting)
             elsewhere.has_changed.set()
-        follower.stop()
+        poller.stop()
 
     anyio.run(run)
 
@@ -95,12 +95,12 @@ def test_what_ends_the_looking_is_told_to_all_who_wait(failure: Exception) -> No
 
     async def run() -> None:
         elsewhere = Elsewhere()
-        follower = follower_of(elsewhere)
+        poller = follower_of(elsewhere)
         told = list[Exception]()
 
         async def wait(event: anyio.Event) -> None:
             try:
-                await follower.until(event)
+                await poller.wait_for(event)
             except Exception as error:
                 told.append(error)
 
@@ -111,11 +111,11 @@ def test_what_ends_the_looking_is_told_to_all_who_wait(failure: Exception) -> No
             elsewhere.failure = failure
             elsewhere.has_changed.set()
         assert told == [failure] * MANY
-        assert len(elsewhere.looks) <= 2 * (MANY // AT_ONCE + 1)
+        assert len(elsewhere.looks) <= 2 * (MANY // CHUNK + 1)
         elsewhere.failure = None
         late = elsewhere.waiting["late"] = anyio.Event()
         elsewhere.ended = {"late"}
-        await follower.until(late)
-        follower.stop()
+        await poller.wait_for(late)
+        poller.stop()
 
     anyio.run(run)

@@ -23,7 +23,7 @@ asks = template("Asks", signal("go", bool), key=lambda id: id, takes=str)
 
 @pytest.fixture(params=["remembered", "a few", "none", "by bytes"])
 def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submissions, "PART", 4)
+    monkeypatch.setattr(submissions, "READ_MAX", 4)
     monkeypatch.setattr(queries, "CHUNK", 3)
     match request.param:
         case "a few":
@@ -82,11 +82,11 @@ async def test_what_is_committed_is_forgotten_and_room_for_others() -> None:
     known = Submissions(log)
     ids = [f"o-{number}" for number in range(40)]
     await log.append([submitted(id) for id in ids])
-    assert set(await known.among(ids)) == set(ids)
+    assert set(await known.find(ids)) == set(ids)
     while records := (await log.poll(5)).records:
         await log.commit({}, last(records))
         left = set(ids) - done_of(log, ids)
-        assert set(await known.among(ids)) == left
+        assert set(await known.find(ids)) == left
         assert {event.id async for part in known.matching(Query()) for event in part} == left
     assert sum(len(tail) for tail in known._tails.values()) == known._size == 0
 
@@ -97,13 +97,13 @@ async def test_of_two_submissions_of_an_id_the_first_counts_until_it_is_committe
     known = Submissions(log)
     await log.append([submitted("o", "first"), submitted("other"), submitted("o", "second")])
     await log.append([Append(partition_of("o", 4), encode_record(Record("o", StopRequested())))])
-    assert (await known.among(["o"]))["o"].template == "first"
+    assert (await known.find(["o"]))["o"].template == "first"
     batch = await log.poll(1)
     while not any(record.partition == partition_of("o", 4) for record in batch.records):
         await log.commit({}, last(batch.records))
         batch = await log.poll(1)
     await log.commit({}, last(batch.records))
-    assert (await known.among(["o"]))["o"].template == "second"
+    assert (await known.find(["o"]))["o"].template == "second"
 
 
 async def test_those_who_ask_at_once_are_answered_by_one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ async def test_those_who_ask_at_once_are_answered_by_one_reading(monkeypatch: py
     monkeypatch.setattr(log, "backlog", counted)
 
     async def ask(id: str) -> None:
-        assert id in await known.among([id])
+        assert id in await known.find([id])
 
     async with anyio.create_task_group() as group:
         for number in range(50):

@@ -29,7 +29,7 @@ from dagger.core.state import STATUSES
 from dagger.core.step_rows import step_rows
 from dagger.dsl import nodes
 from dagger.engine.clock import to_micros
-from dagger.engine.records import Cell, decode_cell, encode_cell
+from dagger.engine.records import StoredEntity, decode_stored, encode_stored
 from dagger.errors import CodecError, kinds_of
 from dagger.plan import Limits, Plan, compile
 from dagger.plan.keys import keys_of
@@ -210,7 +210,7 @@ class Core:
     def apply(self, to: str, event: Event) -> None:
         entity = self.entities.get(to, EMPTY)
         after, effects = receive(self.find, self.plan.limits, entity, event, self.now)
-        self.entities[to] = decode_cell(stored(after)).entity if self.cold else after
+        self.entities[to] = decode_stored(stored(after)).entity if self.cold else after
         for effect in effects:
             self.follow(effect)
 
@@ -282,7 +282,7 @@ def next_version(plan: Plan) -> Plan:
 
 def stored(entity: Entity) -> bytes:
     """An entity as a store keeps it."""
-    return encode_cell(Cell(0, (), entity))
+    return encode_stored(StoredEntity(0, (), entity))
 
 
 def stands(plan: Plan, state: State) -> dict[str, Stand]:

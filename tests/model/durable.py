@@ -11,9 +11,9 @@ from typing_extensions import override
 from dagger import Topic
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.options import options_of
-from dagger.engine.client.poller import Follower
+from dagger.engine.client.poller import ChangePoller
 from dagger.engine.client.validation import checked_message
-from dagger.engine.connection import Session
+from dagger.engine.connection import Connection
 from dagger.engine.dagger import Lifespan
 from dagger.testing import TestEngine
 
@@ -33,18 +33,18 @@ class DurableEngine(TestEngine):
         # One partition: the order between entities is told only where they share one.
         self.sqlite = SqliteBackend(options_of(f"sqlite:///{path}?partitions=1"))
         self._backend = self.sqlite
-        self._follower = Follower(self.sqlite, lambda: self._watch.open_ids, self._look)
+        self._poller = ChangePoller(self.sqlite, lambda: self._watch.open_ids, self._poll)
         self._worker = self._new_worker()
         self._database = self.sqlite.file.database
 
     @override
-    async def _open(self) -> Session:
-        found = self._here()
+    async def _open(self) -> Connection:
+        found = self._current()
         if found is not None:
             return found
-        session = await super()._open()
-        await session.stack.enter_async_context(self.sqlite.log.join())
-        return session
+        connection = await super()._open()
+        await connection.stack.enter_async_context(self.sqlite.log.join())
+        return connection
 
     async def reopen(self) -> None:
         """Close the file, and go on from it with a worker that knows nothing."""

@@ -33,7 +33,7 @@ from dagger.core.events import (
     Unsubscribed,
 )
 from dagger.dsl import nodes
-from dagger.engine.records import decode_cell
+from dagger.engine.records import decode_stored
 from dagger.plan import Plan, compile
 from tests.model import MARKS
 from tests.model.drivers import Core, stored
@@ -135,7 +135,7 @@ def lawful(core: Core, entity: Entity, event: Event) -> Entity:
     after, effects = outcome(core, entity, event)
     assert stored(entity) == before
     assert outcome(core, entity, event) == (after, effects)
-    assert outcome(core, decode_cell(before).entity, event) == (after, effects)
+    assert outcome(core, decode_stored(before).entity, event) == (after, effects)
     if entity.state is not None and not entity.state.is_live:
         assert after.state == entity.state
     return after
@@ -144,7 +144,7 @@ def lawful(core: Core, entity: Entity, event: Event) -> Entity:
 def outcome(core: Core, entity: Entity, event: Event, *, known: bool = True) -> tuple[Entity, tuple[Effect, ...]]:
     """What an event makes of an entity, as it is loaded again; where its template is known, or not."""
     after, effects = receive(core.find if known else nothing, core.plan.limits, entity, event, core.now)
-    return decode_cell(stored(after)).entity, effects
+    return decode_stored(stored(after)).entity, effects
 
 
 def nothing(template: str, version: int) -> None:

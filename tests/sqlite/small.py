@@ -93,7 +93,7 @@ small = template(
 ORDERS: Final = (Order("o-1"),)
 
 
-async def insist(call: Callable[[], Awaitable[T]]) -> T:
+async def retry_unavailable(call: Callable[[], Awaitable[T]]) -> T:
     """Ask again where it cannot be done now: what is asked for has an id, and may be asked for twice."""
     while True:
         try:
@@ -106,16 +106,16 @@ async def serve(engine: Dagger) -> None:
     """The payment service."""
     async for charge in engine.subscribe(charges, group="payment"):
         answer = Note(charge.id, "paid")
-        await insist(lambda: engine.publish(payments, answer, id=f"paid-{answer.id}"))  # noqa: B023  # it is awaited
+        await retry_unavailable(lambda: engine.publish(payments, answer, id=f"paid-{answer.id}"))  # noqa: B023  # it is awaited
 
 
 async def play(engine: Dagger, orders: Sequence[Order]) -> None:
     """What the user's programs do; all of it may be said again by a process that does not know what was said before."""
     async with anyio.create_task_group() as group:
         group.start_soon(serve, engine)
-        runs = await insist(lambda: engine.start_all(small, orders))
+        runs = await retry_unavailable(lambda: engine.start_all(small, orders))
         for run in runs:
-            await insist(partial(engine.wait, run))
+            await retry_unavailable(partial(engine.wait, run))
         group.cancel_scope.cancel()
 
 

@@ -18,7 +18,7 @@ from dagger.engine import backoff
 from dagger.engine.ports import Append, Outgoing, Reader
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import NEVER, PASSING, Fault, Sort
-from tests.sqlite.small import PATIENCE_S, insist
+from tests.sqlite.small import PATIENCE_S, retry_unavailable
 
 TOPIC = Topic("FILE", str, key=lambda m: m)
 LETTERS = [chr(ord("a") + number) for number in range(8)]
@@ -84,7 +84,7 @@ def test_a_poll_that_fails_half_way_skips_nothing(tmp_path: Path, sort: Sort) ->
             async with backend.open(), backend.log.join():
                 await backend.log.append([Append(partition, b"x") for partition in range(4)])
                 fault.arm(number)
-                batch = await insist(lambda: backend.log.poll(100))
+                batch = await retry_unavailable(lambda: backend.log.poll(100))
                 fault.arm(NEVER)
         assert sorted(record.partition for record in batch.records) == [*range(4)], fault.struck
         assert batch.owned is not None, fault.struck

@@ -15,7 +15,7 @@ from tests.sqlite.shop import Order, Shop, in_loop, orders
 
 @pytest.mark.parametrize("many", [False, True], ids=["start", "start_all"])
 @in_loop
-async def test_who_looks_meanwhile_loses_nothing(tmp_path: Path, many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_polls_meanwhile_loses_nothing(tmp_path: Path, many: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = Shop(tmp_path)
     client = Dagger(shop.url)
     client.register(orders)
@@ -25,8 +25,8 @@ async def test_who_looks_meanwhile_loses_nothing(tmp_path: Path, many: bool, mon
         append = client.backend.log.append
 
         async def looked_at(entries: Sequence[Entry]) -> None:
-            client._sought = 0.0
-            await client._look(["o-1"])
+            client._missing_checked_at = 0.0
+            await client._poll(["o-1"])
             await append(entries)
 
         monkeypatch.setattr(client.backend.log, "append", looked_at)

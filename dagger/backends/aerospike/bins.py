@@ -79,7 +79,7 @@ def change_of(write: Write, lifetimes: Lifetimes) -> ConditionalWrite:
     if write.data is None:
         return ConditionalWrite(write.key, condition, {VERSION: write.next}, ttl=lifetimes.tombstone)
     bins: dict[str, int | bytes | list[int]] = {VERSION: write.next, DATA: write.data}
-    if not write.moved and write.version:
+    if not write.index_changed and write.version:
         return ConditionalWrite(write.key, condition, bins, whole=False, ttl=KEEP)
     bins[KEY] = write.key.encode()
     if write.due is not None:

@@ -94,7 +94,7 @@ def statement_of(write: Write) -> tuple[str, tuple[Any, ...]]:
         return _DELETE, (write.key, write.version)
     if not write.version:
         return _INSERT, (write.key, write.partition, write.next, *_index_values(write))
-    if write.moved:
+    if write.index_changed:
         return _UPDATE, (write.next, *_index_values(write), write.key, write.version)
     return _UPDATE_DATA, (write.next, write.data, write.key, write.version)
 

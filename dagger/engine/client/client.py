@@ -16,7 +16,7 @@ from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
 from dagger.engine.client.inspector import Inspector
 from dagger.engine.client.run import Prepared, Registered, Run, accepted
-from dagger.engine.client.start_triggers import check_starter, checked_starter
+from dagger.engine.client.start_triggers import check_start_trigger, checked_build
 from dagger.engine.client.validation import (
     checked_many,
     checked_prepared,
@@ -26,7 +26,7 @@ from dagger.engine.client.validation import (
     prepare,
 )
 from dagger.engine.ports import Append, Row
-from dagger.engine.records import Cell, Record, encode_cell, encode_record, partition_of
+from dagger.engine.records import Record, StoredEntity, encode_record, encode_stored, partition_of
 from dagger.errors import InstanceConflict, UnknownInstance, WrongInput, in_line
 from dagger.plan.plan import Plan
 
@@ -83,9 +83,9 @@ class Client(Inspector):
         Without `build` the message is the input. The instance's id is its business key. Raises TemplateError where
         the topic carries what the template does not take, as far as the types are declared.
         """
-        fn = checked_starter(topic, build)
+        fn = checked_build(topic, build)
         found = checked_template(template, "start_on")
-        check_starter(topic, found, fn)
+        check_start_trigger(topic, found, fn)
         plan = self._plan(found)
         self._registry.start_on(topic, plan, build)
         self._backend.log.consume(self._registry.consumed, self._registry.topics)
@@ -179,7 +179,7 @@ class Client(Inspector):
     def _fits_record(self, instance: Prepared[Any]) -> None:
         """Whether the record of the instance takes its input, if it takes nothing else."""
         state = accepted(instance.submission(self._clock.now()), 0, instance.plan.layout)
-        size, size_max = len(encode_cell(Cell(entity=Entity(state)))) + RECORD_ROOM, self._backend.size_max
+        size, size_max = len(encode_stored(StoredEntity(entity=Entity(state)))) + RECORD_ROOM, self._backend.size_max
         if size > size_max:
             raise WrongInput(
                 f"the input of instance '{in_line(instance.id[:100])}' has {len(instance.raw):,} bytes; with it the "

@@ -13,15 +13,15 @@ from dagger.core.events import Submitted
 from dagger.core.state import STATUSES, SUBMITTED, State, Status
 from dagger.engine.client.instance import Instance
 from dagger.engine.client.messages import Messenger
-from dagger.engine.client.poller import Follower
-from dagger.engine.client.queries import CHUNK, Catalogue
+from dagger.engine.client.poller import ChangePoller
+from dagger.engine.client.queries import CHUNK, InstanceQueries
 from dagger.engine.client.run import Run, accepted
 from dagger.engine.client.submissions import Submissions
 from dagger.engine.client.validation import checked_query, id_of
 from dagger.engine.client.watch import Watch
 from dagger.engine.clock import Clock
 from dagger.engine.ports import Backend, Row
-from dagger.engine.records import decode_cell
+from dagger.engine.records import decode_stored
 from dagger.engine.registry import Registry
 from dagger.errors import EngineClosed, InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
@@ -30,7 +30,7 @@ B = TypeVar("B")
 
 logger: Final = logging.getLogger("dagger")
 
-SEEK_S: Final = 1.0
+MISSING_CHECK_S: Final = 1.0
 """How often is looked, in seconds, whether instances that are waited for and have no row are there at all."""
 
 
@@ -42,13 +42,13 @@ class Inspector(Messenger):
         self._clock = clock
         self._registry = Registry(limits)
         self._watch = Watch()
-        self._follower = Follower(backend, lambda: self._watch.open_ids, self._look)
+        self._poller = ChangePoller(backend, lambda: self._watch.open_ids, self._poll)
         self._submissions = Submissions(backend.log)
         self._missing = set[str]()
         """Instances that are waited for and had no row when they were looked at."""
-        self._sought = 0.0
+        self._missing_checked_at = 0.0
         """When it was looked whether those are there at all."""
-        self._catalogue = Catalogue(backend, self._submissions, self._state_of, self._accepted)
+        self._queries = InstanceQueries(backend, self._submissions, self._state_of, self._accepted)
 
     @overload
     async def get_instance(self, id: Run[B]) -> Instance[B]: ...
@@ -57,10 +57,10 @@ class Inspector(Messenger):
     async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance[Any]:
         """A snapshot of an instance. Raises UnknownInstance, or InstanceConflict as `wait` does."""
         await self._open()
-        state = await self._state(id_of(id), is_sought=not isinstance(id, Run))
+        state = await self._state(id_of(id), search_log=not isinstance(id, Run))
         if state is not None:
             if state.status != SUBMITTED:
-                self._watch.catch_up([state])
+                self._watch.show_read([state])
             if isinstance(id, Run):
                 _refuse_other(id)
             return self._snapshot(state)
@@ -80,7 +80,7 @@ class Inspector(Messenger):
         """Instances that match all that is given, ordered by id; `after` is the id where the last page ended."""
         query = checked_query(template, status, key, limit, after)
         await self._open()
-        states, left_out = await self._catalogue.page(query, self._knows)
+        states, left_out = await self._queries.page(query, self._can_show)
         for (name, version), count in left_out.items():
             what = "1 instance is" if count == 1 else f"{count} instances are"
             logger.warning(
@@ -97,9 +97,9 @@ class Inspector(Messenger):
         """How many instances match all that is given."""
         query = checked_query(template, status, key, 1, None)
         await self._open()
-        return await self._catalogue.count(query)
+        return await self._queries.count(query)
 
-    def _knows(self, state: State) -> bool:
+    def _can_show(self, state: State) -> bool:
         """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
         return self._registry.plan_of(state) is not None
 
@@ -117,15 +117,15 @@ class Inspector(Messenger):
         if isinstance(instance, Run) and instance.status.is_end:
             return instance.instance
         id = id_of(instance)
-        session = await self._open()
-        if not (self._backend.shared or self._is_at_work):
+        connection = await self._open()
+        if not (self._backend.shared or self._is_working):
             logger.warning(
                 "waiting for the end of '%s', and this engine is in memory and is not a worker, so nothing proceeds; "
                 "wait inside `async with engine:`",
                 id,
             )
         try:
-            with session.waiting(f"the end of '{id}'"):
+            with connection.waiting(f"the end of '{id}'"):
                 return await self._until_ended(instance, id)
         except EngineClosed:
             if isinstance(instance, Run) and instance.status.is_end:  # it has ended just before
@@ -133,7 +133,7 @@ class Inspector(Messenger):
             raise
 
     @property
-    def _is_at_work(self) -> bool:
+    def _is_working(self) -> bool:
         """Whether instances go on here."""
         raise NotImplementedError
 
@@ -146,7 +146,7 @@ class Inspector(Messenger):
                 if found is not None:
                     return found
                 is_known = True
-                await self._follower.until(event)
+                await self._poller.wait_for(event)
             finally:
                 self._watch.forget(id, event)
 
@@ -168,24 +168,24 @@ class Inspector(Messenger):
             raise _gone(id) if is_known else UnknownInstance(f"no instance has the id '{id}'")
         if not STATUSES[state.status].is_end:
             return None
-        self._watch.catch_up([state])
+        self._watch.show_read([state])
         return self._snapshot(state)
 
-    async def _look(self, ids: Sequence[str]) -> int:
+    async def _poll(self, ids: Sequence[str]) -> int:
         """Show what is committed now of some instances; gives how many of them have ended."""
         found = await self._read(ids)
         states = [state for state in found.values() if state.status != SUBMITTED]
-        self._watch.catch_up(states)
+        self._watch.show_read(states)
         self._missing.update(id for id in ids if id not in found)
-        if self._missing and time.monotonic() - self._sought >= SEEK_S:
-            missing, self._missing, self._sought = self._missing, set[str](), time.monotonic()
+        if self._missing and time.monotonic() - self._missing_checked_at >= MISSING_CHECK_S:
+            missing, self._missing, self._missing_checked_at = self._missing, set[str](), time.monotonic()
             with self._watch.seeking():
-                await self._seek(missing)
+                await self._check_missing(missing)
         return sum(not state.is_live for state in states)
 
-    async def _seek(self, missing: Collection[str]) -> None:
+    async def _check_missing(self, missing: Collection[str]) -> None:
         """Tell those who wait for instances that are not there: neither begun, nor accepted and to be begun."""
-        accepted = await self._submissions.among(missing)
+        accepted = await self._submissions.find(missing)
         rest = [id for id in missing if id not in accepted]
         for start in range(0, len(rest), CHUNK):
             some = rest[start : start + CHUNK]
@@ -201,19 +201,19 @@ class Inspector(Messenger):
 
     # Small things.
 
-    async def _state(self, id: str, *, is_sought: bool = True) -> State | None:
-        """How an instance stands. Unless it is `is_sought`, one that no worker has begun is not looked for."""
+    async def _state(self, id: str, *, search_log: bool = True) -> State | None:
+        """The state of an instance. Without `search_log`, one that no worker has begun is not found."""
         state = (await self._read([id])).get(id)
-        if state is not None or not is_sought:
+        if state is not None or not search_log:
             return state
-        found = await self._submissions.among([id])
+        found = await self._submissions.find([id])
         return self._accepted(found[id]) if id in found else (await self._read([id])).get(id)
 
     def _state_of(self, row: Row | None) -> State | None:
         """What a row says of its instance, also where its submission waits for a worker that knows the template."""
         if row is None:
             return None
-        entity = decode_cell(row.data).entity
+        entity = decode_stored(row.data).entity
         if entity.state is not None:
             return entity.state
         event = entity.submission

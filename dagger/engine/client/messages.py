@@ -9,9 +9,9 @@ from functools import partial
 from typing import Final, TypeVar
 
 from dagger.dsl.topics import Topic
-from dagger.engine.backoff import insist
+from dagger.engine.backoff import retry_unavailable
 from dagger.engine.client.validation import checked_group, checked_message, checked_several, checked_topic
-from dagger.engine.connection import Session
+from dagger.engine.connection import Connection
 from dagger.engine.dead_letters import decoded, without_value
 from dagger.engine.ports import Backend, Outgoing, Reader
 from dagger.errors import BackendError, EngineClosed, WrongInput
@@ -26,7 +26,7 @@ class Messenger:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
 
-    async def _open(self) -> Session:
+    async def _open(self) -> Connection:
         """Connect, once. Gives what is connected in this event loop."""
         raise NotImplementedError
 
@@ -75,14 +75,14 @@ class Messenger:
         """The same, as lists of at most `limit` messages: those that are there by now."""
         checked_topic(topic, "subscribe")
         name = checked_group(group)
-        session = await self._open()
+        connection = await self._open()
         async with self._backend.log.reader(topic.name, name) as reader:
             while True:
                 try:
-                    with session.waiting(f"what else is on '{topic.name}'"):
+                    with connection.waiting(f"what else is on '{topic.name}'"):
                         messages = await self._next(reader, topic, limit)
                 except EngineClosed:
-                    if session.is_over:
+                    if connection.is_closing:
                         return
                     raise
                 if messages:
@@ -90,24 +90,24 @@ class Messenger:
 
     async def _next(self, reader: Reader, topic: Topic[M], limit: int) -> list[M]:
         """The next messages; those that the topic does not carry go to its dead letters."""
-        found = await insist(f"reading '{topic.name}'", lambda: reader.read(limit))
+        found = await retry_unavailable(f"reading '{topic.name}'", lambda: reader.read(limit))
         messages, others = decoded(topic, found)
         if others:
-            await self._put_aside(topic.name, others)
+            await self._publish_dead_letters(topic.name, others)
         return messages
 
-    async def _put_aside(self, topic: str, letters: Sequence[Outgoing]) -> None:
+    async def _publish_dead_letters(self, topic: str, letters: Sequence[Outgoing]) -> None:
         """Publish dead letters; of one that is refused, as a message that is too large may be, all but its value."""
         what = f"dead letters of '{topic}' are kept"
         try:
-            await insist(what, partial(self._backend.log.append, letters))
+            await retry_unavailable(what, partial(self._backend.log.append, letters))
         except BackendError:
             for letter in letters:  # of several that were sent at once, some may be there: they come once more
                 try:
-                    await insist(what, partial(self._backend.log.append, [letter]))
+                    await retry_unavailable(what, partial(self._backend.log.append, [letter]))
                 except BackendError as error:
                     logger.error("%s: its value is left out: %s", letter.topic, error)
-                    await insist(what, partial(self._backend.log.append, [without_value(letter)]))
+                    await retry_unavailable(what, partial(self._backend.log.append, [without_value(letter)]))
 
     def _fits(self, what: str, name: str, data: bytes) -> None:
         if len(data) > self._backend.size_max:

@@ -9,19 +9,19 @@ from typing import Final
 
 import anyio
 
-from dagger.engine.backoff import Pauses
+from dagger.engine.backoff import Backoff
 from dagger.engine.ports import Backend
 from dagger.errors import BackendUnavailable, EngineClosed
 
-LOOK_S_MIN: Final = 0.02
+POLL_S_MIN: Final = 0.02
 """The least time between two rounds of looks, in seconds."""
-LOOK_S_MAX: Final = 2.0
+POLL_S_MAX: Final = 2.0
 """The longest time between two rounds of looks, in seconds."""
-AT_ONCE: Final = 512
+CHUNK: Final = 512
 """How many instances are looked at at a time."""
-REST: Final = 4
-"""How long it rests between two looks of a round, in times of what a look has taken, but no longer than between two
-rounds: so about a fifth of a processor goes into looking, however many are waited for. A look that takes longer mostly
+REST_FACTOR: Final = 4
+"""How long it rests between two looks of a round, in times of what a poll has taken, but no longer than between two
+rounds: so about a fifth of a processor goes into looking, however many are waited for. A poll that takes longer mostly
 waits for the store."""
 
 
@@ -35,21 +35,21 @@ class Waiter:
         self.failure: Exception | None = None
 
 
-class Follower:
+class ChangePoller:
     """Looks while somebody waits, so that everybody here sees what is committed."""
 
     def __init__(
-        self, backend: Backend, wanted: Callable[[], Sequence[str]], look: Callable[[Sequence[str]], Awaitable[int]]
+        self, backend: Backend, wanted: Callable[[], Sequence[str]], poll: Callable[[Sequence[str]], Awaitable[int]]
     ) -> None:
-        """`wanted` tells the ids that somebody looks at. `look` shows them as they are; it gives how many had ended."""
+        """`wanted` gives the ids to poll. `poll` shows their committed states, and gives how many of them had ended."""
         self._backend = backend
         self._wanted = wanted
-        self._look = look
+        self._poll = poll
         self._waiting = set[Waiter]()
-        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
 
-    async def until(self, event: anyio.Event) -> None:
-        """Return when the event is set, by a commit here or by a look at what others have committed.
+    async def wait_for(self, event: anyio.Event) -> None:
+        """Return when the event is set, by a commit of this process or by a poll that finds one of another.
 
         Raises what ends the looking: BackendError where the backend cannot be looked at any more.
         """
@@ -58,9 +58,9 @@ class Follower:
             return
         waiter = Waiter(event)
         self._waiting.add(waiter)
-        if self._looking is None or self._looking.done():
+        if self._polling is None or self._polling.done():
             # A task of nobody's: whoever waits first may be gone first, and the others go on waiting.
-            self._looking = asyncio.get_running_loop().create_task(self._look_for_all())
+            self._polling = asyncio.get_running_loop().create_task(self._poll_for_all())
         try:
             await event.wait()
         finally:
@@ -70,37 +70,37 @@ class Follower:
 
     def stop(self) -> None:
         """Look no more: the backend is closed."""
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        if self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """What looked was of an event loop that has ended, and so were those who waited."""
-        self._looking = None
+        self._polling = None
         self._waiting.clear()
 
-    async def _look_for_all(self) -> None:
-        """Look until nobody waits. Where that cannot go on, whoever waits is told."""
+    async def _poll_for_all(self) -> None:
+        """Poll until nobody waits. If polling is no longer possible, all waiters fail."""
         try:
-            await self._look_on()
+            await self._poll_until_idle()
         except asyncio.CancelledError:
-            if self._looking is asyncio.current_task():  # not by `stop`
+            if self._polling is asyncio.current_task():  # not by `stop`
                 self._fail(EngineClosed("the looks at other processes' work were cancelled by code in this event loop"))
             raise
 
-    async def _look_on(self) -> None:
-        """Look at everything, and again after each change, until there is one while nobody waits."""
-        pauses = Pauses()
+    async def _poll_until_idle(self) -> None:
+        """Poll all instances, and again after each change, until nobody waits."""
+        backoff = Backoff()
         while self._waiting:
             try:
                 await self._round()
-                pauses.worked()
-                await asyncio.sleep(LOOK_S_MIN)
-                with anyio.move_on_after(LOOK_S_MAX):  # what is deleted may be no change that is told
+                backoff.succeeded()
+                await asyncio.sleep(POLL_S_MIN)
+                with anyio.move_on_after(POLL_S_MAX):  # a deletion may not be reported as a change
                     await self._backend.changed()
             except BackendUnavailable as error:
-                pauses.complain(error)
-                await pauses.rest()
+                backoff.failed(error)
+                await backoff.sleep()
             except Exception as error:  # whatever it is, whoever waits would wait for ever
                 self._fail(error)
 
@@ -114,9 +114,9 @@ class Follower:
     async def _round(self) -> None:
         """Look at all, a few at a time. Where most of these had ended, others have too, and are waited for."""
         ids = self._wanted()
-        for start in range(0, len(ids), AT_ONCE):
-            some = ids[start : start + AT_ONCE]
+        for start in range(0, len(ids), CHUNK):
+            some = ids[start : start + CHUNK]
             begun = time.perf_counter()
-            ended = await self._look(some)
-            if start + AT_ONCE < len(ids) and 2 * ended < len(some):
-                await asyncio.sleep(min(LOOK_S_MIN, REST * (time.perf_counter() - begun)))
+            ended = await self._poll(some)
+            if start + CHUNK < len(ids) and 2 * ended < len(some):
+                await asyncio.sleep(min(POLL_S_MIN, REST_FACTOR * (time.perf_counter() - begun)))

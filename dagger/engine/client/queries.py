@@ -25,7 +25,7 @@ TRIES: Final = 3
 """How often they are counted anew where some of them begin meanwhile."""
 
 
-class Catalogue:
+class InstanceQueries:
     """What can be asked of all instances."""
 
     def __init__(

@@ -21,7 +21,7 @@ A = TypeVar("A", contravariant=True, default=Any)
 B = TypeVar("B", covariant=True, default=Any)
 
 
-class Seen:
+class LatestState:
     """The last state of an instance that was committed here, for all of its handles."""
 
     __slots__ = ("__weakref__", "_plan", "is_gone", "is_taken", "state")
@@ -53,7 +53,7 @@ class Run(Generic[B]):
 
     __slots__ = ("id", "plan", "seen")
 
-    def __init__(self, id: str, plan: Plan, seen: Seen) -> None:
+    def __init__(self, id: str, plan: Plan, seen: LatestState) -> None:
         self.id = id
         self.plan = plan
         self.seen = seen

@@ -14,7 +14,7 @@ from dagger.engine.client.validation import checked_topic
 from dagger.errors import RequestError, TemplateError
 
 
-def checked_starter(topic: object, build: object) -> Fn | None:
+def checked_build(topic: object, build: object) -> Fn | None:
     """The function that builds inputs, if there is one. Raises RequestError for what cannot start instances."""
     checked_topic(topic, "start_on")
     if build is None:
@@ -27,7 +27,7 @@ def checked_starter(topic: object, build: object) -> Fn | None:
     return fn
 
 
-def check_starter(topic: Topic[Any], template: Template[Any, Any], build: Fn | None) -> None:
+def check_start_trigger(topic: Topic[Any], template: Template[Any, Any], build: Fn | None) -> None:
     """Refuse a topic whose messages would all become dead letters, or those of one of its types.
 
     Only what is declared is compared: a function without annotations may give anything. Raises TemplateError.

@@ -21,7 +21,7 @@ from dagger.core.events import Submitted
 from dagger.engine.ports import Backlog, Log, Query
 from dagger.engine.records import decode_record, partition_of
 
-PART: Final = 2048
+READ_MAX: Final = 2048
 """How many records are read at a time."""
 REMEMBERED_MAX: Final = 100_000
 """How many submissions are remembered."""
@@ -37,7 +37,7 @@ class _Entry(NamedTuple):
     event: Submitted
 
 
-class _Tail:
+class _PartitionTail:
     """What is remembered of a partition: its submissions behind what is committed, in the order of the log."""
 
     def __init__(self) -> None:
@@ -93,14 +93,14 @@ class _Tail:
                 yield entry.event
 
 
-class _Asked:
+class _SharedRead:
     """What several ask at once, and the answer."""
 
     def __init__(self) -> None:
         self.partitions = set[int]()
         self.ids = set[str]()
         self.is_answered = False
-        self.tails: Mapping[int, _Tail] = {}
+        self.tails: Mapping[int, _PartitionTail] = {}
         self.beyond: dict[str, Submitted] = {}
         """Those of the ids that were found beyond what is remembered."""
 
@@ -110,16 +110,16 @@ class Submissions:
 
     def __init__(self, log: Log) -> None:
         self._log = log
-        self.forget()
+        self.reset()
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Know nothing: what is opened next may be another log."""
-        self._tails: dict[int, _Tail] = {}
+        self._tails: dict[int, _PartitionTail] = {}
         self._size = 0
         self._lock = anyio.Lock()
-        self._next = _Asked()
+        self._next = _SharedRead()
 
-    async def among(self, ids: Collection[str]) -> dict[str, Submitted]:
+    async def find(self, ids: Collection[str]) -> dict[str, Submitted]:
         """The submissions of these ids that are accepted and not committed."""
         partitions = self._log.partitions
         homes = {id: partition_of(id, partitions) for id in ids}
@@ -132,14 +132,14 @@ class Submissions:
         tails = (await self._ask((), set(range(self._log.partitions)))).tails
         known = [event for tail in tails.values() for event in tail.all() if _matches(event, query)]
         rest = {partition: tail.settled for partition, tail in tails.items() if not tail.is_whole}
-        for start in range(0, len(known), PART):
-            yield known[start : start + PART]
+        for start in range(0, len(known), READ_MAX):
+            yield known[start : start + READ_MAX]
         if rest:
             seen = {event.id for event in known}
             async for part in self._beyond(rest):
                 yield [event for event in part if _matches(event, query) and event.id not in seen]
 
-    async def _ask(self, ids: Iterable[str], partitions: set[int]) -> _Asked:
+    async def _ask(self, ids: Iterable[str], partitions: set[int]) -> _SharedRead:
         """Read on. All who ask while somebody reads are answered together, by the next reading."""
         asked = self._next
         asked.partitions |= partitions
@@ -147,13 +147,13 @@ class Submissions:
         async with self._lock:
             if not asked.is_answered:
                 if asked is self._next:
-                    self._next = _Asked()
+                    self._next = _SharedRead()
                 asked.tails = await self._read(asked.partitions)
                 await self._seek(asked)
                 asked.is_answered = True
         return asked
 
-    async def _seek(self, asked: _Asked) -> None:
+    async def _seek(self, asked: _SharedRead) -> None:
         """Look for the ids that are asked for beyond what is remembered."""
         rest = {partition: tail.settled for partition, tail in asked.tails.items() if not tail.is_whole}
         left = {id for id in asked.ids if all(tail.get(id) is None for tail in asked.tails.values())} if rest else None
@@ -168,13 +168,13 @@ class Submissions:
                 if not left:
                     return
 
-    async def _read(self, partitions: set[int]) -> Mapping[int, _Tail]:
+    async def _read(self, partitions: set[int]) -> Mapping[int, _PartitionTail]:
         """Read on, as far as there is room."""
-        tails = {partition: self._tails.setdefault(partition, _Tail()) for partition in partitions}
+        tails = {partition: self._tails.setdefault(partition, _PartitionTail()) for partition in partitions}
         for tail in tails.values():
             tail.open = []
         while True:
-            part = await self._log.backlog({partition: tail.settled for partition, tail in tails.items()}, PART)
+            part = await self._log.backlog({partition: tail.settled for partition, tail in tails.items()}, READ_MAX)
             for partition, tail in tails.items():
                 self._size -= tail.drop(part.committed[partition])
                 tail.is_whole = not part.more
@@ -190,13 +190,13 @@ class Submissions:
         return count < REMEMBERED_MAX and self._size < REMEMBERED_BYTES_MAX
 
     @staticmethod
-    def _note_rest(tails: Mapping[int, _Tail], part: Backlog) -> None:
+    def _note_rest(tails: Mapping[int, _PartitionTail], part: Backlog) -> None:
         """Nothing more is remembered; whether there is more."""
         here = {record.partition for record in part.records}
         for partition, tail in tails.items():
             tail.is_whole = not part.more and partition not in here
 
-    def _remember(self, tails: Mapping[int, _Tail], part: Backlog) -> None:
+    def _remember(self, tails: Mapping[int, _PartitionTail], part: Backlog) -> None:
         for entry, partition in _submissions(part):
             tail = tails[partition]
             if entry.offset <= part.settled[partition]:
@@ -210,7 +210,7 @@ class Submissions:
     async def _beyond(self, at: Mapping[int, int]) -> AsyncGenerator[list[Submitted]]:
         """What is behind these offsets, remembered by nobody."""
         while True:
-            part = await self._log.backlog(at, PART)
+            part = await self._log.backlog(at, READ_MAX)
             yield [entry.event for entry, _ in _submissions(part)]
             if not part.more:
                 return

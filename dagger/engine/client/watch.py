@@ -11,7 +11,7 @@ from weakref import ref
 import anyio
 
 from dagger.core.state import EXECUTING, SUBMITTED, State
-from dagger.engine.client.run import Run, Seen
+from dagger.engine.client.run import LatestState, Run
 from dagger.plan.plan import Plan
 
 ACCEPTED_MAX: Final = 10_000
@@ -25,9 +25,9 @@ class Watch:
 
     def __init__(self) -> None:
         self._waiters: dict[str, list[anyio.Event]] = {}
-        self._seen: dict[str, ref[Seen]] = {}
+        self._seen: dict[str, ref[LatestState]] = {}
         self._sweep_at = SWEEP_MIN
-        self._accepted: dict[str, Seen] = {}
+        self._accepted: dict[str, LatestState] = {}
         self._sending = Counter[str]()
         """Instances whose submissions are on their way to the log."""
         self._sent: set[str] | None = None
@@ -38,7 +38,7 @@ class Watch:
         seen = self._get(id)
         return None if seen is None or seen.is_gone else seen.state
 
-    def _get(self, id: str) -> Seen | None:
+    def _get(self, id: str) -> LatestState | None:
         found = self._seen.get(id)
         return None if found is None else found()
 
@@ -48,7 +48,7 @@ class Watch:
         found = self._seen.get(id)
         seen = None if found is None else found()
         if seen is None or seen.is_over:
-            seen = Seen(plan, state)
+            seen = LatestState(plan, state)
             self._seen[id] = ref(seen)
             if len(self._seen) > self._sweep_at:
                 self._sweep()
@@ -133,7 +133,7 @@ class Watch:
         for event in self._waiters.pop(id, ()):
             event.set()
 
-    def catch_up(self, states: Iterable[State]) -> None:
+    def show_read(self, states: Iterable[State]) -> None:
         """These states were read; one that was read before a commit that is known here shows nothing."""
         self.show([state for state in states if not self._is_older(state)])
 

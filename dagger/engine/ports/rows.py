@@ -37,7 +37,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     listing: Listing | None = None
     ended: int | None = None
     """When the last that lives in it ended, in microseconds: a store may delete it later. None while it lives."""
-    moved: bool = True
+    index_changed: bool = True
     """Whether what it is found by (`due`, `busy`, `listing`, `ended`) may be another than in the version before."""
 
 

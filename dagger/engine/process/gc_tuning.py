@@ -13,7 +13,7 @@ ones, as it does by default, a seventh of a worker's processor time is spent on 
 
 
 @contextmanager
-def seldom_collected() -> Generator[None]:
+def tuned_gc() -> Generator[None]:
     """What is there when the context begins is no garbage, and is not looked through; the rest, less often."""
     before = gc.get_threshold()
     gc.collect()

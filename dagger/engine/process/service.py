@@ -1,4 +1,4 @@
-"""A process that is a worker and nothing else, until it is told to leave."""
+"""A process that only runs a worker, until a signal stops it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import anyio
 
-from dagger.engine.process.gc_tuning import seldom_collected
-from dagger.engine.process.signals import Signals
+from dagger.engine.process.gc_tuning import tuned_gc
+from dagger.engine.process.signals import SignalHandler
 from dagger.engine.process.watchdog import Watchdog
 from dagger.errors import EngineClosed, RequestError
 
@@ -27,22 +27,22 @@ def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str], 
     where code that runs beside it ends it.
     """
     _check_place()
-    installed = Signals.installed()
-    service = Service(work, templates, applying, installed or Signals())
+    installed = SignalHandler.installed()
+    service = WorkerProcess(work, templates, applying, installed or SignalHandler())
     try:
         anyio.run(service.run)
     except (asyncio.CancelledError, SystemExit, RuntimeError) as error:
-        if service.is_told or not service.is_cut_off(error):
+        if service.is_shutting_down or not service.was_ended_by_others(error):
             raise
         what = f"has called sys.exit({error.code})" if isinstance(error, SystemExit) else "has ended it"
-        raise EngineClosed(f"the worker was not told to leave by a signal: code in its event loop {what}") from error
+        raise EngineClosed(f"the worker was not stopped by a signal: code in its event loop {what}") from error
     finally:
         service.signals.release()
         if installed is None:
             service.signals.end()
 
 
-class Service:
+class WorkerProcess:
     """One run of a worker."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Service:
         work: AbstractAsyncContextManager[Any],
         templates: Callable[[], str],
         applying: Callable[[], str],
-        signals: Signals,
+        signals: SignalHandler,
     ) -> None:
         self._work = work
         self._templates = templates
@@ -60,48 +60,48 @@ class Service:
         self._has_ended = False
 
     @property
-    def is_told(self) -> bool:
-        """Whether it was told to leave."""
+    def is_shutting_down(self) -> bool:
+        """Whether a signal has asked it to stop."""
         return self.signals.received is not None
 
-    def is_cut_off(self, error: BaseException) -> bool:
+    def was_ended_by_others(self, error: BaseException) -> bool:
         """Whether an error is no failure of the work, but its end by others."""
         return isinstance(error, asyncio.CancelledError | SystemExit) or not self._has_ended
 
     async def run(self) -> None:
         """Work until a signal comes."""
         loop = asyncio.get_running_loop()
-        starting, told = anyio.CancelScope(), anyio.Event()
+        starting, stopping = anyio.CancelScope(), anyio.Event()
 
         def leave() -> None:
-            if told.is_set() or self.signals.received is None:
+            if stopping.is_set() or self.signals.received is None:
                 return
             logger.info("received %s: leaving", self.signals.received.name)
-            told.set()
+            stopping.set()
             if not self._has_begun:  # nothing is in flight, and what it waits for may be away
                 starting.cancel()
 
         self.signals.listen(partial(loop.call_soon_threadsafe, leave))
         try:
             with starting:
-                await self._until(told)
+                await self._until(stopping)
         except Exception as error:
             self._has_ended = True
-            if self._has_begun or not told.is_set():
+            if self._has_begun or not stopping.is_set():
                 raise
             logger.warning("while leaving: %s", error)
         finally:
             self.signals.release()
-        if not told.is_set():
+        if not stopping.is_set():
             raise EngineClosed("the worker was ended by code that runs in its event loop, and not by a signal")
 
-    async def _until(self, told: anyio.Event) -> None:
+    async def _until(self, stopping: anyio.Event) -> None:
         async with self._work:
-            with seldom_collected(), Watchdog(self._applying).watching():
+            with tuned_gc(), Watchdog(self._applying).watching():
                 self._has_begun = True
                 self.signals.begin()
                 logger.info("working on %s", self._templates())
-                await told.wait()
+                await stopping.wait()
 
 
 def _check_place() -> None:

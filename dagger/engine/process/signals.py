@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, by which a process that is a worker is told to leave."""
+"""SIGTERM and SIGINT, which ask a process that runs a worker to stop."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final, Self
 
-LEAVE_S: Final = 1.2
+SHUTDOWN_S: Final = 1.2
 """How long a process that still starts takes to leave, in seconds: what it waits for may never let go."""
-NUMBERS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
-class Leave(SystemExit):
+class ShutdownRequested(SystemExit):
     """Told to leave while nothing runs yet that could be ended in another way."""
 
 
-class Signals:
+class SignalHandler:
     """The signals from when this is made until `release`; the second and every other of them means nothing.
 
-    Only in the main thread. A process that has not begun its work is ended by force `LEAVE_S` after the first: what
+    Only in the main thread. A process that has not begun its work is ended by force `SHUTDOWN_S` after the first: what
     blocks its event loop, swallows its cancellation or stays in a thread is not asked.
 
     A thread listens too: the main one looks for signals only between two steps of Python, which may be an hour apart.
@@ -33,15 +33,15 @@ class Signals:
         self._leave: Callable[[], object] | None = None
         self._has_begun = False
         self._was_raised = False
-        """Whether `Leave` was raised in the main thread."""
+        """Whether `ShutdownRequested` was raised in the main thread."""
         self._done = threading.Event()
         self._threads = set(threading.enumerate())
-        self._before = {number: signal.signal(number, self._receive) for number in NUMBERS}
-        ear, self._mouth = os.pipe()
-        os.set_blocking(self._mouth, False)
-        self._mouth_before = signal.set_wakeup_fd(self._mouth, warn_on_full_buffer=False)
-        os.register_at_fork(after_in_child=self.release)  # what a child is told is not for this process
-        threading.Thread(target=self._listen, args=[ear], name="dagger-signals", daemon=True).start()
+        self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        self._write_end_before = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        os.register_at_fork(after_in_child=self.release)  # signals of a child are not for this process
+        threading.Thread(target=self._listen, args=[read_end], name="dagger-signals", daemon=True).start()
 
     @classmethod
     def installed(cls) -> Self | None:
@@ -61,16 +61,16 @@ class Signals:
 
     def release(self) -> None:
         """Catch them no more."""
-        if self._mouth < 0:
+        if self._write_end < 0:
             return
         for number, before in self._before.items():
             if signal.getsignal(number) == self._receive:
                 signal.signal(number, before or signal.SIG_DFL)
-        found = signal.set_wakeup_fd(self._mouth_before)
-        if found not in (self._mouth, -1):  # somebody else's
+        found = signal.set_wakeup_fd(self._write_end_before)
+        if found not in (self._write_end, -1):  # somebody else's
             signal.set_wakeup_fd(found)
-        os.close(self._mouth)
-        self._mouth = -1
+        os.close(self._write_end)
+        self._write_end = -1
 
     def end(self) -> None:
         """What was started is over, and so are threads that it has left behind, or the process is ended by force."""
@@ -82,25 +82,25 @@ class Signals:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self._leave is not None:
-            self._told(number)
+            self._note(number)
         elif not self._was_raised:
             self._was_raised = True
-            self._told(number)
-            raise Leave(0)
+            self._note(number)
+            raise ShutdownRequested(0)
 
-    def _told(self, number: int) -> None:
+    def _note(self, number: int) -> None:
         self.received = self.received or signal.Signals(number)
         if self._leave is not None:
-            with suppress(RuntimeError):  # the event loop is closed already: another thread told it first
+            with suppress(RuntimeError):  # the event loop is closed already: another thread was first
                 self._leave()
 
-    def _listen(self, ear: int) -> None:
-        with open(ear, "rb", buffering=0) as numbers:
+    def _listen(self, read_end: int) -> None:
+        with open(read_end, "rb", buffering=0) as numbers:
             while number := numbers.read(1):
-                if number[0] in NUMBERS:
-                    self._told(number[0])
+                if number[0] in SIGNALS:
+                    self._note(number[0])
                     break
-        if self.received is None or self._has_begun or self._done.wait(LEAVE_S):
+        if self.received is None or self._has_begun or self._done.wait(SHUTDOWN_S):
             return
         with suppress(OSError):
             os.write(2, b"dagger: left by force, since what the start waits for does not let go\n")

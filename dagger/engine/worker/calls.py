@@ -44,15 +44,15 @@ class Raised(msgspec.Struct, frozen=True, gc=False):
     error: BaseException
 
 
-class Untold(Exception):
+class NamelessError(Exception):
     """Stands for an exception of a class that cannot be asked for its name."""
 
 
-InThread: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
+ThreadCaller: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Calls a function that raises nothing in a thread."""
 
 
-class Call:
+class TaskCall:
     """A call that waits for its turn, runs, or has ended."""
 
     def __init__(self, id: str, template: str, op: Run, order: RunTask) -> None:
@@ -61,7 +61,7 @@ class Call:
         self.frame = order.frame
         self.op = op
         self.order = order
-        self.lane = op.limit.name if op.limit is not None else "", not op.is_async
+        self.pool = op.limit.name if op.limit is not None else "", not op.is_async
         self.variables = copy_context()
         self.needs_thread = not op.is_async
         """Whether a thread is kept for it, until its function has returned."""
@@ -98,7 +98,7 @@ class Call:
         """Whether the event loop that it ran in is closed."""
         return self.task is not None and self.task.get_loop().is_closed()
 
-    def begin(self, context: TaskContext, in_thread: InThread) -> None:
+    def begin(self, context: TaskContext, in_thread: ThreadCaller) -> None:
         """Call the function, in a task of its own."""
         loop = asyncio.get_running_loop()
         self._over = over = loop.create_future()
@@ -137,7 +137,7 @@ class Call:
         assert self.task is not None
         if self.task.cancelled():
             return self._failed(asyncio.CancelledError())
-        return self.task.result() if self.task.exception() is None else self._failed(Untold())
+        return self.task.result() if self.task.exception() is None else self._failed(NamelessError())
 
     def _where_cut_off(self) -> str:
         """The traceback of its cancellation: what it was waiting for."""
@@ -146,7 +146,7 @@ class Call:
         cut_off = self.task.result()
         return cut_off.traceback if isinstance(cut_off, TaskFailed) else ""
 
-    async def _outcome(self, in_thread: InThread) -> Outcome:
+    async def _outcome(self, in_thread: ThreadCaller) -> Outcome:
         result: Any = None
         try:
             result = await self._result(in_thread)
@@ -160,7 +160,7 @@ class Call:
                 with suppress(BaseException):
                     result.close()
 
-    async def _result(self, in_thread: InThread) -> Any:
+    async def _result(self, in_thread: ThreadCaller) -> Any:
         try:
             value = self.op.shape.revive(self.order.value)
         except Unreadable as error:  # it goes on to run: the next worker calls it, if that can read it

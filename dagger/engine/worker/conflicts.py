@@ -16,7 +16,7 @@ class TooLarge(Exception):
         self.key = key
 
 
-class Passed(Exception):
+class AlreadyApplied(Exception):
     """All that came for these keys had been applied before, and their records were deleted since."""
 
     def __init__(self, keys: Collection[str]) -> None:
@@ -24,14 +24,14 @@ class Passed(Exception):
         self.keys = keys
 
 
-async def refusal(store: Store, refused: Sequence[Write]) -> Exception:
+async def conflict_of(store: Store, conflicting: Sequence[Write]) -> Exception:
     """What it means that a store refuses these writes.
 
     Where it has no record and refuses to make one, it remembers a later version: who wrote that has applied all up to
     there. Nothing is owed, since a record is not deleted while what it ordered may have to be published again.
     """
-    rows = await store.read([write.key for write in refused])
-    for write, row in zip(refused, rows, strict=True):
+    rows = await store.read([write.key for write in conflicting])
+    for write, row in zip(conflicting, rows, strict=True):
         if write.version or row is not None:
             return Fenced(f"the record of '{write.key}' was written by another worker")
-    return Passed([write.key for write in refused])
+    return AlreadyApplied([write.key for write in conflicting])

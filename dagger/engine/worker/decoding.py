@@ -21,14 +21,14 @@ DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
 POISON: Final = "its workers have ended again and again while it was applied"
 """Why something is dead-lettered that nobody reads any more."""
-_NOBODY: Final = Record("", TimerDue())
+_UNREADABLE: Final = Record("", TimerDue())
 """Stands for a record that cannot be read."""
 
-Ordered = dict[Position, list[Entry]]
+NewEntries = dict[Position, list[Entry]]
 """What was ordered, by the position of the record that ordered it."""
 
 
-def decoded(sources: Sequence[LogRecord], orders: Ordered, counts: Counter[str]) -> list[Record]:
+def decode_records(sources: Sequence[LogRecord], orders: NewEntries, counts: Counter[str]) -> list[Record]:
     """The records of the log; one that this release cannot read goes to the dead letters."""
     records = list[Record]()
     for source in sources:
@@ -38,26 +38,28 @@ def decoded(sources: Sequence[LogRecord], orders: Ordered, counts: Counter[str])
             counts["poison"] += 1
             where = f"{source.partition}/{source.offset}"
             logger.error("the record %s of the log is dead-lettered: %s", where, error)  # says enough
-            _put_aside(source, str(error), orders)
-            records.append(_NOBODY)
+            _dead_letter(source, str(error), orders)
+            records.append(_UNREADABLE)
     return records
 
 
-def unread(batch: Batch, offsets: dict[Position, int], counts: Counter[str]) -> tuple[Ordered, list[Record]]:
+def dead_letter_batch(
+    batch: Batch, offsets: dict[Position, int], counts: Counter[str]
+) -> tuple[NewEntries, list[Record]]:
     """Dead letters for all of a batch, into which nobody looks any more; notes the offsets of its messages."""
-    orders: Ordered = {}
+    orders: NewEntries = {}
     for message in batch.messages:
         at = message.topic, message.partition
         offsets[at] = message.offset
         orders.setdefault(at, []).append(dead_letter(message, POISON))
         logger.error("%s/%d/%d is dead-lettered: %s", *at, message.offset, POISON)
     for source in batch.records:
-        _put_aside(source, POISON, orders)
+        _dead_letter(source, POISON, orders)
         logger.error("the record %d/%d of the log is dead-lettered: %s", source.partition, source.offset, POISON)
     counts["crashing"] += len(batch.messages) + len(batch.records)
-    return orders, [_NOBODY] * len(batch.records)
+    return orders, [_UNREADABLE] * len(batch.records)
 
 
-def _put_aside(source: LogRecord, reason: str, orders: Ordered) -> None:
+def _dead_letter(source: LogRecord, reason: str, orders: NewEntries) -> None:
     letter = Outgoing(DEAD_LETTERS, None, source.data, headers_of({"dagger-reason": reason}))
     orders.setdefault(("", source.partition), []).append(letter)

@@ -13,7 +13,7 @@ from dagger.errors import in_line
 logger: Final = logging.getLogger("dagger")
 
 
-def tell(id: str, notice: Notice) -> None:
+def log_failure(id: str, notice: Notice) -> None:
     """Log a failure: as an error where the instance ends with it, and where it goes on, that it does."""
     id, path, text = in_line(id), in_line(notice.error.path), in_line(notice.error.text)
     match notice:
@@ -24,16 +24,16 @@ def tell(id: str, notice: Notice) -> None:
         case Answered():
             logger.info("%s: %s has failed: %s; it is answered by %s", id, path, text, in_line(notice.by))
         case Failed():
-            error, traceback = in_line(str(notice.error)), below(notice.error.traceback)
+            error, traceback = in_line(str(notice.error)), indented(notice.error.traceback)
             logger.error("%s has ended as FAILURE: %s%s", id, error, traceback)
 
 
-def below(traceback: str) -> str:
-    """A traceback as it stands below a line of the log."""
+def indented(traceback: str) -> str:
+    """A traceback as lines that follow a line of the log."""
     return "".join(f"\n{in_line(line)}" for line in traceback.splitlines())
 
 
-def tell_parked(parked: Mapping[str, Sequence[str]]) -> None:
+def log_parked(parked: Mapping[str, Sequence[str]]) -> None:
     """Log what a batch has parked, by the reason: a line for each, however many there are."""
     for reason, ids in parked.items():
         first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"

@@ -13,11 +13,11 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from dagger.engine.backoff import Pauses
+from dagger.engine.backoff import Backoff
 from dagger.engine.clock import Clock
 from dagger.engine.ports import Log
 from dagger.engine.worker.tasks import Tasks
-from dagger.engine.worker.wall_timer import Alarm
+from dagger.engine.worker.wall_timer import WallClockTimer
 from dagger.engine.worker.worker import Worker
 from dagger.errors import BackendUnavailable, DaggerError, EngineClosed, Fenced
 
@@ -111,39 +111,39 @@ class WorkLoop:
         return self._group is None or bool(is_around)
 
     async def _work_on(self) -> None:
-        pauses, is_sound = Pauses(), True
+        backoff, is_sound = Backoff(), True
         while not self._leaving.is_set():
             try:
                 if not is_sound:
                     await self._worker.rewind()  # which may fail for as long as what is to be repeated
                     is_sound = True
-                await self._worker.ring()
+                await self._worker.fire_due_timers()
                 if await self._worker.run_once():
                     self._is_settled = True
                     # A backend in this process never suspends: code beside the engine would not get its turn.
                     await anyio.lowlevel.checkpoint()
                 else:
                     await self._idle()
-                pauses.worked()
+                backoff.succeeded()
             except Fenced as error:
                 logger.warning("%s: going on with what is owned", error)
                 is_sound = False
             except BackendUnavailable as error:
-                pauses.complain(error)
+                backoff.failed(error)
                 is_sound = False
-                await pauses.rest()
+                await backoff.sleep()
 
     async def _idle(self) -> None:
         """Sleep until there is something to poll, or the next timer is due."""
         with anyio.CancelScope() as self._nap:
-            alarm = Alarm(self._clock, self._nap.cancel)
+            timer = WallClockTimer(self._clock, self._nap.cancel)
             if self._worker.next_due is not None:
-                alarm.set(self._worker.next_due, EARLY_S if self._log.is_early else 0.001)
+                timer.start(self._worker.next_due, EARLY_S if self._log.is_early else 0.001)
             try:
                 if not self._leaving.is_set():
                     await self._log.wait()
             finally:
-                alarm.off()
+                timer.cancel()
 
     async def _drain(self) -> None:
         """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""

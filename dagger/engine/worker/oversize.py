@@ -25,14 +25,14 @@ from dagger.plan.plan import Limits
 logger: Final = logging.getLogger("dagger")
 
 
-class Grown(msgspec.Struct, frozen=True):
+class Oversized(msgspec.Struct, frozen=True):
     """How large a row would be, and how often something else was tried."""
 
     text: str
     tries: int = 1
 
 
-def halves(batch: Batch, key: str) -> tuple[Batch, Batch] | None:
+def split_batch(batch: Batch, key: str) -> tuple[Batch, Batch] | None:
     """A batch as two, of which each has fewer records for a key; None if there is one only."""
     own = [number for number, record in enumerate(batch.records) if _goes_to(record.data, key)]
     if len(own) < 2:
@@ -51,22 +51,24 @@ def _goes_to(data: bytes, key: str) -> bool:
         return False
 
 
-def answer(find: FindPlan, limits: Limits, entity: Entity, event: Event, grown: Grown, now: int) -> Result | None:
+def answer(
+    find: FindPlan, limits: Limits, entity: Entity, event: Event, oversized: Oversized, now: int
+) -> Result | None:
     """What comes of such an event instead: its instance fails. None if the event cannot be kept in any way."""
     state = entity.state
-    if entity.parked or grown.tries > 2:
+    if entity.parked or oversized.tries > 2:
         return None
     if state is None:
-        return _begin(find, limits, entity, event, grown, now)
+        return _begin(find, limits, entity, event, oversized, now)
     after = receive(find, limits, entity, event, now)[0].state
     if not state.is_live or after is state:
         return None  # it is not the instance that grows, but what is kept beside it
     if after is not None and (early := _kept_in(state, after)) is not None:
-        logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), grown.text)
+        logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), oversized.text)
         return entity, (unmatched(early, "overflow"),)
-    if grown.tries == 2:
+    if oversized.tries == 2:
         entity = msgspec.structs.replace(entity, state=bare(state))
-    return receive(find, limits, entity, SizeLimitExceeded(grown.text), now)
+    return receive(find, limits, entity, SizeLimitExceeded(oversized.text), now)
 
 
 def _kept_in(state: State, after: State) -> Held | None:
@@ -77,19 +79,21 @@ def _kept_in(state: State, after: State) -> Held | None:
     return last if msgspec.structs.replace(after, held=state.held, now=state.now) == state else None
 
 
-def _begin(find: FindPlan, limits: Limits, entity: Entity, event: Event, grown: Grown, now: int) -> Result | None:
-    if not isinstance(event, Submitted) or grown.tries > 1:
+def _begin(
+    find: FindPlan, limits: Limits, entity: Entity, event: Event, oversized: Oversized, now: int
+) -> Result | None:
+    if not isinstance(event, Submitted) or oversized.tries > 1:
         return None
     try:
-        return begin_too_large(find, limits, entity, event, grown.text, now)
+        return begin_too_large(find, limits, entity, event, oversized.text, now)
     except PlanMissing:
         return None
 
 
-def follow_up(record: Record, grown: Grown) -> Record | None:
+def follow_up(record: Record, oversized: Oversized) -> Record | None:
     """What is to be done where an event was not kept: who cannot subscribe would wait for ever, and fails."""
     if not isinstance(record.event, Subscribed):
         return None
     return Record(
-        record.event.instance, SizeLimitExceeded(f"the key '{record.to}' has too many subscribers: {grown.text}")
+        record.event.instance, SizeLimitExceeded(f"the key '{record.to}' has too many subscribers: {oversized.text}")
     )

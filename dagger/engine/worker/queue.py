@@ -1,7 +1,7 @@
 """Calls that wait for their turn: in order, and fairly between instances.
 
-Calls of one kind wait in a lane: those of async functions, those of functions that need a thread, and those of each
-`Limit`. What keeps one lane from going on keeps no other. In a lane, instances take turns, and the calls of one
+Calls of one kind wait in a pool: those of async functions, those of functions that need a thread, and those of each
+`Limit`. What keeps one pool from going on keeps no other. In a pool, instances take turns, and the calls of one
 instance are in their order: one with 5,000 items does not keep another from its first.
 """
 
@@ -16,7 +16,7 @@ from dagger.dsl.values import Limit
 SECOND: Final = 1_000_000
 
 
-class Place(Protocol):
+class QueuedCall(Protocol):
     """What waits: a call of an instance, known by its frame."""
 
     @property
@@ -25,58 +25,58 @@ class Place(Protocol):
     def frame(self) -> int: ...
 
 
-W = TypeVar("W", bound=Place)
+W = TypeVar("W", bound=QueuedCall)
 
-Lane: TypeAlias = tuple[str, bool]
+Pool: TypeAlias = tuple[str, bool]
 """The name of a limit, empty for none, and whether a thread is needed."""
 
 
 class Queue(Generic[W]):
-    """What waits, by lane, instance and frame."""
+    """What waits, by pool, instance and frame."""
 
     def __init__(self) -> None:
-        self._lanes: OrderedDict[Lane, OrderedDict[str, OrderedDict[int, W]]] = OrderedDict()
+        self._pools: OrderedDict[Pool, OrderedDict[str, OrderedDict[int, W]]] = OrderedDict()
 
     @property
-    def lanes(self) -> Iterator[Lane]:
-        """The lanes in which something waits; the one that was served last comes last."""
-        return iter(self._lanes)
+    def pools(self) -> Iterator[Pool]:
+        """The pools in which something waits; the one that was served last comes last."""
+        return iter(self._pools)
 
-    def add(self, lane: Lane, call: W) -> None:
+    def add(self, pool: Pool, call: W) -> None:
         """Let a call wait behind the others of its instance."""
-        self._lanes.setdefault(lane, OrderedDict()).setdefault(call.id, OrderedDict())[call.frame] = call
+        self._pools.setdefault(pool, OrderedDict()).setdefault(call.id, OrderedDict())[call.frame] = call
 
-    def remove(self, lane: Lane, call: W) -> None:
+    def remove(self, pool: Pool, call: W) -> None:
         """Let a call wait no longer, if it does."""
-        instances = self._lanes.get(lane)
+        instances = self._pools.get(pool)
         calls = None if instances is None else instances.get(call.id)
         if instances is not None and calls is not None and calls.pop(call.frame, None) is not None and not calls:
             del instances[call.id]
-            self._close(lane)
+            self._close(pool)
 
-    def pop(self, lane: Lane) -> W:
-        """The call whose turn it is in a lane in which something waits."""
-        instances = self._lanes[lane]
+    def pop(self, pool: Pool) -> W:
+        """The call whose turn it is in a pool in which something waits."""
+        instances = self._pools[pool]
         id, calls = instances.popitem(last=False)
         _, call = calls.popitem(last=False)
         if calls:
             instances[id] = calls
-        self._lanes.move_to_end(lane)
-        self._close(lane)
+        self._pools.move_to_end(pool)
+        self._close(pool)
         return call
 
     def clear(self) -> list[W]:
         """Empty the queue; gives what waited in it."""
-        left = [call for found in self._lanes.values() for calls in found.values() for call in calls.values()]
-        self._lanes.clear()
+        left = [call for found in self._pools.values() for calls in found.values() for call in calls.values()]
+        self._pools.clear()
         return left
 
-    def _close(self, lane: Lane) -> None:
-        if not self._lanes[lane]:
-            del self._lanes[lane]
+    def _close(self, pool: Pool) -> None:
+        if not self._pools[pool]:
+            del self._pools[pool]
 
 
-class Gate:
+class Limiter:
     """What one Limit lets through."""
 
     def __init__(self, limit: Limit) -> None:
@@ -87,7 +87,7 @@ class Gate:
         self._span = 0 if rate is None else round(count * SECOND / rate)
         self._begun: deque[int] = deque(maxlen=count)
 
-    def opens(self, now: int) -> int | None:
+    def next_start(self, now: int) -> int | None:
         """When the next call may begin, in microseconds: not after `now` if it may; None if one has to end first."""
         most, begun = self.limit.concurrency, self._begun
         if most is not None and self.running >= most:

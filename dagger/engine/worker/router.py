@@ -16,7 +16,7 @@ from dagger.engine.dead_letters import dead_letter, payload_of, position_of
 from dagger.engine.headers import ID, carried, header, packed
 from dagger.engine.ports import Append, Backend, Entry, Position, TopicRecord
 from dagger.engine.records import Record, encode_record, partition_of
-from dagger.engine.registry import Registry, Starter
+from dagger.engine.registry import Registry, StartTrigger
 from dagger.errors import in_line, reason_of
 from dagger.plan.keys import keys_of
 from dagger.plan.plan import Channel
@@ -59,18 +59,20 @@ class Router:
         return orders
 
     def _take(self, message: TopicRecord, entries: list[Entry]) -> Iterable[str]:
-        """Add the entries for all takers; gives why some could not: one failure keeps it from nobody else."""
+        """Add the entries for all consumers; gives why some could not: one failure keeps it from nobody else."""
         reasons: dict[str, None] = {}
         size_max = self._backend.size_max  # a store tells it once it is open
-        topic, one_way, takers = self._registry.takers[message.topic]
-        for taker in takers:
+        topic, has_one_channel, consumers = self._registry.consumers[message.topic]
+        for consumer in consumers:
             try:
                 payload = payload_of(message)
                 value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
-                if isinstance(taker, Starter):
-                    ordered = [self._submitted(taker, value, message)]
+                if isinstance(consumer, StartTrigger):
+                    ordered = [self._submitted(consumer, value, message)]
                 else:
-                    ordered = self._received(taker, message, payload, keys_of(topic, value, taker.by), one_way)
+                    ordered = self._received(
+                        consumer, message, payload, keys_of(topic, value, consumer.by), has_one_channel
+                    )
                 size = max([len(entry.data) for entry in ordered], default=0)
                 if size > size_max:
                     reasons[f"{TOO_LARGE}: its record would have {size:,} bytes, and may have {size_max:,}"] = None
@@ -81,11 +83,11 @@ class Router:
         return reasons
 
     def _received(
-        self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], one_way: bool
+        self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], has_one_channel: bool
     ) -> list[Append]:
         """A message for the entity of each key, with what it is recognised by when it comes again, or another way."""
         id = _id_of(message)
-        if not id and not (one_way and len(keys) == 1):
+        if not id and not (has_one_channel and len(keys) == 1):
             id = f"/{position_of(message)}" + (f"/{message.made}" if message.made else "")
         partitions, name = self._log.partitions, channel.name
         headers = carried(message.headers) if message.headers else {}
@@ -94,9 +96,9 @@ class Router:
             _to(partitions, key, MessageReceived(Envelope(name, key, payload, id, headers, original))) for key in keys
         ]
 
-    def _submitted(self, starter: Starter, value: Any, message: TopicRecord) -> Append:
-        plan = starter.plan
-        given = value if starter.build is None else starter.build(value)
+    def _submitted(self, trigger: StartTrigger, value: Any, message: TopicRecord) -> Append:
+        plan = trigger.plan
+        given = value if trigger.build is None else trigger.build(value)
         raw, live = plan.takes.round_trip(given)
         key = plan.key_of(live)
         headers = carried(message.headers) if message.headers else {}

@@ -10,8 +10,8 @@ from typing_extensions import override
 
 from dagger.core.state import STATUSES, Status
 from dagger.engine.ports import Backend, Listing, Write
-from dagger.engine.records import Cell, decode_cell, encode_cell
-from dagger.engine.worker.conflicts import TooLarge, refusal
+from dagger.engine.records import StoredEntity, decode_stored, encode_stored
+from dagger.engine.worker.conflicts import TooLarge, conflict_of
 
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
@@ -19,20 +19,20 @@ CACHE_BYTES_MAX: Final = 128 * 1024 * 1024
 """How large they may be together, in bytes as they are stored; in memory a row takes several times as much."""
 
 
-class Loaded(msgspec.Struct, gc=False, eq=False):
+class LoadedRow(msgspec.Struct, gc=False, eq=False):
     """A row in memory."""
 
     version: int
-    cell: Cell
+    cell: StoredEntity
     partition: int = 0
     listing: Listing | None = None
-    found_by: tuple[int | None, bool, Listing | None, int | None] | None = None
+    index_key: tuple[int | None, bool, Listing | None, int | None] | None = None
     """What the stored version is found by, where that is known."""
     size: int = 0
     """How large the stored version is, in bytes."""
 
 
-class Rows(dict[str, Loaded]):
+class RowCache(dict[str, LoadedRow]):
     """The rows that were loaded, by key; those that do not exist are empty ones."""
 
     def __init__(self, backend: Backend, due: Callable[[int], None]) -> None:
@@ -61,13 +61,13 @@ class Rows(dict[str, Loaded]):
             return
         for key, row in zip(missing, await self._store.read(missing), strict=True):
             if row is None:
-                self[key] = Loaded(0, Cell())
+                self[key] = LoadedRow(0, StoredEntity())
             else:
-                self[key] = Loaded(row.version, decode_cell(row.data), size=len(row.data))
+                self[key] = LoadedRow(row.version, decode_stored(row.data), size=len(row.data))
                 self.size += len(row.data)
 
-    async def write(self, dirty: Mapping[str, Loaded]) -> None:
-        """Write rows. Raises TooLarge for one that is larger than the store takes, and what a refusal means."""
+    async def write(self, dirty: Mapping[str, LoadedRow]) -> None:
+        """Write rows. Raises TooLarge for one that is larger than the store takes, and what a conflict means."""
         if not dirty:
             return
         writes = [self._write(key, loaded) for key, loaded in dirty.items()]
@@ -78,8 +78,8 @@ class Rows(dict[str, Loaded]):
                 raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {size_max:,}")
         answers = await self._store.write(writes)
         if not all(answers):
-            refused = [write for write, ok in zip(writes, answers, strict=True) if not ok]
-            raise await refusal(self._store, refused)
+            conflicting = [write for write, ok in zip(writes, answers, strict=True) if not ok]
+            raise await conflict_of(self._store, conflicting)
         for write in writes:
             loaded = dirty[write.key]
             loaded.version = 0 if write.data is None else write.next
@@ -87,7 +87,7 @@ class Rows(dict[str, Loaded]):
             self.size += size - loaded.size
             loaded.size = size
 
-    def _write(self, key: str, loaded: Loaded) -> Write:
+    def _write(self, key: str, loaded: LoadedRow) -> Write:
         entity = loaded.cell.entity
         state = entity.state
         after = loaded.cell.offset + 1
@@ -95,8 +95,8 @@ class Rows(dict[str, Loaded]):
         if due is not None:
             self._due(due)
         if state is None:
-            data = None if entity.is_empty and not loaded.cell.outbox else encode_cell(loaded.cell)
-            loaded.found_by = None
+            data = None if entity.is_empty and not loaded.cell.outbox else encode_stored(loaded.cell)
+            loaded.index_key = None
             event = entity.submission  # for whose template a worker is missing
             listing = None if event is None else Listing(event.template, Status.SUBMITTED, event.key, event.at)
             return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing)
@@ -105,13 +105,13 @@ class Rows(dict[str, Loaded]):
             listing = loaded.listing = Listing(state.template, status, state.key, state.head.created)
         left = entity.held or entity.subscribers or entity.parked
         ended = state.ended if state.ended and not left else None
-        found_by = (due, busy, listing, ended)
-        moved = loaded.found_by != found_by
-        loaded.found_by = found_by
-        data = encode_cell(loaded.cell)
-        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, moved)
+        index_key = (due, busy, listing, ended)
+        index_changed = loaded.index_key != index_key
+        loaded.index_key = index_key
+        data = encode_stored(loaded.cell)
+        return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, index_changed)
 
-    def trim(self) -> None:
+    def evict(self) -> None:
         """Forget the rows that were loaded first, once there are too many, or they are too large."""
         while len(self) > CACHE_MAX or self.size > CACHE_BYTES_MAX:
             del self[next(iter(self))]

@@ -13,11 +13,11 @@ import anyio
 import anyio.to_thread
 
 from dagger.core.effects import RunTask
-from dagger.engine.clock import Alarms, LoopAlarms
-from dagger.engine.worker.calls import Call as Call
+from dagger.engine.clock import CallScheduler, LoopScheduler
 from dagger.engine.worker.calls import Outcome as Outcome
+from dagger.engine.worker.calls import TaskCall as TaskCall
 from dagger.engine.worker.context import TaskContext
-from dagger.engine.worker.queue import Gate, Lane, Queue
+from dagger.engine.worker.queue import Limiter, Pool, Queue
 from dagger.errors import in_line
 from dagger.plan.ops import Run
 from dagger.plan.plan import Plan
@@ -54,7 +54,7 @@ class Tasks:
         size_max: Callable[[], int],
         most: int,
         threads: int,
-        alarms: Alarms | None = None,
+        scheduler: CallScheduler | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._report = report
@@ -63,18 +63,18 @@ class Tasks:
         self._size_max = size_max
         self._most = most
         self._threads = threads
-        self._alarms = LoopAlarms() if alarms is None else alarms
+        self._scheduler = LoopScheduler() if scheduler is None else scheduler
         self._changed = changed
         self._limiter = anyio.CapacityLimiter(math.inf)  # the bound is kept here
-        self._queue = Queue[Call]()
-        self._gates: dict[str, Gate] = {}
-        self._calls: dict[tuple[str, int], Call] = {}
+        self._queue = Queue[TaskCall]()
+        self._limiters: dict[str, Limiter] = {}
+        self._calls: dict[tuple[str, int], TaskCall] = {}
         """What waits or runs, and was not told to end."""
-        self._running: set[Call] = set()
+        self._running: set[TaskCall] = set()
         """What has a place."""
         self._in_threads = 0
         """How many of these need a thread."""
-        self._lingering: set[Call] = set()
+        self._lingering: set[TaskCall] = set()
         """What was told to end, does not, and has lost its place."""
         self._lingering_threads = 0
         self._wake: Callable[[], None] | None = None
@@ -100,15 +100,15 @@ class Tasks:
             return
         op = plan.ops[order.op]
         assert isinstance(op, Run)
-        self._calls[key] = call = Call(id, plan.template, op, order)
-        self._queue.add(call.lane, call)
+        self._calls[key] = call = TaskCall(id, plan.template, op, order)
+        self._queue.add(call.pool, call)
         self._fill()
 
     def stop(self, id: str, frame: int) -> None:
         """Stop a task; what it gives is dropped."""
         call = self._calls.pop((id, frame), None)
         if call is not None:
-            self._queue.remove(call.lane, call)
+            self._queue.remove(call.pool, call)
             call.end()
 
     def stop_where(self, found: Callable[[str], bool]) -> None:
@@ -156,64 +156,64 @@ class Tasks:
         """Begin what may begin now."""
         if not self.leaving:
             while len(self._running) + max(0, len(self._lingering) - self._most) < self._most:
-                lane = self._next_lane()
-                if lane is None:
+                pool = self._next_pool()
+                if pool is None:
                     return
-                self._begin(self._queue.pop(lane))
+                self._begin(self._queue.pop(pool))
 
-    def _next_lane(self) -> Lane | None:
-        """The lane of which a call may begin now; if there is none, what waits only for time is woken in time."""
-        opens = list[int]()
-        for lane in self._queue.lanes:
-            at = self._opens(lane)
-            if at is not None and at <= self._alarms.now():
-                return lane
+    def _next_pool(self) -> Pool | None:
+        """The pool of which a call may begin now. If there is none, a timer wakes the first that waits for time."""
+        next_start = list[int]()
+        for pool in self._queue.pools:
+            at = self._next_start(pool)
+            if at is not None and at <= self._scheduler.now():
+                return pool
             if at is not None:
-                opens.append(at)
+                next_start.append(at)
         self._call_off()
-        if opens:
-            self._wake = self._alarms.at(min(opens), self._fill)
+        if next_start:
+            self._wake = self._scheduler.call_at(min(next_start), self._fill)
         return None
 
-    def _opens(self, lane: Lane) -> int | None:
-        """When a call of a lane may begin; None if something has to end first."""
-        name, in_thread = lane
+    def _next_start(self, pool: Pool) -> int | None:
+        """When a call of a pool may begin; None if something has to end first."""
+        name, in_thread = pool
         if in_thread and self._in_threads + max(0, self._lingering_threads - self._threads) >= self._threads:
             return None
-        gate = self._gates.get(name)
-        return 0 if gate is None else gate.opens(self._alarms.now())
+        limiter = self._limiters.get(name)
+        return 0 if limiter is None else limiter.next_start(self._scheduler.now())
 
     def _call_off(self) -> None:
         if self._wake is not None:
             self._wake()
             self._wake = None
 
-    def _begin(self, call: Call) -> None:
+    def _begin(self, call: TaskCall) -> None:
         self._running.add(call)
         self._in_threads += call.needs_thread
-        gate = self._gate(call)
-        if gate is not None:
-            gate.enter(self._alarms.now())
+        limiter = self._limiter_of(call)
+        if limiter is not None:
+            limiter.enter(self._scheduler.now())
         if not call.variables.run(self._spawn, partial(self._run, call)):
             self._forget(call)
 
-    def _gate(self, call: Call) -> Gate | None:
+    def _limiter_of(self, call: TaskCall) -> Limiter | None:
         limit = call.op.limit
         if limit is None:
             return None
-        gate = self._gates.get(limit.name)
-        if gate is None:
-            gate = self._gates[limit.name] = Gate(limit)
-        return gate
+        limiter = self._limiters.get(limit.name)
+        if limiter is None:
+            limiter = self._limiters[limit.name] = Limiter(limit)
+        return limiter
 
-    def _forget(self, call: Call) -> None:
+    def _forget(self, call: TaskCall) -> None:
         """A call gives up its place."""
         self._running.discard(call)
         self._in_threads -= call.needs_thread
         call.needs_thread = False
-        gate = self._gate(call)
-        if gate is not None:
-            gate.leave()
+        limiter = self._limiter_of(call)
+        if limiter is not None:
+            limiter.leave()
         if self._calls.get((call.id, call.frame)) is call:  # else it was begun anew meanwhile
             del self._calls[call.id, call.frame]
 
@@ -227,7 +227,7 @@ class Tasks:
 
     # A call.
 
-    async def _run(self, call: Call) -> None:
+    async def _run(self, call: TaskCall) -> None:
         call_off: Callable[[], None] | None = None
         try:
             if call.stopped:
@@ -235,7 +235,7 @@ class Tasks:
             call.begin(self._context(call), partial(self._through_thread, call))
             if call.op.after >= 0:
                 expire = partial(call.end, timed_out=True)
-                call_off = self._alarms.at(self._alarms.now() + call.op.after, expire)
+                call_off = self._scheduler.call_at(self._scheduler.now() + call.op.after, expire)
             await call.over()
             if call.is_ending:
                 await self._told_to_end(call)
@@ -251,17 +251,17 @@ class Tasks:
             self._forget(call)
             self._refill()
 
-    def _context(self, call: Call) -> TaskContext:
+    def _context(self, call: TaskCall) -> TaskContext:
         order, path = call.order, call.op.path
         hangs = partial(self._hangs, call)
         return TaskContext(call.id, call.template, path, order.attempt, order.key, self._resources(), hangs)
 
-    def _hangs(self, call: Call) -> None:
+    def _hangs(self, call: TaskCall) -> None:
         """A task says of itself that it will not end."""
         call.hangs = True
         self._changed()
 
-    async def _told_to_end(self, call: Call) -> None:
+    async def _told_to_end(self, call: TaskCall) -> None:
         """Cancel a call, and let it end, for a while."""
         call.cancel()
         assert call.task is not None
@@ -269,13 +269,13 @@ class Tasks:
         if left:
             logger.warning("%s was cancelled and goes on; its result is dropped", in_line(call.path))
 
-    def _left(self, call: Call) -> None:
+    def _left(self, call: TaskCall) -> None:
         self._lingering.discard(call)
         self._refill()
 
     # Threads.
 
-    async def _through_thread(self, call: Call, function: Callable[[], Any]) -> Any:
+    async def _through_thread(self, call: TaskCall, function: Callable[[], Any]) -> Any:
         try:
             return await self._in_thread(function)
         finally:
@@ -288,7 +288,7 @@ class Tasks:
                     self._thread_left(call)
             self._fill()
 
-    def _thread_left(self, call: Call) -> None:
+    def _thread_left(self, call: TaskCall) -> None:
         if call.abandoned is not None:
             call.abandoned = None
             self._lingering_threads -= 1

@@ -22,13 +22,13 @@ class Timers:
         self.next_due: int | None = None
         """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
 
-    async def begin(self, partitions: Collection[int]) -> None:
+    async def reset(self, partitions: Collection[int]) -> None:
         """Know nothing but when the first is due: these partitions are owned from here on, or may be served anew."""
         self._asked.clear()
         self._stuck.clear()
         self.next_due = await self._store.next_due(partitions, -1)
 
-    def expect(self, due: int) -> None:
+    def added(self, due: int) -> None:
         """A timer was written."""
         if self.next_due is None or due < self.next_due:
             self.next_due = due
@@ -37,7 +37,7 @@ class Timers:
         """Whether some may be due that were not ordered to fire."""
         return self.next_due is not None and self.next_due <= now
 
-    async def ring(
+    async def fire_due(
         self, partitions: Collection[int], now: int, order: Callable[[Sequence[str]], Awaitable[None]]
     ) -> int:
         """Order the timers that are due now to fire, the earliest first; gives how many were ordered."""

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from dagger.engine.worker.rows import Rows
+from dagger.engine.worker.rows import RowCache
 
 T = TypeVar("T")
 
 
-def apart(work: Callable[[], T]) -> T:
+def outside_task(work: Callable[[], T]) -> T:
     """Call a function while no asyncio task is current; gives what it gives.
 
     So a user's function that is called there cannot cancel the engine's task, now or later. The two functions are those
@@ -28,28 +28,28 @@ def apart(work: Callable[[], T]) -> T:
         asyncio._enter_task(loop, task)
 
 
-class Place:
+class UserCode:
     """For whom functions of users are called at the moment: read by the thread that looks whether they return."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: RowCache) -> None:
         self._rows = rows
-        self.at: str | None = None
+        self.key: str | None = None
         """The key of the entity of a record; empty while messages are read, and None while nothing is called."""
 
-    def apart(self, work: Callable[[], T]) -> T:
-        """Call a function as `apart` does, for messages unless it says for whom."""
-        self.at = ""
+    def run(self, work: Callable[[], T]) -> T:
+        """Call a function as `outside_task` does, for messages unless it says for whom."""
+        self.key = ""
         try:
-            return apart(work)
+            return outside_task(work)
         finally:
-            self.at = None
+            self.key = None
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """The place in words; nothing while nothing is called."""
-        at = self.at
-        if not at:
-            return "" if at is None else "a batch of messages"
-        loaded = self._rows.get(at)
+        key = self.key
+        if not key:
+            return "" if key is None else "a batch of messages"
+        loaded = self._rows.get(key)
         state = None if loaded is None else loaded.cell.entity.state
-        return f"a record of '{at}'" + ("" if state is None else f" ({state.template})")
+        return f"a record of '{key}'" + ("" if state is None else f" ({state.template})")

@@ -1,4 +1,4 @@
-"""An alarm that rings when the wall clock shows a time, also where that clock is set or the machine was suspended."""
+"""A timer that fires when the wall clock shows a time, also where that clock is set or the machine was suspended."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Final
 
 from dagger.engine.clock import Clock
 
-LOOK_S: Final = 0.9
+READ_S: Final = 0.9
 """How often the clock is read, in seconds. An event loop's own clock stands still while a machine is suspended, and
 knows nothing of a wall clock that is set. To read it costs microseconds."""
 
 
-class Alarm:
-    """Rings once, in the event loop in which it is set."""
+class WallClockTimer:
+    """Fires once, in the event loop in which it is started."""
 
-    def __init__(self, clock: Clock, ring: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, callback: Callable[[], None]) -> None:
         self._clock = clock
-        self._ring = ring
+        self._callback = callback
         self._handle: asyncio.TimerHandle | None = None
 
-    def set(self, due: int, least_s: float) -> None:
-        """Ring when the clock shows `due` (microseconds), but not sooner than `least_s` from now."""
+    def start(self, due: int, least_s: float) -> None:
+        """Fire when the clock shows `due` (microseconds), but not sooner than `least_s` from now."""
         self._due = due
-        self._after(max(least_s, min(self._left_s(), LOOK_S)))
+        self._after(max(least_s, min(self._left_s(), READ_S)))
 
-    def off(self) -> None:
-        """Ring no more."""
+    def cancel(self) -> None:
+        """Do not fire."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -36,12 +36,12 @@ class Alarm:
         return (self._due - self._clock.now()) / 1_000_000
 
     def _after(self, seconds: float) -> None:
-        self._handle = asyncio.get_running_loop().call_later(seconds, self._look)
+        self._handle = asyncio.get_running_loop().call_later(seconds, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         left = self._left_s()
         if left > 0:
-            self._after(min(left, LOOK_S))
+            self._after(min(left, READ_S))
         else:
             self._handle = None
-            self._ring()
+            self._callback()

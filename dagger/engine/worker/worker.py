@@ -38,7 +38,7 @@ from dagger.core.events import Event, PlanRegistered, TimerDue
 from dagger.core.rules.running import running
 from dagger.core.state import State
 from dagger.engine.clock import Clock
-from dagger.engine.fanout import folded
+from dagger.engine.fanout import compacted
 from dagger.engine.headers import ID, header, headers_of, unpacked
 from dagger.engine.ports import (
     Append,
@@ -51,22 +51,22 @@ from dagger.engine.ports import (
     Position,
 )
 from dagger.engine.records import (
-    Cell,
     Outbox,
     Record,
+    StoredEntity,
     encode_record,
+    expanded,
     partition_of,
-    unfolded,
 )
 from dagger.engine.registry import Registry
-from dagger.engine.worker.conflicts import Passed, TooLarge
-from dagger.engine.worker.decoding import DEAD_LETTERS, decoded, unread
-from dagger.engine.worker.failure_log import below, tell_parked
-from dagger.engine.worker.oversize import Grown, answer, follow_up, halves
+from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge
+from dagger.engine.worker.decoding import DEAD_LETTERS, dead_letter_batch, decode_records
+from dagger.engine.worker.failure_log import indented, log_parked
+from dagger.engine.worker.oversize import Oversized, answer, follow_up, split_batch
 from dagger.engine.worker.router import Router
-from dagger.engine.worker.rows import Loaded, Rows
+from dagger.engine.worker.rows import LoadedRow, RowCache
 from dagger.engine.worker.timers import Timers
-from dagger.engine.worker.user_code import Place
+from dagger.engine.worker.user_code import UserCode
 from dagger.errors import in_line, reason_of, traceback_of, words_of
 from dagger.plan.names import topic_of
 
@@ -76,8 +76,8 @@ BATCH: Final = 2048
 """How many records are polled at a time."""
 
 
-class Local(msgspec.Struct, frozen=True):
-    """What a commit means in this process: tasks to start and stop, and failures to tell of."""
+class LocalEffects(msgspec.Struct, frozen=True):
+    """What this process does after a commit: tasks to start and stop, and failures to log."""
 
     id: str
     state: State
@@ -95,7 +95,7 @@ class Worker:
         *,
         counts: Counter[str],
         unmatched_topic: str | None,
-        committed: Callable[[Sequence[Local], Sequence[State]], None],
+        committed: Callable[[Sequence[LocalEffects], Sequence[State]], None],
         lost: Callable[[Collection[int]], None],
     ) -> None:
         self._backend = backend
@@ -113,19 +113,19 @@ class Worker:
         self._owned: dict[int, int] = {}
         self._done: dict[int, int] = {}
         self._timers = Timers(backend.store)
-        self._rows = Rows(backend, self._timers.expect)
+        self._rows = RowCache(backend, self._timers.added)
         self._known: frozenset[tuple[str, int]] = frozenset()
         self._counts = counts
         self._parked: dict[str, list[str]] = {}
         """The keys of which the batch has parked something, by the reason."""
-        self.place = Place(self._rows)
+        self.user_code = UserCode(self._rows)
 
     async def run_once(self) -> bool:
         """Apply one batch; whether there was one."""
         batch = await self._log.poll(BATCH)
         try:
             if batch.owned is not None:
-                await self._own(batch.owned)
+                await self._take_over(batch.owned)
                 self._done.update(batch.committed)
             if batch:
                 await self._apply_all(batch)
@@ -134,14 +134,14 @@ class Worker:
             raise
         return bool(batch) or batch.owned is not None
 
-    async def ring(self) -> int:
+    async def fire_due_timers(self) -> int:
         """Order the timers that are due now to fire; gives how many were ordered."""
         if self._registry.count != len(self._known):
-            await self._learn()
+            await self._resume_known()
         now = self._clock.now()
         if not self._timers.are_due(now) or self._log.is_early:
             return 0
-        return await self._timers.ring(self._owned, now, partial(self._order, event=TimerDue()))
+        return await self._timers.fire_due(self._owned, now, partial(self._order, event=TimerDue()))
 
     @property
     def next_due(self) -> int | None:
@@ -157,7 +157,7 @@ class Worker:
         self._rows.clear()
         await self._log.rewind()
 
-    async def _own(self, owned: Mapping[int, int]) -> None:
+    async def _take_over(self, owned: Mapping[int, int]) -> None:
         """Take over what is owned now and was not before, and let go what no longer is."""
         before, self._owned = self._owned, dict(owned)
         self._rows.clear()
@@ -167,21 +167,23 @@ class Worker:
             self._done.pop(partition, None)
         if gone:
             self._lost(gone)
-        await self._learn()
+        await self._resume_known()
 
-    async def _learn(self) -> None:
+    async def _resume_known(self) -> None:
         """Go on with all that waits here for a worker that knows its template."""
         known, self._known = self._known, self._registry.places
-        await self._timers.begin(self._owned)
+        await self._timers.reset(self._owned)
         self._committed(await self.recover(self._owned, known), [])
 
-    async def recover(self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()) -> Sequence[Local]:
+    async def recover(
+        self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()
+    ) -> Sequence[LocalEffects]:
         """The tasks that must run for the rows of partitions, after a start or a take-over; what is parked goes on.
 
         Nothing is done again for templates that were known.
         """
         keys = await self._store.busy(partitions)
-        found, parked = list[Local](), list[str]()
+        found, parked = list[LocalEffects](), list[str]()
         for start in range(0, len(keys), BATCH):
             some = keys[start : start + BATCH]
             await self._rows.load(some)
@@ -192,8 +194,8 @@ class Worker:
                 state = entity.state
                 plan = None if state is None else self._registry.plan_of(state)
                 if state is not None and plan is not None and (state.template, state.version) not in known:
-                    found.append(Local(key, state, running(plan, state)))
-            self._rows.trim()
+                    found.append(LocalEffects(key, state, running(plan, state)))
+            self._rows.evict()
         if parked:
             await self._order(parked, PlanRegistered())
         return found
@@ -209,8 +211,8 @@ class Worker:
     async def _apply_all(self, batch: Batch) -> None:
         """Apply a batch; again where a row would grow too large, in parts and then otherwise, and where records had
         been applied before, and what they had made is deleted: they are done with."""
-        self._grown: dict[str, Grown] = {}
-        self._passed = frozenset[str]()
+        self._oversized: dict[str, Oversized] = {}
+        self._already_applied = frozenset[str]()
         waiting = [batch]
         while waiting:
             part, counts = waiting[-1], self._counts
@@ -219,19 +221,21 @@ class Worker:
                 await self._apply(part)
             except TooLarge as error:
                 self._rows.clear()
-                divided = halves(part, error.key)
+                divided = split_batch(part, error.key)
                 if divided is not None:
                     waiting[-1:] = reversed(divided)
                 else:
-                    known = self._grown.get(error.key)
-                    self._grown[error.key] = Grown(str(error)) if known is None else Grown(known.text, known.tries + 1)
-            except Passed as error:
+                    known = self._oversized.get(error.key)
+                    self._oversized[error.key] = (
+                        Oversized(str(error)) if known is None else Oversized(known.text, known.tries + 1)
+                    )
+            except AlreadyApplied as error:
                 self._rows.clear()
-                self._passed = self._passed.union(error.keys)
+                self._already_applied = self._already_applied.union(error.keys)
             else:
                 counts.update(self._counts)
                 waiting.pop()
-                self._grown, self._passed = {}, frozenset[str]()
+                self._oversized, self._already_applied = {}, frozenset[str]()
             finally:
                 self._counts = counts
 
@@ -239,12 +243,12 @@ class Worker:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
         if batch.poison:
-            orders, records = unread(batch, offsets, self._counts)
+            orders, records = dead_letter_batch(batch, offsets, self._counts)
         else:
             orders = self._routed(batch, offsets)
-            records = decoded(batch.records, orders, self._counts)
+            records = decode_records(batch.records, orders, self._counts)
         await self._rows.load([record.to for record in records])
-        local, dirty, self._stored = list[Local](), dict[str, Loaded](), dict[str, Loaded]()
+        local, dirty, self._stored = list[LocalEffects](), dict[str, LoadedRow](), dict[str, LoadedRow]()
         self._parked.clear()
         now = self._clock.now()
 
@@ -252,12 +256,12 @@ class Worker:
             for source, record in zip(batch.records, records, strict=True):
                 done[source.partition] = source.offset
                 if record.to:
-                    self.place.at = record.to
+                    self.user_code.key = record.to
                     entries = self._step(source, record, now, dirty, local)
                     if entries:
                         orders.setdefault(("", source.partition), []).extend(entries)
 
-        self.place.apart(step_each)
+        self.user_code.run(step_each)
         await self._rows.write(dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
@@ -271,67 +275,70 @@ class Worker:
                 states.append(state)
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
-        self._rows.trim()
+        self._rows.evict()
         self._committed(local, states)
-        tell_parked(self._parked)
+        log_parked(self._parked)
 
     def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
         if not batch.messages:
             return {}
-        return self.place.apart(lambda: self._router.route(batch.messages, offsets, self._counts))
+        return self.user_code.run(lambda: self._router.route(batch.messages, offsets, self._counts))
 
     def _step(
-        self, source: LogRecord, record: Record, now: int, dirty: dict[str, Loaded], local: list[Local]
+        self, source: LogRecord, record: Record, now: int, dirty: dict[str, LoadedRow], local: list[LocalEffects]
     ) -> list[Entry]:
         """Apply one record to its entity, once; gives what its step ordered, now or when it was applied first."""
         to, event, offset = record.to, record.event, source.offset
         loaded = self._rows[to]
         cell = loaded.cell
-        is_told = offset <= self._done.get(source.partition, -1)
+        is_committed = offset <= self._done.get(source.partition, -1)
         if offset <= cell.offset:
-            if not is_told and to not in self._stored:  # it was stored, and what failed then has shown nobody
+            if not is_committed and to not in self._stored:  # it was stored, and what failed then has shown nobody
                 self._stored[to] = loaded
                 state = cell.entity.state
                 if state is not None and state.error is not None:
-                    local.append(Local(to, state, (Failed(state.error),)))
-            return [] if is_told else self._ordered(cell.outbox, offset)
-        if to in self._passed:
+                    local.append(LocalEffects(to, state, (Failed(state.error),)))
+            return [] if is_committed else self._ordered(cell.outbox, offset)
+        if to in self._already_applied:
             return []
-        grown = self._grown.get(to) if self._grown else None
+        oversized = self._oversized.get(to) if self._oversized else None
         try:
-            if grown is None:
+            if oversized is None:
                 entity, effects = receive(self._plan, self._limits, cell.entity, event, now)
             else:
-                result = answer(self._plan, self._limits, cell.entity, event, grown, now)
+                result = answer(self._plan, self._limits, cell.entity, event, oversized, now)
                 if result is None:
-                    return self._not_kept(record, grown)
+                    return self._not_kept(record, oversized)
                 entity, effects = result
         except KeyboardInterrupt:  # none of a user's function, which would have failed its step
             raise
         except BaseException as error:  # whatever it is, the next record is applied
-            return self._put_aside(record, error)
+            return self._dead_letter(record, error)
         if type(event) is TimerDue:
             self._timers.fired(to)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
-        entries = self._sorted(effects, to, entity.state, local) if effects else []
-        if is_told:  # read again, for the store has lost it: what it ordered is out
+        entries = self._dispatched(effects, to, entity.state, local) if effects else []
+        if is_committed:  # read again, for the store has lost it: what it ordered is out
             entries = []
         if entries and not self._atomic:
-            outbox += tuple([(offset, kept) for kept in folded(entries, effects)])
-        loaded.cell = Cell(offset, outbox, entity)
+            outbox += tuple([(offset, kept) for kept in compacted(entries, effects)])
+        loaded.cell = StoredEntity(offset, outbox, entity)
         loaded.partition = source.partition
         dirty[to] = loaded
         return entries
 
-    def _not_kept(self, record: Record, grown: Grown) -> list[Entry]:
+    def _not_kept(self, record: Record, oversized: Oversized) -> list[Entry]:
         """A record with which the row of its key would be too large, whatever is tried."""
-        follow = follow_up(record, grown)
-        return [*self._put_aside(record, TooLarge(record.to, grown.text)), *self._records([follow] if follow else [])]
+        follow = follow_up(record, oversized)
+        return [
+            *self._dead_letter(record, TooLarge(record.to, oversized.text)),
+            *self._records([follow] if follow else []),
+        ]
 
-    def _put_aside(self, record: Record, error: BaseException) -> list[Entry]:
+    def _dead_letter(self, record: Record, error: BaseException) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         self._counts["poison"] += 1
-        trace = "" if isinstance(error, TooLarge) else below(traceback_of(error))  # what it says is enough
+        trace = "" if isinstance(error, TooLarge) else indented(traceback_of(error))  # what it says is enough
         logger.error("%s: a record is dead-lettered: %s%s", in_line(record.to), in_line(words_of(error)), trace)
         if type(record.event) is TimerDue:
             self._timers.failed(record.to)
@@ -341,7 +348,7 @@ class Worker:
 
     def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:
         """What the step of a record has ordered."""
-        return [entry for at, kept in outbox if at == offset for entry in unfolded(kept, self._log.partitions)]
+        return [entry for at, kept in outbox if at == offset for entry in expanded(kept, self._log.partitions)]
 
     def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
         done = self._done.get(partition, -1)
@@ -349,7 +356,9 @@ class Worker:
             return ()
         return tuple(kept for kept in outbox if kept[0] > done)
 
-    def _sorted(self, effects: tuple[Effect, ...], id: str, state: State | None, local: list[Local]) -> list[Entry]:
+    def _dispatched(
+        self, effects: tuple[Effect, ...], id: str, state: State | None, local: list[LocalEffects]
+    ) -> list[Entry]:
         """What of a step's effects goes out through the log; what is carried out here after the commit is `local`."""
         entries: list[Entry] = []
         tasks: list[RunTask | StopTask | Notice] = []
@@ -375,7 +384,7 @@ class Worker:
                 case RunTask() | StopTask() | TryFailed() | Answered() | Failed():
                     tasks.append(effect)
         if tasks and state is not None:
-            local.append(Local(id, state, tuple(tasks)))
+            local.append(LocalEffects(id, state, tuple(tasks)))
         return entries
 
     def _check_size(self, id: str, message: Publish) -> None:

@@ -47,7 +47,7 @@ class Driver(Dagger):
         try:
             async with self.connected(), anyio.create_task_group() as group:
                 await self._begin()
-                self._begin_anew()
+                self._reset_worker()
                 self._group = group
                 try:
                     async with self.backend.log.join():
@@ -63,7 +63,7 @@ class Driver(Dagger):
 
     @override
     def _new_tasks(self) -> Tasks:
-        return self._tasks_of(Tasks, self.time)
+        return self._make_tasks(Tasks, self.time)
 
     @override
     def _spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
@@ -85,7 +85,7 @@ class Driver(Dagger):
         if self.time.fire():
             return True
         try:
-            rang = await worker.ring()
+            rang = await worker.fire_due_timers()
             return await worker.run_once() or rang > 0
         except (Fenced, BackendUnavailable):
             await worker.rewind()
@@ -101,7 +101,7 @@ class Driver(Dagger):
         """Let tasks and others have their turn, and see what was committed."""
         with anyio.move_on_after(REST_S):
             await self.backend.log.wait()
-        await self._look(self._watch.open_ids)
+        await self._poll(self._watch.open_ids)
 
     async def run_until_idle(self) -> None:
         """Work until nothing is left to do at the time that the clock shows."""
@@ -132,7 +132,7 @@ class Driver(Dagger):
             if (self._tasks.paths and not hanging) or due is None or not await self._caught_up():
                 await self.rest()
             else:
-                await self._look(self._watch.open_ids)
+                await self._poll(self._watch.open_ids)
                 self.time.move_to(due)
 
     def advance(self, by: timedelta) -> None:

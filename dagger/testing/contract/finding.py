@@ -74,12 +74,14 @@ class DueIndexContract(ContractCase):
         listing = Listing("T", "EXECUTING", "key", 1)
         async with alone(storage) as harness:
             assert await harness.save(Write("key", 0, 0, 1, b"one", due=10, busy=True, listing=listing))
-            moved = Write("key", 0, 1, 2, b"two", due=10, busy=True, listing=listing, moved=False)
-            assert await harness.save(moved)
+            same_index = Write("key", 0, 1, 2, b"two", due=10, busy=True, listing=listing, index_changed=False)
+            assert await harness.save(same_index)
             assert await harness.store.due([0], 10, 10) == [("key", 10)]
             assert await harness.store.busy([0]) == ["key"]
             assert [row.data for row in await harness.store.find(Query(template="T"))] == [b"two"]
-            assert not await harness.save(Write("key", 0, 1, 3, b"no", due=10, busy=True, listing=listing, moved=False))
+            assert not await harness.save(
+                Write("key", 0, 1, 3, b"no", due=10, busy=True, listing=listing, index_changed=False)
+            )
 
     @in_loop
     async def test_each_partition_has_an_agenda_of_its_own(self, storage: Storage) -> None:
