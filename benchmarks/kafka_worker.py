@@ -25,7 +25,7 @@ from dagger.core.state import STATUSES, State, Status
 from dagger.engine.ports import Batch
 from dagger.engine.process.gc_tuning import tuned_gc
 from dagger.engine.worker import worker
-from dagger.engine.worker.worker import LocalEffects
+from dagger.engine.worker.dispatch import LocalEffects
 
 
 class Counting(Dagger):

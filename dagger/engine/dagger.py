@@ -23,10 +23,11 @@ from dagger.engine.connection import Connection, close_stale, running_loop
 from dagger.engine.ports import Backend
 from dagger.engine.process.service import serve
 from dagger.engine.records import partition_of
+from dagger.engine.worker.dispatch import LocalEffects
 from dagger.engine.worker.failure_log import log_failure
 from dagger.engine.worker.loop import WorkLoop
 from dagger.engine.worker.tasks import Outcome, Tasks
-from dagger.engine.worker.worker import LocalEffects, Worker
+from dagger.engine.worker.worker import Worker
 from dagger.errors import RequestError
 from dagger.plan.plan import Limits
 

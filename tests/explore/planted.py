@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from dagger.engine.ports import Backend, Batch, Entry, LogRecord, Write
 from dagger.engine.records import Outbox, Record, StoredEntity, decode_stored, encode_stored
+from dagger.engine.worker.dispatch import BatchResult, LocalEffects
 from dagger.engine.worker.rows import LoadedRow, RowCache
-from dagger.engine.worker.worker import LocalEffects, Worker
+from dagger.engine.worker.worker import Worker
 from dagger.testing import TestEngine
 from dagger.testing.explorer import MakeEngine
 
@@ -108,16 +109,14 @@ class Oblivious(Worker):
     """Remembers no message: what comes again is taken again."""
 
     @override
-    def _step(
-        self, source: LogRecord, record: Record, now: int, dirty: dict[str, LoadedRow], local: list[LocalEffects]
-    ) -> list[Entry]:
+    def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:
         loaded = self._rows[record.to]
         entity = loaded.cell.entity
         if entity.state is not None:
             state = msgspec.structs.replace(entity.state, seen=())
             entity = msgspec.structs.replace(entity, state=state)
             loaded.cell = msgspec.structs.replace(loaded.cell, entity=entity)
-        return super()._step(source, record, now, dirty, local)
+        return super()._step(source, record, now, result)
 
 
 def engine_with(worker: type[Worker]) -> MakeEngine:

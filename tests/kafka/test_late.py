@@ -18,8 +18,8 @@ from dagger import command, sleep, template
 from dagger.core.state import Status
 from dagger.engine.ports import LogRecord, Write
 from dagger.engine.records import Record
-from dagger.engine.worker.rows import LoadedRow
-from dagger.engine.worker.worker import LocalEffects, Worker
+from dagger.engine.worker.dispatch import BatchResult
+from dagger.engine.worker.worker import Worker
 from dagger.errors import Fenced
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
@@ -104,18 +104,11 @@ class TestLate:
     ) -> None:
         step = Worker._step
 
-        def passing(
-            self: Worker,
-            source: LogRecord,
-            record: Record,
-            now: int,
-            dirty: dict[str, LoadedRow],
-            local: list[LocalEffects],
-        ) -> Any:
+        def passing(self: Worker, source: LogRecord, record: Record, now: int, result: BatchResult) -> Any:
             before = self._rows[record.to].cell
-            entries = step(self, source, record, now, dirty, local)
+            entries = step(self, source, record, now, result)
             if self._rows[record.to].cell.entity is before.entity:
-                dirty.pop(record.to, None)
+                result.dirty.pop(record.to, None)
                 self._rows[record.to].cell = before
             return entries
 

@@ -17,35 +17,19 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from dagger.core.dispatch import receive
-from dagger.core.effects import (
-    Answered,
-    Effect,
-    Failed,
-    Ignored,
-    Notice,
-    Parked,
-    Publish,
-    RunTask,
-    Send,
-    StopTask,
-    TryFailed,
-    Unmatched,
-)
+from dagger.core.effects import Failed
 from dagger.core.events import Event, PlanRegistered, TimerDue
 from dagger.core.rules.running import running
 from dagger.core.state import State
 from dagger.engine.clock import Clock
 from dagger.engine.fanout import compacted
-from dagger.engine.headers import ID, header, headers_of, unpacked
+from dagger.engine.headers import headers_of
 from dagger.engine.ports import (
     Append,
     Backend,
     Batch,
     Entry,
-    Headers,
     LogRecord,
     Outgoing,
     Position,
@@ -61,27 +45,19 @@ from dagger.engine.records import (
 from dagger.engine.registry import Registry
 from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge
 from dagger.engine.worker.decoding import DEAD_LETTERS, dead_letter_batch, decode_records
+from dagger.engine.worker.dispatch import BatchResult, Dispatcher, LocalEffects
 from dagger.engine.worker.failure_log import indented, log_parked
 from dagger.engine.worker.oversize import Oversized, answer, follow_up, split_batch
 from dagger.engine.worker.router import Router
-from dagger.engine.worker.rows import LoadedRow, RowCache
+from dagger.engine.worker.rows import RowCache
 from dagger.engine.worker.timers import Timers
 from dagger.engine.worker.user_code import UserCode
 from dagger.errors import in_line, reason_of, traceback_of, words_of
-from dagger.plan.names import topic_of
 
 logger: Final = logging.getLogger("dagger")
 
 BATCH: Final = 2048
 """How many records are polled at a time."""
-
-
-class LocalEffects(msgspec.Struct, frozen=True):
-    """What this process does after a commit: tasks to start and stop, and failures to log."""
-
-    id: str
-    state: State
-    effects: tuple[RunTask | StopTask | Notice, ...]
 
 
 class Worker:
@@ -107,7 +83,7 @@ class Worker:
         self._limits = registry.limits
         self._clock = clock
         self._router = Router(registry, backend, keeps_originals=unmatched_topic is not None)
-        self._unmatched_topic = unmatched_topic
+        self._dispatcher = Dispatcher(backend, unmatched_topic)
         self._committed = committed
         self._lost = lost
         self._owned: dict[int, int] = {}
@@ -116,8 +92,6 @@ class Worker:
         self._rows = RowCache(backend, self._timers.added)
         self._known: frozenset[tuple[str, int]] = frozenset()
         self._counts = counts
-        self._parked: dict[str, list[str]] = {}
-        """The keys of which the batch has parked something, by the reason."""
         self.user_code = UserCode(self._rows)
 
     async def run_once(self) -> bool:
@@ -215,8 +189,7 @@ class Worker:
         self._already_applied = frozenset[str]()
         waiting = [batch]
         while waiting:
-            part, counts = waiting[-1], self._counts
-            self._counts = Counter[str]()  # of what is not committed nothing is counted
+            part = waiting[-1]
             try:
                 await self._apply(part)
             except TooLarge as error:
@@ -225,31 +198,25 @@ class Worker:
                 if divided is not None:
                     waiting[-1:] = reversed(divided)
                 else:
-                    known = self._oversized.get(error.key)
-                    self._oversized[error.key] = (
-                        Oversized(str(error)) if known is None else Oversized(known.text, known.tries + 1)
-                    )
+                    tries = self._oversized[error.key].tries if error.key in self._oversized else 0
+                    self._oversized[error.key] = Oversized(str(error), tries + 1)
             except AlreadyApplied as error:
                 self._rows.clear()
                 self._already_applied = self._already_applied.union(error.keys)
             else:
-                counts.update(self._counts)
                 waiting.pop()
                 self._oversized, self._already_applied = {}, frozenset[str]()
-            finally:
-                self._counts = counts
 
     async def _apply(self, batch: Batch) -> None:
         offsets: dict[Position, int] = {}
         done: dict[int, int] = {}
+        result = BatchResult()
         if batch.poison:
-            orders, records = dead_letter_batch(batch, offsets, self._counts)
+            orders, records = dead_letter_batch(batch, offsets, result.counts)
         else:
-            orders = self._routed(batch, offsets)
-            records = decode_records(batch.records, orders, self._counts)
+            orders = self._route(batch, offsets, result)
+            records = decode_records(batch.records, orders, result.counts)
         await self._rows.load([record.to for record in records])
-        local, dirty, self._stored = list[LocalEffects](), dict[str, LoadedRow](), dict[str, LoadedRow]()
-        self._parked.clear()
         now = self._clock.now()
 
         def step_each() -> None:
@@ -257,47 +224,50 @@ class Worker:
                 done[source.partition] = source.offset
                 if record.to:
                     self.user_code.key = record.to
-                    entries = self._step(source, record, now, dirty, local)
+                    entries = self._step(source, record, now, result)
                     if entries:
                         orders.setdefault(("", source.partition), []).extend(entries)
 
         self.user_code.run(step_each)
-        await self._rows.write(dirty)
+        await self._rows.write(result.dirty)
         for partition, offset in done.items():
             offsets["", partition] = offset
         await self._log.commit(orders, offsets)
         for partition, offset in done.items():
             self._done[partition] = max(offset, self._done.get(partition, -1))
+        self._finish(result)
+
+    def _route(self, batch: Batch, offsets: dict[Position, int], result: BatchResult) -> dict[Position, list[Entry]]:
+        if not batch.messages:
+            return {}
+        return self.user_code.run(lambda: self._router.route(batch.messages, offsets, result.counts))
+
+    def _finish(self, result: BatchResult) -> None:
+        """Report what was committed."""
+        self._counts.update(result.counts)
         states = list[State]()
-        for key, loaded in (self._stored | dirty).items():
+        for key, loaded in (result.stored | result.dirty).items():
             state = loaded.cell.entity.state
             if state is not None:
                 states.append(state)
                 if not state.is_live:  # hardly anything comes for it any more
                     del self._rows[key]
         self._rows.evict()
-        self._committed(local, states)
-        log_parked(self._parked)
+        self._committed(result.local, states)
+        log_parked(result.parked)
 
-    def _routed(self, batch: Batch, offsets: dict[Position, int]) -> dict[Position, list[Entry]]:
-        if not batch.messages:
-            return {}
-        return self.user_code.run(lambda: self._router.route(batch.messages, offsets, self._counts))
-
-    def _step(
-        self, source: LogRecord, record: Record, now: int, dirty: dict[str, LoadedRow], local: list[LocalEffects]
-    ) -> list[Entry]:
+    def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:
         """Apply one record to its entity, once; gives what its step ordered, now or when it was applied first."""
         to, event, offset = record.to, record.event, source.offset
         loaded = self._rows[to]
         cell = loaded.cell
         is_committed = offset <= self._done.get(source.partition, -1)
         if offset <= cell.offset:
-            if not is_committed and to not in self._stored:  # it was stored, and what failed then has shown nobody
-                self._stored[to] = loaded
+            if not is_committed and to not in result.stored:  # it was stored, and what failed then has shown nobody
+                result.stored[to] = loaded
                 state = cell.entity.state
                 if state is not None and state.error is not None:
-                    local.append(LocalEffects(to, state, (Failed(state.error),)))
+                    result.local.append(LocalEffects(to, state, (Failed(state.error),)))
             return [] if is_committed else self._ordered(cell.outbox, offset)
         if to in self._already_applied:
             return []
@@ -306,38 +276,38 @@ class Worker:
             if oversized is None:
                 entity, effects = receive(self._plan, self._limits, cell.entity, event, now)
             else:
-                result = answer(self._plan, self._limits, cell.entity, event, oversized, now)
-                if result is None:
-                    return self._not_kept(record, oversized)
-                entity, effects = result
+                answered = answer(self._plan, self._limits, cell.entity, event, oversized, now)
+                if answered is None:
+                    return self._not_kept(record, oversized, result)
+                entity, effects = answered
         except KeyboardInterrupt:  # none of a user's function, which would have failed its step
             raise
         except BaseException as error:  # whatever it is, the next record is applied
-            return self._dead_letter(record, error)
+            return self._dead_letter(record, error, result)
         if type(event) is TimerDue:
             self._timers.fired(to)
         outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
-        entries = self._dispatched(effects, to, entity.state, local) if effects else []
+        entries = self._dispatcher.dispatch(effects, to, entity.state, result) if effects else []
         if is_committed:  # read again, for the store has lost it: what it ordered is out
             entries = []
         if entries and not self._atomic:
             outbox += tuple([(offset, kept) for kept in compacted(entries, effects)])
         loaded.cell = StoredEntity(offset, outbox, entity)
         loaded.partition = source.partition
-        dirty[to] = loaded
+        result.dirty[to] = loaded
         return entries
 
-    def _not_kept(self, record: Record, oversized: Oversized) -> list[Entry]:
+    def _not_kept(self, record: Record, oversized: Oversized, result: BatchResult) -> list[Entry]:
         """A record with which the row of its key would be too large, whatever is tried."""
         follow = follow_up(record, oversized)
         return [
-            *self._dead_letter(record, TooLarge(record.to, oversized.text)),
+            *self._dead_letter(record, TooLarge(record.to, oversized.text), result),
             *self._records([follow] if follow else []),
         ]
 
-    def _dead_letter(self, record: Record, error: BaseException) -> list[Entry]:
+    def _dead_letter(self, record: Record, error: BaseException, result: BatchResult) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
-        self._counts["poison"] += 1
+        result.counts["poison"] += 1
         trace = "" if isinstance(error, TooLarge) else indented(traceback_of(error))  # what it says is enough
         logger.error("%s: a record is dead-lettered: %s%s", in_line(record.to), in_line(words_of(error)), trace)
         if type(record.event) is TimerDue:
@@ -355,55 +325,3 @@ class Worker:
         if outbox[-1][0] <= done:
             return ()
         return tuple(kept for kept in outbox if kept[0] > done)
-
-    def _dispatched(
-        self, effects: tuple[Effect, ...], id: str, state: State | None, local: list[LocalEffects]
-    ) -> list[Entry]:
-        """What of a step's effects goes out through the log; what is carried out here after the commit is `local`."""
-        entries: list[Entry] = []
-        tasks: list[RunTask | StopTask | Notice] = []
-        for effect in effects:
-            match effect:
-                case Publish():
-                    headers: Headers = ((ID, effect.id.encode()),)
-                    if effect.headers:
-                        headers = headers_of({**effect.headers, ID: effect.id})
-                    self._check_size(id, effect)
-                    entries.append(Outgoing(effect.topic, effect.key.encode(), effect.payload, headers))
-                case Send():
-                    partition = partition_of(effect.to, self._log.partitions)
-                    entries.append(Append(partition, encode_record(Record(effect.to, effect.event))))
-                case Unmatched():
-                    entries += self._unmatched(effect)
-                case Parked():
-                    self._counts["unreadable" if effect.unreadable else "plan_missing"] += 1
-                    self._parked.setdefault(effect.reason, []).append(id)
-                case Ignored():
-                    self._counts["ignored"] += 1
-                    logger.debug("ignored: %s", effect.reason)
-                case RunTask() | StopTask() | TryFailed() | Answered() | Failed():
-                    tasks.append(effect)
-        if tasks and state is not None:
-            local.append(LocalEffects(id, state, tuple(tasks)))
-        return entries
-
-    def _check_size(self, id: str, message: Publish) -> None:
-        """Raises TooLarge for a message that is larger than any may be."""
-        size, size_max = len(message.payload), self._backend.size_max
-        if size > size_max:
-            raise TooLarge(id, f"a message for topic '{message.topic}' has {size:,} bytes, and may have {size_max:,}")
-
-    def _unmatched(self, effect: Unmatched) -> list[Entry]:
-        self._counts[f"unmatched_{effect.reason.replace(' ', '_')}"] += 1
-        message = effect.message
-        topic = topic_of(message.channel)
-        if self._unmatched_topic is None or self._unmatched_topic == topic:  # there it would come round for ever
-            return []
-        if message.original:
-            key, came = unpacked(message.original)
-        else:
-            key, came = message.key.encode(), headers_of(message.headers)
-        added = {"dagger-reason": effect.reason, "dagger-channel": message.channel}
-        if message.id and not header(came, ID):
-            added[ID] = message.id.removeprefix(f"{topic}/")
-        return [Outgoing(self._unmatched_topic, key, message.payload, (*came, *headers_of(added)))]
