@@ -320,7 +320,7 @@ def sqlite_of(path: Path, *statements: str) -> None:
         ),
         (
             lambda path: newer(path),
-            f"has version {len(LOG_AND_RECORDS.migrations) + 1}, written by a newer release of dagger",
+            f"has version {LOG_AND_RECORDS.version + 1}, written by a newer release of dagger",
         ),
         (lambda path: path.mkdir(), "is a directory; give the path of a file, as sqlite:////"),
     ],
@@ -349,7 +349,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def newer(path: Path) -> None:
     """A file of a release that does not exist yet."""
     open_connection(Options(path=path)).close()
-    sqlite_of(path, f"PRAGMA user_version = {len(LOG_AND_RECORDS.migrations) + 1}")
+    sqlite_of(path, f"PRAGMA user_version = {LOG_AND_RECORDS.version + 1}")
 
 
 @in_loop

@@ -15,18 +15,17 @@ import msgspec
 import pytest
 
 from dagger import BackendError, Dagger
-from dagger.backends.sqlite import SqliteBackend
+from dagger.backends.sqlite import SqliteBackend, connections
 from dagger.backends.sqlite.connections import open_connection, open_read_connection
 from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import LOG_AND_RECORDS, RECORDS_ONLY, FileKind
+from dagger.core.format import FORMAT
 from tests.sqlite.shop import Order, Shop, ended, fails, in_loop, orders, pay
 
 IDS = [f"o-{number}" for number in range(30)]
 
-HASHES = {
-    LOG_AND_RECORDS: ["4d8289843c8fe68c", "ed597a2cc6e0e7a3", "88c4771c9cd5df70"],
-    RECORDS_ONLY: ["be602323d61e87cb", "88c4771c9cd5df70"],
-}
+HASHES = {LOG_AND_RECORDS: ["58a6964c81247f91"], RECORDS_ONLY: ["1308433f8f8ea6e2"]}
+UNRELEASED = Path(__file__).parents[1] / "stored" / "unreleased.sql"
 STEPS = LOG_AND_RECORDS.migrations
 
 FURTHER = """
@@ -84,9 +83,9 @@ def versions(path: Path) -> tuple[int, int]:
 async def test_a_further_step_on_a_file_with_live_instances(tmp_path: Path) -> None:
     shop = Shop(tmp_path)
     await shop.fill(*IDS)
-    assert versions(shop.path) == (LOG_AND_RECORDS.id, len(STEPS))
+    assert versions(shop.path) == (LOG_AND_RECORDS.id, LOG_AND_RECORDS.version)
     async with later(shop, [*STEPS, FURTHER]) as engine:
-        assert versions(shop.path) == (LOG_AND_RECORDS.id, len(STEPS) + 1)
+        assert versions(shop.path) == (LOG_AND_RECORDS.id, LOG_AND_RECORDS.version + 1)
         await pay(engine, *IDS)
         await ended(engine, *IDS)
     connection = sqlite3.connect(shop.path)
@@ -102,7 +101,7 @@ async def test_several_steps_at_once(tmp_path: Path) -> None:
     async with later(shop, [*STEPS, FURTHER, AFTER_THAT]) as engine:
         await pay(engine, *IDS)
         await ended(engine, *IDS)
-    assert versions(shop.path) == (LOG_AND_RECORDS.id, len(STEPS) + 2)
+    assert versions(shop.path) == (LOG_AND_RECORDS.id, LOG_AND_RECORDS.version + 2)
     open_connection(options_of(shop.url), whole(*STEPS, FURTHER, AFTER_THAT)).close()
 
 
@@ -124,8 +123,8 @@ async def test_the_older_release_refuses_the_file_and_leaves_it(tmp_path: Path) 
     async with fails(BackendError) as said:
         await shop.engine().count()
     assert said[0] == (
-        f"the file '{shop.path}' has version {len(STEPS) + 1}, written by a newer release of dagger; this one knows "
-        f"versions up to {len(STEPS)}: upgrade it, or give another path. Nothing was changed"
+        f"the file '{shop.path}' has version {LOG_AND_RECORDS.version + 1}, written by a newer release of dagger; this "
+        f"one knows versions up to {LOG_AND_RECORDS.version}: upgrade it, or give another path. Nothing was changed"
     )
     assert dump(shop.path) == before
 
@@ -170,33 +169,49 @@ def test_many_open_it_at_once(tmp_path: Path, makes_it: bool) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert versions(options.path) == (LOG_AND_RECORDS.id, len(steps))
+    assert versions(options.path) == (LOG_AND_RECORDS.id, LOG_AND_RECORDS.version + 2)
     connection = open_connection(options, whole(*steps))
-    assert connection.execute("SELECT count(*) FROM meta").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM meta").fetchone() == (2,)
     connection.close()
 
 
 @in_loop
-async def test_messages_of_a_file_of_the_first_version_are_what_they_were(tmp_path: Path) -> None:
-    options = options_of(f"sqlite:///{tmp_path}/old.db")
-    connection = open_connection(options, whole(STEPS[0]))
-    rows = [
-        (0, "k", '{"dagger-id":"a/1","größe":"ä\\"\\u0001","empty":""}', b"\xff"),
-        (1, None, None, b""),
-        (2, "", "{}", b"x"),
-    ]
-    for offset, key, headers, payload in rows:
-        connection.execute("INSERT INTO message VALUES ('T', 0, ?, 7, ?, ?, ?)", (offset, key, headers, payload))
-    connection.execute("INSERT INTO head VALUES ('T', 0, 3)")
-    connection.close()
-    backend = SqliteBackend(options)
-    async with backend.open(), backend.log.reader("T", "group") as reader:
-        found = await reader.read(10)
-    assert [(one.key, one.payload, one.headers) for one in found] == [
-        (b"k", b"\xff", (("dagger-id", b"a/1"), ("größe", 'ä"\x01'.encode()), ("empty", b""))),
-        (None, b"", ()),
-        (b"", b"x", ()),
-    ]
-    with closing(open_connection(options)) as connection:
-        (time,) = connection.execute("SELECT DISTINCT time FROM message").fetchone()
-    assert time == 7
+async def test_a_file_with_records_of_a_newer_format_is_refused_and_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(tmp_path)
+    await shop.fill(*IDS)
+    with monkeypatch.context() as newer:
+        newer.setattr(connections, "FORMAT", FORMAT + 1)
+        open_connection(options_of(shop.url)).close()
+    before = dump(shop.path)
+    for ask in (shop.engine().count(), shop.engine().start(orders, Order("o-late"))):
+        async with fails(BackendError) as said:
+            await ask
+        assert said[0] == (
+            f"the file '{shop.path}' cannot be used: it is of format {FORMAT + 1}, and this release of dagger reads "
+            f"format {FORMAT}; use the release that has written it, or a later one. Nothing was changed"
+        )
+    assert dump(shop.path) == before
+    with monkeypatch.context() as newer:
+        newer.setattr(connections, "FORMAT", FORMAT + 1)
+        open_connection(options_of(shop.url)).close()
+
+
+@in_loop
+async def test_a_file_of_a_build_before_the_first_release_is_refused_and_left(tmp_path: Path) -> None:
+    """Made by commit 0fef791, with live instances, a message that is held, and a submission that is not applied."""
+    shop = Shop(tmp_path)
+    with closing(sqlite3.connect(shop.path)) as connection:
+        connection.executescript(UNRELEASED.read_text(encoding="utf-8"))
+        assert connection.execute("SELECT count(*) FROM record").fetchone() == (7,)
+    before = dump(shop.path)
+    for ask in (shop.engine().count(), shop.engine().start(orders, Order("o-late"))):
+        async with fails(BackendError) as said:
+            await ask
+        assert said[0] == (
+            f"the file '{shop.path}' has version 1, from a build of dagger before its first release, and this release "
+            f"knows versions from {LOG_AND_RECORDS.first} on; let its instances end under that build, then give "
+            "another path. Nothing was changed"
+        )
+    assert dump(shop.path) == before

@@ -139,7 +139,7 @@ async def test_a_database_of_something_else_is_refused(tmp_path: Path) -> None:
 async def test_one_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     await made(tmp_path)
     with closing(sqlite3.connect(tmp_path / "records.db")) as connection:
-        connection.execute(f"PRAGMA user_version = {len(RECORDS_ONLY.migrations) + 1}")
+        connection.execute(f"PRAGMA user_version = {RECORDS_ONLY.version + 1}")
     async with fails(BackendError) as said, store(url_of(tmp_path), "shop").open():
         pass
     assert "written by a newer release of dagger" in said[0]

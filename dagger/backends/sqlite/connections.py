@@ -13,6 +13,7 @@ from dagger.backends.sqlite import wal
 from dagger.backends.sqlite.errors import is_access_error, retry_while_locked
 from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.schema import KINDS, LOG_AND_RECORDS, FileKind, meta_value
+from dagger.core.format import FORMAT, unknown_format
 from dagger.errors import BackendError
 
 WAL_PAGES_MAX: Final = 16_384
@@ -42,6 +43,7 @@ def _opened(options: Options, kind: FileKind, application: str | None, *, make: 
                 raise BackendError(f"the file '{options.path}' was emptied while it was open; put back a backup of it")
             connection.execute("PRAGMA journal_mode = WAL")
             _migrate(connection, options, kind, application)
+        _check_format(connection, options)
         _check_application(connection, options, application)
         _configure(connection)
     except BaseException:
@@ -100,12 +102,13 @@ def _connected_for_reading(
                 f"the file '{options.path}' has version {version}, and can be read from version {kind.readable_from} "
                 "on; start a worker on it, which upgrades it"
             )
+        _check_format(connection, options)
         _check_application(connection, options, application)
         _configure(connection)
     except BaseException:
         connection.close()
         raise
-    return ReadConnection(connection, version == len(kind.migrations) and "immutable" not in mode, is_valid)
+    return ReadConnection(connection, version == kind.version and "immutable" not in mode, is_valid)
 
 
 def _is_nothing(place: Path) -> bool:
@@ -150,10 +153,8 @@ def _configure(connection: sqlite3.Connection) -> None:
 
 
 def _is_current(connection: sqlite3.Connection, kind: FileKind) -> bool:
-    return (_number(connection, "application_id"), _number(connection, "user_version")) == (
-        kind.id,
-        len(kind.migrations),
-    )
+    numbers = _number(connection, "application_id"), _number(connection, "user_version")
+    return numbers == (kind.id, kind.version) and int(meta_value(connection, "format")) >= FORMAT
 
 
 def _number(connection: sqlite3.Connection, pragma: str) -> int:
@@ -166,13 +167,17 @@ def _migrate(connection: sqlite3.Connection, options: Options, kind: FileKind, a
     connection.execute("BEGIN IMMEDIATE")
     try:
         version = _checked_version(connection, options, kind)
-        for step in kind.migrations[version:]:
+        for step in kind.missing(version):
             for statement in _statements(step):
                 connection.execute(statement)
         if version == 0:
             connection.executemany("INSERT INTO meta VALUES (?, ?)", _initial_meta(options, application))
+        connection.execute(
+            "INSERT INTO meta VALUES ('format', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)",
+            (FORMAT,),
+        )
         connection.execute(f"PRAGMA application_id = {kind.id}")
-        connection.execute(f"PRAGMA user_version = {len(kind.migrations)}")
+        connection.execute(f"PRAGMA user_version = {kind.version}")
         connection.execute("COMMIT")
     except BaseException:
         connection.rollback()  # does nothing where SQLite has already rolled back
@@ -194,12 +199,25 @@ def _checked_version(connection: sqlite3.Connection, options: Options, kind: Fil
     if tables and id != kind.id:
         found = KINDS[id].description if id in KINDS else "is a database of something else"
         raise BackendError(f"the file '{options.path}' {found}; give another path")
-    if version > len(kind.migrations):
+    if 0 < version < kind.first:
+        raise BackendError(
+            f"the file '{options.path}' has version {version}, from a build of dagger before its first release, and "
+            f"this release knows versions from {kind.first} on; let its instances end under that build, then give "
+            "another path. Nothing was changed"
+        )
+    if version > kind.version:
         raise BackendError(
             f"the file '{options.path}' has version {version}, written by a newer release of dagger; this one knows "
-            f"versions up to {len(kind.migrations)}: upgrade it, or give another path. Nothing was changed"
+            f"versions up to {kind.version}: upgrade it, or give another path. Nothing was changed"
         )
     return version
+
+
+def _check_format(connection: sqlite3.Connection, options: Options) -> None:
+    """Raise BackendError if a newer release has written what this one cannot read."""
+    found = int(meta_value(connection, "format"))
+    if found > FORMAT:
+        raise BackendError(f"the file '{options.path}' cannot be used: {unknown_format(found)}. Nothing was changed")
 
 
 def _check_application(connection: sqlite3.Connection, options: Options, application: str | None) -> None:

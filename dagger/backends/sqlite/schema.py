@@ -1,7 +1,8 @@
 """The tables of a file, and the migrations from older versions.
 
-`user_version` of the file is the number of migrations that were run. A released migration is never changed; a change of
-the schema is a new migration. `application_id` identifies the files of this library, and their kind.
+`user_version` of the file counts the migrations that were run. A released migration is never changed; a change of the
+schema is a new migration. `application_id` identifies the files of this library, and their kind. `format` in `meta` is
+the number of the stored format (dagger/core/format.py) of the newest release that has written to the file.
 """
 
 from __future__ import annotations
@@ -43,7 +44,8 @@ CREATE TABLE log (
     partition INTEGER NOT NULL, offset INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (partition, offset)
 ) WITHOUT ROWID;
 
--- The topics.
+-- The topics, with messages as they are: a value may be null, and headers are a list of pairs, since a name may come
+-- several times.
 CREATE TABLE message (
     topic TEXT NOT NULL,
     partition INTEGER NOT NULL,
@@ -51,7 +53,7 @@ CREATE TABLE message (
     time INTEGER NOT NULL,
     key TEXT,
     headers TEXT,
-    payload BLOB NOT NULL,
+    payload BLOB,
     PRIMARY KEY (topic, partition, offset)
 ) WITHOUT ROWID;
 
@@ -70,15 +72,18 @@ CREATE TABLE position (
 ) WITHOUT ROWID;
 """
 
-_PEERS: Final = """
--- Who has the file open, who of them is in which group, and who owns which partition in it.
+_PROCESSES: Final = """
+-- The processes that have the file open, which of them is in which group, and who owns which partition in it. Signs of
+-- life are counted: an entry of which the count stays the same, for as long as it `lasts` in seconds, is of a process
+-- that is dead. No clock of one machine is compared with that of another.
 CREATE TABLE peer (
     id TEXT PRIMARY KEY,
     port INTEGER NOT NULL,
     host TEXT NOT NULL,
     pid INTEGER NOT NULL,
     started INTEGER NOT NULL,
-    expires REAL NOT NULL
+    beat INTEGER NOT NULL,
+    lasts REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE member (team TEXT NOT NULL, peer TEXT NOT NULL, PRIMARY KEY (team, peer)) WITHOUT ROWID;
 CREATE TABLE lease (
@@ -100,48 +105,6 @@ CREATE TABLE pin (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
-_BYTES: Final = """
--- Messages as they are: a value may be null, and headers are a list of pairs, since a name may come several times.
-CREATE TABLE message_as_it_is (
-    topic TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    offset INTEGER NOT NULL,
-    time INTEGER NOT NULL,
-    key TEXT,
-    headers TEXT,
-    payload BLOB,
-    PRIMARY KEY (topic, partition, offset)
-) WITHOUT ROWID;
-INSERT INTO message_as_it_is
-SELECT topic, partition, offset, time, key,
-    CASE WHEN headers IS NULL THEN NULL
-    ELSE (SELECT json_group_array(json_array(each.key, each.value)) FROM json_each(message.headers) AS each) END,
-    payload
-FROM message;
-DROP TABLE message;
-ALTER TABLE message_as_it_is RENAME TO message;
-"""
-
-
-_BEATS: Final = """
--- Signs of life are counted: an entry of which the count stays the same, for as long as it `lasts` in seconds, is of a
--- process that is dead. No clock of one machine is compared with that of another.
-DROP TABLE peer;
-CREATE TABLE peer (
-    id TEXT PRIMARY KEY,
-    port INTEGER NOT NULL,
-    host TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    started INTEGER NOT NULL,
-    beat INTEGER NOT NULL,
-    lasts REAL NOT NULL
-) WITHOUT ROWID;
-DELETE FROM member;
-DELETE FROM lease WHERE team <> '';
-UPDATE lease SET owner = NULL;
-"""
-
-
 class FileKind(msgspec.Struct, frozen=True):
     """A kind of file."""
 
@@ -149,22 +112,35 @@ class FileKind(msgspec.Struct, frozen=True):
     """SQLite's `application_id`."""
     description: str
     """What such a file contains, for errors about a file of the wrong kind."""
+    first: int
+    """The version that the first migration creates. Lower ones are from builds before the first release."""
     migrations: tuple[str, ...]
-    """Each migrates a file to the next version."""
+    """Each migrates a file to the next version; the first makes a new file."""
     readable_from: int = 1
     """The lowest version that can be queried without a migration."""
+
+    @property
+    def version(self) -> int:
+        """The version that this release writes."""
+        return self.first + len(self.migrations) - 1
+
+    def missing(self, version: int) -> tuple[str, ...]:
+        """The migrations that a file of this version lacks; 0 is a new file."""
+        return self.migrations[version - self.first + 1 :] if version else self.migrations
 
 
 LOG_AND_RECORDS: Final = FileKind(
     0x64616767,  # `dagg`
     "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
-    (_RECORDS + _LOG + _PEERS, _BYTES, _BEATS),
+    4,
+    (_RECORDS + _LOG + _PROCESSES,),
 )
 """A file with a log, topics and records."""
 RECORDS_ONLY: Final = FileKind(
     0x64616773,  # `dags`
     "has the records of an application whose log is elsewhere, Dagger(..., store='sqlite:///...')",
-    (_RECORDS + _PEERS + _REMEMBERED, _BEATS),
+    3,
+    (_RECORDS + _PROCESSES + _REMEMBERED,),
 )
 """A file of records for a log of another kind."""
 KINDS: Final = {kind.id: kind for kind in (LOG_AND_RECORDS, RECORDS_ONLY)}
