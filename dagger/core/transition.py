@@ -33,7 +33,7 @@ from dagger.core.state import (
     State,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.plan.ops import Op
+from dagger.plan.ops import Op, Open
 from dagger.plan.plan import Plan
 
 SEEN_MAX: Final = 64
@@ -201,16 +201,21 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             heappush(self.timers, timer)
 
     def _timer_of(self, number: int, frame: Sleeping | Scope) -> tuple[int, bool, int] | None:
-        return (frame.due, type(frame) is Scope, -number) if 0 < frame.due <= self.now else None
+        """Where a timer that is due stands in the order: what ends well first, in the order in which it began; then
+        the bounds that run out, innermost first."""
+        if not 0 < frame.due <= self.now:
+            return None
+        runs_out = type(frame) is Scope and is_bound(self.ops[frame.op])
+        return frame.due, runs_out, -number if runs_out else number
 
     def next_timer(self) -> tuple[int, Sleeping | Scope] | None:
         """The frame whose timer fires next, of those that are due; None if none is."""
         timers = self.timers if self.timers is not None else self.set_timers()
         while timers:
             due, _, number = heappop(timers)
-            frame = self.frames.get(-number)
+            frame = self.frames.get(abs(number))
             if isinstance(frame, Sleeping | Scope) and frame.due == due:
-                return -number, frame
+                return abs(number), frame
         return None
 
     # Messages.
@@ -332,6 +337,11 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.failing = self.failing.copy()
             self.steps_failing = Counter(slot for slots in self.failing.values() for slot in slots)
         return self.failing, self.steps_failing
+
+
+def is_bound(op: Op) -> bool:
+    """Whether it is a bound whose time can run out."""
+    return isinstance(op, Open) and op.after >= 0
 
 
 def item_suffix(frames: Mapping[int, Frame], number: int) -> str:

@@ -8,7 +8,21 @@ from zoneinfo import ZoneInfo
 import pytest
 from typing_extensions import override
 
-from dagger import RequestError, Status, Topic, all_of, command, sleep, template, wait_until
+from dagger import (
+    RequestError,
+    Retry,
+    Status,
+    Topic,
+    all_of,
+    any_of,
+    command,
+    context,
+    process,
+    sleep,
+    task,
+    template,
+    wait_until,
+)
 from dagger.testing import TestEngine
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -30,6 +44,10 @@ ticks = Topic("TICKS", Tick, key=lambda m: m.name)
 
 def by_id(order: Order) -> str:
     return order.id
+
+
+def ticked(order: Order) -> Tick:
+    return Tick(order.id)
 
 
 @wait_until
@@ -192,3 +210,39 @@ async def test_a_sleep_past_the_end_of_time_is_a_sleep(dagger_engine: TestEngine
     run = await dagger_engine.start(workflow, Order("o-1"))
     await dagger_engine.advance(timedelta(days=365))
     assert run.status is Status.EXECUTING
+
+
+HOUR = timedelta(hours=1)
+
+
+async def test_of_equal_sleeps_the_one_that_began_first_ends_first(dagger_engine: TestEngine) -> None:
+    first, second = sleep(HOUR).named("first"), sleep(HOUR).named("second")
+    run = await dagger_engine.start(template("W", any_of(first, second), key=by_id, takes=Order), Order("o-1"))
+    await dagger_engine.advance(HOUR)
+    assert run.step("first").status is Status.COMPLETED
+    assert run.step("second").status is Status.STOPPED
+
+
+async def test_the_next_try_begins_before_a_bound_of_another_branch_runs_out(dagger_engine: TestEngine) -> None:
+    @task
+    async def charge(order: Order) -> str:
+        if context().attempt == 1:
+            raise ValueError("no")
+        return "charged"
+
+    retried = charge.retry(Retry(attempts=2, first=HOUR, longest=HOUR))
+    bounded = process("SLOW", sleep(2 * HOUR), timeout=HOUR)
+    run = await dagger_engine.start(template("W", all_of(retried, bounded), key=by_id), Order("o-1"))
+    await dagger_engine.advance(HOUR)
+    assert run.status is Status.FAILURE
+    assert run.step("charge").attempts == 2
+
+
+async def test_of_equal_bounds_the_inner_one_runs_out_first(dagger_engine: TestEngine) -> None:
+    inner = process("INNER", sleep(2 * HOUR), timeout=HOUR, otherwise=command(ticks)(ticked))
+    run = await dagger_engine.start(
+        template("W", process("OUTER", inner, timeout=HOUR), key=by_id, takes=Order), Order("o-1")
+    )
+    await dagger_engine.advance(HOUR)
+    assert run.status is Status.COMPLETED
+    assert run.step("OUTER/INNER/ticked").status is Status.COMPLETED

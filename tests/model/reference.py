@@ -9,8 +9,9 @@ The rules that it follows:
 * a message is taken once, by the step that has waited longest; `Again` goes on waiting, at its old place;
 * messages that come early are kept for a channel and a key: the oldest first, so many, for so long;
 * a task that has exceeded its own timeout is ended before any other timer fires: its worker does it;
-* of the other timers that are due the earliest fires; at one time sleeps go before the bounds of scopes, then what was
-  begun last goes first, and so what is inside before what is around it;
+* of the other timers that are due the earliest fires; at one time what ends well (a sleep, the pause before the next
+  try) goes before the bounds that run out, and goes in the order in which it began; of bounds the one that was begun
+  last goes first, and so what is inside before what is around it;
 * a pure function is never tried again;
 * what executes and loses is STOPPED, what never started is SKIPPED. A step that is in several items of a
   `for_each` has one status: FAILURE while it has failed in an item and what answers that goes on, EXECUTING while it
@@ -32,12 +33,12 @@ from tests.model.pieces import (
     NEVER,
     ZERO,
     Address,
+    BoundPiece,
     EachPiece,
     Letter,
     Piece,
     Problem,
     Sent,
-    SleepPiece,
     Stand,
     TaskPiece,
     WaitPiece,
@@ -69,10 +70,11 @@ class Timer:
 
     @property
     def order(self) -> tuple[bool, timedelta, bool, int]:
-        """Tasks in the order of their calls; then earlier first; sleeps before the bounds of scopes; the last begun."""
+        """Tasks in the order of their calls; then earlier first, what ends well before the bounds that run out."""
         if isinstance(self.piece, TaskPiece):
             return False, self.due, False, self.piece.number
-        return True, self.due, not isinstance(self.piece, SleepPiece), -self.piece.number
+        runs_out = isinstance(self.piece, BoundPiece)
+        return True, self.due, runs_out, -self.piece.number if runs_out else self.piece.number
 
 
 @dataclass(eq=False)
