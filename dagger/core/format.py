@@ -13,7 +13,7 @@ from typing import Final
 
 FORMAT: Final = 2
 """What this release writes, and reads."""
-UNRELEASED: Final = 1
+UNNUMBERED: Final = 1
 """What builds before the first release wrote, without a number."""
 
 

@@ -1,40 +1,35 @@
-"""How log records and stored rows are written as bytes (msgpack, arrays)."""
+"""How log records and stored rows are written as bytes: arrays of msgpack that begin with the number of the format.
+
+Bytes of another release are looked at only where decoding fails, so that it costs nothing where it does not.
+"""
 
 from __future__ import annotations
 
 import zlib
-from typing import Final, TypeAlias
+from contextlib import suppress
+from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 
 from dagger.core.entity import EMPTY, Entity
-from dagger.core.events import Event
+from dagger.core.events import Event, UnreadRecord
+from dagger.core.format import FORMAT, UNNUMBERED, unknown_format
 from dagger.engine.fanout import Fanout, Kept
-from dagger.engine.headers import headers_of
-from dagger.engine.ports import Append, Entry, Outgoing
+from dagger.engine.ports import Append, Entry
 
 
-class Record(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Record(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=FORMAT):
     """A record of the internal log: an event, and the key whose entity it goes to."""
 
     to: str
     event: Event
 
 
-class TextMessage(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
-    """A message as rows held it in which keys and headers were text: it is read, and never written."""
-
-    topic: str
-    key: str
-    payload: bytes
-    headers: dict[str, str] = {}
-
-
-Outbox: TypeAlias = tuple[tuple[int, Kept | TextMessage], ...]
+Outbox: TypeAlias = tuple[tuple[int, Kept], ...]
 """What steps ordered, each with the offset of the record that it was a step of."""
 
 
-class StoredEntity(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class StoredEntity(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=FORMAT):
     """A stored row: an entity, the last offset applied to it, and the entries that its steps ordered, by offset."""
 
     offset: int = -1
@@ -55,10 +50,61 @@ def partition_of(key: str, partitions: int) -> int:
     return zlib.crc32(key.encode()) % partitions
 
 
-def expanded(kept: Kept | TextMessage, partitions: int) -> list[Entry]:
+def expanded(kept: Kept, partitions: int) -> list[Entry]:
     """The entries of what is in an outbox."""
-    if isinstance(kept, TextMessage):
-        return [Outgoing(kept.topic, kept.key.encode(), kept.payload, headers_of(kept.headers))]
     if type(kept) is not Fanout:
         return [kept]
     return [Append(partition_of(to, partitions), encode_record(Record(to, kept.event))) for to in kept.to]
+
+
+# What cannot be decoded.
+
+_EVENTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Event))
+"""The numbers of the events that this release knows."""
+
+
+def unread_record(data: bytes, error: msgspec.MsgspecError) -> Record | str:
+    """What takes the place of a record that cannot be decoded: one that waits at its key until it can, or why it never
+    will."""
+    match _array(data):
+        case [int(number), str(to), *_] if number > FORMAT:
+            return Record(to, UnreadRecord(data, unknown_format(number)))
+        case [number, str(to), [int(kind), *_], *_] if number == FORMAT and kind not in _EVENTS:
+            return Record(to, UnreadRecord(data, f"this release of dagger has no event {kind}; use a later one"))
+        case [str(), [int(), *_]]:
+            return unknown_format(UNNUMBERED)
+        case _:
+            return str(error)
+
+
+def why_unread(data: bytes, error: msgspec.MsgspecError) -> str:
+    """Why a stored row cannot be decoded."""
+    match _array(data):
+        case [int(), [*_], [*_]]:
+            return unknown_format(UNNUMBERED)
+        case [int(number), *_] if number != FORMAT:
+            return unknown_format(number)
+        case _:
+            return str(error)
+
+
+def _array(data: bytes) -> Any:
+    with suppress(msgspec.MsgspecError):
+        return msgspec.msgpack.decode(data)
+    return None
+
+
+def read_stored(data: bytes) -> StoredEntity:
+    """A stored row. Records that another release has parked unread are read if this one can read them."""
+    cell = decode_stored(data)
+    if not cell.entity.parked:
+        return cell
+    entity = msgspec.structs.replace(cell.entity, parked=tuple(_reread(event) for event in cell.entity.parked))
+    return msgspec.structs.replace(cell, entity=entity)
+
+
+def _reread(event: Event) -> Event:
+    if isinstance(event, UnreadRecord):
+        with suppress(msgspec.MsgspecError):
+            return decode_record(event.data).event
+    return event

@@ -21,11 +21,12 @@ from dagger.backends.sqlite.options import options_of
 from dagger.backends.sqlite.schema import LOG_AND_RECORDS, RECORDS_ONLY, FileKind
 from dagger.core.format import FORMAT
 from tests.sqlite.shop import Order, Shop, ended, fails, in_loop, orders, pay
+from tests.stored import UNRELEASED_FILE
 
 IDS = [f"o-{number}" for number in range(30)]
 
 HASHES = {LOG_AND_RECORDS: ["58a6964c81247f91"], RECORDS_ONLY: ["1308433f8f8ea6e2"]}
-UNRELEASED = Path(__file__).parents[1] / "stored" / "unreleased.sql"
+
 STEPS = LOG_AND_RECORDS.migrations
 
 FURTHER = """
@@ -203,7 +204,7 @@ async def test_a_file_of_a_build_before_the_first_release_is_refused_and_left(tm
     """Made by commit 0fef791, with live instances, a message that is held, and a submission that is not applied."""
     shop = Shop(tmp_path)
     with closing(sqlite3.connect(shop.path)) as connection:
-        connection.executescript(UNRELEASED.read_text(encoding="utf-8"))
+        connection.executescript(UNRELEASED_FILE.read_text(encoding="utf-8"))
         assert connection.execute("SELECT count(*) FROM record").fetchone() == (7,)
     before = dump(shop.path)
     for ask in (shop.engine().count(), shop.engine().start(orders, Order("o-late"))):

@@ -161,7 +161,7 @@ class Client(Inspector):
 
     def _handle(self, instance: Prepared[B], event: Submitted, row: Row | None) -> Run[B]:
         """The handle of an instance, which may exist already. Raises InstanceConflict if that is another one."""
-        state = self._state_of(row) or self._watch.seen(event.id)
+        state = self._state_of(row, event.id) or self._watch.seen(event.id)
         if state is None:
             state = accepted(event, event.at, instance.plan.layout)
         elif not is_same_start(instance.plan, event, state):

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Collection, Sequence
 from typing import Any, Final, TypeVar, overload
 
+import msgspec
+
 from dagger.core.dispatch import other_steps
 from dagger.core.events import Submitted
 from dagger.core.state import STATUSES, SUBMITTED, State, Status
@@ -21,9 +23,9 @@ from dagger.engine.client.validation import checked_query, id_of
 from dagger.engine.client.watch import Watch
 from dagger.engine.clock import Clock
 from dagger.engine.ports import Backend, Row
-from dagger.engine.records import decode_stored
+from dagger.engine.records import decode_stored, why_unread
 from dagger.engine.registry import Registry
-from dagger.errors import EngineClosed, InstanceConflict, TemplateConflict, UnknownInstance
+from dagger.errors import BackendError, EngineClosed, InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
 
 B = TypeVar("B")
@@ -157,6 +159,7 @@ class Inspector(Messenger):
                 return instance.instance
             _refuse_other(instance)
             if instance.seen.is_gone:
+                await self._state(instance.id)  # which raises where it is there, and cannot be read
                 raise _gone(instance.id, instance.status)
             if self._watch.shows(instance):  # whoever commits its end, it is seen here
                 return None
@@ -173,7 +176,7 @@ class Inspector(Messenger):
 
     async def _poll(self, ids: Sequence[str]) -> int:
         """Show what is committed now of some instances; gives how many of them have ended."""
-        found = await self._read(ids)
+        found = await self._read(ids, skip_unread=True)
         states = [state for state in found.values() if state.status != SUBMITTED]
         self._watch.show_read(states)
         self._missing.update(id for id in ids if id not in found)
@@ -189,15 +192,24 @@ class Inspector(Messenger):
         rest = [id for id in missing if id not in accepted]
         for start in range(0, len(rest), CHUNK):
             some = rest[start : start + CHUNK]
-            begun = await self._read(some)
+            begun = await self._read(some, skip_unread=True)
             for id in some:
                 if id not in begun:
                     self._watch.lose(id)
 
-    async def _read(self, ids: Sequence[str]) -> dict[str, State]:
-        """What the rows of instances say, of those that have one."""
-        rows = await self._backend.store.read(ids)
-        return {id: state for id, row in zip(ids, rows, strict=True) if (state := self._state_of(row)) is not None}
+    async def _read(self, ids: Sequence[str], *, skip_unread: bool = False) -> dict[str, State]:
+        """What the rows of instances say, of those that have one. Raises BackendError for one that cannot be read."""
+        rows, states = await self._backend.store.read(ids), dict[str, State]()
+        for id, row in zip(ids, rows, strict=True):
+            try:
+                state = self._state_of(row, id)
+            except BackendError:
+                if not skip_unread:
+                    raise
+                continue
+            if state is not None:
+                states[id] = state
+        return states
 
     # Small things.
 
@@ -209,11 +221,18 @@ class Inspector(Messenger):
         found = await self._submissions.find([id])
         return self._accepted(found[id]) if id in found else (await self._read([id])).get(id)
 
-    def _state_of(self, row: Row | None) -> State | None:
-        """What a row says of its instance, also where its submission waits for a worker that knows the template."""
+    def _state_of(self, row: Row | None, name: str = "") -> State | None:
+        """What a row says of its instance, also where its submission waits for a worker that knows the template.
+
+        Raises BackendError for a row that this release cannot read.
+        """
         if row is None:
             return None
-        entity = decode_stored(row.data).entity
+        try:
+            entity = decode_stored(row.data).entity
+        except msgspec.MsgspecError as error:
+            whose = f"the record of '{name}'" if name else "its record"
+            raise BackendError(f"{whose} cannot be read: {why_unread(row.data, error)}") from None
         if entity.state is not None:
             return entity.state
         event = entity.submission

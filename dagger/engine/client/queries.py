@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -14,6 +15,9 @@ from dagger.core.events import Submitted
 from dagger.core.state import State, Status
 from dagger.engine.client.submissions import Submissions
 from dagger.engine.ports import Backend, Query, Row
+from dagger.errors import BackendError
+
+logger: Final = logging.getLogger("dagger")
 
 CHUNK: Final = 512
 """How many rows are read at a time."""
@@ -35,7 +39,8 @@ class InstanceQueries:
         state_of: Callable[[Row | None], State | None],
         accepted: Callable[[Submitted], State],
     ) -> None:
-        """`state_of` tells what a row says of its instance, `accepted` what is known of one that is not begun."""
+        """`state_of` gives what a row says of its instance, and raises BackendError for one that cannot be read.
+        `accepted` gives what is known of an instance that is not begun."""
         self._store = backend.store
         self._submissions = submissions
         self._state_of = state_of
@@ -64,13 +69,22 @@ class InstanceQueries:
         """The next of them, and whether nothing follows. An instance that begins meanwhile has a row by then."""
         pending, is_all = await self._pending(query)
         rows = await self._store.find(query)
-        states = {**pending}
+        states, unread = {**pending}, list[BackendError]()
         for row in rows:
-            state = self._state_of(row)
+            try:
+                state = self._state_of(row)
+            except BackendError as error:
+                unread.append(error)
+                continue
             if state is not None:
                 states[state.id] = state
         found = [states[id] for id in sorted(states)]
         is_last = is_all and len(rows) < query.limit and len(found) <= query.limit
+        if unread:
+            if not (found or is_last):  # where the next of them are is not known
+                raise unread[0]
+            what = "1 instance is" if len(unread) == 1 else f"{len(unread):,} instances are"
+            logger.warning("%s left out: %s", what, unread[0])
         return found[: query.limit], is_last
 
     async def _pending(self, query: Query) -> tuple[dict[str, State], bool]:
@@ -104,8 +118,14 @@ class InstanceQueries:
         for start in range(0, len(ids), CHUNK):
             some = ids[start : start + CHUNK]
             rows = await self._store.read(some)
-            found += [id for id, row in zip(some, rows, strict=True) if self._state_of(row) is None]
+            found += [id for id, row in zip(some, rows, strict=True) if self._has_no_state(row)]
         return found
+
+    def _has_no_state(self, row: Row | None) -> bool:
+        try:
+            return self._state_of(row) is None
+        except BackendError:
+            return False
 
     async def count(self, query: Query) -> int:
         """How many match; `limit` and `after` do not matter."""

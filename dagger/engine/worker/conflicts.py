@@ -16,6 +16,13 @@ class TooLarge(Exception):
         self.key = key
 
 
+class UnreadRow(Exception):
+    """The row of a key cannot be read by this release."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the record of its key cannot be read: {why}")
+
+
 class AlreadyApplied(Exception):
     """All that came for these keys had been applied before, and their records were deleted since."""
 

@@ -1,4 +1,4 @@
-"""What a poll gave, as records that can be applied; whatever cannot be read goes to the dead letters, and to nobody."""
+"""What a poll gave, as records that can be applied; whatever cannot be read goes to the dead letters, and to no key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dagger.core.events import TimerDue
 from dagger.engine.dead_letters import dead_letter
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import Batch, Entry, LogRecord, Outgoing, Position
-from dagger.engine.records import Record, decode_record
+from dagger.engine.records import Record, decode_record, unread_record
 
 logger: Final = logging.getLogger("dagger")
 
@@ -29,17 +29,21 @@ NewEntries = dict[Position, list[Entry]]
 
 
 def decode_records(sources: Sequence[LogRecord], orders: NewEntries, counts: Counter[str]) -> list[Record]:
-    """The records of the log; one that this release cannot read goes to the dead letters."""
+    """The records of the log. One that this release cannot read waits at its key for another release, or goes to the
+    dead letters."""
     records = list[Record]()
     for source in sources:
         try:
             records.append(decode_record(source.data))
         except msgspec.MsgspecError as error:
-            counts["poison"] += 1
-            where = f"{source.partition}/{source.offset}"
-            logger.error("the record %s of the log is dead-lettered: %s", where, error)  # says enough
-            _dead_letter(source, str(error), orders)
-            records.append(_UNREADABLE)
+            unread = unread_record(source.data, error)
+            if isinstance(unread, str):
+                counts["poison"] += 1
+                where = f"{source.partition}/{source.offset}"
+                logger.error("the record %s of the log is dead-lettered: %s", where, unread)
+                _dead_letter(source, unread, orders)
+                unread = _UNREADABLE
+            records.append(unread)
     return records
 
 

@@ -18,7 +18,7 @@ from dagger.core.entity import Entity, Result
 from dagger.core.events import Event, SizeLimitExceeded, Submitted, Subscribed
 from dagger.core.state import Held, State
 from dagger.engine.ports import Batch
-from dagger.engine.records import Record, decode_record
+from dagger.engine.records import Record, decode_record, unread_record
 from dagger.errors import in_line
 from dagger.plan.plan import Limits
 
@@ -47,8 +47,9 @@ def split_batch(batch: Batch, key: str) -> tuple[Batch, Batch] | None:
 def _goes_to(data: bytes, key: str) -> bool:
     try:
         return decode_record(data).to == key
-    except msgspec.MsgspecError:
-        return False
+    except msgspec.MsgspecError as error:
+        found = unread_record(data, error)
+        return isinstance(found, Record) and found.to == key
 
 
 def answer(

@@ -9,8 +9,8 @@ import msgspec
 from typing_extensions import override
 
 from dagger.core.state import STATUSES, Status
-from dagger.engine.ports import Backend, Listing, Write
-from dagger.engine.records import StoredEntity, decode_stored, encode_stored
+from dagger.engine.ports import Backend, Listing, Row, Write
+from dagger.engine.records import StoredEntity, encode_stored, read_stored, why_unread
 from dagger.engine.worker.conflicts import TooLarge, conflict_of
 
 CACHE_MAX: Final = 100_000
@@ -30,6 +30,8 @@ class LoadedRow(msgspec.Struct, gc=False, eq=False):
     """What the stored version is found by, where that is known."""
     size: int = 0
     """How large the stored version is, in bytes."""
+    unread: str = ""
+    """Why the stored version cannot be read here: then nothing is applied to it."""
 
 
 class RowCache(dict[str, LoadedRow]):
@@ -63,7 +65,7 @@ class RowCache(dict[str, LoadedRow]):
             if row is None:
                 self[key] = LoadedRow(0, StoredEntity())
             else:
-                self[key] = LoadedRow(row.version, decode_stored(row.data), size=len(row.data))
+                self[key] = _loaded(row)
                 self.size += len(row.data)
 
     async def write(self, dirty: Mapping[str, LoadedRow]) -> None:
@@ -115,3 +117,10 @@ class RowCache(dict[str, LoadedRow]):
         """Forget the rows that were loaded first, once there are too many, or they are too large."""
         while len(self) > CACHE_MAX or self.size > CACHE_BYTES_MAX:
             del self[next(iter(self))]
+
+
+def _loaded(row: Row) -> LoadedRow:
+    try:
+        return LoadedRow(row.version, read_stored(row.data), size=len(row.data))
+    except msgspec.MsgspecError as error:
+        return LoadedRow(row.version, StoredEntity(), size=len(row.data), unread=why_unread(row.data, error))

@@ -19,7 +19,7 @@ from typing import Final
 
 from dagger.core.dispatch import receive
 from dagger.core.effects import Failed
-from dagger.core.events import Event, PlanRegistered, TimerDue
+from dagger.core.events import Event, PlanRegistered, TimerDue, UnreadRecord
 from dagger.core.rules.running import running
 from dagger.core.state import State
 from dagger.engine.clock import Clock
@@ -43,7 +43,7 @@ from dagger.engine.records import (
     partition_of,
 )
 from dagger.engine.registry import Registry
-from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge
+from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge, UnreadRow
 from dagger.engine.worker.decoding import DEAD_LETTERS, dead_letter_batch, decode_records
 from dagger.engine.worker.dispatch import BatchResult, Dispatcher, LocalEffects
 from dagger.engine.worker.failure_log import indented, log_parked
@@ -163,7 +163,7 @@ class Worker:
             await self._rows.load(some)
             for key in some:
                 entity = self._rows[key].cell.entity
-                if entity.lacks in self._known:
+                if entity.parked and (entity.lacks is None or entity.lacks in self._known):
                     parked.append(key)
                 state = entity.state
                 plan = None if state is None else self._registry.plan_of(state)
@@ -271,6 +271,8 @@ class Worker:
             return [] if is_committed else self._ordered(cell.outbox, offset)
         if to in self._already_applied:
             return []
+        if loaded.unread:
+            return [] if is_committed else self._dead_letter(record, UnreadRow(loaded.unread), result)
         oversized = self._oversized.get(to) if self._oversized else None
         try:
             if oversized is None:
@@ -308,13 +310,15 @@ class Worker:
     def _dead_letter(self, record: Record, error: BaseException, result: BatchResult) -> list[Entry]:
         """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
         result.counts["poison"] += 1
-        trace = "" if isinstance(error, TooLarge) else indented(traceback_of(error))  # what it says is enough
+        says_enough = isinstance(error, TooLarge | UnreadRow)
+        trace = "" if says_enough else indented(traceback_of(error))
         logger.error("%s: a record is dead-lettered: %s%s", in_line(record.to), in_line(words_of(error)), trace)
         if type(record.event) is TimerDue:
             self._timers.failed(record.to)
             return []
         headers = {"dagger-reason": reason_of(error).lstrip("_"), "dagger-to": record.to}
-        return [Outgoing(DEAD_LETTERS, record.to.encode(), encode_record(record), headers_of(headers))]
+        data = record.event.data if isinstance(record.event, UnreadRecord) else encode_record(record)
+        return [Outgoing(DEAD_LETTERS, record.to.encode(), data, headers_of(headers))]
 
     def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:
         """What the step of a record has ordered."""
