@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from dagger.dsl import nodes
 from dagger.dsl.drawing.kinds import KINDS
 from dagger.plan import compile
-from dagger.plan.compile import _LAY
+from dagger.plan.expand import EXPANSIONS
 from tests.dsl.golden import DRAWN
 from tests.model.pieces import PIECES
 from tests.model.strategies import templates
@@ -28,8 +28,8 @@ def test_the_union_has_all_of_them() -> None:
     assert defined - {nodes.Construct, nodes.Group} == CONSTRUCTS
 
 
-def test_the_compiler_lays_each() -> None:
-    assert set(_LAY) | {nodes.Chain} == CONSTRUCTS
+def test_the_compiler_expands_each() -> None:
+    assert set(EXPANSIONS) == CONSTRUCTS
 
 
 def test_the_reference_runs_each() -> None:

@@ -21,7 +21,7 @@ from typing import assert_never
 
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES
-from dagger.core.state import EXECUTING, FOREVER, STOPPED, EndAs, Frame, GoOn, Scope, Then, TryAgain
+from dagger.core.state import EXECUTING, FOREVER, STOPPED, EndAs, Frame, GoOn, Scoping, Then, TryAgain
 from dagger.core.transition import Transition
 
 
@@ -63,7 +63,7 @@ def _carry_out(tr: Transition, number: int, then: Then | None) -> None:
 def _begin_anew(tr: Transition, number: int, then: TryAgain) -> None:
     frame = tr.frames[number]
     due = min(tr.now + then.pause, FOREVER) if then.pause else 0
-    anew = Scope(frame.op, frame.parent, then.value, due, then.attempt)
+    anew = Scoping(frame.op, frame.parent, then.value, due, then.attempt)
     tr.frames[number] = anew
     if due:
         tr.timed(number, anew)

@@ -119,7 +119,7 @@ class Sleeping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
     due: int
 
 
-class Scope(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
+class Scoping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     """A bound around steps: its input, its attempt, and when it is over (a timeout) or tried again (a pause)."""
 
     op: int
@@ -156,7 +156,7 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
     number: int
 
 
-Frame: TypeAlias = Waiting | Running | Sleeping | Scope | Gathering | Spreading | Item
+Frame: TypeAlias = Waiting | Running | Sleeping | Scoping | Gathering | Spreading | Item
 
 
 class GoOn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
@@ -184,7 +184,7 @@ class EndAs(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
 Then: TypeAlias = GoOn | TryAgain | EndAs
 """What follows when all that executed inside of a frame was given up."""
 
-TIMED: Final = (Sleeping, Scope)
+TIMED: Final = (Sleeping, Scoping)
 """The frames that may have a timer."""
 
 

@@ -28,12 +28,13 @@ from dagger.core.state import (
     Frame,
     Held,
     Item,
-    Scope,
+    Scoping,
     Sleeping,
     State,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.plan.ops import Op, Open
+from dagger.plan import ops
+from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 
 SEEN_MAX: Final = 64
@@ -190,31 +191,31 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         self.timers = [
             timer
             for number, frame in self.frames.items()
-            if isinstance(frame, Sleeping | Scope) and (timer := self._timer_of(number, frame)) is not None
+            if isinstance(frame, Sleeping | Scoping) and (timer := self._timer_of(number, frame)) is not None
         ]
         heapify(self.timers)
         return self.timers
 
-    def timed(self, number: int, frame: Sleeping | Scope) -> None:
+    def timed(self, number: int, frame: Sleeping | Scoping) -> None:
         """A frame has a timer, or another one than it had."""
         if self.timers is not None and (timer := self._timer_of(number, frame)) is not None:
             heappush(self.timers, timer)
 
-    def _timer_of(self, number: int, frame: Sleeping | Scope) -> tuple[int, bool, int] | None:
+    def _timer_of(self, number: int, frame: Sleeping | Scoping) -> tuple[int, bool, int] | None:
         """Where a timer that is due stands in the order: what ends well first, in the order in which it began; then
         the bounds that run out, innermost first."""
         if not 0 < frame.due <= self.now:
             return None
-        runs_out = type(frame) is Scope and is_bound(self.ops[frame.op])
+        runs_out = type(frame) is Scoping and is_bound(self.ops[frame.op])
         return frame.due, runs_out, -number if runs_out else number
 
-    def next_timer(self) -> tuple[int, Sleeping | Scope] | None:
+    def next_timer(self) -> tuple[int, Sleeping | Scoping] | None:
         """The frame whose timer fires next, of those that are due; None if none is."""
         timers = self.timers if self.timers is not None else self.set_timers()
         while timers:
             due, _, number = heappop(timers)
             frame = self.frames.get(abs(number))
-            if isinstance(frame, Sleeping | Scope) and frame.due == due:
+            if isinstance(frame, Sleeping | Scoping) and frame.due == due:
                 return abs(number), frame
         return None
 
@@ -341,7 +342,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
 
 def is_bound(op: Op) -> bool:
     """Whether it is a bound whose time can run out."""
-    return isinstance(op, Open) and op.after >= 0
+    return isinstance(op, ops.Scope) and any(type(trigger.when) is ops.After for trigger in op.triggers)
 
 
 def item_suffix(frames: Mapping[int, Frame], number: int) -> str:

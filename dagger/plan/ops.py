@@ -3,11 +3,11 @@
 Simple operations hand their value to `next`. Composites are an opening operation, the operations inside, and a
 closing one a branch, so that the machine never walks a tree:
 
-    Process  = Enter . body . Leave
-    Bound    = Open . body . Close                     (timeout, retry, recover: what opens a frame)
-    Group    = Fork . (Branch . body . Join)*
-    Switch   = Choose . (body . Merge)*
-    ForEach  = Spread . body . Gather
+    Named    = Enter . body . Leave
+    Scope    = Scope . body . Close . [Merge . (start . Merge)*]
+    Fork     = Fork . (Branch . body . Join)*
+    Choose   = Choose . (body . Merge)*
+    Each     = Spread . body . Gather
 
 `owner` is the opening operation (or Branch) around an operation, -1 for none: where a failure goes next.
 `slot` is the row of the outcome table, -1 for what has no outcome. Times are in microseconds.
@@ -16,7 +16,7 @@ closing one a branch, so that the machine never walks a tree:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -94,7 +94,8 @@ class Apply(Op, kw_only=True, gc=False):
     """Apply a pure function that declares no stored result."""
 
     fn: Pure
-    out: Shape
+    frozen: bool
+    """Whether nothing can change its results in place."""
 
 
 class Enter(Op, kw_only=True, gc=False):
@@ -109,18 +110,17 @@ class Leave(Op, kw_only=True, gc=False):
     scope: int = ENDS
 
 
-class Open(Op, kw_only=True, gc=False):
-    """A bound begins: the first of `after`, `retry` and `recover` that is set says which."""
+class Scope(Op, kw_only=True, gc=False):
+    """Steps begin to which something may happen as a whole.
 
-    after: int = -1
-    retry: RetryRule | None = None
-    recover: bool = False
-    other: int = -1
-    """Where a timeout's `otherwise` or the handler of a recover starts; -1 for none."""
+    At most one trigger is by time: a frame has one timer. A scope that is tried again has none by time.
+    """
+
+    triggers: tuple[Trigger, ...] = ()
 
 
 class Close(Op, kw_only=True, gc=False):
-    """The bound around ends well."""
+    """What is in the scope around ends well."""
 
 
 class Fork(Op, kw_only=True, gc=False):
@@ -128,8 +128,11 @@ class Fork(Op, kw_only=True, gc=False):
 
     branches: tuple[int, ...] = ()
     needed: int
+    """With so many that end well, it does."""
+    spare: int
+    """With more than so many that fail, it does."""
     kind: str
-    """`all`, `any` or `at_least`."""
+    """`all`, `any` or `at_least`: how the results are put together."""
     exit: int = -1
 
 
@@ -177,6 +180,31 @@ class End(Op, kw_only=True, gc=False):
     """The template ends well."""
 
 
+# Triggers.
+
+Effect = str
+INTERRUPT: Final = "interrupt"
+"""Leave what is inside, and go on at `start`; without one the scope fails."""
+AGAIN: Final = "again"
+"""Leave what is inside, and begin it anew."""
+
+
+class After(msgspec.Struct, frozen=True):
+    """So many microseconds after the scope has begun."""
+
+    after: int
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """When what is inside fails."""
+
+    on: tuple[str, ...] | None = None
+    """Qualified names of the exception classes that count; None for all failures."""
+
+
+When: TypeAlias = After | Failure
+
+
 class RetryRule(msgspec.Struct, frozen=True):
     """A `Retry` in numbers; pauses in microseconds."""
 
@@ -187,3 +215,14 @@ class RetryRule(msgspec.Struct, frozen=True):
     jitter: float
     on: tuple[str, ...]
     """Qualified names of the exception classes that are tried again."""
+
+
+class Trigger(msgspec.Struct, frozen=True):
+    """When something happens to a scope, and what."""
+
+    when: When
+    effect: Effect
+    start: int = -1
+    """The operation that goes on then, if it is not the body."""
+    tries: RetryRule | None = None
+    """How often, and after which pauses, a body that fails begins anew."""

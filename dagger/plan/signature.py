@@ -18,7 +18,7 @@ from typing import Any, Final
 from dagger.plan import ops
 from dagger.plan.shapes import Typed
 
-COMPILER: Final = 1
+COMPILER: Final = 2
 """Counts the ways in which templates are laid out. It goes up when the compiler lays out operations in another way."""
 
 
@@ -53,9 +53,8 @@ def _run(op: ops.Run) -> list[str]:
     return [f"gives {op.out.name}"]
 
 
-def _open(op: ops.Open) -> list[str]:
-    kind = "retry" if op.retry is not None else "recover" if op.recover else "timeout"
-    return [f"{kind} else {op.other}"]
+def _scope(op: ops.Scope) -> list[str]:
+    return [f"{_WHEN[type(one.when)]} {one.effect} {one.start}" for one in op.triggers]
 
 
 def _fork(op: ops.Fork) -> list[str]:
@@ -78,6 +77,9 @@ def _spread(op: ops.Spread) -> list[str]:
     return [f"{op.body} to {op.exit} each {Typed(op.item).stored}"]
 
 
+_WHEN: Final[dict[type[ops.When], str]] = {ops.After: "after", ops.Failure: "failure"}
+"""The names of what triggers, of their own too."""
+
 _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Publish: ("command", _nothing),
     ops.Listen: ("listen", _listen),
@@ -86,7 +88,7 @@ _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Apply: ("then", _nothing),
     ops.Enter: ("enter", _nothing),
     ops.Leave: ("leave", _nothing),
-    ops.Open: ("bound", _open),
+    ops.Scope: ("scope", _scope),
     ops.Close: ("close", _nothing),
     ops.Fork: ("fork", _fork),
     ops.Branch: ("branch", _numbered),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES, Rules
 from dagger.core.rules import each, group, passing, publishing, running, scope, sleeping, waiting
-from dagger.core.state import Gathering, Item, Running, Scope, Sleeping, Spreading, Waiting
+from dagger.core.state import Gathering, Item, Running, Scoping, Sleeping, Spreading, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.plan import ops
 
@@ -16,7 +16,7 @@ OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], To
     ops.Run: running.entered,
     ops.Pause: sleeping.entered,
     ops.Apply: passing.apply,
-    ops.Open: scope.entered,
+    ops.Scope: scope.entered,
     ops.Close: scope.ended,
     ops.Fork: group.entered,
     ops.Branch: passing.branch,
@@ -33,7 +33,7 @@ RULES.update({
     Waiting: waiting.RULES,
     Running: running.RULES,
     Sleeping: sleeping.RULES,
-    Scope: scope.RULES,
+    Scoping: scope.RULES,
     Gathering: group.RULES,
     Spreading: Rules(),  # nothing fails or waits in it but its items
     Item: each.RULES,

@@ -39,7 +39,7 @@ def failed(tr: Transition, number: int, group: Gathering, op: ops.Branch, error:
     """The others go on, or the group fails as a whole."""
     _, fork = _group(tr, number)
     reasons = {**group.failed, op.number: str(error)}
-    if len(fork.branches) - len(reasons) >= fork.needed:
+    if len(reasons) <= fork.spare:
         tr.frames[number] = Gathering(group.op, group.parent, group.done, reasons)
         tr.answered(number)
         tr.effects.append(Answered(error, "the other branches"))

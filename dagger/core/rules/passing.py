@@ -15,7 +15,7 @@ from dagger.plan.shapes import tagged
 def apply(tr: Transition, op: ops.Apply, stored: Stored, parent: int) -> Token:
     """Apply a pure function: nothing new is stored, the function is part of how the value is loaded."""
     result = call_pure(op, op.fn, stored, op.shape)
-    mapped = Stored(stored.raw, result) if op.out.frozen else Stored(stored.raw)
+    mapped = Stored(stored.raw, result) if op.frozen else Stored(stored.raw)
     return op.next, mapped, parent
 
 

@@ -10,7 +10,7 @@ from dagger.core.envelope import trace_of, with_trace
 from dagger.core.functions import Stored
 from dagger.core.head import Head
 from dagger.core.kinds import Rules
-from dagger.core.state import Frame, Running, Scope, State
+from dagger.core.state import Frame, Running, Scoping, State
 from dagger.core.transition import Transition, item_suffix
 from dagger.plan import ops
 from dagger.plan.names import quoted, quoted_path
@@ -49,14 +49,14 @@ def _attempt(tr: Transition, parent: int) -> int:
     """Which try this is, of the innermost retry around."""
     while parent:
         frame = tr.frames[parent]
-        if type(frame) is Scope and _is_retried(tr.ops[frame.op]):
+        if type(frame) is Scoping and _is_retried(tr.ops[frame.op]):
             return frame.attempt
         parent = frame.parent
     return 1
 
 
 def _is_retried(op: ops.Op) -> bool:
-    return isinstance(op, ops.Open) and op.retry is not None
+    return isinstance(op, ops.Scope) and any(trigger.tries is not None for trigger in op.triggers)
 
 
 def _order(head: Head, table: tuple[ops.Op, ...], frames: Mapping[int, Frame], number: int, frame: Running) -> RunTask:

@@ -1,4 +1,14 @@
-"""A bound around steps: a longest duration, tries, or an answer to their failure."""
+"""A scope: steps to which something may happen as a whole, by its triggers.
+
+| trigger | surface |
+|---|---|
+| after a while → interrupt | `.timeout`, `process(timeout=)` |
+| failure → again | `.retry` |
+| failure → interrupt | `.recover` |
+
+The frame has the input of the scope, which a handler, another try or what answers a timeout gets; the number of the
+try; and one timer: that of the bound, or that of the pause before the next try.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +20,20 @@ from dagger.core.failing import fail_frame
 from dagger.core.functions import Stored, took_longer
 from dagger.core.kinds import Onward, Rules
 from dagger.core.leaving import leave
-from dagger.core.state import FOREVER, Error, GoOn, Scope, TryAgain
+from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain
 from dagger.core.transition import Token, Transition
 from dagger.errors import kinds_of
 from dagger.plan import ops
 from dagger.plan.shapes import failed as failure_of
 
 
-def entered(tr: Transition, op: ops.Open, stored: Stored, parent: int) -> Token:
+def entered(tr: Transition, op: ops.Scope, stored: Stored, parent: int) -> Token:
     """What is inside begins, and so does its time."""
-    due = min(tr.now + op.after, FOREVER) if op.after >= 0 else 0
-    frame = Scope(op.index, parent, stored.raw, due)
+    due = 0
+    for trigger in op.triggers:
+        if type(trigger.when) is ops.After:
+            due = min(tr.now + trigger.when.after, FOREVER)
+    frame = Scoping(op.index, parent, stored.raw, due)
     number = tr.add_frame(frame)
     if due:
         tr.timed(number, frame)
@@ -32,45 +45,62 @@ def ended(tr: Transition, op: ops.Close, stored: Stored, parent: int) -> Token:
     return op.next, stored, tr.frames.pop(parent).parent
 
 
-def failed(tr: Transition, number: int, frame: Scope, op: ops.Open, error: Error, below: int) -> Onward | None:
+def failed(tr: Transition, number: int, frame: Scoping, op: ops.Scope, error: Error, below: int) -> Onward | None:
     """Another try begins, or a handler answers, or the failure goes on."""
-    if op.retry is not None and _is_tried_again(op, op.retry, frame, error):
-        _try_again(tr, op, op.retry, number, frame, error)
-        return None
-    if op.recover:
-        tr.answered(frame.parent)
-        tr.effects.append(Answered(error, tr.ops[op.other].path or "its handler"))
-        leave(tr, number, GoOn(op.other, failure_of(frame.value, error.text, error.path)))
-        return None
+    for trigger in op.triggers:
+        if type(trigger.when) is not ops.Failure:
+            continue
+        if trigger.tries is not None:
+            if _is_tried_again(op, trigger.tries, frame, error):
+                _try_again(tr, op, trigger.tries, number, frame, error)
+                return None
+        elif _is_of(trigger.when.on, error):
+            _recover(tr, trigger.start, number, frame, error)
+            return None
     return op.owner, frame.parent, error
 
 
-def due(tr: Transition, number: int, frame: Scope) -> Token | None:
+def due(tr: Transition, number: int, frame: Scoping) -> Token | None:
     """A pause between tries is over, or what is inside took too long."""
     op = tr.ops[frame.op]
-    assert isinstance(op, ops.Open)
-    if op.retry is not None:
-        tr.over(number)
-        tr.frames[number] = Scope(frame.op, frame.parent, frame.value, 0, frame.attempt)
-        return op.next, Stored(frame.value), number
-    if op.other >= 0:
-        leave(tr, number, GoOn(op.other, frame.value))
+    assert isinstance(op, ops.Scope)
+    for trigger in op.triggers:
+        if type(trigger.when) is ops.After:
+            _run_out(tr, op, trigger.start, trigger.when.after, number, frame)
+            return None
+    tr.over(number)
+    tr.frames[number] = Scoping(frame.op, frame.parent, frame.value, 0, frame.attempt)
+    return op.next, Stored(frame.value), number
+
+
+def _run_out(tr: Transition, op: ops.Scope, start: int, after: int, number: int, frame: Scoping) -> None:
+    if start >= 0:
+        leave(tr, number, GoOn(start, frame.value))
     else:
-        fail_frame(tr, number, Error(op.path, "TimeoutError", took_longer(op.after), kinds_of(TimeoutError)))
-    return None
+        fail_frame(tr, number, Error(op.path, "TimeoutError", took_longer(after), kinds_of(TimeoutError)))
 
 
-def _is_tried_again(op: ops.Open, rule: ops.RetryRule, frame: Scope, error: Error) -> bool:
+def _is_of(kinds: tuple[str, ...] | None, error: Error) -> bool:
+    return kinds is None or not set(kinds).isdisjoint(error.kinds)
+
+
+def _recover(tr: Transition, start: int, number: int, frame: Scoping, error: Error) -> None:
+    tr.answered(frame.parent)
+    tr.effects.append(Answered(error, tr.ops[start].path or "its handler"))
+    leave(tr, number, GoOn(start, failure_of(frame.value, error.text, error.path)))
+
+
+def _is_tried_again(op: ops.Scope, rule: ops.RetryRule, frame: Scoping, error: Error) -> bool:
     """Whether tries are left, and the error is of the kinds that are tried again.
 
     A task that has exceeded its own timeout is tried again in any case, where its own tries end.
     """
     if error.pure or frame.attempt >= rule.attempts:
         return False
-    return (error.timed_out and error.path == op.path) or not set(rule.on).isdisjoint(error.kinds)
+    return (error.timed_out and error.path == op.path) or _is_of(rule.on, error)
 
 
-def _try_again(tr: Transition, op: ops.Open, rule: ops.RetryRule, number: int, frame: Scope, error: Error) -> None:
+def _try_again(tr: Transition, op: ops.Scope, rule: ops.RetryRule, number: int, frame: Scoping, error: Error) -> None:
     pause = retry_pause(rule, frame.attempt, f"{tr.state.id}/{op.path}{tr.item_suffix(frame.parent)}")
     tr.effects.append(TryFailed(error, frame.attempt, rule.attempts, min(tr.now + pause, FOREVER)))
     if pause:

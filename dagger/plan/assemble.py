@@ -1,0 +1,171 @@
+"""From the kernel to one flat table of operations, linked by index.
+
+What is laid out is a durable format: a running instance refers to operations and rows by their numbers. `signature.py`
+says what of it a stored state relies on, and `COMPILER` there goes up with every change here that moves anything.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, assert_never
+
+from dagger.plan import ops
+from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
+from dagger.plan.shapes import Many, Shape, Tagged, Together, Typed
+
+P = TypeVar("P", bound=ops.Op)
+
+
+class Assembler:
+    """Lays out operations one after the other; the owner and the row around are kept as it goes."""
+
+    def __init__(self) -> None:
+        self.ops: list[ops.Op] = []
+        self.paths: list[str] = []
+        self.kinds: list[str] = []
+        self.owners: list[int] = []
+        self._owner: int = -1
+        self._around: int = -1
+        self._repeats = 0
+        """How many scopes around are entered more than once."""
+
+    def lay(self, part: Kernel, shape: Shape) -> Shape:
+        """Lay out a part; gives the shape of its result by that of its input."""
+        match part:
+            case Leaf():
+                return self._leaf(part, shape)
+            case Chain():
+                for one in part.parts:
+                    shape = self.lay(one, shape)
+                return shape
+            case Named():
+                return self._named(part, shape)
+            case Scope():
+                return self._scope(part, shape)
+            case Fork():
+                return self._fork(part, shape)
+            case Choose():
+                return self._choose(part, shape)
+            case Each():
+                return self._each(part, shape)
+            case _:
+                assert_never(part)
+
+    def add(self, op: type[P], path: str, shape: Shape, /, **fields: Any) -> P:
+        """Lay out one operation; its value goes to the one laid out next unless that is changed."""
+        index = len(self.ops)
+        laid = op(index=index, path=path, shape=shape, **{"next": index + 1, "owner": self._owner, **fields})
+        self.ops.append(laid)
+        return laid
+
+    @property
+    def here(self) -> int:
+        """The index that the next operation gets."""
+        return len(self.ops)
+
+    def _row(self, path: str, kind: str) -> int:
+        """A new row of the outcome table."""
+        self.paths.append(path)
+        self.kinds.append(kind)
+        self.owners.append(self._around)
+        return len(self.paths) - 1
+
+    def _within(self, opener: ops.Op, slot: int, part: Kernel, shape: Shape) -> Shape:
+        """Lay out what is inside: its failures go to `opener`, its rows are within `slot`, if that is one."""
+        owner, around = self._owner, self._around
+        self._owner = opener.index
+        self._around = slot if slot >= 0 else around
+        result = self.lay(part, shape)
+        self._owner, self._around = owner, around
+        return result
+
+    def _closing(self, opener: ops.Op, op: type[P], shape: Shape, /, **fields: Any) -> P:
+        """Lay out a closing operation, which belongs to what `opener` opened."""
+        return self.add(op, opener.path, shape, owner=opener.index, **fields)
+
+    # Forms.
+
+    def _leaf(self, leaf: Leaf, shape: Shape) -> Shape:
+        fields = dict(leaf.fields)
+        if leaf.op is ops.Listen:
+            fields["repeats"] = self._repeats > 0
+        slot = self._row(leaf.path, leaf.kind) if leaf.kind else -1
+        self.add(leaf.op, leaf.path, shape, slot=slot, **fields)
+        return leaf.gives(shape)
+
+    def _named(self, named: Named, shape: Shape) -> Shape:
+        enter = self.add(ops.Enter, named.path, shape, slot=self._row(named.path, named.kind))
+        result = self._within(enter, enter.slot, named.body, shape)
+        self._closing(enter, ops.Leave, result, slot=enter.slot)
+        return result
+
+    def _scope(self, scope: Scope, shape: Shape) -> Shape:
+        opener = self.add(ops.Scope, scope.path, shape)
+        is_repeated = any(trigger.effect == ops.AGAIN for trigger in scope.triggers)
+        self._repeats += is_repeated
+        result = self._within(opener, -1, scope.body, shape)
+        self._repeats -= is_repeated
+        self._closing(opener, ops.Close, result)
+        answers = [one for one in scope.triggers if one.effect == ops.INTERRUPT and one.start is not None]
+        starts, result = self._answers(opener, answers, result, shape)
+        opener.triggers = tuple(
+            ops.Trigger(one.when, one.effect, starts.get(one, -1), one.tries) for one in scope.triggers
+        )
+        return result
+
+    def _answers(
+        self, opener: ops.Scope, answers: list[Trigger], result: Shape, shape: Shape
+    ) -> tuple[dict[Trigger, int], Shape]:
+        """Lay out what goes on instead of a body; all ends are tagged, and meet behind."""
+        if not answers:
+            return {}, result
+        shapes, merges = [result], [self.add(ops.Merge, opener.path, result, tag=0)]
+        starts = dict[Trigger, int]()
+        for tag, answer in enumerate(answers, 1):
+            assert answer.start is not None
+            starts[answer] = self.here
+            shapes.append(self.lay(answer.start, answer.takes(shape)))
+            merges.append(self.add(ops.Merge, opener.path, shapes[-1], tag=tag))
+        for merge in merges:
+            merge.next = self.here
+        return starts, Tagged(shapes)
+
+    def _fork(self, fork: Fork, shape: Shape) -> Shape:
+        slot = self._row(fork.path, fork.kind) if fork.row else -1
+        opener = self.add(ops.Fork, fork.path, shape, slot=slot, needed=fork.needed, spare=fork.spare, kind=fork.kind)
+        results, starts = list[Shape](), list[int]()
+        for number, part in enumerate(fork.branches):
+            starts.append(self.here)
+            branch = self._closing(opener, ops.Branch, shape, number=number)
+            results.append(self._within(branch, slot, part, shape))
+            self._closing(opener, ops.Join, results[-1], number=number)
+        opener.branches, opener.exit = tuple(starts), self.here
+        if fork.kind == "all":
+            return Together(results)
+        return Tagged(results) if fork.kind == "any" else Many(Tagged(results))
+
+    def _choose(self, choose: Choose, shape: Shape) -> Shape:
+        slot = self._row(choose.path, choose.kind)
+        opener = self.add(ops.Choose, choose.path, shape, slot=slot, fn=choose.fn, cases={})
+        results, merges = list[Shape](), list[ops.Merge]()
+        for tag, branch in enumerate(choose.branches):
+            if tag < len(choose.keys):
+                opener.cases[choose.keys[tag]] = self.here
+            else:
+                opener.default = self.here
+            results.append(self._within(opener, slot, branch, shape))
+            merges.append(self._closing(opener, ops.Merge, results[-1], slot=slot, tag=tag))
+        for merge in merges:
+            merge.next = self.here
+        return Tagged(results)
+
+    def _each(self, each: Each, shape: Shape) -> Shape:
+        slot = self._row(each.path, each.kind)
+        fields = {"items": each.items, "item": each.item, "limit": each.limit}
+        opener = self.add(ops.Spread, each.path, shape, slot=slot, **fields)
+        opener.body = self.here
+        self._repeats += 1
+        result = self._within(opener, slot, each.body, Typed(each.item))
+        self._repeats -= 1
+        self._closing(opener, ops.Gather, result)
+        opener.exit = self.here
+        return Many(result)

@@ -1,0 +1,227 @@
+"""From the constructs of the language to its kernel: what each of them is short for.
+
+`EXPANSIONS` has one function for each construct. It gets the construct and the prefix of the paths inside of it, and
+gives a tree of the kernel, with the paths that users see. Whatever the machine can do with a construct is decided
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from dagger import codecs
+from dagger.codecs import TypeCodec, codec_of
+from dagger.dsl import nodes
+from dagger.dsl.check import item_type, may_wait_again, stored_type
+from dagger.dsl.functions import MISSING, Fn
+from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
+from dagger.errors import TemplateError, UnsupportedType
+from dagger.plan import ops
+from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
+from dagger.plan.names import listener_channel, signal_channel, topic_channel
+from dagger.plan.plan import Channel
+from dagger.plan.policies import MICROSECOND, retry_rule
+from dagger.plan.shapes import Failed, Mapped, Shape, Typed
+
+
+class Expander:
+    """Expands the constructs of one template, and collects what they listen to."""
+
+    def __init__(self, template: str, version: int) -> None:
+        self.template = template
+        self.version = version
+        self.channels: dict[str, Channel] = {}
+        self.signals: dict[str, TypeCodec[Any]] = {}
+
+    def expand(self, node: nodes.Node, prefix: str) -> Kernel:
+        """What a construct is short for."""
+        return EXPANSIONS[type(node)](self, node, prefix)
+
+
+def _chain(x: Expander, node: nodes.Chain, prefix: str) -> Kernel:
+    return Chain(tuple(x.expand(step, prefix) for step in node.steps))
+
+
+def _command(x: Expander, node: nodes.Command, prefix: str) -> Kernel:
+    is_list = getattr(node.topic.type, "__origin__", node.topic.type) in (list, tuple)
+    return Leaf(ops.Publish, joined(prefix, node.label), "command", {
+        "topic": node.topic,
+        "encode": node.topic.wire.encode,
+        "key": (node.topic.partition_key or node.topic.key).call,
+        "build": _call(node.build),
+        "many": not is_list,
+    })  # fmt: skip
+
+
+def _listener(x: Expander, node: nodes.Listen, prefix: str) -> Kernel:
+    path, topic = joined(prefix, node.label), node.topic
+    if node.by is None:
+        channel = topic_channel(topic.name)
+    else:
+        channel = listener_channel(topic.name, x.template, x.version, path)
+    x.channels[channel] = Channel(channel, topic, _call(node.by))
+    return _wait(node.fold, topic.type, path, "listener", {
+        "channel": channel,
+        "on": _call(node.on),
+        "decode": topic.wire.decode,
+        "encode_key": topic.encode_key,
+        "is_signal": False,
+    })  # fmt: skip
+
+
+def _signal(x: Expander, node: nodes.Await, prefix: str) -> Kernel:
+    path, codec = joined(prefix, node.label), codec_of(node.type)
+    if x.signals.setdefault(node.signal, codec) is not codec:
+        raise TemplateError(f"{path}: signal '{node.signal}' carries two types in one template; it has one")
+    return _wait(node.fold, node.type, path, "signal", {
+        "channel": signal_channel(node.signal),
+        "on": None,
+        "decode": codec.decode,
+        "encode_key": None,
+        "is_signal": True,
+    })  # fmt: skip
+
+
+def _wait(fold: Fn | None, message: Any, path: str, kind: str, fields: dict[str, Any]) -> Kernel:
+    out = codec_of(message if fold is None else stored_type(fold, path))
+    again = Typed(codec_of(fold.takes())) if fold is not None and may_wait_again(fold) else None
+    return Leaf(ops.Listen, path, kind, {"fold": _call(fold), "out": out, "again": again, **fields}, _typed(out))
+
+
+def _task(x: Expander, node: nodes.Task, prefix: str) -> Kernel:
+    """`retry=` is a scope around the task, of its path; `timeout=` is kept to by the worker that calls it."""
+    path = joined(prefix, node.label)
+    if node.retry is not None:
+        return _retry_of(path, x.expand(replace(node, retry=None), prefix), node.retry)
+    out = codec_of(stored_type(node.fn, path))
+    after = -1 if node.timeout is None else node.timeout // MICROSECOND
+    fields = {"fn": node.fn.call, "is_async": node.fn.is_async, "out": out, "after": after, "limit": node.limit}
+    return Leaf(ops.Run, path, "task", fields, _typed(out))
+
+
+def _sleep(x: Expander, node: nodes.Sleep, prefix: str) -> Kernel:
+    return Leaf(ops.Pause, joined(prefix, node.label), "sleep", {"delay": node.pause // MICROSECOND, "at": None})
+
+
+def _wait_until(x: Expander, node: nodes.Until, prefix: str) -> Kernel:
+    return Leaf(ops.Pause, joined(prefix, node.label), "wait_until", {"delay": -1, "at": node.at.call})
+
+
+def _then(x: Expander, node: nodes.Apply, prefix: str) -> Kernel:
+    fn = node.fn
+    name = "?" if fn.gives is MISSING else codecs.type_name(fn.gives)
+    frozen = _is_frozen(fn.gives)
+    path = joined(prefix, fn.name)
+    return Leaf(
+        ops.Apply, path, "", {"fn": fn.call, "frozen": frozen}, lambda shape: Mapped(shape, fn.call, name, frozen)
+    )
+
+
+def _process(x: Expander, node: nodes.Process, prefix: str) -> Kernel:
+    path = joined(prefix, node.label or "")
+    body = x.expand(node.body, path)
+    if node.timeout is not None:
+        other = None if node.otherwise is None else x.expand(node.otherwise, path)
+        body = Scope(path, body, (Trigger(ops.After(node.timeout // MICROSECOND), ops.INTERRUPT, other),))
+    return Named(path, "process", body)
+
+
+def _timeout(x: Expander, node: nodes.Bounded, prefix: str) -> Kernel:
+    other = None if node.otherwise is None else x.expand(node.otherwise, prefix)
+    trigger = Trigger(ops.After(node.after // MICROSECOND), ops.INTERRUPT, other)
+    return Scope(place_of(node, prefix), x.expand(node.body, prefix), (trigger,))
+
+
+def _retry(x: Expander, node: nodes.Retried, prefix: str) -> Kernel:
+    return _retry_of(place_of(node, prefix), x.expand(node.body, prefix), node.policy)
+
+
+def _retry_of(path: str, body: Kernel, policy: Any) -> Kernel:
+    rule = retry_rule(policy)
+    return Scope(path, body, (Trigger(ops.Failure(rule.on), ops.AGAIN, tries=rule),))
+
+
+def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
+    handler = x.expand(node.handler, prefix)
+    trigger = Trigger(ops.Failure(), ops.INTERRUPT, handler, takes=Failed)
+    return Scope(place_of(node, prefix), x.expand(node.body, prefix), (trigger,))
+
+
+def _all_of(x: Expander, node: nodes.AllOf, prefix: str) -> Kernel:
+    return _group(x, node, prefix, "all", needed=len(node.branches), spare=0)
+
+
+def _any_of(x: Expander, node: nodes.AnyOf, prefix: str) -> Kernel:
+    return _group(x, node, prefix, "any", needed=1, spare=len(node.branches) - 1)
+
+
+def _at_least(x: Expander, node: nodes.AtLeast, prefix: str) -> Kernel:
+    return _group(x, node, prefix, "at_least", needed=node.k, spare=len(node.branches) - node.k)
+
+
+def _group(
+    x: Expander, node: nodes.AllOf | nodes.AnyOf | nodes.AtLeast, prefix: str, kind: str, *, needed: int, spare: int
+) -> Kernel:
+    within = inside(node, prefix)
+    branches = tuple(x.expand(branch, within) for branch in node.branches)
+    return Fork(place_of(node, prefix), kind, branches, needed, spare, row=node.name is not None)
+
+
+def _switch(x: Expander, node: nodes.Switch, prefix: str) -> Kernel:
+    keys: list[tuple[type, Any]] = [(type(value), value) for value, _ in node.cases]
+    branches = tuple(x.expand(branch, within) for within, branch in branches_of_switch(node, prefix))
+    return Choose(joined(prefix, node.label), "switch", node.fn.call, tuple(keys), branches)
+
+
+def _for_each(x: Expander, node: nodes.ForEach, prefix: str) -> Kernel:
+    path = joined(prefix, node.label)
+    item = codec_of(item_type(node, path))
+    return Each(path, "for_each", node.items.call, item, node.limit, x.expand(node.body, path))
+
+
+def _child(x: Expander, node: nodes.Workflow, prefix: str) -> Kernel:
+    raise TemplateError(
+        f"{joined(prefix, node.label or '')}: template '{node.name}' as a step of '{x.template}' can be drawn, "
+        "but child workflows cannot be run yet; compose the body of the child instead"
+    )
+
+
+EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Kernel]]] = {
+    nodes.Chain: _chain,
+    nodes.Command: _command,
+    nodes.Listen: _listener,
+    nodes.Await: _signal,
+    nodes.Task: _task,
+    nodes.Sleep: _sleep,
+    nodes.Until: _wait_until,
+    nodes.Apply: _then,
+    nodes.Process: _process,
+    nodes.Bounded: _timeout,
+    nodes.Retried: _retry,
+    nodes.Recovered: _recover,
+    nodes.AllOf: _all_of,
+    nodes.AnyOf: _any_of,
+    nodes.AtLeast: _at_least,
+    nodes.Switch: _switch,
+    nodes.ForEach: _for_each,
+    nodes.Workflow: _child,
+}
+"""What each construct is short for."""
+
+
+def _call(fn: Fn | None) -> ops.Pure | None:
+    return None if fn is None else fn.call
+
+
+def _typed(codec: TypeCodec[Any]) -> Callable[[Shape], Shape]:
+    shape = Typed(codec)
+    return lambda _: shape
+
+
+def _is_frozen(hint: Any) -> bool:
+    try:
+        return hint is not MISSING and codec_of(hint).frozen
+    except UnsupportedType:
+        return False

@@ -1,0 +1,111 @@
+"""The kernel of the language: what `expand.py` writes its constructs as, and all that is laid out and interpreted.
+
+Eight forms carry the whole language. A leaf is one operation. A chain is one after the other. `Named` gives steps a
+row of the outcome table and no more. A scope bounds steps by triggers. A fork begins branches side by side, a choice
+takes one of several, and `Each` begins one body for each item. Paths are those of the steps as users see them.
+
+A trigger says when something happens to a scope, and what: see `ops.Trigger`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from dagger.codecs import TypeCodec
+from dagger.plan import ops
+from dagger.plan.shapes import Shape
+
+
+def _same(shape: Shape) -> Shape:
+    return shape
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """One operation. `kind` is what its row of the outcome table says that it is; empty where it has none."""
+
+    op: type[ops.Op]
+    path: str
+    kind: str
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gives: Callable[[Shape], Shape] = _same
+    """The shape of its result, by that of its input."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """One after the other; empty, it passes the value on."""
+
+    parts: tuple[Kernel, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A scope with a row of its own, and nothing else."""
+
+    path: str
+    kind: str
+    body: Kernel
+
+
+@dataclass(frozen=True, eq=False)
+class Trigger:
+    """When something happens to a scope, and what; `start` is what goes on then, if that is not the body."""
+
+    when: ops.When
+    effect: ops.Effect
+    start: Kernel | None = None
+    tries: ops.RetryRule | None = None
+    takes: Callable[[Shape], Shape] = _same
+    """The shape of what `start` gets, by that of what the scope gets or, for what ends well, gives."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scope:
+    """Steps, and what may happen to them as a whole."""
+
+    path: str
+    body: Kernel
+    triggers: tuple[Trigger, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Fork:
+    """Branches side by side: it ends well with so many, and fails when more have failed than may."""
+
+    path: str
+    kind: str
+    branches: tuple[Kernel, ...]
+    needed: int
+    spare: int
+    row: bool = False
+    """Whether it has a row of the outcome table."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choose:
+    """One of several, by a pure function."""
+
+    path: str
+    kind: str
+    fn: ops.Pure
+    keys: tuple[tuple[type, Any], ...]
+    branches: tuple[Kernel, ...]
+    """One for each key, and one more for what is none of them, if that has one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Each:
+    """One body for each item, side by side."""
+
+    path: str
+    kind: str
+    items: ops.Pure
+    item: TypeCodec[Any]
+    limit: int | None
+    body: Kernel
+
+
+Kernel: TypeAlias = Leaf | Chain | Named | Scope | Fork | Choose | Each
