@@ -30,6 +30,7 @@ from dagger.engine.ports import (
     Orders,
     Outgoing,
     Position,
+    Scheme,
     TopicRecord,
     flat,
 )
@@ -42,6 +43,9 @@ def connect(broker: str, store: str | None) -> MemoryBackend:
     if store is not None:
         raise BackendError("memory:// keeps its records itself; leave store= out")
     return MemoryBackend()
+
+
+BACKEND = Scheme(connect=connect, example="memory://")
 
 
 class MemoryLog:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from dagger.engine.connect import STORES, check_installed, connector_of
-from dagger.engine.ports import Store
+from dagger.engine.connect import STORES, scheme_of
+from dagger.engine.ports import Scheme, Store
 
 
 class StandaloneStore(Store, Protocol):
@@ -54,8 +54,11 @@ class StandaloneStore(Store, Protocol):
         ...
 
 
+ConnectStore: TypeAlias = Callable[[str, str], StandaloneStore]
+"""Called with the URL and the name of the application."""
+
+
 def store_for(url: str, application: str) -> StandaloneStore:
     """The store for a URL, for a log of another kind. Raises BackendError as `connect` does."""
-    check_installed(url)
-    found: Callable[[str, str], StandaloneStore] = connector_of(STORES, "store", url, "aerospike://localhost:3000/test")
-    return found(url, application)
+    found: Scheme[ConnectStore] = scheme_of(STORES, "store", url, "aerospike://localhost:3000/test")
+    return found.connect(url, application)

@@ -7,15 +7,16 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 import anyio
 
-from dagger.backends.sqlite import backup
 from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
 from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of
 from dagger.engine import Dagger, Instance
+from dagger.engine.connect import BACKENDS, scheme_of
 from dagger.engine.process.signals import SignalHandler
 from dagger.errors import DaggerError, DecodeError, RequestError, WrongInput, in_line
 
@@ -134,7 +135,11 @@ def _publish(arguments: Arguments) -> None:
 
 
 def _backup(arguments: Arguments) -> None:
-    anyio.run(backup, arguments.url, arguments.copy)
+    backup = scheme_of(BACKENDS, "URL", arguments.url, "sqlite:///orders.db").backup
+    if backup is None:
+        name = arguments.url.partition("://")[0]
+        raise UsageError(f"dagger cannot copy what is behind {name}://; use the tools of its server")
+    anyio.run(backup, arguments.url, Path(arguments.copy))
     _say(f"copied to {arguments.copy}")
 
 

@@ -10,7 +10,7 @@ from dagger.cli.targets import UsageError, checked_shared, checked_there, engine
 from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine import Dagger
 from dagger.engine.client.validation import checked_headers, checked_message
-from dagger.engine.connect import connect
+from dagger.engine.connect import BACKENDS, connect, scheme_of
 from dagger.engine.headers import ID, headers_of
 from dagger.engine.ports import Backend, Outgoing
 from dagger.errors import DecodeError, TemplateError, WrongInput
@@ -26,8 +26,9 @@ async def publish(arguments: argparse.Namespace) -> int:
     if arguments.id == "":
         raise UsageError("--id is empty; give the message a name, or leave --id out")
     if is_url(arguments.target):
-        if arguments.store is None and arguments.target.startswith("kafka://"):
-            raise UsageError("a URL of Kafka is a log only: name the store beside it with --store")
+        if arguments.store is None and scheme_of(BACKENDS, "TARGET", arguments.target).store_beside is not None:
+            name = arguments.target.partition("://")[0]
+            raise UsageError(f"{name}:// is a log only; name the store beside it with --store")
         backend = connect(arguments.target, arguments.store)
         entries = [_as_it_is(arguments, headers, data) for _, data in texts]
     else:

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from traceback import extract_tb
 
-from dagger.backends.sqlite import SqliteBackend, SqliteRecordStore
 from dagger.engine import Dagger
-from dagger.engine.ports import Backend
+from dagger.engine.connect import suggestion_for
+from dagger.engine.ports import Backend, FileBased
 from dagger.engine.process.signals import ShutdownRequested
 from dagger.errors import DaggerError, RequestError
 
@@ -62,10 +62,11 @@ def engine_of(target: str) -> Dagger:
 
 
 def _meant(module: str, name: str) -> str:
-    """What to write for what seems to be meant: a file of Python, or of SQLite."""
+    """What to write for what seems to be meant: a module by its file, or a backend by its file."""
     if module.endswith(".py"):
         return f"; write {module.removesuffix('.py').strip('./').replace('/', '.')}:{name}"
-    return f"; write sqlite:///{name}" if module == "sqlite" else ""
+    url = suggestion_for(f"{module}:{name}")
+    return "" if url is None else f"; write {url}"
 
 
 def _origin(error: DaggerError) -> str:
@@ -88,8 +89,8 @@ def checked_shared(backend: Backend, target: str) -> None:
 def checked_there(backend: Backend) -> None:
     """Raises RequestError where the file is not there: who only asks would make it, and find nothing in it."""
     for one in (backend, backend.store):
-        if isinstance(one, SqliteBackend | SqliteRecordStore) and not one.file.options.place.exists():
+        if isinstance(one, FileBased) and not one.data_file.exists():
             raise RequestError(
-                f"there is no file '{one.file.options.place.absolute()}', and none was made; go to the directory that "
+                f"there is no file '{one.data_file}', and none was made; go to the directory that "
                 "the engine's URL is meant for, or start a worker there, which makes the file"
             )

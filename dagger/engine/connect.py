@@ -1,36 +1,47 @@
-"""From URLs to a backend: `scheme://...`. Built-in backends, and those that packages offer by entry point."""
+"""From URLs to a backend: `scheme://...`. Built-in backends, and those that packages offer by entry point.
+
+What is known about a URL is said by its `Scheme`; this module only finds that.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote
 
-from dagger.engine.ports import Backend
+from dagger.engine.ports import Backend, Scheme
 from dagger.errors import BackendError
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoints
+    from importlib.metadata import EntryPoint
 
 BACKENDS: Final = "dagger.backends"
-"""The entry point group: a name is a URL scheme, its object is called with the broker's URL and the store's."""
+"""The entry point group of backends: the name is that of a URL scheme, the object a `Scheme`. Its `connect` is called
+with the broker's URL and the store's."""
 STORES: Final = "dagger.stores"
-"""The same for stores that go with a log of another kind; called with the URL and the name of the application."""
-_BUILT_IN: Final = {BACKENDS: ("connect", ("kafka", "memory", "sqlite")), STORES: ("store", ("aerospike", "sqlite"))}
-"""By group: what a built-in module calls it, and which modules have it."""
+"""The same for stores that go with a log of another kind. `connect` is called with the URL and the name of the
+application."""
+DEFAULT: Final = "memory://"
+"""The broker of an engine that is given none."""
 
-_NEEDS: Final = {"kafka": "aiokafka", "aerospike": "aerospike"}
-"""Which package a built-in scheme needs; the extra that brings it has the name of the scheme."""
-
-_FILE: Final = "sqlite:///"
-_SUFFIXES: Final = (".db", ".db3", ".sqlite", ".sqlite3")
-RECORDS: Final = "records.db"
-"""What a file of records beside Kafka is called, where only its directory is given."""
+_BUILT_IN: Final = {
+    BACKENDS: ("BACKEND", ("kafka", "memory", "sqlite")),
+    STORES: ("STORE", ("aerospike", "sqlite")),
+}
+"""By group: the name of the `Scheme` in a built-in module, and the modules that have one."""
 
 Connect = Callable[[str, str | None], Backend]
+
+
+class _NotInstalled(Exception):
+    """A scheme needs a package that is not installed."""
+
+    def __init__(self, scheme: str, package: str, install: str) -> None:
+        super().__init__(f"{scheme}:// needs the package {package}")
+        self.install = install
+        """What to install: a package, or an extra of ours."""
 
 
 def connect(broker: str, store: str | None, datadir: str | Path | None = None) -> Backend:
@@ -38,83 +49,127 @@ def connect(broker: str, store: str | None, datadir: str | Path | None = None) -
 
     Raises BackendError for an unknown scheme, and for one whose package is not installed.
 
-    `datadir` is what files of the URLs are relative to; beside Kafka it stands for a file of records in it, where no
-    store is given.
+    Relative paths of files in the URLs are below `datadir`. Where the broker is a log only and no store is given,
+    `datadir` is also the place of the store that the broker's scheme has beside it.
     """
-    check_installed(broker, store)
-    found: Connect = connector_of(BACKENDS, "broker", broker, "memory://")
+    found, beside = _both(broker, store)
     if datadir is not None:
-        if store is None and str(broker).startswith("kafka://"):
-            store = f"{_FILE}{RECORDS}"
-        broker, store = _placed(broker, Path(datadir)), None if store is None else _placed(store, Path(datadir))
-    return found(broker, store)
+        folder = Path(datadir)
+        if store is None and found.store_beside is not None:
+            store = found.store_beside
+            beside = scheme_of(STORES, "store", store)
+        broker = found.resolve(broker, folder)
+        store = store if store is None or beside is None else beside.resolve(store, folder)
+    return found.connect(broker, store)
 
 
-def _placed(url: str, datadir: Path) -> str:
-    """The URL of a file with its path made absolute; any other as it is."""
-    if not url.startswith(_FILE):
-        return url
-    path, question, query = url.removeprefix(_FILE).partition("?")
-    return f"{_FILE}{quote(str(datadir.absolute() / unquote(path)))}{question}{query}"
+def _both(broker: str, store: str | None) -> tuple[Scheme[Connect], Scheme[Any] | None]:
+    """The schemes of two URLs; of a store only if it is known. Says at once all that has to be installed."""
+    missing, found, beside = list[_NotInstalled](), None, None
+    try:
+        found = _find(BACKENDS, "broker", broker, DEFAULT)
+    except _NotInstalled as error:
+        missing.append(error)
+    if store is not None:
+        try:
+            beside = _load(STORES, str(store).partition("://")[0])
+        except _NotInstalled as error:
+            missing.append(error)
+    if found is None or missing:
+        raise _refusal(missing)
+    return found, beside
 
 
-def connector_of(group: str, what: str, url: object, example: str) -> Any:
-    """What is called for a URL."""
-    scheme, separator, _ = str(url).partition("://")
-    if not separator or not scheme:
+def scheme_of(group: str, noun: str, url: object, example: str = DEFAULT) -> Scheme[Any]:
+    """The scheme of a URL; `noun` says what the URL is of, and `example` what else to write.
+
+    Raises BackendError for what is not a URL, for an unknown scheme, and for one whose package is not installed.
+    """
+    try:
+        return _find(group, noun, url, example)
+    except _NotInstalled as error:
+        raise _refusal([error]) from error
+
+
+def suggestion_for(given: str | Path, group: str = BACKENDS) -> str | None:
+    """The URL that was meant by a path or a text that is not a URL; None if there is none."""
+    if "@" in str(given):  # there may be a password in it
+        return None
+    found = (scheme.suggest(given) for scheme in _all(group))
+    return next((url for url in found if url is not None), None)
+
+
+def _find(group: str, noun: str, url: object, example: str) -> Scheme[Any]:
+    name, separator, _ = str(url).partition("://")
+    if not separator or not name:
         given = str(url) if isinstance(url, Path) else url
         shown = "" if "@" in str(url) else f" {given!r}"  # there may be a password in it
-        raise BackendError(f"{what}{shown} is not a URL; write for example {_url_for(url, group) or example}")
-    found = _offered(group, scheme) or _built_in(group, scheme)
+        meant = suggestion_for(url if isinstance(url, Path) else str(url), group)
+        if meant is not None and noun == "broker":
+            meant = f"{meant}, or {DEFAULT} which loses everything at the end"
+        raise BackendError(f"{noun}{shown} is not a URL; write for example {meant or example}")
+    found = _load(group, name)
     if found is None:
-        noun = "backend" if group == BACKENDS else "store"
-        raise BackendError(f"no {noun} is installed for {scheme}:// (there are: {', '.join(_known(group))})")
+        kind = "backend" if group == BACKENDS else "store"
+        raise BackendError(f"no {kind} is installed for {name}:// (there are: {', '.join(_names(group))})")
     return found
 
 
-def _url_for(given: object, group: str) -> str | None:
-    """What to write for what seems to be the path of a file; None for any other."""
-    path = str(given).removeprefix("sqlite:")
-    if "@" in path or not (isinstance(given, Path) or path.endswith(_SUFFIXES)):
+def _load(group: str, name: str) -> Scheme[Any] | None:
+    """The scheme of a name; None if nobody offers it. Raises _NotInstalled."""
+    entry = next((entry for entry in _entry_points(group) if entry.name == name), None)
+    attribute, built_in = _BUILT_IN[group]
+    if entry is None and name not in built_in:
         return None
-    other = ", or memory:// which loses everything at the end" if group == BACKENDS else ""
-    return f"{_FILE}{quote(path)}{other}"
+    install = f"dagger-workflow[{name}]" if entry is None or entry.dist is None else entry.dist.name
+    try:
+        if entry is None:
+            found = getattr(importlib.import_module(f"dagger.backends.{name}"), attribute)
+        else:
+            found = entry.load()
+    except ModuleNotFoundError as error:
+        if error.name and "." not in error.name:
+            raise _NotInstalled(name, error.name, install) from error
+        raise BackendError(f"{name}:// cannot be loaded ({error}); pip install '{install}'") from error
+    except ImportError as error:  # the package is there, but in an unsupported release, or broken
+        raise BackendError(f"{name}:// cannot be loaded ({error}); pip install '{install}'") from error
+    if not isinstance(found, Scheme):
+        raise BackendError(f"{name}:// cannot be used: its entry point in {group} must name a Scheme, not {found!r}")
+    if found.requires is not None and importlib.util.find_spec(found.requires) is None:
+        raise _NotInstalled(name, found.requires, install)
+    return found  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
 
 
-def _offered(group: str, scheme: str) -> Any:
-    return next((entry.load() for entry in _entry_points(group) if entry.name == scheme), None)
+def _refusal(missing: list[_NotInstalled]) -> BackendError:
+    needs = " and ".join(map(str, missing))
+    none = "which is not" if len(missing) == 1 else "neither of which is"
+    return BackendError(f"{needs}, {none} installed here; pip install '{_joined([one.install for one in missing])}'")
 
 
-def _entry_points(group: str) -> EntryPoints:
+def _joined(wanted: list[str]) -> str:
+    """What to install, as pip takes it: extras of one package together."""
+    extras = [one.removeprefix("dagger-workflow[").removesuffix("]") for one in wanted]
+    if all(one.startswith("dagger-workflow[") for one in wanted):
+        return f"dagger-workflow[{','.join(extras)}]"
+    return "' '".join(wanted)
+
+
+def _entry_points(group: str) -> list[EntryPoint]:
     from importlib.metadata import entry_points  # with the parser of e-mails that it needs, 5 ms
 
-    return entry_points(group=group)
+    return list(entry_points(group=group))
 
 
-def _built_in(group: str, scheme: str) -> Any:
-    called, known = _BUILT_IN[group]
-    if scheme not in known:
-        return None
-    try:
-        return getattr(importlib.import_module(f"dagger.backends.{scheme}"), called)
-    except ImportError as error:  # the package is there, but in a release that will not do, or broken
-        raise BackendError(f"{scheme}:// cannot be loaded ({error}); {_install([scheme])}") from error
+def _all(group: str) -> Iterator[Scheme[Any]]:
+    """The schemes that can be loaded."""
+    for name in _names(group):
+        try:
+            found = _load(group, name)
+        except (BackendError, _NotInstalled):
+            continue
+        if found is not None:
+            yield found
 
 
-def check_installed(*urls: object) -> None:
-    """Raises BackendError for URLs whose schemes need a package that is not installed."""
-    schemes = dict.fromkeys(str(url).partition("://")[0] for url in urls)
-    missing = [scheme for scheme in schemes if scheme in _NEEDS and importlib.util.find_spec(_NEEDS[scheme]) is None]
-    if missing:
-        needs = " and ".join(f"{scheme}:// needs the package {_NEEDS[scheme]}" for scheme in missing)
-        none = "which is not" if len(missing) == 1 else "neither of which is"
-        raise BackendError(f"{needs}, {none} installed here; {_install(missing)}")
-
-
-def _install(extras: Iterable[str]) -> str:
-    return f"pip install 'dagger-workflow[{','.join(extras)}]'"
-
-
-def _known(group: str) -> list[str]:
-    offered = {entry.name for entry in _entry_points(group)}
-    return sorted(offered | set(_BUILT_IN[group][1]))
+def _names(group: str) -> list[str]:
+    return sorted({*_BUILT_IN[group][1], *(entry.name for entry in _entry_points(group))})

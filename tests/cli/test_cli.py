@@ -433,5 +433,5 @@ def test_a_worker_that_code_in_its_process_ends_says_so_in_a_line(tmp_path: Path
     )
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "dagger: the worker was not told to leave by a signal: code in its event loop has called sys.exit(0)"
+        "dagger: the worker was not stopped by a signal: code in its event loop has called sys.exit(0)"
     )

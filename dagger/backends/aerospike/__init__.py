@@ -7,11 +7,15 @@ What is due, busy or listed is found by secondary indexes. The official client i
 from dagger.backends.aerospike.client import OfficialCluster
 from dagger.backends.aerospike.options import options_of
 from dagger.backends.aerospike.store import AerospikeStore as AerospikeStore
+from dagger.engine.ports import Scheme
 
-__all__ = ["AerospikeStore", "store"]
+__all__ = ["STORE", "AerospikeStore", "store"]
 
 
 def store(url: str, prefix: str) -> AerospikeStore:
     """The store of an application, whose name is `prefix`. Nothing is connected yet."""
     options = options_of(url)
     return AerospikeStore(options, prefix, OfficialCluster(options))
+
+
+STORE = Scheme(connect=store, example="aerospike://localhost:3000/test", requires="aerospike")

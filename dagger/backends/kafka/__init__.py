@@ -5,5 +5,8 @@ One internal topic holds the entities of all instances, a partition each; whose 
 
 from dagger.backends.kafka.backend import KafkaBackend as KafkaBackend
 from dagger.backends.kafka.backend import connect as connect
+from dagger.engine.ports import Scheme
 
-__all__ = ["KafkaBackend", "connect"]
+BACKEND = Scheme(connect=connect, example="kafka://localhost:9092/orders", store_beside="sqlite:///records.db")
+
+__all__ = ["BACKEND", "KafkaBackend", "connect"]

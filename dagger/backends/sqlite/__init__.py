@@ -10,7 +10,14 @@ of a process go through its `Database`, which puts concurrent requests into one 
 from dagger.backends.sqlite.backend import SqliteBackend as SqliteBackend
 from dagger.backends.sqlite.backend import connect as connect
 from dagger.backends.sqlite.backup import backup as backup
+from dagger.backends.sqlite.options import absolute_url, url_of_path
 from dagger.backends.sqlite.standalone import SqliteRecordStore as SqliteRecordStore
 from dagger.backends.sqlite.standalone import store as store
+from dagger.engine.ports import Scheme
 
-__all__ = ["SqliteBackend", "SqliteRecordStore", "backup", "connect", "store"]
+BACKEND = Scheme(
+    connect=connect, example="sqlite:///orders.db", resolve=absolute_url, suggest=url_of_path, backup=backup
+)
+STORE = Scheme(connect=store, example="sqlite:///records.db", resolve=absolute_url, suggest=url_of_path)
+
+__all__ = ["BACKEND", "STORE", "SqliteBackend", "SqliteRecordStore", "backup", "connect", "store"]

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from dagger.backends.sqlite.log import SqliteLog
 from dagger.backends.sqlite.open_file import OpenFile
@@ -35,6 +36,11 @@ class SqliteBackend:
         self.file = OpenFile(options)
         self.store = SqliteStore(self.file.database)
         self.log = SqliteLog(self.file, self.store)
+
+    @property
+    def data_file(self) -> Path:
+        """The absolute path of the file."""
+        return self.file.options.place.absolute()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -13,6 +13,9 @@ from dagger.backends.settings import OptionParser, integer_up_to, parse_duration
 from dagger.errors import BackendError
 
 PARTITIONS_MAX: Final = 1024
+PREFIX: Final = "sqlite:///"
+SUFFIXES: Final = (".db", ".db3", ".sqlite", ".sqlite3")
+"""The endings of file names that are taken for files of SQLite."""
 
 
 def _here() -> Path:
@@ -64,10 +67,9 @@ def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> Options:
     # urlsplit drops line breaks, and what follows a #, so the path would lead to another file.
     if "#" in url or min(url, default="") < " ":
         raise BackendError(f"{url!r}: write a # of a path as %23, and leave out line breaks and the like")
-    scheme = "sqlite:///"
-    path, _, query = url.removeprefix(scheme).partition("?")
+    path, _, query = url.removeprefix(PREFIX).partition("?")
     path = unquote(path)
-    if not url.startswith(scheme) or not path or path.endswith("/") or "\0" in path:
+    if not url.startswith(PREFIX) or not path or path.endswith("/") or "\0" in path:
         raise BackendError(
             f"'{url}' names no file; write sqlite:///orders.db for a file in the working directory, and "
             "sqlite:////var/lib/orders.db (four slashes) for an absolute path"
@@ -78,3 +80,18 @@ def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> Options:
         name: integer_up_to(PARTITIONS_MAX) if name == "partitions" else parse_duration for name in known
     }
     return Options(path=Path(path), **parse_options(url, query, reads))
+
+
+def absolute_url(url: str, folder: Path) -> str:
+    """The URL with its path made absolute, below a directory."""
+    if not url.startswith(PREFIX):  # refused when it is parsed
+        return url
+    path, question, query = url.removeprefix(PREFIX).partition("?")
+    return f"{PREFIX}{quote(str(folder.absolute() / unquote(path)))}{question}{query}"
+
+
+def url_of_path(given: str | Path) -> str | None:
+    """The URL of a file; None for a text that does not look like the path of a file of SQLite."""
+    path = str(given).removeprefix("sqlite:")
+    is_meant = isinstance(given, Path) or path != given or path.endswith(SUFFIXES)
+    return f"{PREFIX}{quote(path)}" if is_meant else None

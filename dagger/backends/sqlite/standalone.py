@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
+from pathlib import Path
 
 from dagger.backends.loops import nested_contextmanager
 from dagger.backends.sqlite.open_file import OpenFile
@@ -34,6 +35,11 @@ class SqliteRecordStore(RecordReader):
     def __init__(self, options: Options, application: str) -> None:
         self.file = OpenFile(options, RECORDS_ONLY, application)
         super().__init__(self.file.database)
+
+    @property
+    def data_file(self) -> Path:
+        """The absolute path of the file."""
+        return self.file.options.place.absolute()
 
     @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
