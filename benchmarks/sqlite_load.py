@@ -21,7 +21,7 @@ import anyio.abc
 from benchmarks.workflow import Order, Paid, Sent, Shipped, charges, orders, parcels, payments, shipments
 from dagger import Dagger, Run
 from dagger.backends.sqlite import SqliteBackend
-from dagger.backends.sqlite.connections import open_connection
+from dagger.backends.sqlite.connections import ReadConnection
 from dagger.backends.sqlite.options import options_of
 
 COUNT = 40_000
@@ -42,11 +42,12 @@ class Statement(NamedTuple):
 
 
 class Recorder:
-    """A connection that notes what changes the file."""
+    """A connection that notes the transactions that it commits."""
 
     def __init__(self, connection: sqlite3.Connection, statements: list[Statement]) -> None:
         self._connection = connection
         self._statements = statements
+        self._transaction: list[Statement] = []
         self._begun = 0.0
 
     def execute(self, text: str, values: Any = ()) -> sqlite3.Cursor:
@@ -54,13 +55,16 @@ class Recorder:
         if text.startswith("BEGIN"):
             self._begun = time.monotonic()
         if not text.lstrip().startswith(("SELECT", "PRAGMA")):
-            self._statements.append(Statement(text, values, False, self._begun))
+            self._transaction.append(Statement(text, values, False, self._begun))
+        if text == "COMMIT":
+            self._statements += self._transaction
+            self._transaction = []
         return cursor
 
     def executemany(self, text: str, rows: Iterable[Any]) -> sqlite3.Cursor:
         found = list(rows)
         if found:
-            self._statements.append(Statement(text, found, True, self._begun))
+            self._transaction.append(Statement(text, found, True, self._begun))
         return self._connection.executemany(text, found)
 
     @property
@@ -68,6 +72,7 @@ class Recorder:
         return self._connection.total_changes
 
     def rollback(self) -> None:
+        self._transaction = []
         self._connection.rollback()
 
     def close(self) -> None:
@@ -75,15 +80,18 @@ class Recorder:
 
 
 def recording(backend: SqliteBackend, statements: list[Statement]) -> None:
-    """Note what a backend changes in its file: by the first connection, which is the one that works."""
-    opened = list[None]()
+    """Note what a backend changes in its file: each of its threads has a connection of its own."""
+    connect, connect_for_reading = backend.file.connect, backend.file.connect_for_reading
 
-    def connect(*, make: bool) -> Any:
-        opened.append(None)
-        connection = open_connection(backend.file.options, make=make)
-        return Recorder(connection, statements) if len(opened) == 1 else connection
+    def noting(*, make: bool) -> Any:
+        return Recorder(connect(make=make), statements)
 
-    backend.file.connect = connect
+    def noting_reader() -> ReadConnection:
+        found = connect_for_reading()
+        recorder: Any = Recorder(found.connection, statements)
+        return found._replace(connection=recorder)
+
+    backend.file.connect, backend.file.connect_for_reading = noting, noting_reader
 
 
 def serve(engine: Dagger, group: anyio.abc.TaskGroup) -> None:
@@ -105,9 +113,8 @@ def keep(statements: list[Statement], target: Path) -> None:
 async def load(backend: SqliteBackend) -> float:
     engine = Dagger(backend=backend)
     engine.register(orders)
-    await engine.count()  # which opens the file
     took = 0.0
-    async with anyio.create_task_group() as services:
+    async with engine.client(), anyio.create_task_group() as services:
         serve(engine, services)
         begun = time.perf_counter()
         runs = list[Run[Shipped]]()
@@ -117,7 +124,6 @@ async def load(backend: SqliteBackend) -> float:
             await engine.wait(run)
         took = time.perf_counter() - begun
         services.cancel_scope.cancel()
-    await engine.aclose()
     return took
 
 

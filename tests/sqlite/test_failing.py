@@ -194,3 +194,19 @@ def test_what_a_loop_has_left_open_passes_to_others(tmp_path: Path) -> None:
     backend.file._abandon()
     KEPT.clear()
     gc.collect()
+
+
+@in_loop
+async def test_an_end_that_fails_leaves_no_socket_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = SqliteBackend(options_of(f"sqlite:///{tmp_path}/orders.db"))
+    stop = backend.file.database.stop
+
+    async def failing() -> None:
+        await stop()
+        raise BackendError("the end fails")
+
+    monkeypatch.setattr(backend.file.database, "stop", failing)
+    with pytest.raises(BackendError, match="the end fails"):
+        async with backend.open():
+            assert backend.file.processes._socket is not None
+    assert backend.file.processes._socket is None

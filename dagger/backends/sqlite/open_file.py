@@ -169,12 +169,14 @@ class OpenFile:
             async with self._listening():
                 yield
         finally:
-            with anyio.CancelScope(shield=True):
-                await self.database.stop()
-            self.processes.close()
-            self.groups.drop_all()
-            self._is_open = False
-            self._on_wake()  # the waiting readers find that it is closed
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self.database.stop()
+            finally:
+                self.processes.close()
+                self.groups.drop_all()
+                self._is_open = False
+                self._on_wake()  # the waiting readers find that it is closed
 
     def _abandon(self) -> None:
         """Close what was left open; in a thread."""

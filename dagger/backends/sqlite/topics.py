@@ -97,7 +97,14 @@ def messages_after(
         (topic, partition, offset, limit),
     )
     return [
-        TopicRecord(topic, partition, at, _as_bytes(key), payload, _unpacked(headers) if headers else ())
+        TopicRecord(
+            topic,
+            partition,
+            at,
+            key.encode() if isinstance(key, str) else key,
+            payload,
+            _unpacked(headers) if headers else (),
+        )
         for at, key, payload, headers in rows
     ]
 
@@ -110,12 +117,13 @@ def _as_text(value: bytes | None) -> str | bytes | None:
         return value
 
 
-def _as_bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
-
-
 def _packed(headers: Headers) -> str:
-    return _ENCODE([(name, _hexed(_as_text(value))) for name, value in headers]).decode()
+    """Headers as their column stores them."""
+    try:  # nearly all headers are text, and this is done for each message
+        pairs: list[tuple[str, _Text]] = [(name, None if value is None else value.decode()) for name, value in headers]
+    except UnicodeDecodeError:
+        pairs = [(name, _hexed(_as_text(value))) for name, value in headers]
+    return _ENCODE(pairs).decode()
 
 
 def _hexed(value: str | bytes | None) -> _Text:
@@ -123,11 +131,13 @@ def _hexed(value: str | bytes | None) -> _Text:
 
 
 def _unpacked(text: str) -> Headers:
-    return tuple([(name, _unhexed(value)) for name, value in _DECODE(text)])
+    return tuple(
+        [(name, value.encode() if isinstance(value, str) else _unhexed(value)) for name, value in _DECODE(text)]
+    )
 
 
-def _unhexed(value: _Text) -> bytes | None:
-    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else _as_bytes(value)
+def _unhexed(value: dict[str, str] | None) -> bytes | None:
+    return None if value is None else bytes.fromhex(value["hex"])
 
 
 def heads(connection: sqlite3.Connection, topics: Sequence[str]) -> dict[tuple[str, int], int]:
