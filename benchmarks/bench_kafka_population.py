@@ -40,7 +40,7 @@ class Crowds(msgspec.Struct):
         return [round.seconds / COUNT * 1e6 for round in rounds]
 
     def pair(self) -> tuple[float, float]:
-        """A round at each, in either order by turns: what comes later finds the servers with more to do."""
+        """A round at each, in alternating order: what comes later finds the servers with more to do."""
         if self.done // COUNT % 2:
             many, few = self.round(self.many, self.few)
         else:

@@ -66,7 +66,7 @@ class Rounds:
 
 
 async def rounds_of(first: Path, second: Path, count: int) -> list[tuple[float, float]]:
-    """Rounds on both files in turn."""
+    """Rounds on both files alternately."""
     ours, theirs = Rounds(first), Rounds(second)
     found = list[tuple[float, float]]()
     async with ours.engine, theirs.engine, anyio.create_task_group() as services:

@@ -136,7 +136,7 @@ class Machine:
 
 async def run_asyncio(orders: list[Order]) -> list[Shipped]:
     """Every order through coroutines; services answer over queues."""
-    hub = _Hub()
+    hub = _Queues()
     services = [asyncio.create_task(hub.payment_service()), asyncio.create_task(hub.shipping_service())]
     dispatchers = [
         asyncio.create_task(hub.dispatch("PAYMENT_LISTENER", payments.wire.decode)),
@@ -148,7 +148,7 @@ async def run_asyncio(orders: list[Order]) -> list[Shipped]:
     return list(results)
 
 
-class _Hub:
+class _Queues:
     """Queues for topics, and futures for those who wait."""
 
     def __init__(self) -> None:

@@ -46,16 +46,16 @@ class Loop:
 
     async def again(self) -> None:
         """The same batches."""
-        turns = self._script.turns()
+        rounds = self._script.rounds()
         ready()
         there = Counter[TopicPartition]()
-        for turn in turns:
-            while not turn.wanted <= there:
+        for round in rounds:
+            while not round.wanted <= there:
                 for at, found in (await self._consumer.getmany(timeout_ms=1_000, max_records=self._job.batch)).items():
                     there[at] += len(found)
                     self._position[at] = found[-1].offset + 1
-            there -= turn.wanted
-            await self._commit(turn.reads, turn.puts, turn.lanes)
+            there -= round.wanted
+            await self._commit(round.reads, round.puts, round.lanes)
 
     async def live(self) -> None:
         """Whatever is there."""

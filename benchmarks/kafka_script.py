@@ -23,7 +23,7 @@ from dagger.engine.records import decode_record
 LOG: Final = ""
 
 
-class Turn(msgspec.Struct):
+class Round(msgspec.Struct):
     """A batch: how much is consumed of each partition, what is read and written, and what each lane commits."""
 
     wanted: Counter[TopicPartition]
@@ -49,10 +49,10 @@ class Script:
         self._steps: list[Step] = pickle.loads(file.read_bytes())
         self._written = Counter[str]()
 
-    def turns(self) -> list[Turn]:
+    def rounds(self) -> list[Round]:
         """Batch by batch."""
         self._written.clear()
-        return [self._turn(step) for step in self._steps]
+        return [self._round(step) for step in self._steps]
 
     def deeds(self) -> dict[tuple[str, bytes], Deed]:
         """Record by record: by its topic, and its value. A batch has at most one record of each kind for a key."""
@@ -72,7 +72,7 @@ class Script:
                     found.append((told.to, record.data))
         return sorted(found, key=lambda one: int(one[0].rpartition("-")[2]))
 
-    def _turn(self, step: Step) -> Turn:
+    def _round(self, step: Step) -> Round:
         wanted = Counter[TopicPartition]()
         for record in step.batch.records:
             wanted[self._at(LOG, record.partition)] += 1
@@ -86,7 +86,7 @@ class Script:
         for topic, partition in step.offsets:
             lanes[partition % PARTITIONS][1].append(self._at(topic, partition))
         reads = [key for keys in step.reads for key in keys]
-        return Turn(wanted, reads, [self._put(write) for write in _all(step.writes)], dict(lanes))
+        return Round(wanted, reads, [self._put(write) for write in _all(step.writes)], dict(lanes))
 
     def _deeds(self, step: Step) -> Iterator[tuple[tuple[str, bytes], Deed]]:
         puts = {write.key: self._put(write) for write in _all(step.writes)}

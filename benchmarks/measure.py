@@ -1,4 +1,4 @@
-"""Ratios inside one run: two things in turn, many times, and the median of what they cost against each other."""
+"""Ratios inside one run: two things alternately, many times, and the median of what they cost against each other."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def compare(
     rounds: int,
     speed: bool,
 ) -> None:
-    """Run both in turn; each gives its cost in microseconds. `speed` compares speeds (theirs/ours), else costs."""
+    """Run both alternately; each gives its cost in microseconds. `speed` compares speeds (theirs/ours), else costs."""
     costs: list[tuple[float, float]] = []
     for side in (ours, theirs):  # warm both up
         side()

@@ -1,7 +1,7 @@
 """Every error that Dagger raises, as one tree.
 
     DaggerError
-    ├── TemplateError            a workflow that cannot be meant as it is written, refused where it is composed
+    ├── TemplateError            an invalid workflow, refused where it is composed
     │   └── UnsupportedType      a type that no codec can store
     ├── RequestError             a call that asks for something wrong, refused before anything is accepted
     │   ├── WrongInput           a value that the template, topic or signal does not take
@@ -109,7 +109,7 @@ class TaskHangs(DaggerError):
     """A task still runs after the test kit's limit of real time; the message names its path."""
 
 
-WORDS_MAX: Final = 16_384
+MESSAGE_MAX: Final = 16_384
 """How much of what an error says is kept, in characters."""
 
 
@@ -139,16 +139,16 @@ def _module_of(kind: type[Any]) -> str:
 
 def reason_of(error: BaseException) -> str:
     """The class of an error and what it says, for those who look into it."""
-    return f"{name_of(error)}: {words_of(error)}"
+    return f"{name_of(error)}: {message_of(error)}"
 
 
-def words_of(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
     """What an error says, as text that can be stored: users' errors may raise when asked, or hold half a character."""
     try:
         text = str(error)
     except BaseException as worse:
         return f"its text cannot be read: {name_of(worse)}"
-    return writable(text if len(text) <= WORDS_MAX else f"{text[:WORDS_MAX]}... ({len(text):,} characters)")
+    return writable(text if len(text) <= MESSAGE_MAX else f"{text[:MESSAGE_MAX]}... ({len(text):,} characters)")
 
 
 def writable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The limits of the house: lengths, exceptions with reasons, links that resolve. They hold from day one."""
+"""The limits that the repository keeps: lengths, exceptions with reasons, words, and links that resolve."""
 
 import ast
 import importlib
@@ -168,6 +168,46 @@ def own_words(public: str, doc: str | None) -> bool:
     return bool(doc and doc.strip()) and not str(doc).startswith(f"{public}(")
 
 
+# Each has a standard term of the field, which docs/glossary.md defines. Nothing may be called so again.
+FORMER_NAMES = {
+    *("agenda", "anchor", "bell", "charter", "chore", "clerk", "deadly", "ear", "ending", "fans"),
+    *("fate", "garbage", "home", "house", "hub", "ink", "intake", "knock", "layout", "mishap", "mishaps"),
+    *("narrator", "overgrown", "parcels", "patience", "ponder", "pulse", "refusals", "resumed", "settle"),
+    *("sides", "strand", "suspects", "team", "told", "turn", "turns", "waste", "words"),
+}
+# Those of them that are no ordinary English, and the turns of phrase that a reader stumbles over.
+FORMER_WORDS = re.compile(
+    r"\b(?:[Aa]genda|[Cc]lerk|[Mm]ishaps?|[Nn]arrator|[Oo]vergrown|[Ss]trand|found_by|words_of|signs? of life"
+    r"|put aside|be meant|(?:go|goes|went|going) on behind|is none of|(?:that|which) there (?:is|are) none of)\b"
+)
+
+
+def defined(path: Path) -> Iterator[tuple[int, str]]:
+    """The module, and its classes and functions, each with its line."""
+    yield 1, path.stem
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.lineno, node.name
+
+
+def test_former_names_do_not_return() -> None:
+    none_of(
+        f"{name(path)}:{line} {found}: see the glossary for the standard term"
+        for path in sources("dagger", "benchmarks")
+        for line, found in defined(path)
+        if found.strip("_").lower() in FORMER_NAMES
+    )
+
+
+def test_former_words_do_not_return() -> None:
+    folders = ("dagger/", "tests/", "docs/", "benchmarks/", "examples/", "README.md")
+    none_of(
+        found
+        for found in lines_with(FORMER_WORDS)
+        if found.startswith(folders) and not found.startswith("tests/test_tidy.py:")
+    )
+
+
 # --------------------------------------------------------------------------------------------------- links
 
 INLINE_LINK = r"\[[^\]]*\]\(\s*<?([^)\s>]+)"
@@ -203,6 +243,18 @@ def broken(page: Path) -> Iterator[str]:
 def test_every_relative_link_resolves() -> None:
     assert ROOT / "README.md" in pages()
     none_of(found for page in pages() for found in broken(page))
+
+
+NAMED_FILE = re.compile(r"`((?:dagger|tests|benchmarks|examples|tools)/[\w/]+\.\w+)`")
+
+
+def test_every_file_that_a_page_names_exists() -> None:
+    none_of(
+        f"{name(page)}: {file}"
+        for page in pages()
+        for file in NAMED_FILE.findall(page.read_text())
+        if not (ROOT / file).exists()
+    )
 
 
 def test_the_changelog_is_there() -> None:

@@ -62,7 +62,7 @@ def engine_of(target: str) -> Dagger:
 
 
 def _meant(module: str, name: str) -> str:
-    """What to write for what seems to be meant: a module by its file, or a backend by its file."""
+    """A suggestion for a likely mistake: a module or a backend that is given by its file."""
     if module.endswith(".py"):
         return f"; write {module.removesuffix('.py').strip('./').replace('/', '.')}:{name}"
     url = suggestion_for(f"{module}:{name}")

@@ -128,7 +128,7 @@ def _plan_of(find: FindPlan, state: State) -> Plan:
     """The plan of an instance: while it goes on, that with which it began."""
     head = state.head
     plan = _plan(find, head.template, head.version)
-    if state.status == EXECUTING and head.layout != plan.layout:
+    if state.status == EXECUTING and head.signature != plan.signature:
         raise PlanMissing(other_steps(state))
     return plan
 

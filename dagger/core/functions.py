@@ -17,7 +17,7 @@ import msgspec
 
 from dagger.codecs import TypeCodec
 from dagger.core.state import Error
-from dagger.errors import CodecError, DaggerError, DecodeError, kinds_of, name_of, traceback_of, words_of
+from dagger.errors import CodecError, DaggerError, DecodeError, kinds_of, message_of, name_of, traceback_of
 from dagger.plan.ops import Op
 from dagger.plan.shapes import Shape, Typed, Unreadable
 
@@ -106,7 +106,7 @@ def store_result(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
     try:
         raw, live = codec.round_trip(value)
     except CodecError as error:
-        raise wrong(op, TypeError, f"its result does not fit: {words_of(error)}") from None
+        raise wrong(op, TypeError, f"its result does not fit: {message_of(error)}") from None
     except BaseException as error:  # of a user's own type
         raise StepFailed(error_of(error, op.path)) from None
     return Stored(raw, live if codec.frozen else UNSET)
@@ -115,7 +115,7 @@ def store_result(op: Op, codec: TypeCodec[Any], value: Any) -> Stored:
 def error_of(error: BaseException, path: str) -> Error:
     """The error of a pure function as data, whatever it raised: SystemExit and KeyboardInterrupt are errors too."""
     kinds = kinds_of(type(error))
-    return Error(path, name_of(error), words_of(error), kinds, pure=True, traceback=traceback_of(error))
+    return Error(path, name_of(error), message_of(error), kinds, pure=True, traceback=traceback_of(error))
 
 
 def wrong(op: Op, kind: type[Exception], text: str) -> StepFailed:

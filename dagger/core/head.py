@@ -18,7 +18,7 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     input: bytes
     """Stored by the template's input type."""
     created: int
-    layout: int = 0
+    signature: int = 0
     """That of the plan with which it began: what the numbers of operations and rows in its state mean."""
     headers: dict[str, str] = {}
     """Those of the message or of the call that started it."""
@@ -28,9 +28,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The step of another instance that started it."""
 
 
-def head_of(event: Submitted, created: int, layout: int) -> Head:
+def head_of(event: Submitted, created: int, signature: int) -> Head:
     """The head of an instance that begins with a submission."""
     one = event
     return Head(
-        one.id, one.template, one.version, one.key, one.input, created, layout, one.headers, one.run, one.parent
+        one.id, one.template, one.version, one.key, one.input, created, signature, one.headers, one.run, one.parent
     )

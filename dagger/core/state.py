@@ -253,9 +253,9 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.head.input
 
     @property
-    def layout(self) -> int:
+    def signature(self) -> int:
         """That of the plan with which it began."""
-        return self.head.layout
+        return self.head.signature
 
     @property
     def is_live(self) -> bool:

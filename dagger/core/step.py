@@ -61,7 +61,7 @@ def begin_oversized(plan: Plan, event: Submitted, now: int, held: tuple[Held, ..
 
 
 def _first(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...]) -> State:
-    return State(head_of(event, now, plan.layout), now, held=held)
+    return State(head_of(event, now, plan.signature), now, held=held)
 
 
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:

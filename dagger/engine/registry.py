@@ -136,7 +136,7 @@ class Registry:
     def plan_of(self, state: State) -> Plan | None:
         """The plan of an instance, if it is registered as it was when the instance began."""
         plan = self._plans.get((state.template, state.version))
-        return plan if plan is not None and (state.layout == plan.layout or not state.is_live) else None
+        return plan if plan is not None and (state.signature == plan.signature or not state.is_live) else None
 
     def expect(self, plan: Plan) -> None:
         """Refuse a plan of a template that is not registered here, or not with this shape."""

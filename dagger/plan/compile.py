@@ -27,7 +27,9 @@ def compile(template: Template[Any, Any], limits: Limits | None = None) -> Plan:
         template=template.name,
         version=template.version,
         fingerprint=template.fingerprint(),
-        layout=signature_of(assembler.ops, list(zip(assembler.paths, assembler.kinds, assembler.owners, strict=True))),
+        signature=signature_of(
+            assembler.ops, list(zip(assembler.paths, assembler.kinds, assembler.owners, strict=True))
+        ),
         ops=tuple(assembler.ops),
         paths=tuple(assembler.paths),
         kinds=tuple(assembler.kinds),

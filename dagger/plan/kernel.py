@@ -93,7 +93,7 @@ class Choose:
     fn: ops.Pure
     keys: tuple[tuple[type, Any], ...]
     branches: tuple[Kernel, ...]
-    """One for each key, and one more for what is none of them, if that has one."""
+    """One branch for each key, and one more for all other values, if there is one."""
 
 
 @dataclass(frozen=True, eq=False)

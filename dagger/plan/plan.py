@@ -44,7 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     template: str
     version: int
     fingerprint: str
-    layout: int
+    signature: int
     """What stored states mean by the numbers of operations and rows: a state can be read by plans of its own one."""
     ops: tuple[Op, ...]
     paths: tuple[str, ...]

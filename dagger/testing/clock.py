@@ -1,4 +1,4 @@
-"""A clock that stands still until it is told to go on."""
+"""A virtual clock, which moves only when a test advances it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class VirtualClock:
-    """Starts at 2030-01-01 UTC. It has the timers of this process too; they fire when they are told to."""
+    """Starts at 2030-01-01 UTC. It has the timers of this process too; they fire when `advance` says so."""
 
     def __init__(self) -> None:
         self._now = to_micros(START)

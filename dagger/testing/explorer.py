@@ -105,7 +105,7 @@ class Trial:
 
 
 def _no_plan(name: str, version: int) -> None:
-    """Where no engine was made, nothing can be told of its plans."""
+    """Where no engine was created, no plan is known."""
 
 
 async def _played(scenario: Callable[[], Awaitable[object]]) -> Exception | None:
@@ -244,11 +244,11 @@ def _parting(one: Attempt, other: Attempt) -> list[str]:
     """Where two runs part: the first place that only one of them passes."""
     for number, (ours, theirs) in enumerate(zip_longest(one.injector.places, other.injector.places), start=1):
         if ours != theirs:
-            return [f"place {number} is: {_told(one, ours)}", f"and then: {_told(other, theirs)}"]
+            return [f"place {number} is: {_description(one, ours)}", f"and then: {_description(other, theirs)}"]
     return []
 
 
-def _told(found: Attempt, place: FaultPoint | None) -> str:
+def _description(found: Attempt, place: FaultPoint | None) -> str:
     return "the end" if place is None else found.formatter().fault(place)
 
 

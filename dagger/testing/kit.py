@@ -265,7 +265,7 @@ class TestEngine(Dagger):
         if self._opening:  # by the lifespan: what it starts runs once its resources are there
             return
         while True:
-            if await self._ring_tasks() or await self._turn():
+            if await self._ring_tasks() or await self._run_once():
                 continue
             self._raise_spawned()
             await self._yield()
@@ -286,7 +286,7 @@ class TestEngine(Dagger):
             await self._tasks.obeyed()
         return fired
 
-    async def _turn(self) -> bool:
+    async def _run_once(self) -> bool:
         """Let what is due fire and apply a batch; whether there was one. A worker that dies is followed by another."""
         worker = self._worker
         try:

@@ -94,14 +94,14 @@ def changes(expected: Outcome, got: Outcome) -> Iterator[str]:
     for id in sorted(expected.instances.keys() | got.instances.keys()):
         before, after = expected.instances.get(id), got.instances.get(id)
         if before != after and repr(before) != repr(after):
-            yield f"instance {id}: expected {_told(before)}; got {_told(after)}"
+            yield f"instance {id}: expected {_description(before)}; got {_description(after)}"
     wanted, found = Counter(expected.published), Counter(got.published)
     yield from (f"published: {_shown(message, times)} is missing" for message, times in (wanted - found).items())
     yield from (f"published: {_shown(message, times)} is too many" for message, times in (found - wanted).items())
     yield from got.broken
 
 
-def _told(ending: InstanceOutcome | None) -> str:
+def _description(ending: InstanceOutcome | None) -> str:
     if ending is None:
         return "no such instance"
     if ending.status is Status.COMPLETED:

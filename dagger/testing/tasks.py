@@ -22,11 +22,11 @@ class SequentialTasks(Tasks):
     @override
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         answer = Future[Any]()
-        Thread(target=_settle, args=(answer, copy_context(), call), daemon=True).start()
+        Thread(target=_resolve, args=(answer, copy_context(), call), daemon=True).start()
         return answer.result(PATIENCE_S)
 
 
-def _settle(answer: Future[Any], inside: Context, call: Callable[[], Any]) -> None:
+def _resolve(answer: Future[Any], inside: Context, call: Callable[[], Any]) -> None:
     try:
         answer.set_result(inside.run(call))
     except BaseException as error:

@@ -153,14 +153,14 @@ class TraceFormatter:
 
     def lines(self, fault: str) -> list[str]:
         """What happened before the fault and after it; `fault` is what the place of this trace was called."""
-        told = list(self._told(fault))
-        struck = next((number for number, line in enumerate(told) if line.startswith("***")), 0)
+        lines = list(self._all_lines(fault))
+        struck = next((number for number, line in enumerate(lines) if line.startswith("***")), 0)
         first, last = max(0, struck - BEFORE), struck + AFTER
         head = [f"... {first} lines before"] if first else []
-        tail = [f"... {len(told) - last} lines more"] if len(told) > last else []
-        return [*head, *told[first:last], *tail]
+        tail = [f"... {len(lines) - last} lines more"] if len(lines) > last else []
+        return [*head, *lines[first:last], *tail]
 
-    def _told(self, fault: str) -> Iterator[str]:
+    def _all_lines(self, fault: str) -> Iterator[str]:
         shown = -1
         for time, item in self._trace:
             if time != shown:

@@ -28,7 +28,7 @@ class Site(Protocol):
 
     @property
     def session_s(self) -> float:
-        """After how long without a sign of life what a worker owns goes to others."""
+        """After how long without a heartbeat a worker's partitions go to others."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""What cannot be meant is refused where it is composed: what is wrong, where, and what to do."""
+"""Invalid workflows are refused where they are composed: what is wrong, where, and what to do."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Messages that nobody can use: put aside with the reason, and the next one is processed."""
+"""Messages that can't be used are dead-lettered with the reason, and the next one is processed."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Commands: what they publish, in which envelope, and what goes on behind them."""
+"""Commands: what they publish, in which envelope, and how the workflow continues."""
 
 from dataclasses import dataclass
 from typing import Any

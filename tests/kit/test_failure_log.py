@@ -21,7 +21,7 @@ from dagger import (
     template,
 )
 from dagger.backends.memory import MemoryBackend
-from dagger.errors import FRAMES_MAX, TRACEBACK_MAX, WORDS_MAX, traceback_of, words_of
+from dagger.errors import FRAMES_MAX, MESSAGE_MAX, TRACEBACK_MAX, message_of, traceback_of
 from dagger.testing import TestEngine, hang
 
 SECOND = timedelta(seconds=1)
@@ -230,7 +230,7 @@ class Mute(Exception):
 
 
 def test_what_an_error_says_is_bounded_and_can_be_stored() -> None:
-    assert len(words_of(ValueError("x" * 1_000_000))) < WORDS_MAX + 40
-    assert words_of(Mute()) == "its text cannot be read: SystemExit"
+    assert len(message_of(ValueError("x" * 1_000_000))) < MESSAGE_MAX + 40
+    assert message_of(Mute()) == "its text cannot be read: SystemExit"
     assert traceback_of(Mute())
     assert "\\ud800" in traceback_of(ValueError("\ud800"))

@@ -80,10 +80,10 @@ class DurableEngine(TestEngine):
         if self._opening:
             return
         while True:
-            if await self._ring_tasks() or await self._turn():
+            if await self._ring_tasks() or await self._run_once():
                 continue
             self._raise_spawned()
             await self._yield()
             await asyncio.sleep(0)  # what a task reports is on its way to the file
-            if not self._database.is_busy and not await self._turn() and not self._tasks.paths:
+            if not self._database.is_busy and not await self._run_once() and not self._tasks.paths:
                 return

@@ -32,7 +32,7 @@ def told(plan: Plan) -> str:
     lines = [f"{op.index:3} {line_of(op)}" for op in plan.ops]
     rows = zip(plan.paths, plan.kinds, plan.owners, strict=True)
     lines += [f"row {slot} {kind} in {around}: {path}" for slot, (path, kind, around) in enumerate(rows)]
-    return "\n".join([*lines, f"signature {plan.layout:016x}", ""])
+    return "\n".join([*lines, f"signature {plan.signature:016x}", ""])
 
 
 def golden(name: str) -> str:

@@ -123,7 +123,7 @@ def is_small(value: In) -> bool:
 
 
 def signature(body: Step[In, Any]) -> int:
-    return compile(template("T", body, key=by_id)).layout
+    return compile(template("T", body, key=by_id)).signature
 
 
 DIFFERENT: dict[str, tuple[Step[In, Any], Step[In, Any]]] = {
@@ -195,8 +195,8 @@ def test_the_input_and_the_version_are_no_part_of_it_but_the_input_s_type_is() -
         return 1
 
     narrow = compile(template("T", step, key=by_id, takes=In))
-    assert compile(template("T", step, key=by_id, takes=In, version=2)).layout == narrow.layout
-    assert compile(template("T", step, key=lambda w: w.id, takes=Wide)).layout != narrow.layout
+    assert compile(template("T", step, key=by_id, takes=In, version=2)).signature == narrow.signature
+    assert compile(template("T", step, key=lambda w: w.id, takes=Wide)).signature != narrow.signature
 
 
 def test_every_kind_of_operation_has_its_line() -> None:

@@ -146,7 +146,7 @@ async def test_who_could_not_say_that_it_left_says_so_later(tmp_path: Path) -> N
         file = file_of(engine)
         await file.database.transact(Leases("", file.processes.id, file.partitions).join)  # as if it had worked
         async with Dagger(url) as other:
-            await file.groups.rebalance()  # the next sign of life
+            await file.groups.rebalance()  # the next heartbeat
             await until(lambda: owned(other))
 
 

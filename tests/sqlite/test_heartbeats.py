@@ -1,4 +1,4 @@
-"""Who lives and who is dead is told by signs of life that are counted, whatever the clocks of the machines say."""
+"""Heartbeats are counted, so a process is known to be dead whatever the clocks of the machines say."""
 
 from __future__ import annotations
 

@@ -209,7 +209,7 @@ async def test_the_working_directory_may_change(tmp_path: Path, monkeypatch: pyt
     os.chdir("elsewhere")
     async with engine:
         await engine.start_all(orders, [Order(id) for id in IDS])
-        await anyio.sleep(0.5)  # signs of life are given
+        await anyio.sleep(0.5)  # heartbeats are sent
         await pay(engine, *IDS)
         await ended(engine, *IDS)
     assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -182,7 +182,7 @@ async def test_a_zombie_is_fenced(tmp_path: Path, caplog: pytest.LogCaptureFixtu
         gate = Gate(zombie)
         await pay(zombie, *IDS)
         await gate.reached()
-        await asyncio.to_thread(file_of(zombie).maintenance.stop)  # it shows no sign of life any more
+        await asyncio.to_thread(file_of(zombie).maintenance.stop)  # it sends no heartbeat any more
         async with shop.engine() as other:
             await ended(other, *IDS)
             gate.open()

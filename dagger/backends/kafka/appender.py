@@ -88,7 +88,7 @@ class Appender:
             except BaseException as error:
                 ended = f"{self._cluster.options.place}: the sending was ended ({type(error).__name__}: {error})"
                 for one in [*asked, *self._waiting]:
-                    _settle(one, BackendUnavailable(ended))
+                    _resolve(one, BackendUnavailable(ended))
                 self._waiting.clear()
                 self._drop()
                 raise
@@ -105,11 +105,11 @@ class Appender:
         for one in asked:
             failed = [failures[place] for place in one.batches if place in failures]
             if not failed:
-                _settle(one, None)
+                _resolve(one, None)
             elif len(asked) > 1 and any(isinstance(error, Refused) for error in failed):
                 await self._send([one])  # it may be the fault of another
             else:
-                _settle(one, self._translated(failed[0]))
+                _resolve(one, self._translated(failed[0]))
 
     async def _elsewhere(
         self, batches: Batches, failures: dict[TopicPartition, BaseException]
@@ -173,7 +173,7 @@ class Appender:
         return translate(error, place) if isinstance(error, errors.KafkaError | OSError | AssertionError) else error
 
 
-def _settle(one: _Asked, error: BaseException | None) -> None:
+def _resolve(one: _Asked, error: BaseException | None) -> None:
     if one.done.done():  # nobody waits for it any more
         return
     if error is None:

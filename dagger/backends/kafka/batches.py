@@ -31,7 +31,7 @@ REFUSALS: Final = (
 TOO_LARGE: Final = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError)
 """Those of them that say that it is too large."""
 FORBIDDEN: Final = (errors.TopicAuthorizationFailedError,)
-"""Those of them that are no fault of an entry: on the log nothing is put aside for them, since nothing else goes on."""
+"""Refusals that are not the fault of an entry. On the log they dead-letter nothing, as each entry would be refused."""
 ROOM: Final = 4096
 """How much of a refused payload goes to the dead letters of the application, in bytes; of a key too."""
 HEADERS: Final = 16 * ROOM
@@ -70,7 +70,7 @@ class Moved(errors.KafkaError):
 
 
 def batches_of(cluster: Cluster, entries: Iterable[Entry]) -> Batches:
-    """Entries by where they go; their topics are known. Raises BackendError for a partition that there is none of."""
+    """Entries by their partition; their topics are known. Raises BackendError for a partition that does not exist."""
     log, prefix = cluster.options.log, cluster.options.prefix
     count = cluster.topics[log].partitions
     batches: Batches = {}

@@ -45,7 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     replication: int | None = None
     """How many copies a topic that is created has; None for what the cluster is set to."""
     lease: float = 10.0
-    """After how long without a sign of life a worker's partitions go to others."""
+    """After how long without a heartbeat a worker's partitions go to others."""
     transaction: float = 60.0
     """After how long the cluster gives up a transaction of a worker that is gone, where nobody takes over."""
     retention: float = 7 * 86_400.0

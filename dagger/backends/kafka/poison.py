@@ -1,9 +1,9 @@
-"""What kills its worker is found, and put aside.
+"""Poison records are detected and dead-lettered.
 
-A record of whose functions one never returns, or ends the process, is polled again by the next owner of its lane, and
-by the next. So the store keeps, for each lane, how often it was taken over at the same place, with something polled.
-After a few times records are polled one by one, each noted before; the one at which a worker has ended again while
-nothing else was under way is given out as deadly, and goes to the dead letters.
+A record whose function never returns, or ends the process, is polled again by the next owner of its lane, and by the
+one after that. So the store counts, for each lane, how often it was taken over at the same position after something was
+polled. After a few takeovers, records are polled one by one, and each is noted before it is processed. If a worker ends
+again while it processes a single record, the next owner gets the record marked as poison, and dead-letters it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dagger.backends.sqlite.errors import close_connection
-from dagger.errors import DaggerError, words_of
+from dagger.errors import DaggerError, message_of
 
 logger: Final = logging.getLogger("dagger")
 
@@ -108,7 +108,7 @@ class MaintenanceThread:
             # The requests of callers report why the file fails; a job is just repeated.
             pause = self._after_a_failure()
         except BaseException as error:  # without heartbeats, other processes would take over
-            text = f"{type(error).__name__}: {words_of(error)}"
+            text = f"{type(error).__name__}: {message_of(error)}"
             if text != self._last_error:  # each error is logged once
                 self._last_error = text
                 logger.error("a background job failed, and runs again every %g s: %s", RETRY_S, text, exc_info=True)

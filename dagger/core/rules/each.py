@@ -14,7 +14,7 @@ from dagger.core.functions import StepFailed, Stored, call_pure, error_of, wrong
 from dagger.core.kinds import Onward, Rules
 from dagger.core.state import Error, Item, Spreading
 from dagger.core.transition import Token, Transition
-from dagger.errors import CodecError, words_of
+from dagger.errors import CodecError, message_of
 from dagger.plan import ops
 from dagger.plan.shapes import row
 
@@ -66,7 +66,7 @@ def _items(op: ops.Spread, found: Any) -> tuple[bytes, ...]:
     try:
         return tuple(op.item.round_trip(item)[0] for item in found)
     except CodecError as error:
-        raise wrong(op, TypeError, f"an item does not fit: {words_of(error)}") from None
+        raise wrong(op, TypeError, f"an item does not fit: {message_of(error)}") from None
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
 

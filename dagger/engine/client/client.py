@@ -163,7 +163,7 @@ class Client(Inspector):
         """The handle of an instance, which may exist already. Raises InstanceConflict if that is another one."""
         state = self._state_of(row, event.id) or self._watch.seen(event.id)
         if state is None:
-            state = accepted(event, event.at, instance.plan.layout)
+            state = accepted(event, event.at, instance.plan.signature)
         elif not is_same_start(instance.plan, event, state):
             raise _conflict(event, state)
         return self._watch.handle(instance.plan, state)
@@ -178,7 +178,7 @@ class Client(Inspector):
 
     def _fits_record(self, instance: Prepared[Any]) -> None:
         """Whether the record of the instance takes its input, if it takes nothing else."""
-        state = accepted(instance.submission(self._clock.now()), 0, instance.plan.layout)
+        state = accepted(instance.submission(self._clock.now()), 0, instance.plan.signature)
         size, size_max = len(encode_stored(StoredEntity(entity=Entity(state)))) + RECORD_ROOM, self._backend.size_max
         if size > size_max:
             raise WrongInput(

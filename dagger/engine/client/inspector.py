@@ -242,7 +242,7 @@ class Inspector(Messenger):
         """What is known of an instance that was accepted and that no worker has begun."""
         plan = self._registry.plan(event.template, event.version)
         at = event.at or self._clock.now()
-        return accepted(event, at, 0 if plan is None else plan.layout)
+        return accepted(event, at, 0 if plan is None else plan.signature)
 
     def _plan_of(self, state: State) -> Plan:
         self._registry.template(state.template, state.version)

@@ -162,7 +162,7 @@ class Instance(Generic[B]):
 
 def is_own_plan(plan: Plan, state: State) -> bool:
     """Whether an instance began with this plan, so that what is stored of it can be read."""
-    return plan.layout == state.layout
+    return plan.signature == state.signature
 
 
 def own_plan(plan: Plan, state: State) -> Plan:

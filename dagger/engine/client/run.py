@@ -92,9 +92,9 @@ class Run(Generic[B]):
         return Instance(self.plan, self.seen.state)
 
 
-def accepted(event: Submitted, at: int, layout: int) -> State:
+def accepted(event: Submitted, at: int, signature: int) -> State:
     """What is known of an instance once it is accepted, and until a worker begins it."""
-    return State(head_of(event, at, layout), at, SUBMITTED)
+    return State(head_of(event, at, signature), at, SUBMITTED)
 
 
 class Prepared(Generic[B]):

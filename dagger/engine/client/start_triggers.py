@@ -22,7 +22,7 @@ def checked_build(topic: object, build: object) -> Fn | None:
     if not callable(build) or inspect.iscoroutinefunction(build):
         raise RequestError(f"start_on: build= wants a function that is not async, got {build!r}")
     fn = fn_of(build, "build= of start_on", depth=3)
-    if _told(lambda: fn.is_async) is True:
+    if _evaluated(lambda: fn.is_async) is True:
         raise RequestError(f"start_on: build= wants a function that is not async, got {build!r}")
     return fn
 
@@ -64,10 +64,10 @@ def _declared(build: Fn) -> tuple[Any, Any]:
     """What a function declares that it takes and gives; MISSING for what cannot be told."""
     if inspect.isclass(build.call):
         return MISSING, build.call
-    return _told(build.takes), _told(lambda: build.gives)
+    return _evaluated(build.takes), _evaluated(lambda: build.gives)
 
 
-def _told(read: Callable[[], Any]) -> Any:
+def _evaluated(read: Callable[[], Any]) -> Any:
     """An annotation, if it can be evaluated: no other than this check needs that of `build`."""
     try:
         return read()

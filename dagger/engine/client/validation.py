@@ -103,7 +103,7 @@ def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[st
 
 
 def checked_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Raises RequestError for what is none of the choices."""
+    """Raises RequestError for a value that is not one of the choices."""
     if value not in choices:
         raise RequestError(f"Dagger: {name} is {value!r}; give one of {', '.join(map(repr, choices))}")
 

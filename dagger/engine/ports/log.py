@@ -29,15 +29,15 @@ from dagger.engine.ports.entries import Backlog, Batch, Entry, Orders, Position,
 class Reader(Protocol):
     """A member of a group that reads one external topic, outside any workflow.
 
-    All readers of a group share the partitions, wherever they are: in one process, or in several. Each message comes to
-    at least one of them; to another once more where a partition passes on before what was read of it is committed.
+    All readers of a group share the partitions, in one process or in several. Each message is read by at least one of
+    them. It is read again if its partition passes to another reader before it was committed.
     """
 
     async def read(self, limit: int) -> Sequence[TopicRecord]:
-        """The next messages, from the first on that is kept; waits until there is one.
+        """The next messages, starting with the first one that is kept; waits until there is one.
 
-        What was read before is committed: whoever owns the partition next goes on behind it, with what was read last. A
-        call that is cancelled has read nothing. Raises BackendError once the backend is closed.
+        This commits what earlier calls have read: the next owner of a partition continues with the messages of the
+        last call. A call that is cancelled has read nothing. Raises BackendError once the backend is closed.
         """
         ...
 

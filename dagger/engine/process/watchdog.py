@@ -1,6 +1,6 @@
 """Ends a worker in which a function never returns that is called on the event loop.
 
-Such a function stops everything: no sign of life is given, no signal is heard, nothing is logged. Its partitions go to
+Such a function stops everything: no heartbeat is sent, no signal is handled, nothing is logged. Its partitions go to
 others, which are stopped by the same record, one after the other. So a thread looks whether the loop still turns. Where
 it stands still at one record, the process ends: then the backend can find out what ends its workers, and put it aside.
 Where it stands still elsewhere, as in an `async` task that blocks it, that is logged and no more, since it may end.
@@ -25,7 +25,7 @@ logger: Final = logging.getLogger("dagger")
 
 HANGS_S: Final = 60.0
 """For how long the loop may stand still, in seconds."""
-TURNS: Final = 60
+CHECKS: Final = 60
 """How often is looked in that time."""
 LOG_S: Final = 5.0
 """How long is waited until it is logged, in seconds: who hangs may hold the lock of a log."""
@@ -41,7 +41,7 @@ class Watchdog:
         self._applying = applying
         self._watched = threading.get_ident()
         self._ended = threading.Event()
-        self._turned = True
+        self._alive = True
 
     @contextmanager
     def watching(self) -> Generator[None]:
@@ -57,21 +57,21 @@ class Watchdog:
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         still, at = 0, ""
-        while not self._ended.wait(HANGS_S / TURNS):
-            if self._turned:
-                self._turned, still = False, 0
+        while not self._ended.wait(HANGS_S / CHECKS):
+            if self._alive:
+                self._alive, still = False, 0
                 try:
-                    loop.call_soon_threadsafe(self._turn)
+                    loop.call_soon_threadsafe(self._mark_alive)
                 except RuntimeError:  # the loop is closed
                     return
                 continue
             before, at = at, self._applying()
             still = still + 1 if at == before else 0  # a batch of many records may take its time
-            if still == TURNS:
+            if still == CHECKS:
                 self._hangs(at)
 
-    def _turn(self) -> None:
-        self._turned = True
+    def _mark_alive(self) -> None:
+        self._alive = True
 
     def _hangs(self, at: str) -> None:
         frames = sys._current_frames()  # pyright: ignore[reportPrivateUsage]  # documented, for debuggers and the like

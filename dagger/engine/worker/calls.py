@@ -24,7 +24,7 @@ from dagger.core.effects import RunTask
 from dagger.core.events import TaskFailed, TaskSucceeded
 from dagger.core.functions import took_longer
 from dagger.engine.worker.context import TaskContext, enter_context
-from dagger.errors import CodecError, DaggerError, in_line, kinds_of, name_of, traceback_of, words_of
+from dagger.errors import CodecError, DaggerError, in_line, kinds_of, message_of, name_of, traceback_of
 from dagger.plan.ops import Run
 from dagger.plan.shapes import Unreadable
 
@@ -167,7 +167,7 @@ class TaskCall:
             logger.error(
                 "%s is not called: what is stored for it cannot be read here: %s",
                 in_line(self.path),
-                in_line(words_of(error)),
+                in_line(message_of(error)),
             )
             self.stopped = True
             raise
@@ -206,13 +206,13 @@ class TaskCall:
             raw, _ = self.op.out.round_trip(result)
         except CodecError as error:
             return TaskFailed(
-                self.frame, "TypeError", f"its result does not fit: {words_of(error)}", kinds_of(TypeError)
+                self.frame, "TypeError", f"its result does not fit: {message_of(error)}", kinds_of(TypeError)
             )
         return TaskSucceeded(self.frame, raw)
 
     def _failed(self, error: BaseException) -> TaskFailed:
         kind = type(error)
-        text = FROM_INSIDE if isinstance(error, asyncio.CancelledError) else words_of(error)
+        text = FROM_INSIDE if isinstance(error, asyncio.CancelledError) else message_of(error)
         return TaskFailed(self.frame, name_of(error), text, kinds_of(kind), traceback=traceback_of(error))
 
 

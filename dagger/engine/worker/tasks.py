@@ -238,7 +238,7 @@ class Tasks:
                 call_off = self._scheduler.call_at(self._scheduler.now() + call.op.after, expire)
             await call.over()
             if call.is_ending:
-                await self._told_to_end(call)
+                await self._end(call)
             if not call.stopped:
                 await self._report(call.id, call.checked(call.outcome(), self._size_max()))
         finally:
@@ -261,7 +261,7 @@ class Tasks:
         call.hangs = True
         self._changed()
 
-    async def _told_to_end(self, call: TaskCall) -> None:
+    async def _end(self, call: TaskCall) -> None:
         """Cancel a call, and let it end, for a while."""
         call.cancel()
         assert call.task is not None

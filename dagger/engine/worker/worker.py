@@ -52,7 +52,7 @@ from dagger.engine.worker.router import Router
 from dagger.engine.worker.rows import RowCache
 from dagger.engine.worker.timers import Timers
 from dagger.engine.worker.user_code import UserCode
-from dagger.errors import in_line, reason_of, traceback_of, words_of
+from dagger.errors import in_line, message_of, reason_of, traceback_of
 
 logger: Final = logging.getLogger("dagger")
 
@@ -312,7 +312,7 @@ class Worker:
         result.counts["poison"] += 1
         says_enough = isinstance(error, TooLarge | UnreadRow)
         trace = "" if says_enough else indented(traceback_of(error))
-        logger.error("%s: a record is dead-lettered: %s%s", in_line(record.to), in_line(words_of(error)), trace)
+        logger.error("%s: a record is dead-lettered: %s%s", in_line(record.to), in_line(message_of(error)), trace)
         if type(record.event) is TimerDue:
             self._timers.failed(record.to)
             return []

@@ -175,7 +175,7 @@ async def client(storage: Storage) -> AsyncGenerator[Driver]:
 
 @asynccontextmanager
 async def worker(storage: Storage) -> AsyncGenerator[Driver]:
-    """One that works when it is told to."""
+    """A worker that works only when a test calls it."""
     engine = Driver(storage.backend(), VirtualClock())
     engine.register(asks)
     engine.register(other)

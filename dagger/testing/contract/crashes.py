@@ -136,10 +136,10 @@ async def look(storage: Storage, clock: VirtualClock) -> CrashOutcome:
             for topic in (shop.CHARGES, shop.SHIPMENTS)
             for record in await messages_of(backend, topic.name, KEYS)
         ]
-    return CrashOutcome(tuple(_told(one) for one in found), tuple(_shown(published)))
+    return CrashOutcome(tuple(_summary(one) for one in found), tuple(_shown(published)))
 
 
-def _told(instance: Instance[Any]) -> tuple[object, ...]:
+def _summary(instance: Instance[Any]) -> tuple[object, ...]:
     result: Any = instance.result
     steps = [(step.path, step.status, step.attempts) for step in instance.steps]
     return (instance.id, instance.status, result, str(instance.error), *steps)

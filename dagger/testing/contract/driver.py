@@ -1,4 +1,4 @@
-"""An engine that works when it is told to, on a clock that stands still: no loop of its own, and no real time."""
+"""An engine that works only when a test calls it, with a virtual clock: no loop of its own, and no real time."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Driver(Dagger):
                     self._group = None
                     group.cancel_scope.cancel()
         except BaseExceptionGroup as found:
-            if len(found.exceptions) == 1:  # what failed in the block is told as it is
+            if len(found.exceptions) == 1:  # the error of the block is raised as it is
                 raise found.exceptions[0] from None
             raise
 

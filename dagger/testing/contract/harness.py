@@ -59,7 +59,7 @@ class Harness:
         self.log = backend.log
         self.store = backend.store
         self.owned: dict[int, int] = {}
-        """What it owns, as the last poll has told."""
+        """What it owns, as the last poll reported."""
 
     async def poll(self, limit: int = FEW) -> Batch:
         """One poll."""
@@ -122,7 +122,7 @@ class Harness:
         await self.commit([found])
 
     async def save(self, *writes: Write) -> bool:
-        """Write and commit; whether all of it was taken. What the backend refuses may be told by either."""
+        """Write and commit; whether everything was accepted. Either call may report a refusal."""
         answers = await self.store.write(writes)
         assert len(answers) == len(writes)
         try:

@@ -250,7 +250,7 @@ async def payloads(reader: Reader, count: int, limit: int = 100) -> list[bytes]:
 
 
 async def refused(reader: Reader) -> None:
-    """It reads, and is told that it cannot any more: to try again would be in vain."""
+    """Reading raises an error that says that it is closed."""
     with pytest.raises(BackendError) as found:
         await reader.read(1)
     assert not isinstance(found.value, BackendUnavailable)

@@ -109,10 +109,10 @@ class StandaloneContract:
             async with anyio.create_task_group() as group:
                 group.start_soon(write, "one")
                 group.start_soon(write, "other")
-            for name, told in answers.items():
-                assert told[::2] == [True] * 50
+            for name, taken in answers.items():
+                assert taken[::2] == [True] * 50
                 rows = await one.read(both)
-                assert [row == Row(1, name.encode()) for row in rows] == told[1::2]
+                assert [row == Row(1, name.encode()) for row in rows] == taken[1::2]
             assert [a != b for a, b in zip(answers["one"][1::2], answers["other"][1::2], strict=True)] == [True] * 50
 
     @in_loop
@@ -127,7 +127,7 @@ class StandaloneContract:
 
     @in_loop
     async def test_who_waits_is_told_what_others_change(self, stores: StoreStorage) -> None:
-        """Also of what was changed before it began to wait; it may be told too often, and looks each time."""
+        """It also wakes for changes made before it began to wait. It may wake too often, and checks each time."""
         one, other = stores.store(), stores.store()
         async with one.open(), other.open(), anyio.create_task_group() as group:
             seen = list[int]()

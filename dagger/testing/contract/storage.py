@@ -34,7 +34,7 @@ class Storage(Protocol):
     async def expire(self, backend: Backend) -> bool:
         """Let all that an open backend owns pass to others without its noticing, as if it had been paused.
 
-        It must take nothing back before it is told to `rewind`. False where there is never a second owner.
+        It must take nothing back before `rewind` is called. False where there is never a second owner.
         """
         return False
 

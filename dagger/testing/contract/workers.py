@@ -26,7 +26,7 @@ from dagger.testing.contract.storage import Storage
 
 
 @listener(shop.NOTES)
-def told(order: shop.Order, message: shop.Paid) -> shop.Order:
+def wait_for_note(order: shop.Order, message: shop.Paid) -> shop.Order:
     """Waits, so that the work can be divided first."""
     return order
 
@@ -38,7 +38,7 @@ async def by_whom(order: shop.Order) -> str:
     return name
 
 
-who = template("ContractWho", told >> by_whom, key=shop.by_id)
+who = template("ContractWho", wait_for_note >> by_whom, key=shop.by_id)
 IDS = [f"o-{number}" for number in range(40)]
 
 
