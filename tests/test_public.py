@@ -86,6 +86,7 @@ CONTRACT = [
     "CrashContract",
     "DueIndexContract",
     "GuaranteeContract",
+    "HeaderContract",
     "ListingContract",
     "LogContract",
     "LoopContract",

@@ -64,7 +64,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     held: tuple[Held, ...]
     seen: tuple[str, ...]
     cause: dict[str, str]
-    """The headers of the event that has caused it."""
+    """The headers of the event that has caused it, or of the early message that was taken last on the way."""
     failing: dict[int, tuple[int, ...]]
     status: int = EXECUTING
     result: bytes | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, overload
@@ -14,10 +14,9 @@ from typing_extensions import override
 
 from dagger.backends.memory import MemoryBackend
 from dagger.core.state import Status
-from dagger.dsl.leaves import SignalOf
 from dagger.dsl.topics import Topic
 from dagger.engine.client.instance import Instance
-from dagger.engine.client.run import Prepared, Run
+from dagger.engine.client.run import Run
 from dagger.engine.client.validation import checked_message
 from dagger.engine.clock import MICROSECOND
 from dagger.engine.connection import Connection
@@ -115,23 +114,16 @@ class TestEngine(Dagger):
     # What tests do.
 
     @override
-    async def submit(self, instance: Prepared[B]) -> Run[B]:
-        run = await super().submit(instance)
+    async def _after_request(self) -> None:
         if _outside_tasks():
             await self.run_until_idle()
-        return run
 
-    @override
-    async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
-        runs = await super().submit_all(instances)
-        if _outside_tasks():
-            await self.run_until_idle()
-        return runs
-
-    async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
+    async def deliver(
+        self, topic: Topic[M], message: M, *, headers: Mapping[str, str] | None = None, id: str | None = None
+    ) -> None:
         """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
         await self._open()
-        await self.memory.log.deliver(checked_message(topic, message, id=id))
+        await self.memory.log.deliver(checked_message(topic, message, headers, id))
         await self.run_until_idle()
 
     async def deliver_raw(
@@ -141,38 +133,6 @@ class TestEngine(Dagger):
         await self._open()
         await self.memory.log.deliver(Outgoing(topic.name, key.encode(), payload, headers_of(headers or {})))
         await self.run_until_idle()
-
-    @override
-    async def publish(
-        self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
-    ) -> None:
-        await super().publish(topic, message, headers=headers, id=id)
-        if _outside_tasks():
-            await self.run_until_idle()
-
-    @override
-    async def publish_all(
-        self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
-    ) -> None:
-        await super().publish_all(topic, messages, id=id)
-        if _outside_tasks():
-            await self.run_until_idle()
-
-    @overload
-    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
-    @overload
-    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: str, value: object) -> None: ...
-    @override
-    async def signal(self, instance: Any, signal: Any, value: Any) -> None:
-        await super().signal(instance, signal, value)
-        if _outside_tasks():
-            await self.run_until_idle()
-
-    @override
-    async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
-        await super().stop(instance)
-        if _outside_tasks():
-            await self.run_until_idle()
 
     @overload
     async def wait(self, instance: Run[B]) -> Instance[B]: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,9 +60,11 @@ class DurableEngine(TestEngine):
         seen.show([state for state in states if state is not None])
 
     @override
-    async def deliver(self, topic: Topic[M], message: M, *, id: str | None = None) -> None:
+    async def deliver(
+        self, topic: Topic[M], message: M, *, headers: Mapping[str, str] | None = None, id: str | None = None
+    ) -> None:
         await self._open()
-        await self.sqlite.log.append([checked_message(topic, message, OUTSIDE, id)])
+        await self.sqlite.log.append([checked_message(topic, message, {**OUTSIDE, **(headers or {})}, id)])
         await self.run_until_idle()
 
     async def published(self, topic: Topic[M]) -> list[M]:

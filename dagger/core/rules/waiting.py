@@ -77,6 +77,7 @@ def _wait(tr: Transition, op: ops.Listen, stored: Stored, parent: int, number: i
             return None
         tr.drop_held(held)
         tr.take(held.message.id)
+        tr.cause = held.message.headers or tr.cause
         done, result = _fold(tr, op, stored, shape, held.message.payload)
         if done:
             return op.next, result, parent

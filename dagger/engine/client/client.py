@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar, overload
 
 from dagger.codecs import json
@@ -18,6 +18,7 @@ from dagger.engine.client.inspector import Inspector
 from dagger.engine.client.run import Prepared, Registered, Run, accepted
 from dagger.engine.client.start_triggers import check_start_trigger, checked_build
 from dagger.engine.client.validation import (
+    checked_carried,
     checked_many,
     checked_prepared,
     checked_signal,
@@ -25,6 +26,7 @@ from dagger.engine.client.validation import (
     id_of,
     prepare,
 )
+from dagger.engine.headers import CARRIED_MAX
 from dagger.engine.ports import Append, Row
 from dagger.engine.records import Record, StoredEntity, encode_record, encode_stored, partition_of
 from dagger.errors import InstanceConflict, UnknownInstance, WrongInput, in_line
@@ -104,15 +106,26 @@ class Client(Inspector):
 
     # Instances.
 
-    async def start(self, template: Template[A, B], input: A, *, id: str | uuid.UUID | None = None) -> Run[B]:
-        """Create an instance and submit it; the same id and input again are the same instance.
+    async def start(
+        self,
+        template: Template[A, B],
+        input: A,
+        *,
+        id: str | uuid.UUID | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Run[B]:
+        """Create an instance and submit it; the same id and input again are the same instance, whatever the headers.
 
-        A template that is not registered yet is registered. Raises WrongInput, or InstanceConflict for another
-        input or template under a live id.
+        `headers` are kept with the instance: `Instance.headers`, and `dagger.context().headers` in its tasks. Commands
+        carry the trace context among them. A template that is not registered yet is registered. Raises WrongInput, or
+        InstanceConflict for another input or template under a live id.
         """
-        return await self.submit(self._prepare(checked_template(template, "start"), input, id))
+        prepared = self._prepare(checked_template(template, "start"), input, id)
+        return await self.submit(prepared, headers=headers)
 
-    async def start_all(self, template: Template[A, B], inputs: Iterable[A]) -> list[Run[B]]:
+    async def start_all(
+        self, template: Template[A, B], inputs: Iterable[A], *, headers: Mapping[str, str] | None = None
+    ) -> list[Run[B]]:
         """Start an instance for each input, in one go. The ids are the business keys.
 
         All are accepted, or none is; on Kafka some may have been where it raises: start all of them again.
@@ -121,13 +134,14 @@ class Client(Inspector):
         """
         found = checked_template(template, "start_all")
         given = checked_many(inputs, "start_all", "inputs")
-        return await self.submit_all([self._prepare(found, input, None) for input in given])
+        return await self.submit_all([self._prepare(found, input, None) for input in given], headers=headers)
 
-    async def submit(self, instance: Prepared[B]) -> Run[B]:
-        """Submit an instance that `create_instance` made; returns once it is accepted."""
-        self._check(instance)
+    async def submit(self, instance: Prepared[B], *, headers: Mapping[str, str] | None = None) -> Run[B]:
+        """Submit an instance that `create_instance` made; returns once it is accepted. Raises as `start` does."""
+        kept = checked_carried("submit", headers)
+        self._check(instance, kept)
         await self._open()
-        event = instance.submission(self._clock.now())
+        event = instance.submission(self._clock.now(), kept)
         (row,) = await self._backend.store.read([event.id])
         self._watch.begin_sending([event.id])
         try:
@@ -135,16 +149,20 @@ class Client(Inspector):
             await self._append(event.id, event)
         finally:
             self._watch.end_sending([event.id])
+        await self._after_request()
         return run
 
-    async def submit_all(self, instances: Sequence[Prepared[B]]) -> list[Run[B]]:
+    async def submit_all(
+        self, instances: Sequence[Prepared[B]], *, headers: Mapping[str, str] | None = None
+    ) -> list[Run[B]]:
         """Submit instances that `create_instance` made, in one go, as `start_all` does."""
         instances = checked_many(instances, "submit_all", "what create_instance gives")
+        kept = checked_carried("submit_all", headers)
         now = self._clock.now()
         events, first = list[Submitted](), dict[str, Submitted]()
         for one in instances:
-            self._check(one)
-            event = one.submission(now)
+            self._check(one, kept)
+            event = one.submission(now, kept)
             events.append(event)
             other = first.setdefault(event.id, event)
             if other is not event and not is_same_start(one.plan, event, other):
@@ -157,6 +175,7 @@ class Client(Inspector):
             await self._backend.log.append([self._record(event.id, event) for event in events])
         finally:
             self._watch.end_sending(first)
+        await self._after_request()
         return runs
 
     def _handle(self, instance: Prepared[B], event: Submitted, row: Row | None) -> Run[B]:
@@ -168,17 +187,19 @@ class Client(Inspector):
             raise _conflict(event, state)
         return self._watch.handle(instance.plan, state)
 
-    def _check(self, instance: Prepared[Any]) -> None:
+    def _check(self, instance: Prepared[Any], headers: dict[str, str]) -> None:
         checked_prepared(instance)
         self._registry.expect(instance.plan)
         self._fits("the input of instance", instance.id, instance.raw)
         size = len(instance.raw) + 4 * (len(instance.id) + len(instance.key)) + RECORD_ROOM
+        if headers:
+            size += 2 * CARRIED_MAX
         if size > self._backend.size_max:
-            self._fits_record(instance)
+            self._fits_record(instance, headers)
 
-    def _fits_record(self, instance: Prepared[Any]) -> None:
+    def _fits_record(self, instance: Prepared[Any], headers: dict[str, str]) -> None:
         """Whether the record of the instance takes its input, if it takes nothing else."""
-        state = accepted(instance.submission(self._clock.now()), 0, instance.plan.signature)
+        state = accepted(instance.submission(self._clock.now(), headers), 0, instance.plan.signature)
         size, size_max = len(encode_stored(StoredEntity(entity=Entity(state)))) + RECORD_ROOM, self._backend.size_max
         if size > size_max:
             raise WrongInput(
@@ -187,19 +208,36 @@ class Client(Inspector):
             )
 
     @overload
-    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: SignalOf[M], value: M) -> None: ...
+    async def signal(
+        self,
+        instance: str | uuid.UUID | Run[Any],
+        signal: SignalOf[M],
+        value: M,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None: ...
     @overload
-    async def signal(self, instance: str | uuid.UUID | Run[Any], signal: str, value: object) -> None: ...
-    async def signal(self, instance: Any, signal: Any, value: object) -> None:
+    async def signal(
+        self,
+        instance: str | uuid.UUID | Run[Any],
+        signal: str,
+        value: object,
+        *,
+        headers: Mapping[str, str] | None = None,
+    ) -> None: ...
+    async def signal(self, instance: Any, signal: Any, value: object, *, headers: Any = None) -> None:
         """Send a signal to an instance: by what `signal(name, type)` or `@signal(name, type)` gave, or by its name.
 
-        Raises UnknownInstance, or WrongInput for a value of another type.
+        What the signal causes carries the trace context among the `headers`. Raises UnknownInstance, or WrongInput for
+        a value of another type.
         """
+        kept = checked_carried("signal", headers)
         await self._open()
         id, plan = await self._target(instance)
         name, payload = checked_signal(plan, signal, value)
         self._fits("the signal", name, payload)
-        await self._append(id, SignalReceived(name, payload))
+        await self._append(id, SignalReceived(name, payload, headers=kept))
+        await self._after_request()
 
     async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
         """The same, with the value as JSON: for callers who have no Python value. Raises DecodeError too."""
@@ -214,6 +252,7 @@ class Client(Inspector):
         await self._open()
         id, _ = await self._target(instance)
         await self._append(id, StopRequested())
+        await self._after_request()
 
     # Small things.
 

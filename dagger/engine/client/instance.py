@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final, Generic
 
 from typing_extensions import TypeVar, override
@@ -104,6 +105,11 @@ class Instance(Generic[B]):
     def error(self) -> Error | None:
         """Why it failed; `str` of it is `path: Type: message`."""
         return self._state.error
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers that it was started with, by a message or by `headers=`: its trace context, and others."""
+        return MappingProxyType(self._state.head.headers)
 
     @property
     def created(self) -> datetime:

@@ -30,6 +30,9 @@ class Messenger:
         """Connect, once. Gives what is connected in this event loop."""
         raise NotImplementedError
 
+    async def _after_request(self) -> None:
+        """Called when something was accepted that a caller has sent. The test kit runs until it is idle."""
+
     async def publish(
         self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
     ) -> None:
@@ -41,6 +44,7 @@ class Messenger:
         self._fits("a message for topic", topic.name, entry.payload or b"")
         await self._open()
         await self._backend.log.append([entry])
+        await self._after_request()
 
     async def publish_all(
         self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
@@ -57,6 +61,7 @@ class Messenger:
             self._fits("a message for topic", topic.name, entry.payload or b"")
         await self._open()
         await self._backend.log.append(entries)
+        await self._after_request()
 
     async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncGenerator[M]:
         """The messages of a topic, for code outside any workflow; each at least once for a group.

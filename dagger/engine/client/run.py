@@ -118,9 +118,9 @@ class Prepared(Generic[B]):
         """NOT_STARTED: nothing happens before it is submitted."""
         return Status.NOT_STARTED
 
-    def submission(self, now: int) -> Submitted:
+    def submission(self, now: int, headers: dict[str, str]) -> Submitted:
         """What is accepted."""
-        return Submitted(self.plan.template, self.plan.version, self.id, self.key, self.raw, now)
+        return Submitted(self.plan.template, self.plan.version, self.id, self.key, self.raw, now, headers)
 
 
 class Registered(Generic[A, B]):

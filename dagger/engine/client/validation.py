@@ -19,7 +19,7 @@ from dagger.dsl.step import Step
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic, checked_topic_name
 from dagger.engine.client.run import Prepared, Run
-from dagger.engine.headers import ID, headers_of
+from dagger.engine.headers import CARRIED_MAX, ID, OWN, headers_of, within
 from dagger.engine.ports import Outgoing, Query
 from dagger.errors import EncodeError, RequestError, TemplateError, WrongInput, reason_of, shown
 from dagger.plan.keys import MissingKey, is_encodable, partition_key_of
@@ -174,7 +174,7 @@ def checked_message(
         raise WrongInput(f"topic '{topic.name}': its key function raised {reason_of(error)}") from error
     if id is None and headers is None:
         return Outgoing(topic.name, key.encode(), payload)
-    given = {} if headers is None else checked_headers(topic.name, headers)
+    given = {} if headers is None else checked_headers(f"topic '{topic.name}'", headers)
     named = {} if id is None else {ID: id}
     return Outgoing(topic.name, key.encode(), payload, headers_of({**given, **named}))
 
@@ -190,16 +190,31 @@ def checked_several(messages: object) -> None:
         raise RequestError(f"publish_all: wants several messages, as a list, got {shown(messages)}; publish takes one")
 
 
-def checked_headers(topic: str, headers: Any) -> dict[str, str]:
+def checked_headers(place: str, headers: Any) -> dict[str, str]:
     """Headers, if all of them are text that can be written. Raises WrongInput."""
     if not _is_mapping(headers):
-        raise WrongInput(f"topic '{topic}': headers are {shown(headers)}; give a dict of text")
+        raise WrongInput(f"{place}: headers are {shown(headers)}; give a dict of text")
     for name, value in headers.items():
         if not _is_text(name) or not _is_text(value):
-            raise WrongInput(
-                f"topic '{topic}': header {shown(name)} is {shown(value)}; names and values of headers are text"
-            )
+            raise WrongInput(f"{place}: header {shown(name)} is {shown(value)}; names and values of headers are text")
     return dict(headers)
+
+
+def checked_carried(place: str, headers: Mapping[str, str] | None) -> dict[str, str]:
+    """Headers that an instance keeps: not this library's own, and no more than is carried. Raises WrongInput."""
+    if headers is None:
+        return {}
+    found = checked_headers(place, headers)
+    for name in found:
+        if name.startswith(OWN):
+            raise WrongInput(f"{place}: header '{name}' begins with '{OWN}', as those of this library do; rename it")
+    if within(found) != found:
+        size = sum(len(name.encode()) + len(text.encode()) for name, text in found.items())
+        raise WrongInput(
+            f"{place}: the headers have {size:,} bytes, and may have {CARRIED_MAX:,} together; put what is long into "
+            "the input"
+        )
+    return found
 
 
 def checked_group(group: object) -> str:

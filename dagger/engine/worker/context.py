@@ -18,7 +18,8 @@ class TaskContext:
 
     `attempt` counts the tries from 1. `idempotency_key` is the same for every try of one call, and differs
     between calls: give it to services that can recognise a repetition. `resources` is what the engine's
-    `lifespan=` yielded.
+    `lifespan=` yielded. `headers` are those of the instance, with the trace context of the message or the signal
+    that has caused the call, if that had one.
     """
 
     instance_id: str
@@ -27,6 +28,7 @@ class TaskContext:
     attempt: int
     idempotency_key: str
     resources: Any = field(repr=False, default=None)
+    headers: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict[str, str])
     hangs: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
     """For test doubles: tells the engine that this task will not end by itself."""
 

@@ -7,6 +7,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 import anyio
@@ -253,8 +254,8 @@ class Tasks:
 
     def _context(self, call: TaskCall) -> TaskContext:
         order, path = call.order, call.op.path
-        hangs = partial(self._hangs, call)
-        return TaskContext(call.id, call.template, path, order.attempt, order.key, self._resources(), hangs)
+        headers, hangs = MappingProxyType(order.headers), partial(self._hangs, call)
+        return TaskContext(call.id, call.template, path, order.attempt, order.key, self._resources(), headers, hangs)
 
     def _hangs(self, call: TaskCall) -> None:
         """A task says of itself that it will not end."""

@@ -14,6 +14,7 @@ from dagger.testing.contract.crashes import CrashContract as CrashContract  # no
 from dagger.testing.contract.finding import DueIndexContract as DueIndexContract  # noqa: E402  # as above
 from dagger.testing.contract.finding import ListingContract as ListingContract  # noqa: E402  # as above
 from dagger.testing.contract.guarantees import GuaranteeContract as GuaranteeContract  # noqa: E402  # as above
+from dagger.testing.contract.headers import HeaderContract as HeaderContract  # noqa: E402  # as above
 from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402  # as above
 from dagger.testing.contract.loops import LoopContract as LoopContract  # noqa: E402  # as above
 from dagger.testing.contract.owners import OwnerContract as OwnerContract  # noqa: E402  # as above
@@ -39,6 +40,7 @@ class BackendContract(
     ListingContract,
     AcceptedContract,
     GuaranteeContract,
+    HeaderContract,
     CrashContract,
     WorkersContract,
     LoopContract,
@@ -54,6 +56,7 @@ __all__ = [
     "CrashContract",
     "DueIndexContract",
     "GuaranteeContract",
+    "HeaderContract",
     "ListingContract",
     "LogContract",
     "LoopContract",
