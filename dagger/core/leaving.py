@@ -9,8 +9,16 @@ that.
 
 * `GoOn(op, value)`: the frame is gone, and a token with the value goes to `op`;
 * `TryAgain(value, attempt, pause)`: the frame begins anew with the value, at once or after the pause;
-* `EndAs(status, error)`: the instance ends; the frame is 0;
+* `EndAs(status, error)`: the instance ends; the frame is that around everything;
 * None: the frame is gone, and nothing follows.
+
+If something has to be run first, `then` waits. An `Ending` takes the place of the frame, under its number. It has a
+queue: the hooks of what was stopped, innermost first, and then the undos of what had completed, last first. One after
+the other is run, each in an `Undoing` inside of it. Behind the last `then` is carried out.
+
+What undoes is not disturbed, whatever is given up around it. An `Ending` inside of what is left is gone, with what it
+was to carry out, but what it runs goes on inside of the outer one, and its queue is part of that of the outer one. So
+each hook and each undo is ordered once, and `then` is that of the outermost.
 
 What is left costs a constant for each frame: the frames below are found by an index (`Transition.inside`).
 """
@@ -21,18 +29,67 @@ from typing import assert_never
 
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES
-from dagger.core.state import EXECUTING, FOREVER, STOPPED, EndAs, Frame, GoOn, Scoping, Then, TryAgain
+from dagger.core.state import (
+    EXECUTING,
+    FOREVER,
+    STOPPED,
+    EndAs,
+    Ending,
+    Frame,
+    GoOn,
+    Scoping,
+    Then,
+    TryAgain,
+    Undo,
+    Undoing,
+)
 from dagger.core.transition import Transition
+from dagger.plan import ops
+
+ROOT = 1
+"""The frame around everything, where something may be undone."""
 
 
 def leave(tr: Transition, number: int, then: Then | None) -> None:
     """Give up all that executes inside of a frame (0: the instance), and carry out `then`."""
+    if not number and ROOT in tr.frames and tr.plan.undoes:
+        number = ROOT
     boundary = tr.frames[number].op if number else -1
-    for inner in tr.inside(number):
+    inside, undoing = tr.inside(number)
+    queue = list[Undo]()
+    for inner in inside:
         frame = tr.frames.pop(inner)
         RULES[type(frame)].stopped(tr, inner, frame)
         _note_stopped(tr, frame, boundary)
-    _carry_out(tr, number, then)
+        if tr.plan.undoes:
+            queue += _to_run(tr, inner, frame)
+    if number:
+        left = tr.frames[number]
+        queue += left.undos if type(left) is Scoping else left.queue if type(left) is Ending else ()
+    tr.passed = []
+    if queue or undoing:
+        _end(tr, number, then, queue, undoing)
+    else:
+        _carry_out(tr, number, then)
+
+
+def abandon(tr: Transition, then: EndAs) -> None:
+    """The instance ends at once, and nothing is undone."""
+    for number in sorted(tr.frames, reverse=True):
+        frame = tr.frames.pop(number)
+        RULES[type(frame)].stopped(tr, number, frame)
+        _note_stopped(tr, frame, -1)
+    _carry_out(tr, 0, then)
+
+
+def undone(tr: Transition, number: int) -> None:
+    """One that an `Ending` has run is done."""
+    ending = tr.frames[number]
+    assert isinstance(ending, Ending)
+    if ending.running > 1:
+        tr.frames[number] = Ending(ending.op, ending.parent, ending.then, ending.queue, ending.running - 1)
+    else:
+        _run_next(tr, number, ending)
 
 
 def _note_stopped(tr: Transition, frame: Frame, boundary: int) -> None:
@@ -45,6 +102,56 @@ def _note_stopped(tr: Transition, frame: Frame, boundary: int) -> None:
         index = op.owner
 
 
+# What is run before it goes on.
+
+
+def _to_run(tr: Transition, number: int, frame: Frame) -> list[Undo]:
+    """What has to be run because a frame is given up."""
+    if type(frame) is Ending:
+        return frame.queue
+    if type(frame) is not Scoping:
+        return []
+    op = tr.ops[frame.op]
+    assert isinstance(op, ops.Scope)
+    if number in tr.passed:  # it has failed, and is not stopped
+        return frame.undos
+    hooks = [
+        Undo(trigger.start, frame.value, 0, tr.item_suffix(frame.parent))
+        for trigger in op.triggers
+        if type(trigger.when) is ops.Stopped
+    ]
+    return hooks + frame.undos
+
+
+def _end(tr: Transition, number: int, then: Then | None, queue: list[Undo], undoing: list[int]) -> None:
+    """Run what has to be run, and then carry out `then`."""
+    left = tr.frames[number]
+    hooks = [one for one in queue if not one.number]
+    undos = sorted([one for one in queue if one.number], key=lambda one: one.number)
+    ending = Ending(left.op, left.parent, then, [*undos, *reversed(hooks)], len(undoing))
+    tr.frames[number] = ending
+    tr.stack[:] = [token for token in tr.stack if token[2] != number]  # of branches that were not begun
+    for child in undoing:
+        frame = tr.frames[child]
+        assert isinstance(frame, Undoing)
+        tr.adopt(number, child, frame)
+    if not undoing:
+        _run_next(tr, number, ending)
+
+
+def _run_next(tr: Transition, number: int, ending: Ending) -> None:
+    if not ending.queue:
+        _carry_out(tr, number, ending.then)
+        return
+    *rest, one = ending.queue
+    tr.frames[number] = Ending(ending.op, ending.parent, ending.then, rest, 1)
+    child = tr.add_frame(Undoing(one.op, number, one.items))
+    tr.stack.append((tr.ops[one.op].next, Stored(one.value), child))
+
+
+# What follows.
+
+
 def _carry_out(tr: Transition, number: int, then: Then | None) -> None:
     match then:
         case GoOn():
@@ -53,9 +160,12 @@ def _carry_out(tr: Transition, number: int, then: Then | None) -> None:
         case TryAgain():
             _begin_anew(tr, number, then)
         case EndAs():
+            tr.frames.clear()
             tr.status, tr.error = then.status, then.error
         case None:
-            del tr.frames[number]
+            parent = tr.frames.pop(number).parent
+            if type(tr.frames.get(parent)) is Ending:
+                undone(tr, parent)
         case _:
             assert_never(then)
 

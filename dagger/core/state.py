@@ -88,6 +88,32 @@ def _said(error: Error) -> tuple[object, ...]:
     return error.path, error.type, error.message, error.kinds
 
 
+class GoOn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
+    """What was left is gone, and a value goes to an operation."""
+
+    op: int
+    value: bytes
+
+
+class TryAgain(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
+    """What was left begins anew with a value, after a pause in microseconds."""
+
+    value: bytes
+    attempt: int
+    pause: int
+
+
+class EndAs(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
+    """The instance ends."""
+
+    status: int
+    error: Error | None = None
+
+
+Then: TypeAlias = GoOn | TryAgain | EndAs
+"""What follows when all that executed inside of a frame was given up."""
+
+
 class Waiting(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
     """A listener or a signal waits for a message of `key`."""
 
@@ -119,14 +145,27 @@ class Sleeping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
     due: int
 
 
+class Undo(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is run if what has completed, or what executes, is given up: a body of steps, and the value that it gets."""
+
+    op: int
+    value: bytes
+    number: int
+    """The place in the order in which undos were ordered; of what is run first, in whatever order, 0."""
+    items: str
+    """Which items of which for_each it belongs to."""
+
+
 class Scoping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
-    """A bound around steps: its input, its attempt, and when it is over (a timeout) or tried again (a pause)."""
+    """A scope: its input, its attempt, when it is over (a timeout) or begun anew (a pause), and what may be undone."""
 
     op: int
     parent: int
     value: bytes
     due: int = 0
     attempt: int = 1
+    undos: list[Undo] = []
+    """Of what has completed in it, in the order in which it did."""
 
 
 class Gathering(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
@@ -156,33 +195,28 @@ class Item(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):
     number: int
 
 
-Frame: TypeAlias = Waiting | Running | Sleeping | Scoping | Gathering | Spreading | Item
-
-
-class GoOn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
-    """What was left is gone, and a value goes to an operation."""
+class Ending(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
+    """What was inside of a frame is given up; what has to be run for it is run, and then `then` is carried out."""
 
     op: int
-    value: bytes
+    parent: int
+    then: Then | None
+    queue: list[Undo]
+    """What is still to be run, the next one last."""
+    running: int
+    """How many are run."""
 
 
-class TryAgain(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=2):
-    """What was left begins anew with a value, after a pause in microseconds."""
+class Undoing(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
+    """Steps that are run because something was given up."""
 
-    value: bytes
-    attempt: int
-    pause: int
-
-
-class EndAs(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
-    """The instance ends."""
-
-    status: int
-    error: Error | None = None
+    op: int
+    parent: int
+    items: str
 
 
-Then: TypeAlias = GoOn | TryAgain | EndAs
-"""What follows when all that executed inside of a frame was given up."""
+Frame: TypeAlias = Waiting | Running | Sleeping | Scoping | Gathering | Spreading | Item | Ending | Undoing
+
 
 TIMED: Final = (Sleeping, Scoping)
 """The frames that may have a timer."""

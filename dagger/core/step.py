@@ -34,10 +34,10 @@ from dagger.core.failing import exceed, fail
 from dagger.core.functions import Stored
 from dagger.core.head import head_of
 from dagger.core.kinds import RULES
-from dagger.core.leaving import leave
+from dagger.core.leaving import ROOT, leave
 from dagger.core.run import run
 from dagger.core.same_start import is_same_start
-from dagger.core.state import EXECUTING, FAILURE, STOPPED, EndAs, Error, Held, Running, State, Waiting
+from dagger.core.state import EXECUTING, FAILURE, STOPPED, EndAs, Ending, Error, Held, Running, State, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.errors import DaggerError, kinds_of
 from dagger.plan import ops
@@ -148,6 +148,9 @@ def _timer(plan: Plan, state: State, event: TimerDue, now: int) -> Result:
 
 
 def _stop(plan: Plan, state: State, event: StopRequested, now: int) -> Result:
+    root = state.frames.get(ROOT)
+    if type(root) is Ending and type(root.then) is EndAs:
+        return state, (Ignored("it ends already"),)
     return _end(plan, state, EndAs(STOPPED), now)
 
 

@@ -31,6 +31,7 @@ from dagger.core.state import (
     Scoping,
     Sleeping,
     State,
+    Undoing,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
 from dagger.plan import ops
@@ -74,6 +75,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     """Tokens that are to be driven, the next one last. One whose frame is gone is dropped."""
     failed: list[tuple[int, Row]] = []
     """The steps through which the failure has gone that is on its way, each with the row that it had."""
+    passed: list[int] = []
+    """The frames through which the failure has gone that is on its way."""
     reopened: dict[int, list[Row]] | None = None
     """The chunks that were looked into, by their number: each is unpacked once a step, and packed once."""
     children: dict[int, list[int]] | None = None
@@ -154,22 +157,40 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.children.setdefault(frame.parent, []).append(number)
         return number
 
-    def inside(self, number: int) -> list[int]:
-        """The frames below a frame (0: all), which are to be removed: each before those around it."""
+    def count(self) -> int:
+        """The next number; frames and undos are numbered in the order in which they come."""
+        number = self.next_frame
+        self.next_frame = number + 1
+        return number
+
+    def inside(self, number: int) -> tuple[list[int], list[int]]:
+        """The frames below a frame (0: all), which are to be removed: each before those around it.
+
+        What undoes is not disturbed: it is given apart, without what is below.
+        """
         children = self.children
         if children is None:
             children = self.children = {}
             for child, frame in self.frames.items():
                 children.setdefault(frame.parent, []).append(child)
-        found = list[int]()
+        found, undoing = list[int](), list[int]()
         look_into = [number]
         while look_into:
             for child in children.pop(look_into.pop(), ()):
-                if child in self.frames:
+                inner = self.frames.get(child)
+                if type(inner) is Undoing:
+                    undoing.append(child)
+                elif inner is not None:
                     found.append(child)
                     look_into.append(child)
         found.sort(reverse=True)
-        return found
+        return found, undoing
+
+    def adopt(self, number: int, child: int, frame: Undoing) -> None:
+        """Something that undoes belongs to another frame from now on."""
+        self.frames[child] = Undoing(frame.op, number, frame.items)
+        if self.children is not None:
+            self.children.setdefault(number, []).append(child)
 
     def item_suffix(self, number: int) -> str:
         """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
@@ -352,5 +373,7 @@ def item_suffix(frames: Mapping[int, Frame], number: int) -> str:
         frame = frames[number]
         if type(frame) is Item:
             suffix = f"[{frame.number}]{suffix}"
+        elif type(frame) is Undoing:
+            return frame.items + suffix
         number = frame.parent
     return suffix

@@ -15,6 +15,11 @@ from dagger.plan.shapes import Many, Shape, Tagged, Together, Typed
 P = TypeVar("P", bound=ops.Op)
 
 
+def keeping(part: Kernel) -> Kernel:
+    """What may be given up by itself: a scope of its own keeps what has to be undone then."""
+    return Scope("", part) if part.undoes else part
+
+
 class Assembler:
     """Lays out operations one after the other; the owner and the row around are kept as it goes."""
 
@@ -99,18 +104,33 @@ class Assembler:
         return result
 
     def _scope(self, scope: Scope, shape: Shape) -> Shape:
-        opener = self.add(ops.Scope, scope.path, shape)
+        opener = self.add(ops.Scope, scope.path, shape, keeps=scope.body.undoes)
         is_repeated = any(trigger.effect == ops.AGAIN for trigger in scope.triggers)
         self._repeats += is_repeated
         result = self._within(opener, -1, scope.body, shape)
         self._repeats -= is_repeated
-        self._closing(opener, ops.Close, result)
+        ends = any(type(trigger.when) is ops.Ended for trigger in scope.triggers)
+        close = self._closing(opener, ops.Close, result, plain=not (ends or opener.keeps))
+        starts = dict[Trigger, int]()
+        for one in scope.triggers:
+            if one.effect in (ops.BESIDE, ops.LATER):
+                starts[one] = self._aside(opener, one, shape if one.effect == ops.BESIDE else result)
+        close.next = self.here
         answers = [one for one in scope.triggers if one.effect == ops.INTERRUPT and one.start is not None]
-        starts, result = self._answers(opener, answers, result, shape)
+        found, result = self._answers(opener, answers, result, shape)
+        starts |= found
         opener.triggers = tuple(
             ops.Trigger(one.when, one.effect, starts.get(one, -1), one.tries) for one in scope.triggers
         )
         return result
+
+    def _aside(self, opener: ops.Scope, trigger: Trigger, shape: Shape) -> int:
+        """Lay out what is run where something is given up; gives where."""
+        assert trigger.start is not None
+        aside = self._closing(opener, ops.Aside, shape)
+        result = self._within(aside, -1, keeping(trigger.start), shape)
+        self._closing(aside, ops.Done, result)
+        return aside.index
 
     def _answers(
         self, opener: ops.Scope, answers: list[Trigger], result: Shape, shape: Shape
@@ -136,7 +156,7 @@ class Assembler:
         for number, part in enumerate(fork.branches):
             starts.append(self.here)
             branch = self._closing(opener, ops.Branch, shape, number=number)
-            results.append(self._within(branch, slot, part, shape))
+            results.append(self._within(branch, slot, keeping(part), shape))
             self._closing(opener, ops.Join, results[-1], number=number)
         opener.branches, opener.exit = tuple(starts), self.here
         if fork.kind == "all":

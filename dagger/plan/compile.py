@@ -8,8 +8,9 @@ from typing import Any
 from dagger.codecs import codec_of
 from dagger.dsl.template import Template
 from dagger.plan import ops
-from dagger.plan.assemble import Assembler
+from dagger.plan.assemble import Assembler, keeping
 from dagger.plan.expand import Expander
+from dagger.plan.kernel import Kernel
 from dagger.plan.plan import Limits, Plan
 from dagger.plan.shapes import Typed
 from dagger.plan.signature import signature_of
@@ -18,9 +19,15 @@ from dagger.plan.signature import signature_of
 @lru_cache(maxsize=256)
 def compile(template: Template[Any, Any], limits: Limits | None = None) -> Plan:
     """Compile a template: the same value gives the same plan, in time proportional to its size."""
-    expander, assembler = Expander(template.name, template.version), Assembler()
+    expander = Expander(template.name, template.version)
+    return assembled(template, expander.expand(template.body, ""), expander, limits or Limits())
+
+
+def assembled(template: Template[Any, Any], body: Kernel, expander: Expander, limits: Limits) -> Plan:
+    """The plan of a template, by what its body is in the kernel."""
+    assembler = Assembler()
     takes = codec_of(template.takes)
-    gives = assembler.lay(expander.expand(template.body, ""), Typed(takes))
+    gives = assembler.lay(keeping(body), Typed(takes))
     assembler.add(ops.End, "", gives)
     listeners = _listeners(assembler.ops)
     return Plan(
@@ -43,7 +50,8 @@ def compile(template: Template[Any, Any], limits: Limits | None = None) -> Plan:
         ),
         listeners=listeners,
         signals=expander.signals,
-        limits=limits or Limits(),
+        limits=limits,
+        undoes=body.undoes,
     )
 
 

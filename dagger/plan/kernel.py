@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from dagger.codecs import TypeCodec
@@ -33,12 +34,18 @@ class Leaf:
     gives: Callable[[Shape], Shape] = _same
     """The shape of its result, by that of its input."""
 
+    undoes = False
+
 
 @dataclass(frozen=True, eq=False)
 class Chain:
     """One after the other; empty, it passes the value on."""
 
     parts: tuple[Kernel, ...] = ()
+
+    @cached_property
+    def undoes(self) -> bool:
+        return any(part.undoes for part in self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +55,10 @@ class Named:
     path: str
     kind: str
     body: Kernel
+
+    @property
+    def undoes(self) -> bool:
+        return self.body.undoes
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +81,13 @@ class Scope:
     body: Kernel
     triggers: tuple[Trigger, ...] = ()
 
+    @cached_property
+    def undoes(self) -> bool:
+        """Whether something in it may have to be run when it is given up."""
+        aside = any(trigger.effect in (ops.BESIDE, ops.LATER) for trigger in self.triggers)
+        starts = (trigger.start for trigger in self.triggers)
+        return aside or self.body.undoes or any(start is not None and start.undoes for start in starts)
+
 
 @dataclass(frozen=True, eq=False)
 class Fork:
@@ -83,6 +101,10 @@ class Fork:
     row: bool = False
     """Whether it has a row of the outcome table."""
 
+    @cached_property
+    def undoes(self) -> bool:
+        return any(branch.undoes for branch in self.branches)
+
 
 @dataclass(frozen=True, eq=False)
 class Choose:
@@ -95,6 +117,10 @@ class Choose:
     branches: tuple[Kernel, ...]
     """One branch for each key, and one more for all other values, if there is one."""
 
+    @cached_property
+    def undoes(self) -> bool:
+        return any(branch.undoes for branch in self.branches)
+
 
 @dataclass(frozen=True, eq=False)
 class Each:
@@ -106,6 +132,10 @@ class Each:
     item: TypeCodec[Any]
     limit: int | None
     body: Kernel
+
+    @property
+    def undoes(self) -> bool:
+        return self.body.undoes
 
 
 Kernel: TypeAlias = Leaf | Chain | Named | Scope | Fork | Choose | Each

@@ -4,7 +4,7 @@ Simple operations hand their value to `next`. Composites are an opening operatio
 closing one a branch, so that the machine never walks a tree:
 
     Named    = Enter . body . Leave
-    Scope    = Scope . body . Close . [Merge . (start . Merge)*]
+    Scope    = Scope . body . Close . (Aside . start . Done)* . [Merge . (start . Merge)*]
     Fork     = Fork . (Branch . body . Join)*
     Choose   = Choose . (body . Merge)*
     Each     = Spread . body . Gather
@@ -117,10 +117,23 @@ class Scope(Op, kw_only=True, gc=False):
     """
 
     triggers: tuple[Trigger, ...] = ()
+    keeps: bool = False
+    """Whether it keeps the undos of what completes inside."""
 
 
 class Close(Op, kw_only=True, gc=False):
     """What is in the scope around ends well."""
+
+    plain: bool = True
+    """Whether nothing comes of that but that the value passes on: it keeps no undos, and no trigger waits for it."""
+
+
+class Aside(Op, kw_only=True, gc=False):
+    """Steps begin that are no part of the flow: they are run where something is given up."""
+
+
+class Done(Op, kw_only=True, gc=False):
+    """The steps that are run where something is given up have ended well."""
 
 
 class Fork(Op, kw_only=True, gc=False):
@@ -186,7 +199,11 @@ Effect = str
 INTERRUPT: Final = "interrupt"
 """Leave what is inside, and go on at `start`; without one the scope fails."""
 AGAIN: Final = "again"
-"""Leave what is inside, and begin it anew."""
+"""Begin what is inside anew."""
+BESIDE: Final = "beside"
+"""Run `start` with the input, and wait for its end before anything goes on."""
+LATER: Final = "later"
+"""Keep `start` and the result, and run it when what is around is given up."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -202,7 +219,18 @@ class Failure(msgspec.Struct, frozen=True):
     """Qualified names of the exception classes that count; None for all failures."""
 
 
-When: TypeAlias = After | Failure
+class Stopped(msgspec.Struct, frozen=True):
+    """When the scope is given up while it executes, other than by a failure of its own."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """When what is inside ends well."""
+
+    until: Pure | None = None
+    """A pure function of the result: only where it is not true; None for in any case."""
+
+
+When: TypeAlias = After | Failure | Stopped | Ended
 
 
 class RetryRule(msgspec.Struct, frozen=True):

@@ -54,7 +54,8 @@ def _run(op: ops.Run) -> list[str]:
 
 
 def _scope(op: ops.Scope) -> list[str]:
-    return [f"{_WHEN[type(one.when)]} {one.effect} {one.start}" for one in op.triggers]
+    triggers = [f"{_WHEN[type(one.when)]} {one.effect} {one.start}" for one in op.triggers]
+    return [*triggers, "keeps"] if op.keeps else triggers
 
 
 def _fork(op: ops.Fork) -> list[str]:
@@ -77,7 +78,12 @@ def _spread(op: ops.Spread) -> list[str]:
     return [f"{op.body} to {op.exit} each {Typed(op.item).stored}"]
 
 
-_WHEN: Final[dict[type[ops.When], str]] = {ops.After: "after", ops.Failure: "failure"}
+_WHEN: Final[dict[type[ops.When], str]] = {
+    ops.After: "after",
+    ops.Failure: "failure",
+    ops.Stopped: "stop",
+    ops.Ended: "end",
+}
 """The names of what triggers, of their own too."""
 
 _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
@@ -90,6 +96,8 @@ _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Leave: ("leave", _nothing),
     ops.Scope: ("scope", _scope),
     ops.Close: ("close", _nothing),
+    ops.Aside: ("aside", _nothing),
+    ops.Done: ("done", _nothing),
     ops.Fork: ("fork", _fork),
     ops.Branch: ("branch", _numbered),
     ops.Join: ("join", _numbered),

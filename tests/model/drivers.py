@@ -34,6 +34,7 @@ from dagger.errors import CodecError, kinds_of
 from dagger.plan import Limits, Plan, compile
 from dagger.plan.keys import keys_of
 from dagger.plan.ops import Run
+from tests.core.invariants import check
 from tests.model.pieces import NEVER, Sent, Stand
 from tests.model.reference import Reference, View
 from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Lag, Release, Signal, Start, Stop
@@ -211,6 +212,8 @@ class Core:
         entity = self.entities.get(to, EMPTY)
         after, effects = receive(self.find, self.plan.limits, entity, event, self.now)
         self.entities[to] = decode_stored(stored(after)).entity if self.cold else after
+        if after.state is not None:
+            check(self.plan, after.state)
         for effect in effects:
             self.follow(effect)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from dagger import Template
 from dagger.plan import Plan, compile
 from dagger.plan.signature import line_of
+from tests.core.machine import any_of, chain, hooked, job, plan_of, undone_by
 from tests.dsl import drawn
 from tests.dsl.drawn import Order
 
@@ -25,6 +26,13 @@ COMPILED: dict[str, Template[Order, object]] = {
     "bounds": drawn.bounds,
     "recover": drawn.recovered,
 }
+UNDONE = chain(hooked(undone_by(job("a"), "ua"), "h"), any_of(undone_by(job("b"), "ub"), job("c")))
+"""What no construct of the language shows yet."""
+
+
+def plans() -> dict[str, Plan]:
+    """What is laid out, by the name of its file."""
+    return {name: compile(template) for name, template in COMPILED.items()} | {"undone": plan_of(UNDONE)}
 
 
 def told(plan: Plan) -> str:
@@ -43,8 +51,8 @@ def golden(name: str) -> str:
 def renew() -> None:
     """Write every file anew; look at the difference before it is committed."""
     FOLDER.mkdir(exist_ok=True)
-    for name, template in COMPILED.items():
-        (FOLDER / f"{name}.txt").write_text(told(compile(template)), encoding="utf-8")
+    for name, plan in plans().items():
+        (FOLDER / f"{name}.txt").write_text(told(plan), encoding="utf-8")
 
 
 if __name__ == "__main__":

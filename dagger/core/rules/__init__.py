@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES, Rules
-from dagger.core.rules import each, group, passing, publishing, running, scope, sleeping, waiting
-from dagger.core.state import Gathering, Item, Running, Scoping, Sleeping, Spreading, Waiting
+from dagger.core.rules import each, ending, group, passing, publishing, running, scope, sleeping, waiting
+from dagger.core.state import Ending, Gathering, Item, Running, Scoping, Sleeping, Spreading, Undoing, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.plan import ops
 
@@ -18,6 +18,7 @@ OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], To
     ops.Apply: passing.apply,
     ops.Scope: scope.entered,
     ops.Close: scope.ended,
+    ops.Done: ending.ended,
     ops.Fork: group.entered,
     ops.Branch: passing.branch,
     ops.Join: group.ended,
@@ -37,4 +38,6 @@ RULES.update({
     Gathering: group.RULES,
     Spreading: Rules(),  # nothing fails or waits in it but its items
     Item: each.RULES,
+    Ending: Rules(),  # nothing is directly in it but what undoes
+    Undoing: ending.RULES,
 })  # fmt: skip

@@ -5,6 +5,8 @@
 | after a while → interrupt | `.timeout`, `process(timeout=)` |
 | failure → again | `.retry` |
 | failure → interrupt | `.recover` |
+| stop → beside | a hook: it is run if the scope is given up while it executes |
+| end → later | an undo: it is kept, and run if what is around is given up |
 
 The frame has the input of the scope, which a handler, another try or what answers a timeout gets; the number of the
 try; and one timer: that of the bound, or that of the pause before the next try.
@@ -15,12 +17,14 @@ from __future__ import annotations
 import zlib
 from typing import Final
 
+import msgspec
+
 from dagger.core.effects import Answered, TryFailed
 from dagger.core.failing import fail_frame
 from dagger.core.functions import Stored, took_longer
 from dagger.core.kinds import Onward, Rules
 from dagger.core.leaving import leave
-from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain
+from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo, Undoing
 from dagger.core.transition import Token, Transition
 from dagger.errors import kinds_of
 from dagger.plan import ops
@@ -42,7 +46,42 @@ def entered(tr: Transition, op: ops.Scope, stored: Stored, parent: int) -> Token
 
 def ended(tr: Transition, op: ops.Close, stored: Stored, parent: int) -> Token:
     """What is inside has ended well."""
-    return op.next, stored, tr.frames.pop(parent).parent
+    if op.plain:
+        return op.next, stored, tr.frames.pop(parent).parent
+    return _ended(tr, op, stored, parent)
+
+
+def _ended(tr: Transition, op: ops.Close, stored: Stored, number: int) -> Token:
+    """The same where something comes of it: an undo is kept, and those that were kept inside go to the scope around."""
+    frame, scope = tr.frames.pop(number), tr.ops[op.owner]
+    assert isinstance(frame, Scoping)
+    assert isinstance(scope, ops.Scope)
+    undos = frame.undos
+    for trigger in scope.triggers:
+        if type(trigger.when) is ops.Ended and trigger.effect == ops.LATER:
+            undos = [*undos, Undo(trigger.start, stored.raw, tr.count(), tr.item_suffix(frame.parent))]
+    if undos:
+        _keep(tr, frame.parent, undos)
+    return op.next, stored, frame.parent
+
+
+def _keep(tr: Transition, number: int, undos: list[Undo]) -> None:
+    """The nearest scope that keeps undos gets some. What is inside of something that undoes is not undone itself."""
+    while number:
+        frame = tr.frames[number]
+        if type(frame) is Undoing:
+            return
+        if type(frame) is Scoping and _keeps(tr.ops[frame.op]):
+            if tr.may_change(number):
+                frame.undos.extend(undos)
+            else:
+                tr.frames[number] = msgspec.structs.replace(frame, undos=[*frame.undos, *undos])
+            return
+        number = frame.parent
+
+
+def _keeps(op: ops.Op) -> bool:
+    return isinstance(op, ops.Scope) and op.keeps
 
 
 def failed(tr: Transition, number: int, frame: Scoping, op: ops.Scope, error: Error, below: int) -> Onward | None:
@@ -69,7 +108,7 @@ def due(tr: Transition, number: int, frame: Scoping) -> Token | None:
             _run_out(tr, op, trigger.start, trigger.when.after, number, frame)
             return None
     tr.over(number)
-    tr.frames[number] = Scoping(frame.op, frame.parent, frame.value, 0, frame.attempt)
+    tr.frames[number] = msgspec.structs.replace(frame, due=0)
     return op.next, Stored(frame.value), number
 
 
