@@ -3,21 +3,21 @@
     DaggerError
     ├── TemplateError            an invalid workflow, refused where it is composed
     │   └── UnsupportedType      a type that no codec can store
-    ├── RequestError             a call that asks for something wrong, refused before anything is accepted
-    │   ├── WrongInput           a value that the template, topic or signal does not take
-    │   ├── UnknownTemplate      no template of that name (or version) is registered
-    │   ├── UnknownInstance      no instance of that id
-    │   ├── UnknownStep          no step of that path in the template
-    │   ├── TemplateConflict     the same name and version with another shape
+    ├── RequestError             an invalid call, refused before anything is accepted
+    │   ├── WrongInput           a value that the template, topic or signal does not accept
+    │   ├── UnknownTemplate      no template with that name (or version) is registered
+    │   ├── UnknownInstance      no instance with that id
+    │   ├── UnknownStep          no step with that path in the template
+    │   ├── TemplateConflict     the same name and version with another workflow
     │   ├── InstanceConflict     the same id with another template or input
-    │   └── WorkflowFailed       the result was asked of an instance that ended without one
-    ├── CodecError               bytes and values that do not fit their type
+    │   └── WorkflowFailed       the result of an instance that ended without one was requested
+    ├── CodecError               a value or bytes that do not fit their type
     │   ├── EncodeError
     │   └── DecodeError
-    ├── BackendError             the log or the store could not do what was asked
-    │   ├── BackendUnavailable   not now, perhaps later: locked, full, not reached; nothing was changed
+    ├── BackendError             the log or the store could not do what was requested
+    │   ├── BackendUnavailable   locked, full or unreachable now, perhaps not later; nothing was changed
     │   └── Fenced               another worker owns the partition now
-    ├── EngineClosed             the engine was closed, or its worker ended, while somebody waited
+    ├── EngineClosed             the engine was closed, or its worker ended, during a wait
     └── TaskHangs                (test kit) a task still runs after the real-time limit
 
 Each message says what is wrong, where, and what to do.
@@ -30,7 +30,7 @@ import traceback
 from types import TracebackType
 from typing import Any, Final
 
-_INSIDE: Final = os.path.join(os.path.dirname(__file__), "")  # text is compared with text
+_INSIDE: Final = os.path.join(os.path.dirname(__file__), "")  # file names are compared as text
 
 
 class DaggerError(Exception):
@@ -38,23 +38,23 @@ class DaggerError(Exception):
 
 
 class TemplateError(DaggerError):
-    """A workflow is composed wrongly; the message names the step and the remedy."""
+    """An invalid workflow; the message names the step and the remedy."""
 
 
 class UnsupportedType(TemplateError):
-    """No codec can store values of a type; the message names the type and the member at fault."""
+    """A type whose values no codec can store; the message names the type and the member at fault."""
 
 
 class RequestError(DaggerError):
-    """A call asks for something wrong; nothing of it was accepted."""
+    """An invalid call; nothing of it was accepted."""
 
 
 class WrongInput(RequestError):
-    """A value is not what the template, topic or signal takes."""
+    """A value that the template, topic or signal does not accept."""
 
 
 class UnknownTemplate(RequestError):
-    """No template of that name and version is registered with the engine."""
+    """No template with that name and version is registered with the engine."""
 
 
 class UnknownInstance(RequestError):
@@ -62,15 +62,15 @@ class UnknownInstance(RequestError):
 
 
 class UnknownStep(RequestError):
-    """The template has no step of that path."""
+    """The template has no step with that path."""
 
 
 class TemplateConflict(RequestError):
-    """A template of the same name and version but of another shape is registered already."""
+    """Another workflow is registered under the name and version, or a running instance began with other steps."""
 
 
 class InstanceConflict(RequestError):
-    """An instance of the same id was started from another template or with another input."""
+    """An instance with the same id was started from another template or with another input."""
 
 
 class WorkflowFailed(RequestError):
@@ -78,7 +78,7 @@ class WorkflowFailed(RequestError):
 
 
 class CodecError(DaggerError):
-    """Bytes and values do not fit their declared type."""
+    """A value or bytes that do not fit their declared type."""
 
 
 class EncodeError(CodecError):
@@ -86,23 +86,23 @@ class EncodeError(CodecError):
 
 
 class DecodeError(CodecError):
-    """The bytes are no value of the declared type."""
+    """The bytes are not a value of the declared type."""
 
 
 class BackendError(DaggerError):
-    """The log or the store could not do what was asked of it."""
+    """The log or the store could not do what was requested."""
 
 
 class BackendUnavailable(BackendError):
-    """The log or the store cannot do it now, and may later; nothing was changed. A worker tries again by itself."""
+    """The log or the store is unavailable now; nothing was changed. A worker retries by itself."""
 
 
 class Fenced(BackendError):
-    """Another worker owns the partition now; what was about to be written is void."""
+    """Another worker owns the partition now; the pending write or commit was discarded."""
 
 
 class EngineClosed(DaggerError):
-    """The engine was closed while the call waited, or its worker has ended by an error, which is then the cause."""
+    """The engine was closed during the call, or its worker ended with an error, which is then the cause."""
 
 
 class TaskHangs(DaggerError):
@@ -110,24 +110,24 @@ class TaskHangs(DaggerError):
 
 
 MESSAGE_MAX: Final = 16_384
-"""How much of what an error says is kept, in characters."""
+"""How much of an error's message is kept, in characters."""
 
 
 _NAME: Final = type.__dict__["__name__"]
 _QUALNAME: Final = type.__dict__["__qualname__"]
 _MODULE: Final = type.__dict__["__module__"]
 _MRO: Final = type.__dict__["__mro__"]
-"""What Python itself knows of a class: a metaclass of the user's may answer otherwise, or raise."""
+"""Python's own information about a class: a metaclass of the user's may override attributes, or raise."""
 
 
 def name_of(value: object) -> str:
-    """The name of the class of a value, without a question to the class."""
+    """The name of a value's class, without running code of that class."""
     name: str = _NAME.__get__(type(value))
     return writable(name)
 
 
 def kinds_of(kind: type[BaseException]) -> tuple[str, ...]:
-    """Qualified names of an exception class and its bases, without a question to them."""
+    """Qualified names of an exception class and its bases, without running their code."""
     bases: tuple[type[Any], ...] = _MRO.__get__(kind)
     return tuple([writable(f"{_module_of(base)}.{_QUALNAME.__get__(base)}") for base in bases[:-1]])
 
@@ -138,12 +138,12 @@ def _module_of(kind: type[Any]) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    """The class of an error and what it says, for those who look into it."""
+    """The class and the message of an error, for diagnosis."""
     return f"{name_of(error)}: {message_of(error)}"
 
 
 def message_of(error: BaseException) -> str:
-    """What an error says, as text that can be stored: users' errors may raise when asked, or hold half a character."""
+    """The message of an error, as text that can be stored: users' errors may raise, or contain lone surrogates."""
     try:
         text = str(error)
     except BaseException as worse:
@@ -152,7 +152,7 @@ def message_of(error: BaseException) -> str:
 
 
 def writable(text: str) -> str:
-    """Text that can be stored: half characters are written out."""
+    """Text that can be stored: lone surrogates are escaped."""
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -163,11 +163,11 @@ TRACEBACK_MAX: Final = 4096
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback of an error of a user's function, from that function on; the last part of it, if it is long."""
+    """The traceback of an error of a user's function, from that function on; its end, if it is long."""
     try:
         found = _users_part(error.__traceback__)
         text = "".join(traceback.format_exception(type(error), error, found, limit=-FRAMES_MAX))
-    except BaseException as worse:  # of what users' exceptions do when they are asked
+    except BaseException as worse:  # users' exceptions may raise anything when they are formatted
         text = f"its traceback cannot be read: {name_of(worse)}"
     data = text.rstrip().encode(errors="backslashreplace")
     if len(data) > TRACEBACK_MAX:
@@ -177,7 +177,7 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _users_part(found: TracebackType | None) -> TracebackType | None:
-    """What comes after the frames of Dagger and its libraries that have called the function."""
+    """The frames after those of Dagger and its libraries that have called the function."""
     part = found
     while part is not None and _is_inside(part.tb_frame.f_code.co_filename):
         part = part.tb_next
@@ -189,7 +189,7 @@ def _is_inside(filename: str) -> bool:
 
 
 def in_line(text: str) -> str:
-    """Text of others as it can stand in a line of a terminal: what is not printable is written out."""
+    """Text from outside that can be printed on one line: characters that are not printable are escaped."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
@@ -200,7 +200,7 @@ SHOWN_MAX: Final = 1024
 
 
 def shown(value: object) -> str:
-    """A value as an error shows it: users' values may raise when asked for their `repr`, or have a long one."""
+    """A value as an error shows it: the `repr` of users' values may raise, or be long."""
     try:
         text = repr(value)
         return writable(text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}... ({len(text):,} characters)")

@@ -1,4 +1,4 @@
-"""The one way in which steps become larger steps: arguments are checked here, and nothing runs."""
+"""Composes steps into larger steps: arguments are validated here, and nothing runs."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _BAD_NAME: Final = re.compile(r"[/\x00-\x1f\x7f]")
 
 @runtime_checkable
 class HasNode(Protocol):
-    """What can stand in a workflow: a step."""
+    """Whatever can be part of a workflow: a step."""
 
     @property
     def node(self) -> Node: ...
 
 
 def node_of(step: object, place: str) -> Node:
-    """The node of a step given at `place`, or a TemplateError that says what was given instead."""
+    """The node of a step that is given at `place`; a TemplateError names any other value."""
     if isinstance(step, HasNode):
         return step.node
     if callable(step):
         name = getattr(step, "__name__", repr(step))
         raise TemplateError(f"{place}: '{name}' is a function, not a step; decorate it with @task, or use .then")
-    raise TemplateError(f"{place}: wants a step, got {step!r}")
+    raise TemplateError(f"{place}: expects a step, got {step!r}")
 
 
 def shallow(node: Node) -> Node:
-    """The node, if it is not nested too deeply to be walked safely. A chain is flat: what it is part of is asked."""
+    """The node, unless it is nested too deeply to be walked safely. A chain is flat: its parent is checked."""
     if not isinstance(node, Chain) and node.depth > DEPTH_MAX:
         raise TemplateError(
             f"'{node.label or type(node).__name__}' is nested more than {DEPTH_MAX} deep; "
@@ -49,7 +49,7 @@ def step_or_function(given: object, place: str) -> Node | None:
 
 
 def chained(first: Node, second: Node) -> Node:
-    """One after the other, flat on both sides."""
+    """Two steps one after the other, flattened on both sides."""
     return Chain(steps=_steps(first) + _steps(second))
 
 
@@ -58,20 +58,20 @@ def _steps(node: Node) -> tuple[Node, ...]:
 
 
 def grouped(kind: type[AllOf] | type[AnyOf], first: Node, second: Node) -> Node:
-    """Side by side, flat on the left, unless the left group has a name of its own."""
+    """Two branches in parallel, flattened on the left, unless the left group has a name of its own."""
     left = first.branches if isinstance(first, kind) and first.name is None else (first,)
     return kind(branches=(*left, second))
 
 
 def branches_of(steps: tuple[object, ...], place: str) -> tuple[Node, ...]:
-    """The nodes of a group, which wants at least two."""
+    """The nodes of a group, which needs at least two."""
     if len(steps) < 2:
-        raise TemplateError(f"{place}: wants two steps or more, got {len(steps)}; one alone needs no group")
+        raise TemplateError(f"{place}: expects two steps or more, got {len(steps)}; one alone needs no group")
     return tuple(node_of(step, place) for step in steps)
 
 
 def checked_name(name: object, place: str) -> str:
-    """A name that can stand in a path."""
+    """A name that can be a segment of a path."""
     if not isinstance(name, str) or not name.strip():
         raise TemplateError(f"{place}: a name is text that is not empty, got {name!r}")
     if _BAD_NAME.search(name):
@@ -84,7 +84,7 @@ def checked_name(name: object, place: str) -> str:
 def checked_duration(duration: object, place: str) -> timedelta:
     """A duration of zero or more."""
     if not isinstance(duration, timedelta):
-        raise TemplateError(f"{place}: wants a timedelta, got {duration!r}; write timedelta(seconds=...)")
+        raise TemplateError(f"{place}: expects a timedelta, got {duration!r}; write timedelta(seconds=...)")
     if duration < timedelta(0):
         raise TemplateError(f"{place}: {duration} is negative; give zero or more")
     return duration

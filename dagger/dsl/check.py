@@ -1,4 +1,4 @@
-"""What can be refused is refused where it is composed, with the step's path and the remedy."""
+"""Checks workflows where they are composed; errors have the step's path and the remedy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from dagger.errors import TemplateError, UnsupportedType
 
 
 def check_scope(node: Node, place: str) -> None:
-    """Refuse two steps of one path, two meanings of one topic or signal, and a switch with a hole."""
+    """Refuse duplicate paths, conflicting topics or signals, and a switch with a missing case."""
     seen = dict[str, Node]()
     topics = dict[str, tuple[Topic[Any], str]]()
     signals = dict[str, tuple[Any, str]]()
@@ -57,7 +57,7 @@ def check_scope(node: Node, place: str) -> None:
 
 
 def check_workflow(node: Workflow) -> None:
-    """Refuse a template that cannot be run: see `check_scope`; every stored type needs a codec."""
+    """Refuse a template that cannot run: see `check_scope`; every stored type needs a codec."""
     place = f"template '{node.name}'"
     check_scope(node.body, place)
     _check_codec(node.takes, f"{place}: its input")
@@ -66,7 +66,7 @@ def check_workflow(node: Workflow) -> None:
 
 
 def input_type(node: Node) -> Any:
-    """The declared type that a construct takes, or MISSING where it takes anything."""
+    """The declared type of a construct's input, or MISSING if it takes anything."""
     match node:
         case Chain():
             return _first(input_type(step) for step in _up_to_first_result(node.steps))
@@ -112,12 +112,12 @@ def is_again(member: Any) -> bool:
 
 
 def may_wait_again(fn: Fn | None) -> bool:
-    """Whether a listener's function declares that it may answer `Again`."""
+    """Whether a listener's function declares that it may return `Again`."""
     return fn is not None and fn.gives is not MISSING and any(is_again(m) for m in members_of(fn.gives))
 
 
 def values_of(hint: Any) -> list[Any] | None:
-    """All values of a Literal, Enum, bool or union of these; None where the type is open."""
+    """All values of a Literal, Enum, bool or union of these; None if the type is open."""
     found = list[Any]()
     for member in members_of(hint):
         if typing.get_origin(member) is Literal:
@@ -134,7 +134,7 @@ def values_of(hint: Any) -> list[Any] | None:
 
 
 def _up_to_first_result(steps: tuple[Node, ...]) -> Iterator[Node]:
-    """The steps that see the chain's own input: up to the first that makes another value of it."""
+    """The steps that see the chain's own input: up to the first that replaces it."""
     for step in steps:
         yield step
         if not _passes(step):
@@ -142,7 +142,7 @@ def _up_to_first_result(steps: tuple[Node, ...]) -> Iterator[Node]:
 
 
 def _passes(node: Node) -> bool:
-    """Whether a construct hands on the value that it takes."""
+    """Whether a construct passes its input on."""
     match node:
         case Command() | Sleep() | Until():
             return True
@@ -180,7 +180,7 @@ def _check_topic(topic: Topic[Any], path: str, place: str, topics: dict[str, tup
 
 
 def same_function(one: Fn, other: Fn) -> bool:
-    """Whether two functions are one, or were made by the same lines, as those of a factory are."""
+    """Whether two functions are the same, or were created by the same code, as by a factory."""
     code = getattr(one.call, "__code__", None)
     return one == other or (code is not None and code is getattr(other.call, "__code__", None))
 

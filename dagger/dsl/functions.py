@@ -17,16 +17,16 @@ from dagger.errors import TemplateError
 __all__ = ["MISSING", "Fn", "fn_of", "may_take", "members_of"]
 
 MISSING: Final = inspect.Parameter.empty
-"""Stands for an annotation that is not there."""
+"""Stands for a missing annotation."""
 
 _AWAITABLE: Final = (Awaitable, Coroutine, typing.Awaitable, typing.Coroutine)
 
 
 class Fn:
-    """A user function in a template: equal to another of the same callable, whatever its annotations.
+    """A user function in a template: equal to another one with the same callable, whatever their annotations.
 
-    Annotations are resolved at the first use and not at decoration, so that they may name classes that the
-    module defines further down.
+    Annotations are resolved when they are first used and not at decoration, so that they may name classes that are
+    defined later in the module.
     """
 
     __slots__ = ("_hints", "_local", "call", "name", "role")
@@ -65,7 +65,7 @@ class Fn:
 
     @property
     def is_async(self) -> bool:
-        """Whether a call gives something to await."""
+        """Whether a call returns an awaitable."""
         raw = _unwrapped(self.call)
         if inspect.iscoroutinefunction(raw):
             return True
@@ -108,14 +108,14 @@ def _hints(raw: Callable[..., Any], local: dict[str, Any] | None) -> dict[str, A
 def fn_of(call: Any, role: str, *, arguments: int = 1, depth: int = 2) -> Fn:
     """Take a user's callable for the `role` (`"task"`, `"key function"`, ...) of a step.
 
-    It is called with so many positional `arguments`. `depth` is the number of Python frames up to the user's code,
-    whose local classes annotations may name. Raises TemplateError where `call` is not callable, wants other
+    It is called with this number of positional `arguments`. `depth` is the number of Python frames up to the user's
+    code, whose local classes annotations may name. Raises TemplateError if `call` is not callable, expects other
     arguments, or is async where it must be pure: only tasks may await.
     """
     if isinstance(call, Fn):
         return call
     if not callable(call):
-        raise TemplateError(f"{role}: wants a function, got {call!r}")
+        raise TemplateError(f"{role}: expects a function, got {call!r}")
     _check_call(call, role, arguments)
     return Fn(call, role, sys._getframe(depth).f_locals)  # pyright: ignore[reportPrivateUsage]  # the classes that a function names may be local to it
 
@@ -125,7 +125,7 @@ def _check_call(call: Callable[..., Any], role: str, arguments: int) -> None:
         raise TemplateError(f"{role}: '{_name_of(call)}' is async; what must be pure cannot await: do that in a @task")
     try:
         signature = inspect.signature(call)
-    except (TypeError, ValueError):  # some builtins do not tell
+    except (TypeError, ValueError):  # some builtins have no signature
         return
     try:
         signature.bind(*[None] * arguments)
@@ -144,7 +144,7 @@ def members_of(hint: Any) -> tuple[Any, ...]:
 def may_take(declared: Any, given: Any) -> bool:
     """Whether a parameter of a declared type may take all values of a given type; False only where it cannot.
 
-    As a checker would say, for classes; what is not compared here, such as a protocol, may be taken.
+    For classes, as a type checker decides; types that are not compared here, such as protocols, may be taken.
     """
     taken = [_bare(member) for member in members_of(_bare(declared))]
     return all(any(_may_take(one, each) for one in taken) for each in map(_bare, members_of(_bare(given))))
@@ -161,7 +161,7 @@ def _may_take(declared: Any, given: Any) -> bool:
 
 
 def _is_structural(cls: type) -> bool:
-    """Whether a class takes values that are none of its subclasses."""
+    """Whether a class accepts values that are not its subclasses."""
     return getattr(cls, "_is_protocol", False) or hasattr(cls, "__required_keys__")
 
 

@@ -1,4 +1,4 @@
-"""The steps made of steps: processes, switches, parallel bodies."""
+"""The steps that contain steps: processes, switches, parallel bodies."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def process(
 def process(name: str, body: Any = None, *, timeout: timedelta | None = None, otherwise: Any = None) -> Any:
     """A named scope: its name is a segment of the paths inside.
 
-    `timeout` is the longest that it may take. Past it, what executes is stopped and `otherwise` (a step, or a
-    pure function, of the input) answers; without `otherwise` the process fails. Raises TemplateError for an
-    empty process, a name twice in the scope, or `otherwise` without `timeout`.
+    `timeout` is its longest duration. When it is exceeded, what executes is stopped, and `otherwise` (a step, or a
+    pure function of the input) provides the result. Without `otherwise` the process fails. Raises TemplateError for
+    an empty process, a duplicate name in the scope, or `otherwise` without `timeout`.
     """
     place = f"process {checked_name(name, 'process')!r}"
     if body is None:
@@ -76,7 +76,7 @@ def for_each(items: Callable[[A], Iterable[X]], body: Pass[B], *, limit: int | N
 @overload
 def for_each(items: Callable[[A], Iterable[X]], body: Step[X, B], *, limit: int | None = ...) -> Step[A, list[B]]: ...
 def for_each(items: Any, body: Any, *, limit: int | None = None) -> Any:
-    """One parallel body for each item that `items` names; the results in the order of the items.
+    """One parallel body for each item that `items` returns; the results are in the order of the items.
 
     `limit` bounds how many run at a time (default: all). The first failure stops the others.
     """
@@ -93,7 +93,7 @@ def for_each(items: Any, body: Any, *, limit: int | None = None) -> Any:
 
 
 class Switch(Step[A, O], Generic[A, K, O]):
-    """One branch of several, chosen by a function of the input; made by `switch(fn)`, grown by `.case`."""
+    """One of several branches, chosen by a function of the input; `switch(fn)` creates it, `.case` adds branches."""
 
     __slots__ = ()
 
@@ -128,7 +128,7 @@ class Switch(Step[A, O], Generic[A, K, O]):
 def switch(fn: Callable[[A], K]) -> Switch[A, K, Never]:
     """Choose a branch by a pure function: `switch(fn).case(v, step).case(w, step).otherwise(step)`.
 
-    Where `fn` returns a Literal, an Enum or a bool, every value needs a case unless there is an `otherwise`.
+    If `fn` returns a Literal, an Enum or a bool, every value needs a case unless there is an `otherwise`.
     """
     return Switch(SwitchNode(fn=fn_of(fn, "switch"), cases=()))
 

@@ -20,7 +20,7 @@ from dagger.errors import TemplateError, UnsupportedType
 
 A = TypeVar("A")
 B = TypeVar("B", default=Any)
-# Solved as a whole, where mypy would join the members of a union that stands beside Again.
+# Solved as a whole: mypy would join the members of a union beside Again.
 Result = TypeVar("Result", bound=NotAgain | None)
 # The result of a task that always raises: pyright does not know what a Never would be awaited for.
 Nothing = TypeVar("Nothing", bound=Never)
@@ -30,7 +30,7 @@ M = TypeVar("M")
 T = TypeVar("T", contravariant=True)
 
 Built: TypeAlias = M | Message[M] | Sequence[M | Message[M]]
-"""What the function of a command may answer."""
+"""What the function of a command may return."""
 
 __all__ = ["Signal", "SignalOf", "command", "listener", "signal", "sleep", "task", "wait_until"]
 
@@ -40,13 +40,13 @@ class CommandOn(Step[M, M]):
 
     __slots__ = ()
 
-    # A function that takes anything makes a step that passes anything on, as a sleep does; so for `wait_until`.
+    # A function that takes anything makes a step that passes anything on, like a sleep; likewise for `wait_until`.
     @overload
     def __call__(self, build: Callable[[object], Built[M]], /) -> Pass[Never]: ...
     @overload
     def __call__(self, build: Callable[[A], Built[M]], /) -> Step[A, A]: ...
     def __call__(self, build: Any, /) -> Any:
-        """Publish what `build` makes of the input: a message, a `Message` with its envelope, or a list."""
+        """Publish what `build` returns for the input: a message, a `Message` with its envelope, or a list of them."""
         return step_of(replace(cast("Command", self.node), build=fn_of(build, "command")))
 
 
@@ -85,13 +85,13 @@ class ListenerFor(Step[I, M]):
 
 
 class SignalOf(Protocol[T]):
-    """A signal as its sender sees it: whatever takes a `T`, raw or folded."""
+    """A signal as its sender sees it: anything that takes a `T`, with or without a function."""
 
     def _signals(self, value: T, /) -> None: ...
 
 
 class Signal(Step[I, O], Generic[I, O, T]):
-    """A wait for a signal that carries a `T`: what `@signal(name, T)` makes of a function.
+    """A wait for a signal that carries a `T`: what `@signal(name, T)` creates from a function.
 
     It is sent with `engine.signal(run, this, value)`.
     """
@@ -128,7 +128,7 @@ def _folding(node: Any, fold: Callable[..., Any]) -> Any:
 
 
 def command(topic: Accepts[M]) -> CommandOn[M]:
-    """Publish to a topic and pass the input on; alone the input itself, as a decorator what the function builds.
+    """Publish to a topic and pass the input on; without a function the input, as a decorator what the function builds.
 
     The function must be pure: it is never retried, and one that raises fails its step.
     """
@@ -146,7 +146,7 @@ def listener(topic: Any, *, on: Any = None, by: Any = None) -> Any:
 
     `on` computes the awaited key from the input (default: the business key of the instance); `by` computes the
     key, or keys, of a message (default: the topic's key). As a decorator it takes a pure function
-    `(input, message) -> result`, which may answer `Again(input)`.
+    `(input, message) -> result`, which may return `Again(input)`.
     """
     node = Listen(
         topic=_topic(topic, "listener"),
@@ -158,9 +158,9 @@ def listener(topic: Any, *, on: Any = None, by: Any = None) -> Any:
 
 
 def signal(name: str, type: type[M]) -> SignalOn[M]:
-    """Wait for a signal addressed to this instance; used as a listener is.
+    """Wait for a signal addressed to this instance; used like a listener.
 
-    What it gives, raw or as a decorator, is also what `engine.signal(run, it, value)` sends the signal by.
+    The result, with or without a function, is also what `engine.signal(run, signal, value)` takes.
     """
     checked_name(name, "signal")
     try:
@@ -206,22 +206,22 @@ def task(
 ) -> Any:
     """Run a function, sync (in a worker thread) or async, at least once; its result is recorded once.
 
-    `retry` says how often it is tried (default: once). `timeout` bounds each try, from the call of the function: the
-    time that a try waits for its turn does not count. `limit` bounds how many tasks of one kind run in a worker, and
+    `retry` says how often it is tried (default: once). `timeout` bounds each attempt, from the call of the function:
+    the time that it waits in the queue does not count. `limit` bounds how many tasks of one kind run in a worker, and
     how many begin in a second. Inside the function, `dagger.context()` gives the instance's id, the step's path, the
     attempt and an idempotency key.
     """
     if retry is not None and not isinstance(retry, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
-        raise TemplateError(f"task: retry wants a Retry(...), got {retry!r}")
+        raise TemplateError(f"task: retry expects a Retry(...), got {retry!r}")
     if limit is not None and not isinstance(limit, Limit):  # pyright: ignore[reportUnnecessaryIsInstance]  # as above
-        raise TemplateError(f"task: limit wants a Limit(...), got {limit!r}")
+        raise TemplateError(f"task: limit expects a Limit(...), got {limit!r}")
     if fn is None:
         return _TaskWith(retry, timeout, limit)
     return step_of(Task(fn=fn_of(fn, "task")))
 
 
 def sleep(pause: timedelta) -> Pass[Never]:
-    """Go on after a while. The input passes through."""
+    """Continue after a duration. The input passes through."""
     return Pass(Sleep(pause=checked_duration(pause, "sleep")))
 
 
@@ -230,11 +230,11 @@ def wait_until(at: Callable[[object], datetime], /) -> Pass[Never]: ...
 @overload
 def wait_until(at: Callable[[A], datetime], /) -> Step[A, A]: ...
 def wait_until(at: Any, /) -> Any:
-    """Go on at the time-zone aware time that a pure function computes from the input, which passes through."""
+    """Continue at the time-zone aware time that a pure function computes from the input, which passes through."""
     return step_of(Until(at=fn_of(at, "wait_until")))
 
 
 def _topic(topic: object, place: str) -> Any:
     if not isinstance(topic, Topic):
-        raise TemplateError(f"{place}: wants a Topic(name, type, key=...), got {topic!r}")
+        raise TemplateError(f"{place}: expects a Topic(name, type, key=...), got {topic!r}")
     return topic  # pyright: ignore[reportUnknownVariableType]  # its message type is unknown here

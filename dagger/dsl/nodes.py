@@ -25,13 +25,13 @@ DEPTH_MAX: Final = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Construct:
-    """What all constructs have. `name` is what `.named` gave, else None."""
+    """What all constructs have in common. `name` is the argument of `.named`, else None."""
 
     name: str | None = None
 
     @property
     def label(self) -> str | None:
-        """The step's name in its path; None for what has no name of its own."""
+        """The step's name in its path; None if it has no name of its own."""
         return self.name
 
     @property
@@ -59,7 +59,7 @@ class Chain(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Command(Construct):
-    """Publish what `build` makes of the input (or the input itself), and pass the input on."""
+    """Publish what `build` returns for the input (or the input itself), and pass the input on."""
 
     topic: Topic[Any]
     build: Fn | None = None
@@ -101,7 +101,7 @@ class Await(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Task(Construct):
-    """Run a function that may do anything."""
+    """Run a function with side effects."""
 
     fn: Fn
     retry: Retry | None = None
@@ -116,7 +116,7 @@ class Task(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Sleep(Construct):
-    """Go on after a while."""
+    """Continue after a duration."""
 
     pause: timedelta
 
@@ -128,7 +128,7 @@ class Sleep(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Until(Construct):
-    """Go on at the time that the function computes."""
+    """Continue at the time that the function computes."""
 
     at: Fn
 
@@ -140,7 +140,7 @@ class Until(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Apply(Construct):
-    """Apply a pure function to the value on its way; applied again whenever the value is loaded."""
+    """Apply a pure function to a value; applied again whenever the value is loaded."""
 
     fn: Fn
 
@@ -152,7 +152,7 @@ class Apply(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Process(Construct):
-    """A named scope, which may have a longest duration and an answer for what exceeds it."""
+    """A named scope, optionally with a longest duration and an alternative for when it is exceeded."""
 
     body: Node
     timeout: timedelta | None = None
@@ -166,7 +166,7 @@ class Process(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Group(Construct):
-    """Branches side by side, of which `needed` must succeed."""
+    """Parallel branches; `needed` of them must succeed."""
 
     branches: tuple[Node, ...]
 
@@ -215,7 +215,7 @@ class Switch(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class ForEach(Construct):
-    """One parallel body for each item that the data names; the results as a list."""
+    """One parallel body for each item; the results as a list."""
 
     items: Fn
     body: Node
@@ -234,7 +234,7 @@ class ForEach(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Retried(Construct):
-    """A step tried again when it fails."""
+    """A step that is retried when it fails."""
 
     body: Node
     policy: Retry
@@ -261,7 +261,7 @@ class Bounded(Construct):
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered(Construct):
-    """A step whose failure is answered by another."""
+    """A step whose failure is handled by another step."""
 
     body: Node
     handler: Node
@@ -288,17 +288,17 @@ class Workflow(Construct):
 
 
 Leaf: TypeAlias = Command | Listen | Await | Task | Sleep | Until | Apply | Workflow
-"""The constructs that are one step, or hold an instance of its own."""
+"""The constructs that are a single step, or an instance of their own."""
 
 Node: TypeAlias = Leaf | Chain | Process | AllOf | AnyOf | AtLeast | Switch | ForEach | Retried | Bounded | Recovered
 """Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""
 
 Wrapper: TypeAlias = Retried | Bounded | Recovered
-"""Bounds on a step: they take the name of the step that they bind."""
+"""Bounds on a step: they take the name of the step that they bound."""
 
 
 def renamed(node: Node, name: str) -> Node:
-    """The same construct under another name; a bound step passes the name on to what it binds."""
+    """The same construct with another name; a bound passes the name on to its step."""
     if isinstance(node, Retried | Bounded | Recovered) and not isinstance(node.body, Chain):
         return replace(node, body=renamed(node.body, name))
     if isinstance(node, Chain | Retried | Bounded | Recovered):
@@ -307,7 +307,7 @@ def renamed(node: Node, name: str) -> Node:
 
 
 def case_label(value: object) -> str:
-    """How a case of a switch is written in a path."""
+    """The segment of a path for a case of a switch."""
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, bool) or value is None:
@@ -316,7 +316,7 @@ def case_label(value: object) -> str:
 
 
 def short(pause: timedelta) -> str:
-    """A duration as people write it: `2h30m`, `3d`, `1.5s`."""
+    """A duration in short form: `2h30m`, `3d`, `1.5s`."""
     micros = round(pause / timedelta(microseconds=1))
     parts = list[str]()
     for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)):

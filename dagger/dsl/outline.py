@@ -1,4 +1,4 @@
-"""The canonical text of a template: what its fingerprint is made from. Changing it changes every fingerprint."""
+"""The canonical text of a template, from which its fingerprint is computed. A change alters every fingerprint."""
 
 from __future__ import annotations
 

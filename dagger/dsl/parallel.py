@@ -1,7 +1,7 @@
-"""The steps side by side: all of them, any of them, some of them.
+"""Steps in parallel: all of them, any of them, some of them.
 
-Each group has two signatures for each number of members: for members of one input, and for such beside members
-that take anything (raw listeners, sleeps, tasks of an `object`).
+Each group has two signatures for each number of members: for members with the same input, and for such members beside
+others that take anything (raw listeners, sleeps, tasks of an `object`).
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def all_of(
     /,
 ) -> Both[Input | Nil, T1, T2, T3, T4, T5, T6, T7, T8]: ...
 def all_of(*steps: Any) -> Any:
-    """All, side by side, on the same input; the results as a tuple. The first failure stops the others."""
+    """All steps in parallel, on the same input; the results as a tuple. The first failure stops the others."""
     return both_of(AllOf(branches=branches_of(steps, "all_of")))
 
 
@@ -222,7 +222,7 @@ def any_of(
     /,
 ) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
 def any_of(*steps: Any) -> Any:
-    """The first to succeed, on the same input; the others are stopped. Fails when all have failed."""
+    """The first step to succeed, on the same input; the others are stopped. Fails when all have failed."""
     return step_of(AnyOf(branches=branches_of(steps, "any_of")))
 
 
@@ -327,7 +327,7 @@ def at_least(
     /,
 ) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]]: ...
 def at_least(k: Any, *steps: Any) -> Any:
-    """The first `k` to succeed, on the same input; their results as a list, in the order written."""
+    """The first `k` steps to succeed, on the same input; their results as a list, in the order written."""
     branches = branches_of(steps, "at_least")
     if type(k) is not int or not 1 <= k <= len(branches):
         raise TemplateError(f"at_least: {k!r} of {len(branches)} steps; give a number from 1 to {len(branches)}")

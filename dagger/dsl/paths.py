@@ -1,7 +1,7 @@
 """How steps are named: the path of every construct in a template.
 
-A path joins the names of the enclosing processes, named groups, cases and parallel bodies, and of the step.
-The template's name is not in it.
+A path joins the names of the enclosing processes, named groups, cases and parallel bodies with the name of the step.
+It does not include the template's name.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ def walk(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
     if node.label is not None:
         yield joined(prefix, node.label), node
     for within, child in parts(node, prefix):
-        if isinstance(child, Workflow):  # an instance of its own, with paths of its own
+        if isinstance(child, Workflow):  # it has an instance of its own, with its own paths
             yield joined(within, child.label or ""), child
         else:
             yield from walk(child, within)
 
 
 def place_of(node: Node, prefix: str) -> str:
-    """The path that an error of a construct names: its own, or for a bound or a chain what it holds."""
+    """The path that an error of a construct names: its own, or that of the content of a bound or a chain."""
     if node.label is not None:
         return joined(prefix, node.label)
     if isinstance(node, Retried | Bounded | Recovered):

@@ -1,18 +1,18 @@
 """`Step[I, O]`: the one type of the language, and its operators.
 
-A step wraps a `Node` and adds nothing but types: every method builds another node. Techniques that the
-signatures rest on (the methods that begin with `_` are there for checkers, and never called):
+A step wraps a `Node` and adds nothing but types: every method builds another node. The signatures rest on these
+techniques (methods that begin with `_` exist for type checkers, and are never called):
 
-* `Runs` is what a place in a workflow asks for: whatever takes the value there. It is a protocol, so that a
-  `Pass` (a sleep) fits with the result that it has in that place: what it was given.
-* `Exact` pins the input of a step from both sides, so that groups of steps with different inputs are refused by
-  mypy too, which would solve a contravariant type variable alone to Never. `Loose` does not pin the input of a
-  step that takes anything.
-* `X | Nil`, where nothing ever solves `Nil`, is `X`, and keeps mypy from taking `X` from what a result is used
-  for: `gives_a_subclass >> any_of(a, b)`.
-* A default of Any for a result is taken only where a wiring is refused: mypy then says so, and does not ask for an
-  annotation on top.
-* `__rand__` and `__ror__` let the left side of a group be the one that takes more.
+* `Runs` is what a place in a workflow accepts: anything that takes the value there. It is a protocol, so that a
+  `Pass` (a sleep) fits with its result in that place, which is its input.
+* `Exact` pins the input of a step from both sides, so that mypy too refuses groups of steps with different inputs. It
+  would solve a contravariant type variable alone to Never. `Loose` does not pin the input of a step that takes
+  anything.
+* `X | Nil`, where nothing ever solves `Nil`, is `X`, and keeps mypy from inferring `X` from the use of a result:
+  `gives_a_subclass >> any_of(a, b)`.
+* A default of Any for a result is used only where steps do not fit: mypy then reports that, and does not also ask for
+  an annotation.
+* `__rand__` and `__ror__` allow a left side of a group that accepts more than the right side.
 * `Both` carries the members of an `&` chain, so that the chain stays one flat tuple.
 
 The laws: `(a >> b) >> c == a >> (b >> c)`; `a & b & c == all_of(a, b, c)`; `a | b | c == any_of(a, b, c)`.
@@ -40,7 +40,7 @@ from dagger.dsl.nodes import AllOf, AnyOf, Apply, Bounded, Node, Recovered, Retr
 from dagger.dsl.values import Failure, Retry
 from dagger.errors import TemplateError
 
-I = TypeVar("I", contravariant=True)  # the letter that DESIGN and the docs use
+I = TypeVar("I", contravariant=True)  # the letter that the docs use
 O = TypeVar("O", covariant=True)
 A = TypeVar("A")
 B = TypeVar("B", default=Any)
@@ -56,7 +56,7 @@ __all__ = ["Both", "Exact", "Loose", "Nil", "Pass", "Runs", "Step", "both_of", "
 
 
 class Runs(Protocol[Ic, Oc]):
-    """What takes an `Ic` and ends with an `Oc`: a step, or a pass, which ends with what it takes."""
+    """Takes an `Ic` and ends with an `Oc`: a step, or a pass, which ends with its input."""
 
     def _runs(self, value: Ic, /) -> Oc: ...
 
@@ -69,7 +69,7 @@ class Exact(Protocol[Xi, Oc]):
 
 
 class Loose(Protocol[Xi, Oc]):
-    """As `Exact`; but a step that takes anything fits whatever the others of its group take."""
+    """Like `Exact`, but a step that takes anything fits whatever the other members of its group take."""
 
     def _takes(self, value: Xi, /) -> None: ...
     def _bends(self, value: Xi, /) -> tuple[Xi, Oc]: ...
@@ -78,7 +78,8 @@ class Loose(Protocol[Xi, Oc]):
 class Step(Generic[I, O]):
     """A typed piece of a workflow that takes an `I` and ends with an `O`; an immutable value.
 
-    Steps are equal when they are built alike from the same functions and topics. Composing them runs nothing.
+    Steps are equal if they are built in the same way from the same functions and topics. Composing them
+    runs nothing.
     """
 
     __slots__ = ("node",)
@@ -129,12 +130,12 @@ class Step(Generic[I, O]):
     @overload
     def __rshift__(self, other: Runs[O, B]) -> Step[I, B]: ...
     def __rshift__(self, other: Any) -> Any:
-        """One after the other: `other` takes what this step gives. In words: `then_do`."""
+        """One after the other: `other` takes the result of this step. As a method: `then_do`."""
         return step_of(chained(self.node, node_of(other, ">>")))
 
     then_do = __rshift__
 
-    if not TYPE_CHECKING:  # checkers refuse what is no step on the left; at run time the remedy is told
+    if not TYPE_CHECKING:  # checkers refuse anything but a step on the left; at run time the error has the remedy
 
         def __rrshift__(self, other: object) -> Node:
             return node_of(other, ">>")
@@ -144,7 +145,7 @@ class Step(Generic[I, O]):
     @overload
     def __and__(self: Step[A, X], other: Runs[A, B]) -> Both[A, X, B]: ...
     def __and__(self, other: Any) -> Any:
-        """Both, side by side, on the same input. In words: `all_of`."""
+        """Both in parallel, on the same input. As a function: `all_of`."""
         return both_of(grouped(AllOf, self.node, node_of(other, "&")))
 
     @overload
@@ -152,7 +153,7 @@ class Step(Generic[I, O]):
     @overload
     def __rand__(self: Step[A, X], other: Step[A, B]) -> Both[A, B, X]: ...  # type: ignore[misc]  # where `&` does not fit
     def __rand__(self, other: Any) -> Any:
-        """`other & self` where `other` takes more than this step does; at run time, where `other` is no step."""
+        """`other & self` where `other` accepts more than this step; at run time, where `other` is not a step."""
         return both_of(grouped(AllOf, node_of(other, "&"), self.node))
 
     @overload
@@ -162,11 +163,11 @@ class Step(Generic[I, O]):
     @overload
     def __or__(self: Step[A, X], other: Runs[A, B]) -> Step[A, X | B]: ...
     def __or__(self, other: Any) -> Any:
-        """The first to succeed, on the same input. In words: `any_of`."""
+        """The first to succeed, on the same input. As a function: `any_of`."""
         return step_of(grouped(AnyOf, self.node, node_of(other, "|")))
 
     def __ror__(self: Step[A, X], other: Step[A, B]) -> Step[A, B | X]:  # type: ignore[misc]  # where `|` does not fit
-        """`other | self` where `other` takes more than this step does; at run time, where `other` is no step."""
+        """`other | self` where `other` accepts more than this step; at run time, where `other` is not a step."""
         return Step(grouped(AnyOf, node_of(other, "|"), self.node))
 
     def then(self, fn: Callable[[O], B]) -> Step[I, B]:
@@ -174,9 +175,9 @@ class Step(Generic[I, O]):
         return Step(chained(self.node, Apply(fn=fn_of(fn, "then"))))
 
     def retry(self, policy: Retry) -> Step[I, O]:
-        """Try the step again, from its input, when it fails."""
+        """Retry the step with its input when it fails."""
         if not isinstance(policy, Retry):  # pyright: ignore[reportUnnecessaryIsInstance]  # users without a checker
-            raise TemplateError(f"{self!r}.retry: wants a Retry(...), got {policy!r}")
+            raise TemplateError(f"{self!r}.retry: expects a Retry(...), got {policy!r}")
         return Step(Retried(body=self.node, policy=policy))
 
     @overload
@@ -188,7 +189,7 @@ class Step(Generic[I, O]):
         self: Step[object, X], after: timedelta, *, otherwise: Runs[A, B] | Callable[[A], B]
     ) -> Step[A, X | B]: ...
     def timeout(self, after: timedelta, *, otherwise: Any = None) -> Any:
-        """Bound how long the step may take. Past it, `otherwise` answers from the input, or the step fails."""
+        """Bound the duration of the step. When it is exceeded, `otherwise` computes the result, or the step fails."""
         bound = checked_duration(after, f"{self!r}.timeout")
         answer = step_or_function(otherwise, f"otherwise of {self!r}.timeout")
         return step_of(Bounded(body=self.node, after=bound, otherwise=answer))
@@ -198,16 +199,16 @@ class Step(Generic[I, O]):
     @overload
     def recover(self: Step[object, X], handler: Runs[Failure[A], B]) -> Step[A, X | B]: ...  # pyright: ignore[reportOverlappingOverload]  # above, the handler would have to take any input
     def recover(self, handler: Any) -> Any:
-        """Answer a failure of the step by another step, which takes a `Failure` with the input and the error."""
+        """Handle a failure of the step with another step, which takes a `Failure` with the input and the error."""
         return step_of(Recovered(body=self.node, handler=node_of(handler, ".recover")))
 
     def named(self, name: str) -> Self:
-        """The same step under another name in its path; a chain becomes a scope of that name."""
+        """The same step with another name in its path; a chain becomes a scope with that name."""
         return type(self)(renamed(self.node, checked_name(name, f"{self!r}.named")))
 
 
 class Both(Step[I, tuple[*Ts]], Generic[I, *Ts]):
-    """Steps side by side; another `&` makes the tuple longer instead of nesting it."""
+    """Steps in parallel; another `&` makes the tuple longer instead of nesting it."""
 
     __slots__ = ()
 
@@ -222,15 +223,15 @@ class Both(Step[I, tuple[*Ts]], Generic[I, *Ts]):
 
     @override
     def named(self, name: str) -> Step[I, tuple[*Ts]]:  # type: ignore[override]  # a named group is closed
-        """The same group as a scope of that name; `&` no longer makes it longer."""
+        """The same group as a scope with that name; `&` no longer extends it."""
         return Step(renamed(self.node, checked_name(name, f"{self!r}.named")))
 
 
 class Pass(Step[object, O]):
-    """A step that takes anything and gives it on unchanged, as a sleep does, or else gives an `O`.
+    """A step that takes anything and passes it on unchanged, like a sleep, or else returns an `O`.
 
-    `Pass[Never]` is a sleep; a `Pass[M]` a sleep beside a wait for an `M`. Only checkers tell it from a `Step`, and
-    as a `Step` it is one from `object` to `O`. That is not what it promises: it overrides whatever depends on it.
+    `Pass[Never]` is a sleep; a `Pass[M]` is a sleep beside a wait for an `M`. Only type checkers distinguish it from a
+    `Step`, and as a `Step` it is one from `object` to `O`. It overrides every method that depends on this.
     """
 
     __slots__ = ()
@@ -289,12 +290,12 @@ class Pass(Step[object, O]):
 
 
 def step_of(node: Node) -> Any:
-    """A step of the types that an overload declares."""
+    """A step with the types that an overload declares."""
     step: Step[Any, Any] = Step(node)
     return step
 
 
 def both_of(node: Node) -> Any:
-    """A group of the types that an overload declares."""
+    """A group with the types that an overload declares."""
     both: Both[Any, *tuple[Any, ...]] = Both(node)
     return both

@@ -24,13 +24,13 @@ I = TypeVar("I", contravariant=True)
 O = TypeVar("O", covariant=True)
 
 Key: TypeAlias = str | int | UUID | Enum
-"""What has a plain form as text, and so can be a business key."""
+"""What can be written as text, and so can be a business key."""
 
 __all__ = ["Template", "template"]
 
 
 class Template(Step[I, O]):
-    """A named, keyed, versioned workflow from an `A` to a `B`; an immutable value, made by `template(...)`."""
+    """A named, keyed, versioned workflow from an `A` to a `B`; an immutable value, created by `template(...)`."""
 
     __slots__ = ()
 
@@ -43,7 +43,7 @@ class Template(Step[I, O]):
 
     @property
     def version(self) -> int:
-        """The version, 1 or more; instances stay with the version that they were started with."""
+        """The version, 1 or more; instances keep the version with which they were started."""
         return self.node.version
 
     @property
@@ -62,14 +62,14 @@ class Template(Step[I, O]):
         return self.node.takes
 
     def fingerprint(self) -> str:
-        """The SHA-256 (hex) of shape, names, types and topics; equal for equal workflows in any process."""
+        """The SHA-256 (hex) of structure, names, types and topics; equal for equal workflows in any process."""
         from dagger.dsl.outline import outline
 
         text = "\n".join(outline(self.node))
         return hashlib.sha256(text.encode()).hexdigest()
 
     def to_mermaid(self) -> str:
-        """The template as a Mermaid flowchart, for a page that draws it (GitHub, GitLab, most wikis)."""
+        """The template as a Mermaid flowchart, for pages that render it (GitHub, GitLab, most wikis)."""
         from dagger.dsl.drawing.mermaid import mermaid
 
         return mermaid(self.node)
@@ -81,10 +81,10 @@ class Template(Step[I, O]):
         return dot(self.node)
 
     def to_svg(self, status: Mapping[str, str] | None = None) -> str:
-        """The template as a standalone SVG, light or dark as its reader prefers.
+        """The template as a standalone SVG, which is light or dark as its reader prefers.
 
-        `status` colours steps and processes: a status (`"COMPLETED"`, `"EXECUTING"`, ...) by path. A path that
-        the template does not have is ignored. Raises WrongInput for what is no status.
+        `status` colours steps and processes: a status (`"COMPLETED"`, `"EXECUTING"`, ...) for each path. A path that
+        the template does not have is ignored. Raises WrongInput for a value that is not a status.
         """
         from dagger.dsl.drawing.svg import svg
 
@@ -98,7 +98,7 @@ class Template(Step[I, O]):
 
     @override
     def named(self, name: str) -> Self:
-        """Refused: a template has the name that it is registered under."""
+        """Refused: the name of a template is fixed."""
         raise TemplateError(f"template '{self.name}': its name is fixed; give template() another one ({name!r})")
 
     @override
@@ -107,7 +107,7 @@ class Template(Step[I, O]):
 
 
 class KeyOf(Protocol[I]):
-    """A key function, as a protocol: mypy infers from it in one go with the body, and from a `Callable` later."""
+    """A key function, as a protocol: mypy infers it together with the body, but a `Callable` only later."""
 
     def __call__(self, value: I, /) -> Key: ...
 
@@ -127,12 +127,12 @@ def template(name: str, body: Step[object, X], *, key: KeyOf[A], version: int = 
 def template(name: str, body: Any, *, key: Any, version: Any = 1, takes: Any = None) -> Any:
     """Name a workflow.
 
-    `key` computes the business key from the input: what listeners correlate on unless told otherwise, and the
-    id of an instance that is given none. `version` counts shapes of the same workflow. `takes` is the type of
-    the input, needed only where no function of the body or the key declares it.
+    `key` computes the business key from the input. Listeners wait for it by default, and it is the id of an instance
+    that is started without one. `version` counts the variants of one workflow. `takes` is the type of the input, needed
+    only if no function of the body or the key declares it.
 
-    Raises TemplateError for whatever can be refused before anything runs: a name twice in one scope, a switch
-    without a needed case, a topic with two types, a result without a declared type, a type without a codec.
+    Raises TemplateError for everything that can be refused before anything runs: a duplicate name in a scope, a
+    switch without a needed case, a topic with two types, a result without a declared type, a type without a codec.
     """
     place = f"template '{checked_name(name, 'template')}'"
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:

@@ -1,4 +1,4 @@
-"""Topics: a name, the type of the messages, their key, and how they are written."""
+"""Topics: a name, the type of the messages, their key, and their codec."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = ["Accepts", "Carries", "Topic"]
 
 
 class Carries(Protocol[M_co]):
-    """A topic as a listener sees it: whatever gives an `M_co` will do where something wider is wanted."""
+    """A topic as a listener sees it: it may give a narrower type than `M_co`."""
 
     def _carries(self) -> M_co: ...
 
 
 class Accepts(Protocol[M_contra]):
-    """A topic as a command sees it: whatever takes an `M_contra` will do where something narrower is sent."""
+    """A topic as a command sees it: it may accept a wider type than `M_contra`."""
 
     def _accepts(self, message: M_contra, /) -> None: ...
 
@@ -50,12 +50,12 @@ def checked_topic_name(name: object) -> str:
 class Topic(Generic[M]):
     """A stream of messages of one type.
 
-    `name` is the topic's name at the broker. `type` is the class of its messages, or a tuple of classes for a
-    topic that carries several. `key` computes from a message the key (or keys) that listeners are matched by;
-    the first key is also the partition key, unless `partition_key` computes another. `codec` writes and reads
-    payloads (JSON by default). Keys are text; `encode_key` turns a key that is not.
+    `name` is the topic's name at the broker. `type` is the class of its messages, or a tuple of classes for a topic
+    that carries several. `key` computes the key (or keys) of a message, by which it is matched to listeners. The first
+    key is also the partition key, unless `partition_key` computes another one. `codec` encodes and decodes payloads
+    (JSON by default). Keys are text; `encode_key` turns a key of another type into text.
 
-    Raises TemplateError (UnsupportedType) where no codec can write the type.
+    Raises TemplateError (UnsupportedType) if no codec can write the type.
     """
 
     __slots__ = ("_hash", "codec", "encode_key", "key", "name", "partition_key", "type", "wire")

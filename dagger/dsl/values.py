@@ -20,7 +20,7 @@ __all__ = ["Again", "Failure", "Limit", "Message", "NotAgain", "Retry"]
 
 @dataclass(frozen=True, slots=True)
 class Again(Generic[A_co]):
-    """Returned by a listener: not done, keep waiting, with this value instead of the one that was held."""
+    """Returned by a listener that keeps waiting, with this value as its new input."""
 
     value: A_co
 
@@ -31,7 +31,7 @@ class Again(Generic[A_co]):
 
 
 class NotAgain(Protocol):
-    """Whatever is no `Again`: a protocol of what each object has, and which Again is declared to have otherwise."""
+    """Anything but an `Again`: a protocol that every object fulfils, and that Again is declared to violate."""
 
     @override
     def __dir__(self) -> Iterable[str]: ...
@@ -51,7 +51,7 @@ class Failure(Generic[A_co]):
 
 @dataclass(frozen=True, slots=True)
 class Message(Generic[A_co]):
-    """A message with its envelope, where a command's function must set more than the value.
+    """A message with its envelope, for a command's function that sets more than the value.
 
     `headers` are text; `key` overrides the topic's partition key.
     """
@@ -63,11 +63,11 @@ class Message(Generic[A_co]):
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how fast a step is tried again.
+    """How often and how fast a step is retried.
 
-    `attempts` counts all tries. The n-th pause is `first * factor ** (n - 1)`, spread by `jitter` (a share of the
+    `attempts` counts all attempts. The n-th pause is `first * factor ** (n - 1)`, spread by `jitter` (a share of the
     pause, 0 to 1; deterministic for one instance and step), and at most `longest`. Errors that are instances of `on`
-    are tried again, and a try of a task that has exceeded the `timeout=` of the task, whatever `on` says.
+    are retried. So is a task that has exceeded its own `timeout=`, whatever `on` says.
 
     Raises TemplateError for values that make no sense, alone or together.
     """
@@ -115,9 +115,9 @@ class Retry:
 class Limit:
     """How many tasks of one kind a worker runs, and how many it begins in a second.
 
-    Tasks with limits of the same name share one: at most `concurrency` of them run at a time in a worker, and at most
-    `per_second` begin in a second (0.5 is one in two seconds). What is over a limit waits in order; its `timeout=`
-    does not run meanwhile.
+    Tasks whose limits have the same name share one limit: at most `concurrency` of them run at a time in a worker, and
+    at most `per_second` begin in a second (0.5 is one in two seconds). A task that exceeds a limit waits in order; its
+    `timeout=` does not run meanwhile.
 
     Raises TemplateError for a limit without a number, or with one that makes no sense.
     """

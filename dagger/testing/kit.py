@@ -338,7 +338,7 @@ def _span(by: object) -> int:
     """A timedelta of zero or more, in microseconds."""
     if isinstance(by, timedelta) and by >= timedelta(0):
         return by // MICROSECOND
-    raise RequestError(f"advance: wants a timedelta of zero or more, got {by!r}")
+    raise RequestError(f"advance: expects a timedelta of zero or more, got {by!r}")
 
 
 async def hang() -> None:

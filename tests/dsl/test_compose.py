@@ -231,46 +231,46 @@ def test_a_function_at_the_head_of_a_chain_is_refused_with_the_remedy() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 7, "pack", [pack], orders])
 def test_what_is_neither_step_nor_function_is_refused(wrong: Any) -> None:
-    with refused(f">>: wants a step, got {wrong!r}"):
+    with refused(f">>: expects a step, got {wrong!r}"):
         _ = pack >> wrong
-    with refused(f"template 'W': wants a step, got {wrong!r}"):
+    with refused(f"template 'W': expects a step, got {wrong!r}"):
         composed(wrong)
 
 
 def test_a_topic_is_wanted_where_a_topic_stands() -> None:
     wrong: Any = Order
-    with refused(f"command: wants a Topic(name, type, key=...), got {Order!r}"):
+    with refused(f"command: expects a Topic(name, type, key=...), got {Order!r}"):
         command(wrong)
     wrong = "PAYMENTS"
-    with refused("listener: wants a Topic(name, type, key=...), got 'PAYMENTS'"):
+    with refused("listener: expects a Topic(name, type, key=...), got 'PAYMENTS'"):
         listener(wrong)
 
 
 @pytest.mark.parametrize("wrong", [7, "fn", orders])
 def test_a_function_is_wanted_where_a_function_stands(wrong: Any) -> None:
-    with refused(f"task: wants a function, got {wrong!r}"):
+    with refused(f"task: expects a function, got {wrong!r}"):
         task(wrong)
-    with refused(f"command: wants a function, got {wrong!r}"):
+    with refused(f"command: expects a function, got {wrong!r}"):
         command(orders)(wrong)
-    with refused(f"listener: wants a function, got {wrong!r}"):
+    with refused(f"listener: expects a function, got {wrong!r}"):
         listener(orders)(wrong)
-    with refused(f"switch: wants a function, got {wrong!r}"):
+    with refused(f"switch: expects a function, got {wrong!r}"):
         switch(wrong)
-    with refused(f"wait_until: wants a function, got {wrong!r}"):
+    with refused(f"wait_until: expects a function, got {wrong!r}"):
         wait_until(wrong)
-    with refused(f"then: wants a function, got {wrong!r}"):
+    with refused(f"then: expects a function, got {wrong!r}"):
         pack.then(wrong)
-    with refused(f"for_each: wants a function, got {wrong!r}"):
+    with refused(f"for_each: expects a function, got {wrong!r}"):
         for_each(wrong, pack)
-    with refused(f"key of template 'W': wants a function, got {wrong!r}"):
+    with refused(f"key of template 'W': expects a function, got {wrong!r}"):
         composed(pack, key=wrong)
-    with refused(f"key of topic 'T': wants a function, got {wrong!r}"):
+    with refused(f"key of topic 'T': expects a function, got {wrong!r}"):
         Topic("T", Order, key=wrong)
 
 
 def test_a_decorator_that_is_called_twice_is_refused() -> None:
     twice: Any = pack
-    with refused("task: wants a function, got <step pack>"):
+    with refused("task: expects a function, got <step pack>"):
         task(twice)
 
 
@@ -279,7 +279,7 @@ def test_a_decorator_that_is_called_twice_is_refused() -> None:
 
 @pytest.mark.parametrize("wrong", [60, "1h", None, 1.5])
 def test_a_duration_that_is_none_is_refused_with_the_remedy(wrong: Any) -> None:
-    text = f"wants a timedelta, got {wrong!r}; write timedelta(seconds=...)"
+    text = f"expects a timedelta, got {wrong!r}; write timedelta(seconds=...)"
     with refused(f"sleep: {text}"):
         sleep(wrong)
     with refused(f"<step pack>.timeout: {text}"):
@@ -346,9 +346,9 @@ def test_a_retry_of_wrong_types_is_refused_and_names_the_part(wrong: dict[str, A
 
 def test_a_policy_that_is_no_retry_is_refused() -> None:
     number: Any = 3
-    with refused("<step pack>.retry: wants a Retry(...), got 3"):
+    with refused("<step pack>.retry: expects a Retry(...), got 3"):
         pack.retry(number)
-    with refused("task: retry wants a Retry(...), got 3"):
+    with refused("task: retry expects a Retry(...), got 3"):
         task(retry=number)
 
 
@@ -361,10 +361,10 @@ def test_at_least_so_many_of_fewer_is_refused(k: Any) -> None:
 def test_a_group_of_one_is_refused() -> None:
     for group in (all_of, any_of):
         alone: Any = group
-        with refused(f"{group.__name__}: wants two steps or more, got 1; one alone needs no group"):
+        with refused(f"{group.__name__}: expects two steps or more, got 1; one alone needs no group"):
             alone(pack)
     some: Any = at_least
-    with refused("at_least: wants two steps or more, got 0; one alone needs no group"):
+    with refused("at_least: expects two steps or more, got 0; one alone needs no group"):
         some(1)
 
 

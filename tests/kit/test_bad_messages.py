@@ -127,9 +127,9 @@ async def test_a_message_of_another_type_is_refused_where_it_is_published(dagger
 
 async def test_a_name_is_no_topic(dagger_engine: TestEngine) -> None:
     wrong: Any = "PAYMENTS"
-    with pytest.raises(RequestError, match=r"publish: wants a Topic\(name, type, key=...\), got 'PAYMENTS'"):
+    with pytest.raises(RequestError, match=r"publish: expects a Topic\(name, type, key=...\), got 'PAYMENTS'"):
         await dagger_engine.publish(wrong, Paid("o-1", 1))
-    with pytest.raises(RequestError, match=r"publish: wants a Topic\(name, type, key=...\), got 'PAYMENTS'"):
+    with pytest.raises(RequestError, match=r"publish: expects a Topic\(name, type, key=...\), got 'PAYMENTS'"):
         await dagger_engine.deliver(wrong, Paid("o-1", 1))
 
 

@@ -76,7 +76,7 @@ def test_what_the_block_raises_goes_on_as_it_is() -> None:
 
 
 async def test_only_what_create_instance_gives_is_submitted(dagger_engine: TestEngine) -> None:
-    with pytest.raises(RequestError, match="submit: wants what create_instance gives, got Note"):
+    with pytest.raises(RequestError, match="submit: expects the result of create_instance, got Note"):
         await dagger_engine.submit(cast(Any, Note("n")))
 
 

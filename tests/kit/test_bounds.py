@@ -216,7 +216,7 @@ async def test_each_try_counts_for_a_limit(engine: TestEngine) -> None:
         (lambda: Limit("x", 0), "Limit 'x': concurrency is 0; give a whole number from 1"),
         (lambda: Limit("x", per_second=0), "Limit 'x': per_second is 0; give a number above 0"),
         (lambda: Limit("x", per_second=float("inf")), "Limit 'x': per_second is inf; give a number above 0"),
-        (lambda: task(limit=5), r"task: limit wants a Limit\(\.\.\.\), got 5"),  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # users without a checker
+        (lambda: task(limit=5), r"task: limit expects a Limit\(\.\.\.\), got 5"),  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]  # users without a checker
         (lambda: task(timeout=timedelta(0)), "task timeout: is zero, and no task ends in no time"),
     ],
 )

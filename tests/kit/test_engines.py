@@ -208,7 +208,7 @@ async def test_who_stops_amid_a_batch_gets_the_rest_of_it_again(dagger_engine: T
 @pytest.mark.parametrize("one", [Note("n-1"), "n-1", b"n-1", None])
 async def test_one_message_is_not_several(dagger_engine: TestEngine, one: Any) -> None:
     with pytest.raises(
-        RequestError, match=r"publish_all: wants several messages, as a list, got .*; publish takes one"
+        RequestError, match=r"publish_all: expects several messages, as a list, got .*; publish takes one"
     ):
         await dagger_engine.publish_all(notes, one)
     assert dagger_engine.sent(notes) == []

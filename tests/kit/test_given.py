@@ -24,7 +24,7 @@ CALLS: dict[str, Callable[[TestEngine, Any], Coroutine[Any, Any, Any]]] = {
 @pytest.mark.parametrize("given", [None, 1, "o-1", b"o-1", object()])
 @pytest.mark.parametrize("name", CALLS)
 async def test_one_where_several_are_wanted(dagger_engine: TestEngine, name: str, given: object) -> None:
-    with pytest.raises(RequestError, match=rf"{name}: wants several .*, as a list, got "):
+    with pytest.raises(RequestError, match=rf"{name}: expects several .*, as a list, got "):
         await CALLS[name](dagger_engine, given)
     assert await dagger_engine.count() == 0
 

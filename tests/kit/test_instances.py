@@ -82,12 +82,12 @@ async def test_register_decorates_a_function_that_returns_a_template(dagger_engi
 
 async def test_register_refuses_what_is_no_template(dagger_engine: TestEngine) -> None:
     wrong: Any = ship
-    with pytest.raises(RequestError, match=r"register: wants a template, or a function that returns one, got "):
+    with pytest.raises(RequestError, match=r"register: expects a template, or a function that returns one, got "):
         dagger_engine.register(wrong)
     name: Any = "OrderWorkflow"
-    with pytest.raises(RequestError, match=r"^start: wants a template, or .*, got 'OrderWorkflow'"):
+    with pytest.raises(RequestError, match=r"^start: expects a template, or .*, got 'OrderWorkflow'"):
         await dagger_engine.start(name, Order("o-1", 10))
-    with pytest.raises(RequestError, match=r"^start_all: wants a template, or .*, got 'OrderWorkflow'"):
+    with pytest.raises(RequestError, match=r"^start_all: expects a template, or .*, got 'OrderWorkflow'"):
         await dagger_engine.start_all(name, [Order("o-1", 10)])
 
 

@@ -160,7 +160,7 @@ async def test_what_is_no_signal_is_refused(dagger_engine: TestEngine) -> None:
     run = await dagger_engine.start(workflow, Request("r-1"))
     for given in (sleep(timedelta(hours=1)), decided.timeout(timedelta(hours=1)), 3, None):
         wrong: Any = given
-        with pytest.raises(RequestError, match="signal: wants the name of a signal, or what signal"):
+        with pytest.raises(RequestError, match="signal: expects the name of a signal, or the result of signal"):
             await dagger_engine.signal(run, wrong, Decision(True, "ann"))
 
 

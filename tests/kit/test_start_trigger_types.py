@@ -266,5 +266,5 @@ def test_a_build_that_is_called_otherwise_is_refused(dagger_engine: TestEngine) 
     with pytest.raises(TemplateError, match="build= of start_on: 'two' is called with 1 argument"):
         dagger_engine.start_on(orders, of(Order), build=wrong)
     later: Any = gives_later
-    with pytest.raises(RequestError, match="start_on: build= wants a function that is not async"):
+    with pytest.raises(RequestError, match="start_on: build= expects a function that is not async"):
         dagger_engine.start_on(orders, of(Order), build=later)

@@ -115,11 +115,11 @@ async def test_what_cannot_start_instances_is_refused(dagger_engine: TestEngine)
         return Order(message.order_id, 1)
 
     wrong: Any = "ORDERS"
-    with pytest.raises(RequestError, match=r"start_on: wants a Topic\(name, type, key=...\), got 'ORDERS'"):
+    with pytest.raises(RequestError, match=r"start_on: expects a Topic\(name, type, key=...\), got 'ORDERS'"):
         dagger_engine.start_on(wrong, order_workflow)
     for build in (7, later):
         wrong = build
-        with pytest.raises(RequestError, match="start_on: build= wants a function that is not async, got "):
+        with pytest.raises(RequestError, match="start_on: build= expects a function that is not async, got "):
             dagger_engine.start_on(placed, order_workflow, build=wrong)
     await dagger_engine.deliver(orders, Order("o-1", 10))
     assert await dagger_engine.instances() == []

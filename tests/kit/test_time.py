@@ -69,7 +69,7 @@ async def test_advance_moves_the_clock_by_so_much(dagger_engine: TestEngine) -> 
 async def test_the_clock_does_not_go_back(dagger_engine: TestEngine) -> None:
     for by in (timedelta(seconds=-1), 60):
         wrong: Any = by
-        with pytest.raises(RequestError, match="advance: wants a timedelta of zero or more, got "):
+        with pytest.raises(RequestError, match="advance: expects a timedelta of zero or more, got "):
             await dagger_engine.advance(wrong)
 
 
@@ -172,7 +172,7 @@ async def test_wait_until_what_is_no_time_fails_its_step(dagger_engine: TestEngi
         return day  # type: ignore[no-any-return]  # what a user without a checker may write
 
     run = await dagger_engine.start(template("W", someday, key=by_id), Order("o-1"))
-    assert str(run.error) == "someday: TypeError: wants a datetime, got datetime.date(2030, 1, 2)"
+    assert str(run.error) == "someday: TypeError: expects a datetime, got datetime.date(2030, 1, 2)"
 
 
 class Nowhere(tzinfo):

@@ -38,7 +38,7 @@ def due(tr: Transition, number: int, frame: Sleeping) -> Token:
 def _time_of(op: ops.Pause, at: Any) -> int:
     try:
         if not isinstance(at, datetime):
-            raise wrong(op, TypeError, f"wants a datetime, got {shown(at)}")
+            raise wrong(op, TypeError, f"expects a datetime, got {shown(at)}")
         if at.utcoffset() is None:
             raise wrong(op, ValueError, f"{shown(at)} has no time zone; use datetime(..., tzinfo=...) or .astimezone()")
         delta = at - EPOCH

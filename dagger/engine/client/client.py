@@ -156,7 +156,7 @@ class Client(Inspector):
         self, instances: Sequence[Prepared[B]], *, headers: Mapping[str, str] | None = None
     ) -> list[Run[B]]:
         """Submit instances that `create_instance` made, in one go, as `start_all` does."""
-        instances = checked_many(instances, "submit_all", "what create_instance gives")
+        instances = checked_many(instances, "submit_all", "the results of create_instance")
         kept = checked_carried("submit_all", headers)
         now = self._clock.now()
         events, first = list[Submitted](), dict[str, Submitted]()

@@ -20,10 +20,10 @@ def checked_build(topic: object, build: object) -> Fn | None:
     if build is None:
         return None
     if not callable(build) or inspect.iscoroutinefunction(build):
-        raise RequestError(f"start_on: build= wants a function that is not async, got {build!r}")
+        raise RequestError(f"start_on: build= expects a function that is not async, got {build!r}")
     fn = fn_of(build, "build= of start_on", depth=3)
     if _evaluated(lambda: fn.is_async) is True:
-        raise RequestError(f"start_on: build= wants a function that is not async, got {build!r}")
+        raise RequestError(f"start_on: build= expects a function that is not async, got {build!r}")
     return fn
 
 

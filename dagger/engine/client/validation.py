@@ -50,14 +50,14 @@ def checked_template(given: Any, place: str) -> Template[Any, Any]:
     """What was given to a method: a template, or a function that returns one. Raises RequestError."""
     found = given() if callable(given) else given
     if not isinstance(found, Template):
-        raise RequestError(f"{place}: wants a template, or a function that returns one, got {found!r}")
+        raise RequestError(f"{place}: expects a template, or a function that returns one, got {found!r}")
     return found  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
 
 
 def checked_many(given: Any, place: str, what: str) -> list[Any]:
     """What was given to a method that takes several. Raises RequestError for one alone."""
     if not _is_several(given):
-        raise RequestError(f"{place}: wants several of {what}, as a list, got {shown(given)}")
+        raise RequestError(f"{place}: expects several of {what}, as a list, got {shown(given)}")
     return list(given)
 
 
@@ -75,7 +75,7 @@ def checked_prepared(given: object) -> None:
         given.close()  # nobody will await it
         raise RequestError("submit: got a coroutine, a forgotten await? Write submit(await ....create_instance(...))")
     if not isinstance(given, Prepared):
-        raise RequestError(f"submit: wants what create_instance gives, got {given!r}")
+        raise RequestError(f"submit: expects the result of create_instance, got {given!r}")
 
 
 def checked_query(
@@ -142,7 +142,7 @@ def checked_lifespan(given: Any) -> AbstractAsyncContextManager[Any]:
 def checked_topic(topic: object, place: str) -> None:
     """Raises RequestError for what is no topic."""
     if not isinstance(topic, Topic):
-        raise RequestError(f"{place}: wants a Topic(name, type, key=...), got {topic!r}")
+        raise RequestError(f"{place}: expects a Topic(name, type, key=...), got {topic!r}")
 
 
 def id_of(instance: object) -> str:
@@ -187,7 +187,9 @@ def _check_name(topic: str, id: object) -> None:
 def checked_several(messages: object) -> None:
     """Raises RequestError for one message, where several are wanted."""
     if not _is_several(messages):
-        raise RequestError(f"publish_all: wants several messages, as a list, got {shown(messages)}; publish takes one")
+        raise RequestError(
+            f"publish_all: expects several messages, as a list, got {shown(messages)}; publish takes one"
+        )
 
 
 def checked_headers(place: str, headers: Any) -> dict[str, str]:
@@ -254,5 +256,6 @@ def _signal(given: object) -> tuple[str, Any]:
     if isinstance(given, Step) and isinstance(given.node, Await):
         return given.node.signal, given.node.type
     raise RequestError(
-        f"signal: wants the name of a signal, or what signal(name, type) or @signal(name, type) gave, got {given!r}"
+        "signal: expects the name of a signal, or the result of signal(name, type) or @signal(name, type), "
+        f"got {given!r}"
     )
