@@ -26,5 +26,5 @@ def unknown_format(number: int) -> str:
         )
     return (
         f"it is of format {number}, from a build of dagger before its first release, and this release reads format "
-        f"{FORMAT}; let its instances end under that build, and begin anew"
+        f"{FORMAT}; let its instances end under that build, then begin anew with another file or application name"
     )

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 import anyio
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from msgspec.structs import replace
 
 from dagger.backends.kafka import KafkaBackend, binding
-from dagger.backends.kafka.binding import Binding, Sources, agreed
+from dagger.backends.kafka.binding import Binding, Source, Sources, agreed
 from dagger.backends.kafka.client import TopicInfo
+from dagger.backends.kafka.notes import Note
 from dagger.backends.kafka.options import options_of
+from dagger.backends.kafka.poison import LaneNote, PoisonDetector
 from dagger.backends.sqlite import store as sqlite_store
+from dagger.core.format import FORMAT
 from dagger.engine.ports import Append, Batch
 from dagger.errors import BackendError
 from dagger.testing.contract.harness import alone, in_loop, note, working
 from tests.kafka.pins import pins
 from tests.kafka.stage import OnKafka, consumer_of, kafka_of
 from tests.servers.kafka import KafkaCluster
+from tests.stored import UNRELEASED_NOTES
 
 needs_kafka = [pytest.mark.slow, pytest.mark.kafka]
 
@@ -200,6 +205,59 @@ class TestCharter:
             options = replace(OPTIONS, application=changed.get("application", "app"))
             with pytest.raises(BackendError, match=why):
                 await agreed(store, options, changed.get("cluster", "one"), changed.get("log", LOG))
+
+        anyio.run(run)
+
+    @pytest.mark.parametrize("name", ["charter", "source/notes/3", "lane/0"])
+    @pytest.mark.parametrize(
+        ("kept", "why"),
+        [
+            (
+                UNRELEASED_NOTES,
+                "it is of format 1, from a build of dagger before its first release, .* then begin anew with",
+            ),
+            ({"format": FORMAT + 1, "shape": "another"}, f"it is of format {FORMAT + 1}, .*; use the release that has"),
+            ({"format": FORMAT, "topic": 7, "id": 7, "at": 7}, "Expected `str`|missing required field"),
+        ],
+        ids=["before the first release", "later", "odd"],
+    )
+    def test_a_note_of_another_format_is_refused(self, name: str, kept: dict[str, Any], why: str) -> None:
+        async def run() -> None:
+            store = pins()
+            await store.pin(name, msgspec.json.encode(kept.get(name, kept)))
+            says = f"the note '{name}' of the store cannot be used: (?:{why})"
+            if name == "charter":
+                with pytest.raises(BackendError, match=f"{OPTIONS.place}: {says}"):
+                    await agreed(store, OPTIONS, "one", LOG)
+                return
+            ours = await agreed(store, OPTIONS, "one", LOG)
+            look = Sources(store, OPTIONS, ours).look(NOTES, 3)
+            taken = PoisonDetector(store, 0, "me").taken({})
+            ask, other = (taken, look) if name == "lane/0" else (look, taken)
+            await other
+            with pytest.raises(BackendError, match=says):
+                await ask
+
+        anyio.run(run)
+
+    @pytest.mark.parametrize("name", ["charter", "source/notes/3", "lane/0"])
+    def test_a_note_with_a_field_of_a_later_release_is_read_and_replaced(self, name: str) -> None:
+        async def run() -> None:
+            store = pins()
+            ours = await agreed(store, OPTIONS, "one", LOG)
+            notes: dict[str, Note] = {"charter": ours, "source/notes/3": Source(topic=NOTES.id), "lane/0": LaneNote()}
+            data = msgspec.json.encode({**msgspec.to_builtins(notes[name]), "later": [1]})
+            cast("Any", store).notes[name] = data
+            assert await agreed(store, OPTIONS, "one", LOG) == ours
+            sources, detector = Sources(store, OPTIONS, ours), PoisonDetector(store, 0, "me")
+            await sources.look(NOTES, 3)
+            await sources.begun(NOTES, 3)
+            assert await Sources(store, OPTIONS, ours).look(NOTES, 3)
+            await detector.taken({})
+            await detector.caught_up("here")
+            again = PoisonDetector(store, 0, "another")
+            await again.taken({})
+            assert again.incarnation == "here"
 
         anyio.run(run)
 

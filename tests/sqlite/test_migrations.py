@@ -25,7 +25,7 @@ from tests.stored import UNRELEASED_FILE
 
 IDS = [f"o-{number}" for number in range(30)]
 
-HASHES = {LOG_AND_RECORDS: ["58a6964c81247f91"], RECORDS_ONLY: ["1308433f8f8ea6e2"]}
+HASHES = {LOG_AND_RECORDS: ["84f3d14b6ecfff43"], RECORDS_ONLY: ["5fdb8a2082018f57"]}
 
 STEPS = LOG_AND_RECORDS.migrations
 

@@ -36,7 +36,7 @@ LATER_SAYS = (
 )
 UNNUMBERED_SAYS = (
     f"it is of format 1, from a build of dagger before its first release, and this release reads format {FORMAT}; let "
-    "its instances end under that build, and begin anew"
+    "its instances end under that build, then begin anew with another file or application name"
 )
 
 

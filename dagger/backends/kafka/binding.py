@@ -12,17 +12,17 @@ from __future__ import annotations
 from typing import Final
 from uuid import uuid4
 
-import msgspec
-
 from dagger.backends.kafka.client import TopicInfo
+from dagger.backends.kafka.notes import Note, Pin
 from dagger.backends.kafka.options import Options
 from dagger.backends.standalone import StandaloneStore
 from dagger.errors import BackendError
 
-NAME: Final = "binding"
+NAME: Final = "charter"
+"""The name of the note. Builds before the first release kept theirs under it: so it is found, and refused."""
 
 
-class Binding(msgspec.Struct, frozen=True, kw_only=True):
+class Binding(Note, frozen=True, kw_only=True):
     """What one application's records and log belong to."""
 
     id: str
@@ -34,7 +34,7 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     partitions: int
 
 
-class _Source(msgspec.Struct, frozen=True):
+class Source(Note, frozen=True, kw_only=True):
     """A partition that is consumed."""
 
     topic: str
@@ -54,7 +54,10 @@ async def agreed(store: StandaloneStore, options: Options, cluster: str, log: To
         log=log.id,
         partitions=log.partitions,
     )
-    kept = msgspec.json.decode(await store.pin(NAME, msgspec.json.encode(mine)), type=Binding)
+    try:
+        kept = await Pin[Binding](store, NAME).get(mine)
+    except BackendError as error:
+        raise BackendError(f"{options.place}: {error}") from None
     for found, before, words in (
         (mine.application, kept.application, "the store has the records of application '{before}', not '{found}'"),
         (cluster, kept.cluster, "the store belongs to the cluster '{before}', and this is '{found}'"),
@@ -77,18 +80,20 @@ class Sources:
         self._store = store
         self._place = options.place
         self._binding = binding
-        self._known = dict[tuple[str, int], _Source]()
+        self._known = dict[tuple[str, int], Source]()
+        self._pins = dict[tuple[str, int], Pin[Source]]()
 
     async def look(self, topic: TopicInfo, partition: int) -> bool | None:
         """Whether offsets of this partition were committed; whoever is told so finds them, asking after that.
 
         None where they are those of another topic of its name, which was deleted: they mean nothing any more.
         """
-        name, new = f"source/{topic.name}/{partition}", _Source(topic.id)
-        kept = self._known.get((topic.name, partition), new)
+        at, new = (topic.name, partition), Source(topic=topic.id)
+        pin = self._pins.setdefault(at, Pin(self._store, f"source/{topic.name}/{partition}"))
+        kept = self._known.get(at, new)
         if not kept.begun or kept.topic != topic.id:  # others may have begun since
-            kept = msgspec.json.decode(await self._store.pin(name, msgspec.json.encode(new)), type=_Source)
-        self._known[topic.name, partition] = kept
+            kept = await pin.get(new)
+        self._known[at] = kept
         return kept.begun if kept.topic == topic.id else None
 
     def check(self, topic: str, partition: int, note: str | None, begun: bool) -> None:
@@ -115,14 +120,14 @@ class Sources:
 
     async def begun(self, topic: TopicInfo, partition: int) -> None:
         """An offset of the partition is committed: from now on there must be one."""
-        kept = self._known[topic.name, partition]
-        now = _Source(topic.id, True, kept.made + (kept.topic != topic.id))
+        at = (topic.name, partition)
+        kept = self._known[at]
+        now = Source(topic=topic.id, begun=True, made=kept.made + (kept.topic != topic.id))
         if now != kept:
-            name = f"source/{topic.name}/{partition}"
-            if not await self._store.repin(name, msgspec.json.encode(kept), msgspec.json.encode(now)):
-                self._known.pop((topic.name, partition))  # another was faster: look again
+            if not await self._pins[at].replace(now):
+                self._known.pop(at)  # another was faster: look again
                 return
-            self._known[topic.name, partition] = now
+            self._known[at] = now
 
     def made(self, topic: str, partition: int) -> int:
         """How often the topic of a partition was made again since the partition was consumed first."""

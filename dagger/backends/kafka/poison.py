@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from dagger.backends.kafka.notes import Note, Pin
 from dagger.backends.standalone import StandaloneStore
 
 PATIENCE: Final = 2
@@ -24,7 +25,7 @@ Place: TypeAlias = tuple[str, int, int]
 """A topic, a partition and an offset."""
 
 
-class _Note(msgspec.Struct, frozen=True):
+class LaneNote(Note, frozen=True, kw_only=True):
     """What the store knows of a lane."""
 
     at: str = ""
@@ -43,10 +44,9 @@ class PoisonDetector:
     """A lane, as to whether one of its records kills."""
 
     def __init__(self, store: StandaloneStore, lane: int, me: str) -> None:
-        self._store = store
         self._me = me
-        self._name = f"lane/{lane}"
-        self._kept = self._note = _Note()
+        self._pin = Pin[LaneNote](store, f"lane/{lane}")
+        self._kept = self._note = LaneNote()
         self._polled = self._open = False
         self._left = 0
         self.poison: Place | None = None
@@ -65,7 +65,7 @@ class PoisonDetector:
     async def taken(self, positions: Mapping[tuple[str, int], int]) -> None:
         """The lane was taken over; its partitions are committed up to these offsets."""
         at = ",".join(f"{topic}/{partition}/{offset}" for (topic, partition), offset in sorted(positions.items()))
-        self._kept = msgspec.json.decode(await self._store.pin(self._name, msgspec.json.encode(_Note())), type=_Note)
+        self._kept = await self._pin.get(LaneNote())
         same = self._kept.at == at
         deaths = self._kept.deaths if same else 0
         if self._kept.by == self._me:  # it lives, so nothing has killed it
@@ -74,7 +74,7 @@ class PoisonDetector:
             self.poison = self._kept.alone
         if self.poison is not None and not _is_left(self.poison, positions):
             self.poison = None
-        self._note = _Note(at, deaths, None, self._me, self._kept.store)
+        self._note = LaneNote(at=at, deaths=deaths, by=self._me, store=self._kept.store)
         self._polled = self._open = False
         self._left = CAREFUL if deaths >= PATIENCE or self.poison else 0
 
@@ -106,11 +106,9 @@ class PoisonDetector:
         """Nothing is left in it that could kill."""
         self._left = 0
 
-    async def _keep(self, note: _Note) -> None:
+    async def _keep(self, note: LaneNote) -> None:
         """Only the owner of the lane changes it; if somebody else has, the commit that follows is fenced anyway."""
-        if note != self._kept and await self._store.repin(
-            self._name, msgspec.json.encode(self._kept), msgspec.json.encode(note)
-        ):
+        if note != self._kept and await self._pin.replace(note):
             self._kept = note
 
 

@@ -73,9 +73,9 @@ CREATE TABLE position (
 """
 
 _PROCESSES: Final = """
--- The processes that have the file open, which of them is in which group, and who owns which partition in it. Signs of
--- life are counted: an entry of which the count stays the same, for as long as it `lasts` in seconds, is of a process
--- that is dead. No clock of one machine is compared with that of another.
+-- The processes that have the file open, which of them is in which group, and who owns which partition in it.
+-- Heartbeats are counted: an entry of which the count stays the same, for as long as it `lasts` in seconds, is of a
+-- process that is dead. No clock of one machine is compared with that of another.
 CREATE TABLE peer (
     id TEXT PRIMARY KEY,
     port INTEGER NOT NULL,
