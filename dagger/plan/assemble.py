@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar, assert_never
 
+from dagger.codecs import TypeCodec
 from dagger.plan import ops
 from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
 from dagger.plan.shapes import Many, Shape, Tagged, Together, Typed
@@ -107,13 +108,17 @@ class Assembler:
         opener = self.add(ops.Scope, scope.path, shape, keeps=scope.body.undoes)
         is_repeated = any(trigger.effect == ops.AGAIN for trigger in scope.triggers)
         self._repeats += is_repeated
-        result = self._within(opener, -1, scope.body, shape)
+        inside = self._retyped(opener, scope.head, shape)
+        anew = self.here
+        result = self._retyped(opener, scope.head, self._within(opener, -1, scope.body, inside))
         self._repeats -= is_repeated
         ends = any(type(trigger.when) is ops.Ended for trigger in scope.triggers)
         close = self._closing(opener, ops.Close, result, plain=not (ends or opener.keeps))
         starts = dict[Trigger, int]()
         for one in scope.triggers:
-            if one.effect in (ops.BESIDE, ops.LATER):
+            if one.effect == ops.AGAIN:
+                starts[one] = anew
+            elif one.effect in (ops.BESIDE, ops.LATER):
                 starts[one] = self._aside(opener, one, shape if one.effect == ops.BESIDE else result)
         close.next = self.here
         answers = [one for one in scope.triggers if one.effect == ops.INTERRUPT and one.start is not None]
@@ -123,6 +128,13 @@ class Assembler:
             ops.Trigger(one.when, one.effect, starts.get(one, -1), one.tries) for one in scope.triggers
         )
         return result
+
+    def _retyped(self, opener: ops.Scope, codec: TypeCodec[Any] | None, shape: Shape) -> Shape:
+        """Where a loop has its head or its end: what enters the body, or enters it again, is stored alike."""
+        if codec is None or (isinstance(shape, Typed) and shape.codec is codec):
+            return shape
+        self.add(ops.Retype, opener.path, shape, owner=opener.index, out=codec)
+        return Typed(codec)
 
     def _aside(self, opener: ops.Scope, trigger: Trigger, shape: Shape) -> int:
         """Lay out what is run where something is given up; gives where."""

@@ -80,6 +80,8 @@ class Scope:
     path: str
     body: Kernel
     triggers: tuple[Trigger, ...] = ()
+    head: TypeCodec[Any] | None = None
+    """The type by which what enters the body and what it gives are stored, where it begins anew with its result."""
 
     @cached_property
     def undoes(self) -> bool:

@@ -98,6 +98,12 @@ class Apply(Op, kw_only=True, gc=False):
     """Whether nothing can change its results in place."""
 
 
+class Retype(Op, kw_only=True, gc=False):
+    """Store the value by a declared type, however it has been stored on its way here."""
+
+    out: TypeCodec[Any]
+
+
 class Enter(Op, kw_only=True, gc=False):
     """A named scope begins."""
 
@@ -227,7 +233,7 @@ class Ended(msgspec.Struct, frozen=True):
     """When what is inside ends well."""
 
     until: Pure | None = None
-    """A pure function of the result: only where it is not true; None for in any case."""
+    """A pure function of the result: only where that is not true; None for in any case."""
 
 
 When: TypeAlias = After | Failure | Stopped | Ended

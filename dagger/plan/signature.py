@@ -49,7 +49,7 @@ def _listen(op: ops.Listen) -> list[str]:
     return [f"{op.channel!r} {by} gives {op.out.name}{again} repeats {op.repeats:d}"]
 
 
-def _run(op: ops.Run) -> list[str]:
+def _run(op: ops.Run | ops.Retype) -> list[str]:
     return [f"gives {op.out.name}"]
 
 
@@ -92,6 +92,7 @@ _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Run: ("task", _run),
     ops.Pause: ("sleep", _nothing),
     ops.Apply: ("then", _nothing),
+    ops.Retype: ("retype", _run),
     ops.Enter: ("enter", _nothing),
     ops.Leave: ("leave", _nothing),
     ops.Scope: ("scope", _scope),

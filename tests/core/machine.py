@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -68,6 +70,11 @@ def retried(part: Kernel, attempts: int, pause: int = 0) -> Scope:
     return Scope("retry", part, (Trigger(ops.Failure(rule.on), ops.AGAIN, tries=rule),))
 
 
+def repeated(part: Kernel, until: Callable[[Any], bool]) -> Scope:
+    """A loop, whose body gets numbers, and begins anew until one is what is wanted."""
+    return Scope("loop", part, (Trigger(ops.Ended(until), ops.AGAIN),), head=INT)
+
+
 def all_of(*branches: Kernel) -> Fork:
     return Fork("all", "all", branches, len(branches), 0)
 
@@ -127,6 +134,10 @@ class Machine:
         """Tasks end well, one after the other."""
         for name in names:
             self.apply(TaskSucceeded(self.frame_of(name), INT.encode(7)))
+
+    def gives(self, name: str, result: int) -> None:
+        """A task ends well, with this result."""
+        self.apply(TaskSucceeded(self.frame_of(name), INT.encode(result)))
 
     def fails(self, name: str) -> None:
         self.apply(TaskFailed(self.frame_of(name), "ValueError", "no", kinds_of(ValueError)))

@@ -9,7 +9,7 @@ from pathlib import Path
 from dagger import Template
 from dagger.plan import Plan, compile
 from dagger.plan.signature import line_of
-from tests.core.machine import any_of, chain, hooked, job, plan_of, undone_by
+from tests.core.machine import any_of, chain, hooked, job, plan_of, repeated, undone_by
 from tests.dsl import drawn
 from tests.dsl.drawn import Order
 
@@ -27,12 +27,16 @@ COMPILED: dict[str, Template[Order, object]] = {
     "recover": drawn.recovered,
 }
 UNDONE = chain(hooked(undone_by(job("a"), "ua"), "h"), any_of(undone_by(job("b"), "ub"), job("c")))
+LOOP = chain(any_of(job("x"), job("y")), repeated(chain(job("a"), any_of(job("b"), job("c"))), bool))
 """What no construct of the language shows yet."""
 
 
 def plans() -> dict[str, Plan]:
     """What is laid out, by the name of its file."""
-    return {name: compile(template) for name, template in COMPILED.items()} | {"undone": plan_of(UNDONE)}
+    return {name: compile(template) for name, template in COMPILED.items()} | {
+        "undone": plan_of(UNDONE),
+        "loop": plan_of(LOOP),
+    }
 
 
 def told(plan: Plan) -> str:

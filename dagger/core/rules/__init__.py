@@ -16,6 +16,7 @@ OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], To
     ops.Run: running.entered,
     ops.Pause: sleeping.entered,
     ops.Apply: passing.apply,
+    ops.Retype: passing.retype,
     ops.Scope: scope.entered,
     ops.Close: scope.ended,
     ops.Done: ending.ended,

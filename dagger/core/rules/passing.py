@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagger.core.functions import StepFailed, Stored, call_pure, error_of
+from dagger.core.functions import StepFailed, Stored, call_pure, error_of, load, store_result
 from dagger.core.state import COMPLETED, Error
 from dagger.core.transition import Token, Transition
 from dagger.errors import kinds_of, shown
@@ -17,6 +17,11 @@ def apply(tr: Transition, op: ops.Apply, stored: Stored, parent: int) -> Token:
     result = call_pure(op, op.fn, stored, op.shape)
     mapped = Stored(stored.raw, result) if op.frozen else Stored(stored.raw)
     return op.next, mapped, parent
+
+
+def retype(tr: Transition, op: ops.Retype, stored: Stored, parent: int) -> Token:
+    """Store the value by a declared type: the same bytes whichever way it has come."""
+    return op.next, store_result(op, op.out, load(op, stored)), parent
 
 
 def choose(tr: Transition, op: ops.Choose, stored: Stored, parent: int) -> Token:

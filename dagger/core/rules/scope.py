@@ -6,6 +6,7 @@
 | failure → again | `.retry` |
 | failure → interrupt | `.recover` |
 | stop → beside | a hook: it is run if the scope is given up while it executes |
+| end → again | a loop: the body begins anew with the result, unless that is what was wanted |
 | end → later | an undo: it is kept, and run if what is around is given up |
 
 The frame has the input of the scope, which a handler, another try or what answers a timeout gets; the number of the
@@ -21,7 +22,7 @@ import msgspec
 
 from dagger.core.effects import Answered, TryFailed
 from dagger.core.failing import fail_frame
-from dagger.core.functions import Stored, took_longer
+from dagger.core.functions import Stored, call_pure, took_longer
 from dagger.core.kinds import Onward, Rules
 from dagger.core.leaving import leave
 from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo, Undoing
@@ -52,14 +53,23 @@ def ended(tr: Transition, op: ops.Close, stored: Stored, parent: int) -> Token:
 
 
 def _ended(tr: Transition, op: ops.Close, stored: Stored, number: int) -> Token:
-    """The same where something comes of it: an undo is kept, and those that were kept inside go to the scope around."""
-    frame, scope = tr.frames.pop(number), tr.ops[op.owner]
+    """The same where something comes of it: the body begins anew, or an undo is kept, and those that were kept inside
+    go to the scope around."""
+    frame, scope = tr.frames[number], tr.ops[op.owner]
     assert isinstance(frame, Scoping)
     assert isinstance(scope, ops.Scope)
     undos = frame.undos
     for trigger in scope.triggers:
-        if type(trigger.when) is ops.Ended and trigger.effect == ops.LATER:
+        if type(trigger.when) is not ops.Ended:
+            continue
+        if trigger.effect == ops.AGAIN:
+            until = trigger.when.until
+            if until is None or not call_pure(op, until, stored, op.shape):
+                tr.frames[number] = msgspec.structs.replace(frame, value=stored.raw, attempt=frame.attempt + 1)
+                return trigger.start, stored, number
+        else:
             undos = [*undos, Undo(trigger.start, stored.raw, tr.count(), tr.item_suffix(frame.parent))]
+    del tr.frames[number]
     if undos:
         _keep(tr, frame.parent, undos)
     return op.next, stored, frame.parent
