@@ -282,6 +282,9 @@ class MemoryBackend:
         self.store = MemoryStore()
         self._loop = LoopBinding("memory://")
 
+    def announce_ended(self, ids: Collection[str]) -> None:
+        """There are no other processes."""
+
     async def changed(self) -> None:
         await anyio.sleep_forever()
 

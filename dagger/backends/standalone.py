@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeAlias
 
@@ -45,8 +45,12 @@ class StandaloneStore(Store, Protocol):
         The same for ever where nothing is ever lost."""
         ...
 
-    async def changed(self) -> None:
-        """Return when other processes may have changed records."""
+    def announce_ended(self, ids: Collection[str]) -> None:
+        """As `Backend.announce_ended`; a store that cannot report it does nothing."""
+        ...
+
+    async def changed(self) -> Collection[str] | None:
+        """As `Backend.changed`."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[None]:

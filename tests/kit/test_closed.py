@@ -186,7 +186,7 @@ class Elsewhere:
 def test_what_ends_the_look_at_others_is_told_to_those_who_wait(error: Exception, at_change: bool) -> None:
     async def run() -> None:
         elsewhere: Any = Elsewhere(error, BackendError("again"), at_change=at_change)
-        poller = ChangePoller(elsewhere, elsewhere.wanted, elsewhere.look)
+        poller = ChangePoller(elsewhere, elsewhere.wanted, lambda id: True, elsewhere.look)
         waiting = [asyncio.create_task(poller.wait_for(anyio.Event())) for _ in range(3)]
         for task in waiting:
             with pytest.raises(type(error), match=str(error)):
@@ -210,7 +210,7 @@ def test_the_look_at_others_backs_off_while_the_backend_is_away(
     async def run() -> None:
         monkeypatch.setattr("dagger.engine.backoff.anyio.sleep", rest)
         elsewhere: Any = Elsewhere(*[BackendUnavailable("away")] * 10)
-        poller = ChangePoller(elsewhere, elsewhere.wanted, elsewhere.look)
+        poller = ChangePoller(elsewhere, elsewhere.wanted, lambda id: True, elsewhere.look)
         await poller.wait_for(elsewhere.event)
         poller.stop()
 

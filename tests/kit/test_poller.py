@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from dagger.engine.client.poller import CHUNK, ChangePoller
@@ -27,11 +28,15 @@ class Elsewhere:
         self.failure: Exception | None = None
         self.has_changed = anyio.Event()
         self.is_asked = anyio.Event()
+        self.reported: set[str] | None = None
+        """What `changed` gives."""
 
-    async def changed(self) -> None:
+    async def changed(self) -> set[str] | None:
         self.is_asked.set()
         await self.has_changed.wait()
         self.has_changed = anyio.Event()
+        self.is_asked = anyio.Event()
+        return self.reported
 
     def wanted(self) -> list[str]:
         return [id for id, event in self.waiting.items() if not event.is_set()]
@@ -50,7 +55,7 @@ class Elsewhere:
 
 
 def follower_of(elsewhere: Any) -> ChangePoller:
-    return ChangePoller(elsewhere, elsewhere.wanted, elsewhere.look)
+    return ChangePoller(elsewhere, elsewhere.wanted, elsewhere.waiting.__contains__, elsewhere.look)
 
 
 def test_all_are_looked_at_before_a_change_is_waited_for() -> None:
@@ -86,6 +91,46 @@ def test_a_change_is_seen_by_all_whom_it_concerns() -> None:
             elsewhere.has_changed.set()
         poller.stop()
 
+    anyio.run(run)
+
+
+def test_of_what_is_reported_only_that_is_read_for_which_somebody_waits() -> None:
+    async def run() -> None:
+        elsewhere = Elsewhere()
+        poller = follower_of(elsewhere)
+        async with anyio.create_task_group() as group:
+            group.start_soon(poller.wait_for, elsewhere.waiting["o-1"])
+            await elsewhere.is_asked.wait()
+            elsewhere.looks.clear()
+            elsewhere.ended = {"o-1"}
+            elsewhere.reported = {"o-1", "of somebody else"}
+            elsewhere.has_changed.set()
+        assert elsewhere.looks == [["o-1"]]
+        poller.stop()
+
+    anyio.run(run)
+
+
+def test_changes_without_an_end_lead_to_a_round_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not to one for each; and one does not wait until there is no change any more."""
+
+    async def run() -> None:
+        elsewhere = Elsewhere()
+        poller = follower_of(elsewhere)
+        elsewhere.reported = set()
+        async with anyio.create_task_group() as group:
+            group.start_soon(poller.wait_for, elsewhere.waiting["o-1"])
+            await elsewhere.is_asked.wait()
+            elsewhere.looks.clear()
+            elsewhere.ended = {"o-1"}
+            while not elsewhere.waiting["o-1"].is_set():
+                elsewhere.has_changed.set()
+                await anyio.lowlevel.checkpoint()
+        assert elsewhere.looks == [list(elsewhere.waiting)[:CHUNK]]
+        poller.stop()
+
+    monkeypatch.setattr("dagger.engine.client.poller.PROGRESS_S", 0.01)
+    monkeypatch.setattr("dagger.engine.client.poller.ROUND_S_MAX", 3_600)
     anyio.run(run)
 
 

@@ -34,7 +34,7 @@ class DurableEngine(TestEngine):
         # One partition: the order between entities is told only where they share one.
         self.sqlite = SqliteBackend(options_of(f"sqlite:///{path}?partitions=1"))
         self._backend = self.sqlite
-        self._poller = ChangePoller(self.sqlite, lambda: self._watch.open_ids, self._poll)
+        self._poller = ChangePoller(self.sqlite, lambda: self._watch.open_ids, self._watch.is_open, self._poll)
         self._worker = self._new_worker()
         self._database = self.sqlite.file.database
 

@@ -154,6 +154,9 @@ class AerospikeStore:
         """What the servers call their cluster: another one each time that one of them comes, goes or starts again."""
         return await self._do(lambda: incarnation(self._cluster))
 
+    def announce_ended(self, ids: Collection[str]) -> None:
+        """Aerospike cannot report it: other processes read the records now and then."""
+
     async def changed(self) -> None:
         """Return after a pause: other processes may have changed records."""
         await anyio.sleep(CHANGED_S)

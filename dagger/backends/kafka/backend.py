@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -42,8 +42,11 @@ class KafkaBackend:
     def size_max(self) -> int:
         return min(self.store.size_max, MESSAGE_MAX)
 
-    async def changed(self) -> None:
-        await self.store.changed()
+    def announce_ended(self, ids: Collection[str]) -> None:
+        self.store.announce_ended(ids)
+
+    async def changed(self) -> Collection[str] | None:
+        return await self.store.changed()
 
     async def caught_up(self) -> bool:
         """Whether all that was accepted so far has been polled."""

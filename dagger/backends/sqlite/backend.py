@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -49,8 +49,11 @@ class SqliteBackend:
             self.file.maintenance.add(self._purge)
             yield
 
-    async def changed(self) -> None:
-        await self.file.wait_for_others()
+    def announce_ended(self, ids: Collection[str]) -> None:
+        self.file.announce_ended(ids)
+
+    async def changed(self) -> Collection[str] | None:
+        return await self.file.wait_for_others()
 
     def _purge(self, connection: sqlite3.Connection) -> float:
         """A maintenance job: delete what is old. The owner of partition 0 does it for all workers."""

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from typing import Final
-
 import anyio
-from typing_extensions import override
-
-WAKE: Final = b"w"
-"""Something was committed."""
-HELLO: Final = b"h"
-"""A process has come or gone: read the list of processes again."""
 
 
 class Notifier:
@@ -41,21 +31,3 @@ class Notifier:
         """Wake all waiters; in the event loop."""
         for event in self._events.values():
             event.set()
-
-
-class WakeSocket(asyncio.DatagramProtocol):
-    """Receives the datagrams by which the processes on one file wake each other. They carry no data."""
-
-    def __init__(self, on_wake: Callable[[], None], on_hello: Callable[[], None]) -> None:
-        self._on_wake = on_wake
-        self._on_hello = on_hello
-
-    @override
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        if data == HELLO:
-            self._on_hello()
-        self._on_wake()
-
-    @override
-    def error_received(self, exc: Exception) -> None:
-        """The port of another process is closed: that process is gone, and its entry expires."""

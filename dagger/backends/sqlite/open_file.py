@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import sqlite3
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import closing, suppress
 from functools import partial
 from typing import Final, Protocol
@@ -20,10 +20,11 @@ from dagger.backends.sqlite.errors import close_connection
 from dagger.backends.sqlite.file_identity import FileIdentity
 from dagger.backends.sqlite.groups import Groups
 from dagger.backends.sqlite.maintenance import Job, MaintenanceThread
-from dagger.backends.sqlite.notifier import Notifier, WakeSocket
+from dagger.backends.sqlite.notifier import Notifier
 from dagger.backends.sqlite.options import Options
 from dagger.backends.sqlite.processes import Processes, remove_process
 from dagger.backends.sqlite.schema import LOG_AND_RECORDS, FileKind, partitions_of
+from dagger.backends.sqlite.signals import ENDED, HELLO, RemoteChanges, Signal, WakeSocket
 from dagger.backends.sqlite.transactions import run_transaction
 from dagger.backends.sqlite.wal import checkpoint
 from dagger.errors import BackendError, BackendUnavailable
@@ -71,8 +72,8 @@ class OpenFile:
         """What is new whenever the file is opened."""
         self.notifier = Notifier()
         """Notifies of each commit, of any process."""
-        self.remote_notifier = Notifier()
-        """Notifies of commits of other processes."""
+        self.remote_changes = RemoteChanges()
+        """What other processes have committed."""
         self.processes = Processes()
         self.maintenance = MaintenanceThread(self._connect_for_maintenance, self._notify_threadsafe)
         self.groups = Groups(self.options, self.database, self.processes, self._notify_threadsafe, self._on_hello)
@@ -192,7 +193,7 @@ class OpenFile:
         """Be woken by the other processes that have the file open."""
         transport = None
         try:
-            wake_socket = partial(WakeSocket, self._on_wake, self._on_hello)
+            wake_socket = partial(WakeSocket, self._on_signal)
             transport, _ = await self._loop.create_datagram_endpoint(wake_socket, local_addr=("127.0.0.1", 0))
             self.processes.port = transport.get_extra_info("sockname")[1]
         except OSError:  # no loopback: what others do is seen at the next tick
@@ -221,12 +222,19 @@ class OpenFile:
             logger.warning("%s: what is owned passes to others when the lease expires", error)
         self.processes.announce()
 
-    async def wait_for_others(self) -> None:
-        """Return when another process may have changed something. From now on the others wake this process."""
+    def announce_ended(self, ids: Collection[str]) -> None:
+        """Tell the other processes that a commit of this process has ended instances."""
+        self.processes.announce_ended(ids)
+
+    async def wait_for_others(self) -> Collection[str] | None:
+        """Return when another process may have changed something, as `Backend.changed` does.
+
+        From now on the others wake this process.
+        """
         if not self._wants_wakeups:
             self._wants_wakeups = True
             self._on_hello()
-        await self.remote_notifier.wait("changed")
+        return await self.remote_changes.wait()
 
     # Maintenance jobs.
 
@@ -246,6 +254,7 @@ class OpenFile:
         elif self._wants_wakeups and not self.processes.is_registered:
             try:
                 self.groups.heartbeat(connection, 0)
+                self.processes.announce()  # the others learn the port now, and not at their next tick
             except sqlite3.Error:  # it only serves to be woken sooner: each tick sees what others do
                 self.processes.load_ports(connection)
         else:
@@ -284,9 +293,21 @@ class OpenFile:
         if self._tick_job is not None:
             self.maintenance.run_now(self._tick_job)
 
+    def _on_signal(self, signal: Signal | None) -> None:
+        """Another process has sent a datagram; None if it cannot be read."""
+        if signal is None:
+            self._on_wake()
+            return
+        self.remote_changes.received(signal)
+        if signal.kind == HELLO:
+            self._on_hello()
+        if signal.kind != ENDED:  # the commit that has ended them has sent another one
+            self.notifier.notify()
+
     def _on_wake(self) -> None:
+        """Anything may have changed."""
         self.notifier.notify()
-        self.remote_notifier.notify()
+        self.remote_changes.anything()
 
     def _on_file_lost(self) -> None:
         """The file is not there any more: the next request raises, and waiters make one."""

@@ -13,11 +13,12 @@ import socket
 import sqlite3
 import time
 import uuid
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from dagger.backends.sqlite.leases import leave_all
-from dagger.backends.sqlite.notifier import HELLO, WAKE
+from dagger.backends.sqlite.signals import ENDED, HELLO, WAKE, Numbering, chunks
 
 IDLE_TTL_S: Final = 60.0
 """How long the entry of a process that owns nothing lasts, in seconds; it is renewed in a third of that."""
@@ -43,6 +44,7 @@ class Processes:
         self._renewed_at: float | None = None
         self._observed: dict[str, Observation] = {}
         self._others: list[int] = []
+        self._numbering = Numbering(self.id)
         self._socket: socket.socket | None = None
 
     def open(self) -> None:
@@ -100,19 +102,29 @@ class Processes:
         rows = connection.execute("SELECT port FROM peer WHERE id <> ? AND port > 0", (self.id,))
         self._others = [port for (port,) in rows]
 
-    def wake(self, data: bytes = WAKE) -> None:
+    def wake(self) -> None:
         """Wake the others. If a datagram is lost, they see the change at their next tick."""
+        if self._others:
+            self._send(self._numbering.datagram(WAKE))
+
+    def announce_ended(self, ids: Collection[str]) -> None:
+        """Tell the others which instances have ended."""
+        if self._others:
+            for part in chunks(ids):
+                self._send(self._numbering.datagram(ENDED, part))
+
+    def _send(self, data: bytes) -> None:
         if self._socket is None:
             return
         for port in self._others:
             try:
                 self._socket.sendto(data, ("127.0.0.1", port))
-            except OSError:  # its buffer is full, so it will wake
+            except OSError:  # it notices that a number is missing
                 continue
 
     def announce(self) -> None:
         """Tell the others that this process has come, gone, or given something up."""
-        self.wake(HELLO)
+        self._send(self._numbering.datagram(HELLO))
 
 
 def remove_process(connection: sqlite3.Connection, id: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -53,8 +53,11 @@ class SqliteRecordStore(RecordReader):
             await self.file.database.transact(name_of)
         return await self.file.database.query(name_of)
 
-    async def changed(self) -> None:
-        await self.file.wait_for_others()
+    def announce_ended(self, ids: Collection[str]) -> None:
+        self.file.announce_ended(ids)
+
+    async def changed(self) -> Collection[str] | None:
+        return await self.file.wait_for_others()
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         return await self.file.database.transact(partial(_write, writes=writes)) if writes else []

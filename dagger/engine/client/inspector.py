@@ -44,7 +44,7 @@ class Inspector(Messenger):
         self._clock = clock
         self._registry = Registry(limits)
         self._watch = Watch()
-        self._poller = ChangePoller(backend, lambda: self._watch.open_ids, self._poll)
+        self._poller = ChangePoller(backend, lambda: self._watch.open_ids, self._watch.is_open, self._poll)
         self._submissions = Submissions(backend.log)
         self._missing = set[str]()
         """Instances that are waited for and had no row when they were looked at."""

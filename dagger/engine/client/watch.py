@@ -90,6 +90,10 @@ class Watch:
         """The instances that somebody looks at."""
         return {*(id for id in self._seen if self._get(id) is not None), *self._waiters}
 
+    def is_open(self, id: str) -> bool:
+        """Whether somebody looks at an instance that has not ended, as far as is known here."""
+        return id in self._waiters or id in self._seen
+
     @property
     def open_ids(self) -> list[str]:
         """Those of them that have not ended, as far as is known here; first those whose end is waited for."""

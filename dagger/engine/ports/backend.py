@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -34,11 +35,22 @@ class Backend(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether other processes may work on the same records; then `changed` tells when to look again."""
+        """Whether other processes may work on the same records; then `changed` reports their changes."""
         ...
 
-    async def changed(self) -> None:
-        """Return when other processes may have changed records."""
+    def announce_ended(self, ids: Collection[str]) -> None:
+        """A commit of this process has ended these instances: report them to the `changed` of other processes.
+
+        It returns at once, and may fail silently; a process that misses it finds the end by reading the records.
+        """
+        ...
+
+    async def changed(self) -> Collection[str] | None:
+        """Return when other processes have changed records, also since the last call.
+
+        The ids of instances that were announced as ended, if that is known to be all that have ended since: none if
+        records have changed and no instance has ended. None if any record may have changed.
+        """
         ...
 
     def open(self) -> AbstractAsyncContextManager[None]:

@@ -245,15 +245,18 @@ class Worker:
     def _finish(self, result: BatchResult) -> None:
         """Report what was committed."""
         self._counts.update(result.counts)
-        states = list[State]()
+        states, ended = list[State](), list[str]()
         for key, loaded in (result.stored | result.dirty).items():
             state = loaded.cell.entity.state
             if state is not None:
                 states.append(state)
                 if not state.is_live:  # hardly anything comes for it any more
+                    ended.append(key)
                     del self._rows[key]
         self._rows.evict()
         self._committed(result.local, states)
+        if ended and self._backend.shared:
+            self._backend.announce_ended(ended)
         log_parked(result.parked)
 
     def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:

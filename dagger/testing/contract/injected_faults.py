@@ -225,9 +225,13 @@ class InterceptedBackend:
         """As the port says."""
         return self._inner.shared
 
-    async def changed(self) -> None:
+    def announce_ended(self, ids: Collection[str]) -> None:
         """As the port says."""
-        await self._inner.changed()
+        self._inner.announce_ended(ids)
+
+    async def changed(self) -> Collection[str] | None:
+        """As the port says."""
+        return await self._inner.changed()
 
     async def caught_up(self) -> bool:
         """As the backend says, where it has something to say."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 
 from typing_extensions import override
@@ -33,9 +33,13 @@ class WithMemoryLog:
         """As the port says."""
         return self.store.size_max
 
-    async def changed(self) -> None:
+    def announce_ended(self, ids: Collection[str]) -> None:
         """As the port says."""
-        await self.store.changed()
+        self.store.announce_ended(ids)
+
+    async def changed(self) -> Collection[str] | None:
+        """As the port says."""
+        return await self.store.changed()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[None]:
