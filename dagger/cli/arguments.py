@@ -1,4 +1,4 @@
-"""What can be said to the command `dagger`."""
+"""The arguments of the command `dagger`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _TARGET: Final = "an engine, as MODULE:NAME"
 _EXAMPLES: Final = """\
 examples:
   dagger worker shop:engine              run a worker with the engine in shop.py
-  dagger instances shop:engine           list what there is
-  dagger show shop:engine o-1            show one with its steps
+  dagger instances shop:engine           list instances
+  dagger show shop:engine o-1            show an instance with its steps
   dagger backup sqlite:///orders.db c.db
 
-The status is 0 if all went well, 1 if not, and 2 if the call was wrong.
+The exit status is 0 on success, 1 on an error, and 2 if the call was wrong.
 "dagger COMMAND --help" describes a command.
 """
 Add: TypeAlias = Callable[..., argparse.ArgumentParser]
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def _version() -> str:
     try:
         return importlib.metadata.version("dagger-workflow")
-    except importlib.metadata.PackageNotFoundError:  # it is used from a directory, and not installed
+    except importlib.metadata.PackageNotFoundError:  # used from a directory without being installed
         return "(not installed)"
 
 
@@ -70,14 +70,14 @@ def _command(commands: Add, name: str, text: str, example: str) -> argparse.Argu
 
 def _worker(commands: Add) -> None:
     one = _command(
-        commands, "worker", "run a worker until SIGTERM, which lets what is in flight end", "dagger worker shop:engine"
+        commands, "worker", "run a worker until SIGTERM, which lets running tasks end", "dagger worker shop:engine"
     )
     one.add_argument("engine", metavar="ENGINE", help=_TARGET)
     one.add_argument(
         "--log-level",
         choices=_LEVELS,
         default="info",
-        help="the least level that is logged on the standard error (info)",
+        help="the lowest level that is logged to standard error (info)",
     )
 
 
@@ -87,19 +87,21 @@ def _publish(commands: Add) -> None:
         "  dagger publish sqlite:///orders.db PAYMENT_LISTENER --key o-1 - < messages.jsonl\n"
         "  dagger publish kafka://kafka-1/orders --store aerospike://db-1/orders PAYMENT_LISTENER --key o-1 -"
     )
-    one = _command(commands, "publish", "put messages on a topic", example)
+    one = _command(commands, "publish", "publish messages to a topic", example)
     one.add_argument(
         "target",
         metavar="TARGET",
-        help="an engine, as MODULE:NAME, which knows the topic; or the URL of a backend, where --key is needed and "
-        "messages go as they are",
+        help="an engine, as MODULE:NAME, which knows the topic; or the URL of a backend, which needs --key and "
+        "publishes messages unchanged",
     )
     one.add_argument("topic", metavar="TOPIC", help="the name of the topic")
-    one.add_argument("messages", metavar="MESSAGE", nargs="+", help="JSON; - reads one message a line")
-    one.add_argument("--key", help="the key of the messages, where TARGET is a URL")
-    one.add_argument("--store", metavar="URL", help="where the records are, where TARGET is a log only, as kafka://...")
+    one.add_argument(
+        "messages", metavar="MESSAGE", nargs="+", help="JSON; - reads one message from each line of standard input"
+    )
+    one.add_argument("--key", help="the key of the messages, if TARGET is a URL")
+    one.add_argument("--store", metavar="URL", help="the store, if TARGET is only a log, such as kafka://...")
     one.add_argument("--header", metavar="NAME=VALUE", action="append", default=[], help="a header; may be repeated")
-    one.add_argument("--id", help="names the message, so that a repetition of it is recognised")
+    one.add_argument("--id", help="the id of the message, by which a duplicate is recognised")
 
 
 def _instances(commands: Add) -> None:
@@ -112,8 +114,8 @@ def _instances(commands: Add) -> None:
         "--status", choices=[status.value for status in Status], metavar="STATUS", help="with this status only"
     )
     one.add_argument("--key", help="with this business key only")
-    one.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100)")
-    one.add_argument("--after", metavar="ID", help="behind this id: where the last page ended")
+    one.add_argument("--limit", type=int, default=100, metavar="N", help="at most this many (100)")
+    one.add_argument("--after", metavar="ID", help="continue after this id, the last one of the previous page")
 
 
 def _signal(commands: Add) -> None:
@@ -132,4 +134,4 @@ def _backup(commands: Add) -> None:
         "dagger backup sqlite:///orders.db orders-backup.db",
     )
     one.add_argument("url", metavar="URL", help="the file, as sqlite:///orders.db")
-    one.add_argument("copy", metavar="COPY", help="the path of the copy; nothing may be there yet")
+    one.add_argument("copy", metavar="COPY", help="the path of the copy, which must not exist yet")

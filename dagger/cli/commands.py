@@ -1,4 +1,4 @@
-"""What each command does. Errors of ours are told in a line; a status of 2 says that the call itself was wrong."""
+"""The commands. Our own errors are printed in one line; exit status 2 says that the call itself was wrong."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Arguments = argparse.Namespace
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """Run a command; 0 if it went well, 1 if not, 2 if it was called wrongly."""
+    """Run a command; returns 0 on success, 1 on an error, 2 if the call was wrong."""
     arguments = parser().parse_args(given)
     try:
         _COMMANDS[arguments.command](arguments)
@@ -32,7 +32,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return _refused(error, 2)
     except DaggerError as error:
         return _refused(error, 1)
-    except BrokenPipeError:  # whoever reads the output has had enough
+    except BrokenPipeError:  # the reader of the output has closed it
         _write_no_more()
     except KeyboardInterrupt:
         return 130
@@ -45,7 +45,7 @@ def _refused(error: DaggerError, status: int) -> int:
 
 
 def _say(text: str) -> None:
-    """Print, whatever the terminal or file is able to show. Raises RequestError where it takes nothing."""
+    """Print text, escaped as far as the output needs it. Raises RequestError if it can't be written to."""
     encoding = sys.stdout.encoding or "utf-8"
     try:
         print(text.encode(encoding, errors="backslashreplace").decode(encoding), flush=True)
@@ -57,7 +57,7 @@ def _say(text: str) -> None:
 
 
 def _write_no_more() -> None:
-    """What is still to be written goes nowhere: Python would try it again at the end."""
+    """Discard buffered output: Python would try to write it again at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -65,14 +65,14 @@ def _worker(arguments: Arguments) -> None:
     logging.basicConfig(
         level=arguments.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
-    if arguments.log_level.upper() != "DEBUG":  # it tells each try of each request; what matters is told by the engine
+    if arguments.log_level.upper() != "DEBUG":  # it logs each attempt of each request; the engine logs what matters
         logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    SignalHandler()  # from here on: to import a module may take long
+    SignalHandler()  # from here on, because importing a module may take long
     engine_of(arguments.engine).main()
 
 
 def _with_engine(work: Callable[[Dagger, Arguments], Awaitable[None]]) -> Callable[[Arguments], None]:
-    """A command that asks an engine, and is no worker."""
+    """A command that uses an engine as a client."""
 
     def command(arguments: Arguments) -> None:
         engine = engine_of(arguments.engine)
@@ -90,7 +90,7 @@ def _with_engine(work: Callable[[Dagger, Arguments], Awaitable[None]]) -> Callab
 
 async def _instances(engine: Dagger, arguments: Arguments) -> None:
     if arguments.template is not None:
-        engine.get_template(arguments.template)  # raises for one that is mistyped; no instance of it could be shown
+        engine.get_template(arguments.template)  # raises for a name with a typing error, which would match no instance
     found = await engine.instances(
         template=arguments.template,
         status=arguments.status,
@@ -118,14 +118,14 @@ async def _show(engine: Dagger, arguments: Arguments) -> None:
 
 async def _stop(engine: Dagger, arguments: Arguments) -> None:
     await engine.stop(arguments.id)
-    _say(f"{in_line(arguments.id)}: asked to stop")
+    _say(f"{in_line(arguments.id)}: stop requested")
 
 
 async def _signal(engine: Dagger, arguments: Arguments) -> None:
     try:
         await engine.signal_json(arguments.id, arguments.name, arguments.value.encode(errors="surrogateescape"))
     except DecodeError as error:
-        raise WrongInput(f"signal '{arguments.name}': VALUE must be JSON of the type that it takes: {error}") from None
+        raise WrongInput(f"signal '{arguments.name}': VALUE must be JSON of the signal's type: {error}") from None
     _say(f"{in_line(arguments.id)}: signal '{arguments.name}' sent")
 
 
@@ -138,7 +138,7 @@ def _backup(arguments: Arguments) -> None:
     backup = scheme_of(BACKENDS, "URL", arguments.url, "sqlite:///orders.db").backup
     if backup is None:
         name = arguments.url.partition("://")[0]
-        raise UsageError(f"dagger cannot copy what is behind {name}://; use the tools of its server")
+        raise UsageError(f"dagger can't copy the data of {name}://; use the tools of its server")
     anyio.run(backup, arguments.url, Path(arguments.copy))
     _say(f"copied to {arguments.copy}")
 

@@ -1,4 +1,4 @@
-"""Messages from a shell: checked by the topic that an engine knows, or as they are."""
+"""Messages from a shell: validated by a topic that an engine knows, or published unchanged."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from dagger.plan.keys import is_encodable
 
 
 async def publish(arguments: argparse.Namespace) -> int:
-    """Put messages on a topic; gives how many. Raises UsageError, or WrongInput, and then none was published."""
+    """Publish messages to a topic; returns how many. If it raises UsageError or WrongInput, none was published."""
     texts = list(_texts(arguments.messages))
     headers = _headers(arguments)
     if arguments.id is not None and len(texts) != 1:
-        raise UsageError("--id names one message, and there are others; publish them one by one")
+        raise UsageError("--id is for a single message; publish several messages one by one")
     if arguments.id == "":
-        raise UsageError("--id is empty; give the message a name, or leave --id out")
+        raise UsageError("--id is empty; give the message an id, or leave --id out")
     if is_url(arguments.target):
         if arguments.store is None and scheme_of(BACKENDS, "TARGET", arguments.target).store_beside is not None:
             name = arguments.target.partition("://")[0]
-            raise UsageError(f"{name}:// is a log only; name the store beside it with --store")
+            raise UsageError(f"{name}:// is only a log; give its store with --store")
         backend = connect(arguments.target, arguments.store)
         entries = [_as_it_is(arguments, headers, data) for _, data in texts]
     else:
@@ -56,7 +56,7 @@ async def _append(backend: Backend, entries: list[Outgoing]) -> None:
 
 
 def _texts(given: list[str]) -> list[tuple[str, bytes]]:
-    """Where each message is from, and its bytes."""
+    """The origin of each message, and its bytes."""
     found = list[tuple[str, bytes]]()
     for number, text in enumerate(given, start=1):
         if text == "-":
@@ -93,7 +93,7 @@ def _topic(engine: Dagger, name: str) -> Topic[Any]:
     known = engine.topics
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
-        raise UsageError(f"the engine knows no topic '{name}'; it knows: {names}")
+        raise UsageError(f"the engine has no topic '{name}'; it has: {names}")
     return known[name]
 
 

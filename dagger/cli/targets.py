@@ -1,4 +1,4 @@
-"""What a command is told to work on: an engine of a module, or the URL of a backend."""
+"""The target of a command: an engine in a module, or the URL of a backend."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dagger.errors import DaggerError, RequestError
 
 
 class UsageError(RequestError):
-    """A command is called wrongly."""
+    """A wrong call of a command."""
 
 
 def is_url(target: str) -> bool:
@@ -24,13 +24,13 @@ def is_url(target: str) -> bool:
 
 
 def engine_of(target: str) -> Dagger:
-    """The engine that `module:name` names. The module is looked for from the working directory too.
+    """The engine that `module:name` names. The module may be in the working directory.
 
-    Raises UsageError for what is not there, or is no engine, and RequestError where the module itself raises an error
-    of ours, with the line that it comes from.
+    Raises UsageError if there is no such engine, and RequestError with the line at fault if the module itself raises
+    a DaggerError.
     """
     if is_url(target):
-        raise UsageError(f"'{target}' is a URL, which knows no templates; name the engine, as shop.orders:engine")
+        raise UsageError(f"'{target}' is a URL, which has no templates; name the engine, as shop.orders:engine")
     module, separator, name = target.partition(":")
     if not separator or not name or "" in module.split("."):
         hint = _meant(module, name) or "; write MODULE:NAME, as shop.orders:engine"
@@ -43,7 +43,7 @@ def engine_of(target: str) -> Dagger:
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(f"{error.name}.")):
             raise UsageError(
-                f"there is no module '{module}', neither here nor installed{_meant(module, name)}"
+                f"there is no module '{module}', neither in the working directory nor installed{_meant(module, name)}"
             ) from None
         raise
     except ShutdownRequested:
@@ -70,7 +70,7 @@ def _meant(module: str, name: str) -> str:
 
 
 def _origin(error: DaggerError) -> str:
-    """The line of a user's module that an error comes from."""
+    """The line of a user's module that caused an error."""
     ours = str(Path(__file__).parents[1])
     places = [
         f"{frame.filename}:{frame.lineno}"
@@ -81,16 +81,16 @@ def _origin(error: DaggerError) -> str:
 
 
 def checked_shared(backend: Backend, target: str) -> None:
-    """Raises UsageError where what a command does would reach nobody: in memory all is of one process."""
+    """Raises UsageError for a backend in memory, which other processes can't see."""
     if not backend.shared:
         raise UsageError(f"'{target}' keeps everything in the memory of one process, and no other process can see it")
 
 
 def checked_there(backend: Backend) -> None:
-    """Raises RequestError where the file is not there: who only asks would make it, and find nothing in it."""
+    """Raises RequestError if the file does not exist: a client would find nothing in a new one."""
     for one in (backend, backend.store):
         if isinstance(one, FileBased) and not one.data_file.exists():
             raise RequestError(
-                f"there is no file '{one.data_file}', and none was made; go to the directory that "
-                "the engine's URL is meant for, or start a worker there, which makes the file"
+                f"there is no file '{one.data_file}', and none was created; go to the directory of the "
+                "engine's URL, or start a worker there, which creates the file"
             )

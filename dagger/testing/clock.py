@@ -10,7 +10,7 @@ from typing import Final
 from dagger.engine.clock import to_datetime, to_micros
 
 START: Final = datetime(2030, 1, 1, tzinfo=UTC)
-"""What a virtual clock shows at first."""
+"""The time at which a virtual clock starts."""
 
 
 class VirtualClock:
@@ -26,17 +26,17 @@ class VirtualClock:
 
     @property
     def time(self) -> datetime:
-        """What it shows, as a UTC time."""
+        """Its time in UTC."""
         return to_datetime(self._now)
 
     def move_to(self, at: int) -> None:
-        """Go on to an instant in microseconds; never back."""
+        """Move forward to a time in microseconds; never back."""
         self._now = max(self._now, at)
 
     # As `CallScheduler`.
 
     def call_at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
-        """Call a function at an instant; gives a function that calls it off."""
+        """Call a function at a time; returns a function that cancels the call."""
         self._count += 1
         self._calls[self._count] = due, call
         return partial(self._call_off, self._count)
@@ -49,10 +49,10 @@ class VirtualClock:
         return min((due for due, _ in self._calls.values()), default=None)
 
     def fire(self) -> bool:
-        """Call what is due, in order of time; whether something was."""
+        """Make the calls that are due, in order; whether there were any."""
         due = sorted((at, number) for number, (at, _) in self._calls.items() if at <= self._now)
         for _, number in due:
             found = self._calls.pop(number, None)
-            if found is not None:  # else it was called off meanwhile
+            if found is not None:  # else it was cancelled meanwhile
                 found[1]()
         return bool(due)

@@ -40,7 +40,7 @@ PATIENCE: Final = timedelta(seconds=5)
 """How long, in real time, the kit waits for tasks before it reports them."""
 
 TURNS: Final = 6
-"""How many turns of the loop pass from what lets a task go on to its result on the log, at most."""
+"""How many iterations of the loop pass, at most, until a task that can continue has its result on the log."""
 
 
 _stages: list[Callable[[TestEngine], MemoryBackend]] = []
@@ -48,7 +48,7 @@ _stages: list[Callable[[TestEngine], MemoryBackend]] = []
 
 @contextmanager
 def with_backend(memory_of: Callable[[TestEngine], MemoryBackend]) -> Generator[None]:
-    """Within it, an engine that is given no backend has the memory that `memory_of` gives it, whoever makes it."""
+    """Within it, every engine without a backend of its own uses the memory that `memory_of` returns."""
     _stages.append(memory_of)
     try:
         yield
@@ -57,11 +57,11 @@ def with_backend(memory_of: Callable[[TestEngine], MemoryBackend]) -> Generator[
 
 
 class TestEngine(Dagger):
-    """A `Dagger` in memory whose clock stands still.
+    """A `Dagger` in memory with a virtual clock.
 
-    `start`, `deliver`, `signal`, `stop` and `advance` return when nothing is left to do at the time that the clock
-    shows: worker threads included. A task that still runs after `patience` of real time is reported by its path
-    (TaskHangs); one that awaits `dagger.testing.hang()` counts as idle.
+    `start`, `deliver`, `signal`, `stop` and `advance` return when nothing is left to do at the current time of the
+    clock, including tasks in threads. A task that still runs after `patience` of real time is reported with its path
+    (TaskHangs). A task that awaits `dagger.testing.hang()` counts as idle.
     """
 
     __test__ = False
@@ -108,7 +108,7 @@ class TestEngine(Dagger):
 
     @property
     def now(self) -> datetime:
-        """What the virtual clock shows: 2030-01-01 UTC at first."""
+        """The time of the virtual clock, which starts at 2030-01-01 UTC."""
         return self.clock.time
 
     # What tests do.
@@ -121,7 +121,7 @@ class TestEngine(Dagger):
     async def deliver(
         self, topic: Topic[M], message: M, *, headers: Mapping[str, str] | None = None, id: str | None = None
     ) -> None:
-        """Put a message on a topic as an outside service would; `id` names it, to be sent again as the same."""
+        """Publish a message as an external service would; with the same `id` it can be sent again as a duplicate."""
         await self._open()
         await self.memory.log.deliver(checked_message(topic, message, headers, id))
         await self.run_until_idle()
@@ -129,7 +129,7 @@ class TestEngine(Dagger):
     async def deliver_raw(
         self, topic: Topic[Any], payload: bytes, *, key: str = "", headers: dict[str, str] | None = None
     ) -> None:
-        """Put bytes on a topic as they are, whether or not they can be decoded."""
+        """Publish bytes to a topic, whether or not they can be decoded."""
         await self._open()
         await self.memory.log.deliver(Outgoing(topic.name, key.encode(), payload, headers_of(headers or {})))
         await self.run_until_idle()
@@ -140,8 +140,8 @@ class TestEngine(Dagger):
     async def wait(self, instance: str | uuid.UUID) -> Instance[Any]: ...
     @override
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance[Any]:
-        """As of Dagger; but what has not ended after `patience` of real time raises RequestError: the clock stands
-        still, and no message comes by itself."""
+        """Like `Dagger.wait`, but raises RequestError after `patience` of real time: the clock stands still, and no
+        message comes by itself."""
         with anyio.move_on_after(self._patience_s):
             return await super().wait(instance)
         found = await self.get_instance(instance)
@@ -152,7 +152,7 @@ class TestEngine(Dagger):
         )
 
     async def advance(self, by: timedelta) -> None:
-        """Let time pass: from timer to timer, each run to idle, until the clock has moved by `by`."""
+        """Move the clock forward by `by`, from timer to timer; after each, run until idle."""
         target = self.clock.now() + _span(by)
         await self._open()
         await self.run_until_idle()
@@ -171,9 +171,9 @@ class TestEngine(Dagger):
         return min((due for due in found if due is not None), default=None)
 
     async def crash(self) -> None:
-        """Let the worker die, with all that only it knew, and another take over; then run to idle.
+        """Kill the worker, with everything in its memory, and let another take over; then run until idle.
 
-        What was not committed is polled again, and tasks that ran are started again. What `lifespan=` opened stays.
+        What was not committed is polled again, and running tasks are started again. Resources of `lifespan=` stay open.
         """
         await self._open()
         self._worker = self._new_worker()
@@ -181,7 +181,7 @@ class TestEngine(Dagger):
         await self.run_until_idle()
 
     def sent(self, topic: Topic[M]) -> list[M]:
-        """The messages that were published on a topic, in order, without those that the test delivered."""
+        """The messages that were published to a topic, in order, without those that the test delivered."""
         return [
             topic.wire.decode(record.payload or b"")
             for number, record in enumerate(self.memory.log.history)
@@ -195,7 +195,7 @@ class TestEngine(Dagger):
     def dead_letters(self, topic: Topic[Any]) -> list[tuple[bytes | None, dict[str, str]]]:
         """The payloads of the dead letters of a topic, each with its headers as text (`dagger-reason`, ...).
 
-        Of a header that is repeated the last is given.
+        If a header is repeated, the last one counts.
         """
         name = dead_letter_topic(topic.name)
         return [(r.payload, texts_of(r.headers)) for r in self.memory.log.history if r.topic == name]
@@ -220,7 +220,7 @@ class TestEngine(Dagger):
         return connection
 
     async def run_until_idle(self) -> None:
-        """Run until nothing is left to do at the time that the clock shows. Raises TaskHangs."""
+        """Run until nothing is left to do at the current time of the clock. Raises TaskHangs."""
         await self._open()
         if self._opening:  # by the lifespan: what it starts runs once its resources are there
             return
@@ -235,19 +235,19 @@ class TestEngine(Dagger):
                 await self._wait_for_tasks()
 
     async def _yield(self) -> None:
-        """Let tasks go on: one that said that it hangs may end after all, and is not waited for."""
+        """Let tasks continue. One that has reported that it hangs may still end, but is not waited for."""
         for _ in range(TURNS if self._tasks.is_hanging else 1):
             await asyncio.sleep(0)
 
     async def _ring_tasks(self) -> bool:
-        """Let the timeouts of tasks that are due end these, before any other timer fires; whether there were any."""
+        """End tasks whose timeouts are due, before any other timer fires; whether there were any."""
         fired = self.clock.fire()
         if fired:
             await self._tasks.obeyed()
         return fired
 
     async def _run_once(self) -> bool:
-        """Let what is due fire and apply a batch; whether there was one. A worker that dies is followed by another."""
+        """Fire timers that are due and apply a batch; whether there was one. A worker that dies is replaced."""
         worker = self._worker
         try:
             await worker.fire_due_timers()
@@ -264,7 +264,7 @@ class TestEngine(Dagger):
         return True
 
     async def _begin_again(self) -> None:
-        """Poll again what was not committed, run again the tasks that ran, and show runs what the store holds."""
+        """Poll again what was not committed, restart running tasks, and update runs from the store."""
         await self._worker.rewind()  # before anything else: others may be settling at the same time
         gone, self._tasks = self._tasks, self._new_tasks()
         await self._end(gone)
@@ -304,14 +304,14 @@ class TestEngine(Dagger):
         self.memory.log.nudge()
 
     async def close(self) -> None:
-        """Cancel what runs, and end the lifespan. The plugin's fixture does it after the test."""
+        """Cancel what runs, and end the lifespan. The fixture of the plugin does this after the test."""
         await self._end(self._tasks)
         await self._close()
 
     async def _end(self, tasks: Tasks) -> None:
         spawned, self._spawned = self._spawned, set()
         await tasks.end_all()
-        alive = [task for task in spawned if not task.done()]  # others may be of a loop that is closed
+        alive = [task for task in spawned if not task.done()]  # others may belong to a closed loop
         for task in alive:
             task.cancel()
         await asyncio.gather(*alive, return_exceptions=True)
@@ -342,6 +342,6 @@ def _span(by: object) -> int:
 
 
 async def hang() -> None:
-    """For test doubles of tasks: never return, and let the test kit know, so that it does not wait for this task."""
+    """For test doubles of tasks: never return, and report it, so that the test kit does not wait for this task."""
     context().hangs()
     await anyio.sleep_forever()

@@ -1,4 +1,4 @@
-"""What a scenario led to: how every instance stands, and what was published."""
+"""The outcome of a scenario: the state of every instance, and what was published."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL: Final = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class InstanceOutcome:
-    """How an instance stands: its status, its result if it is COMPLETED, its error if it failed, what it waits for."""
+    """The state of an instance: its status, result if it is COMPLETED, error if it failed, and what it waits for."""
 
     template: str
     status: Status
@@ -38,10 +38,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a scenario led to.
+    """The outcome of a scenario.
 
-    `instances` is by id. `published` is sorted, and as a consumer sees it that drops a repeated id; messages that
-    nobody took (`unmatched_topic`) are not in it. `broken` names ids under which two messages were published.
+    `instances` maps ids. `published` is sorted, without duplicates of an id and without unmatched messages
+    (`unmatched_topic`). `broken` names ids under which two different messages were published.
     """
 
     instances: Mapping[str, InstanceOutcome]
@@ -60,7 +60,7 @@ class Outcome:
 
 
 async def outcome_of(engine: TestEngine) -> Outcome:
-    """What an engine that has come to rest holds."""
+    """The outcome in an idle engine."""
     instances = {one.id: _instance_outcome(one) for one in await engine.instances(limit=ALL)}
     log = engine.memory.log
     records = [record for number, record in enumerate(log.history) if number not in log.delivered]
@@ -75,7 +75,7 @@ def _instance_outcome(instance: Instance[Any]) -> InstanceOutcome:
 
 
 def _as_consumed(records: Sequence[TopicRecord]) -> tuple[list[Published], list[str]]:
-    """Without repeated ids; what has no id is counted once. Also the ids that came with two contents."""
+    """Messages without duplicates of an id, and the ids that came with two contents."""
     known = dict[str, Published]()
     unnamed = set[Published]()
     broken = list[str]()
@@ -90,7 +90,7 @@ def _as_consumed(records: Sequence[TopicRecord]) -> tuple[list[Published], list[
 
 
 def changes(expected: Outcome, got: Outcome) -> Iterator[str]:
-    """What is different, in words."""
+    """The differences as text."""
     for id in sorted(expected.instances.keys() | got.instances.keys()):
         before, after = expected.instances.get(id), got.instances.get(id)
         if before != after and repr(before) != repr(after):

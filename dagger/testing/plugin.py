@@ -1,9 +1,9 @@
 """The pytest plugin: the fixture `dagger_engine`, for async test functions without any mark.
 
 With `--dagger-explore` every test that uses an engine of the kit is explored too: it runs again and again, each time
-with one crash, redelivery, duplicate or reordering at another place, and what it leads to must stay as it is.
+with one crash, redelivery, duplicate or reordering at another point, and its outcome must stay the same.
 
-pytest loads this module in every project of the environment. It imports nothing that only those need who use it.
+pytest loads this module in every project of the environment. Therefore it imports nothing that may not be needed.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         const=100,
         default=0,
         metavar="RUNS",
-        help="explore each async test with an engine of dagger.testing: at most so many runs with a fault (100)",
+        help="explore each async test with an engine of dagger.testing, in at most this many runs with a fault (100)",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """The mark `unexplored`."""
-    config.addinivalue_line("markers", "unexplored(reason): what --dagger-explore leaves out, and why")
+    config.addinivalue_line("markers", "unexplored(reason): excludes a test from --dagger-explore")
     config.stash[_EXPLORED] = []
     config.stash[_LEFT_OUT] = []
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """What was explored, and what was not, and why."""
+    """Which tests were explored, and which were not, with the reason."""
     found, left_out = config.stash[_EXPLORED], config.stash[_LEFT_OUT]
     if found or left_out:
         runs = sum(sum(one.runs.values()) for one in found)
@@ -59,7 +59,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def dagger_engine() -> Iterator[TestEngine]:
-    """An engine in memory on a virtual clock. It is closed after the test."""
+    """An engine in memory with a virtual clock. It is closed after the test."""
     import anyio
 
     from dagger.testing.kit import TestEngine
@@ -72,7 +72,7 @@ def dagger_engine() -> Iterator[TestEngine]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an async test that uses an engine of ours, unless a mark gives it to another plugin."""
+    """Run an async test that uses an engine of the kit, unless a mark assigns it to another plugin."""
     engines = _engines(pyfuncitem)
     if not engines or not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None

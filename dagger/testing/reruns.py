@@ -1,8 +1,8 @@
-"""A test that has passed is explored: pytest sets it up anew for each run, and each run has its fault.
+"""A test that has passed is explored: pytest sets it up anew for each run, and each run has a fault.
 
-All that is made for one test is made for each run: the fixtures of the function, and with them the event loop of the
-plugin that runs it. Fixtures of a wider scope stay. The engine that is made in a run, by `dagger_engine` or by a
-fixture of the project, has the memory in which the fault strikes.
+Everything that belongs to one test is set up for each run: function-scoped fixtures, and with them the event loop of
+the plugin that runs it. Fixtures with a wider scope stay. The engine of a run, from `dagger_engine` or from a fixture
+of the project, uses the memory in which the fault is injected.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ R = TypeVar("R")
 
 
 def explored(item: pytest.Function, runs: int) -> Exploration | str:
-    """Explore a test that has passed: what it asserts may fail with a fault, what it leads to may not change.
+    """Explore a test that has passed: its assertions may fail with a fault, its outcome may not change.
 
-    Gives why it is left out, if it is. Raises ExplorationFailed.
+    Returns the reason if it is skipped. Raises ExplorationFailed.
     """
     if (mark := item.get_closest_marker("unexplored")) is not None:
         return ", ".join(map(str, mark.args)) or "its mark says so"
@@ -41,25 +41,25 @@ def explored(item: pytest.Function, runs: int) -> Exploration | str:
 
 
 class TestRerunner:
-    """Where a test runs again: set up by pytest, once for each run, and taken down.
+    """Reruns a test: pytest sets it up and tears it down for each run.
 
-    pytest has no public way to do so. This is how plugins do it that run a test again (pytest-rerunfailures).
+    pytest has no public API for this. Plugins that rerun tests do it in the same way (pytest-rerunfailures).
     """
 
     def __init__(self, item: pytest.Function) -> None:
         self._item = item
         self._setup = item.session._setupstate  # pyright: ignore[reportPrivateUsage]  # as above
-        # `tmp_path` finds here how its test went, and removes it when it is taken down.
+        # `tmp_path` finds the result of its test here, and is removed at its teardown.
         self._stash = dict(item.stash._storage)  # pyright: ignore[reportPrivateUsage]  # as above
-        # The run that has passed is taken down like any test: what fails there fails the test.
+        # The run that has passed is torn down like any test: a failure there fails the test.
         self._take_down()
 
     def _take_down(self) -> None:
-        """All that is there for the test alone."""
+        """Tear down everything that belongs to this test alone."""
         self._setup.teardown_exact(cast("pytest.Item", self._item.parent))
 
     async def perform(self, trial: Trial) -> None:
-        """Set the test up, run it and take it down. Nothing here is awaited: each plugin has a loop of its own."""
+        """Set the test up, run it and tear it down. Nothing here is awaited: each plugin has a loop of its own."""
         engines = list[TestEngine]()
 
         def memory_of(engine: TestEngine) -> MemoryBackend:
@@ -73,7 +73,7 @@ class TestRerunner:
             _attempt(trial, lambda: self._run(trial))
         _attempt(trial, self._take_down)
         if len(engines) > 1:
-            raise NotRepeatable(f"it makes {len(engines)} engines, and each is a world of its own")
+            raise NotRepeatable(f"it creates {len(engines)} engines, which share nothing")
 
     def _run(self, trial: Trial) -> None:
         item = self._item
@@ -101,10 +101,10 @@ class TestRerunner:
 
 
 def _attempt(trial: Trial, part: Callable[[], None]) -> None:
-    """Do a part of a run. What goes wrong first is what counts."""
+    """Do a part of a run. The first error counts."""
     try:
         part()
-    except (pytest.fail.Exception, pytest.skip.Exception) as raised:  # they are no Exception
+    except (pytest.fail.Exception, pytest.skip.Exception) as raised:  # not subclasses of Exception
         trial.error = trial.error or AssertionError(str(raised))
     except Exception as raised:
         trial.error = trial.error or raised

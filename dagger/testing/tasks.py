@@ -1,4 +1,4 @@
-"""Tasks that run in turn, so that a run repeats exactly."""
+"""Tasks that run one after the other, so that a run repeats exactly."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing_extensions import override
 from dagger.engine.worker.tasks import Tasks
 
 PATIENCE_S: Final = 10
-"""How long, in real time, one is waited for: sync tasks that wait for each other never end in turn."""
+"""How long, in real time, a task is waited for: sync tasks that wait for each other would never end."""
 
 
 class SequentialTasks(Tasks):
-    """Sync tasks run in a thread each, to their end before anything else happens."""
+    """Each sync task runs in a thread, to its end before anything else happens."""
 
     @override
     async def _in_thread(self, call: Callable[[], Any]) -> Any:

@@ -129,7 +129,7 @@ def test_messages_of_kafka(kafka: KafkaCluster, tmp_path: Path, capsys: pytest.C
     url, store = f"kafka://{kafka.bootstrap}/cli?prefix={uuid4().hex}.", f"sqlite:///{tmp_path}/records.db"
     given = ["publish", url, "--store", store, "ANY", "--key", "k", "one", "two"]
     assert main(given) == 1
-    assert f"there is no file '{tmp_path}/records.db', and none was made" in capsys.readouterr().err
+    assert f"there is no file '{tmp_path}/records.db', and none was created" in capsys.readouterr().err
 
     async def connect() -> None:
         async with Dagger(url, store).client():
@@ -174,7 +174,11 @@ def test_one_wrong_message_keeps_all_back(
     ("given", "status", "told"),
     [
         (["worker", "nowhere:engine"], 2, "there is no module 'nowhere'"),
-        (["instances", "tests/cli/shop.py:engine"], 2, "neither here nor installed; write tests.cli.shop:engine"),
+        (
+            ["instances", "tests/cli/shop.py:engine"],
+            2,
+            "neither in the working directory nor installed; write tests.cli.shop:engine",
+        ),
         (["instances", "./tests/cli/shop.py:engine"], 2, "names no engine; write tests.cli.shop:engine"),
         (["publish", "sqlite:o.db", "PAYMENTS", PAID, "--key", "k"], 2, "; write sqlite:///o.db"),
         (["worker", "tests.cli.shop"], 2, "write MODULE:NAME"),
@@ -182,16 +186,16 @@ def test_one_wrong_message_keeps_all_back(
         (["worker", "tests..shop:engine"], 2, "write MODULE:NAME"),
         (["worker", "tests.cli.shop:nothing"], 2, "has no 'nothing'"),
         (["worker", "tests.cli.shop:NO_ENGINE"], 2, "is of type int, and not a Dagger"),
-        (["worker", "sqlite:///cli.db"], 2, "is a URL, which knows no templates; name the engine"),
-        (["show", "sqlite:///cli.db", "o-1"], 2, "is a URL, which knows no templates; name the engine"),
+        (["worker", "sqlite:///cli.db"], 2, "is a URL, which has no templates; name the engine"),
+        (["show", "sqlite:///cli.db", "o-1"], 2, "is a URL, which has no templates; name the engine"),
         (["show", "tests.cli.shop:in_memory", "o-1"], 2, "keeps everything in the memory of one process"),
         (["publish", "tests.cli.shop:in_memory", "PAYMENTS", PAID], 2, "in the memory of one process"),
         (["publish", "memory://", "PAYMENTS", PAID, "--key", "k"], 2, "in the memory of one process"),
-        (["publish", ENGINE, "NOWHERE", PAID], 2, "knows no topic 'NOWHERE'; it knows: PAYMENTS"),
+        (["publish", ENGINE, "NOWHERE", PAID], 2, "has no topic 'NOWHERE'; it has: PAYMENTS"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--key", "k"], 2, "--key goes with a URL"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--store", "sqlite:///r.db"], 2, "--store goes with a URL"),
-        (["publish", "kafka://a:p@h/o", "PAYMENTS", PAID, "--key", "k"], 2, "name the store beside it with --store"),
-        (["publish", ENGINE, "PAYMENTS", PAID, PAID, "--id", "p"], 2, "--id names one message"),
+        (["publish", "kafka://a:p@h/o", "PAYMENTS", PAID, "--key", "k"], 2, "give its store with --store"),
+        (["publish", ENGINE, "PAYMENTS", PAID, PAID, "--id", "p"], 2, "--id is for a single message"),
         (["publish", ENGINE, "PAYMENTS", PAID, "--header", "a"], 2, "write NAME=VALUE"),
         (["publish", "sqlite:///cli.db", "PAYMENTS", PAID], 2, "with --key"),
         (["publish", "sqlite:///cli.db", "", PAID, "--key", "k"], 2, "topic: its name is ''"),
@@ -234,7 +238,7 @@ def test_a_signal_of_another_type_is_refused(engine: Dagger, capsys: pytest.Capt
     assert " - at `$.text`" in capsys.readouterr().err
     assert main(["signal", ENGINE, "o-1", "say", "hello"]) == 1
     told = capsys.readouterr().err
-    assert told.startswith("dagger: signal 'say': VALUE must be JSON of the type that it takes: Word: ")
+    assert told.startswith("dagger: signal 'say': VALUE must be JSON of the signal's type: Word: ")
     assert main(["signal", ENGINE, "o-1", "shout", "7"]) == 1
     assert "waits for no signal 'shout'; it waits for: say" in capsys.readouterr().err
     assert main(["signal", ENGINE, "o-1", "say", f'"{HALF}"']) == 1
@@ -313,7 +317,7 @@ def test_who_asks_makes_no_file(
     assert main([name, ENGINE, *rest]) == 1
     path = tmp_path / ("cli.db" if store is None else "records.db")
     assert capsys.readouterr().err.startswith(
-        f"dagger: there is no file '{path}', and none was made; go to the directory"
+        f"dagger: there is no file '{path}', and none was created; go to the directory"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -281,7 +281,7 @@ def test_an_engine_of_the_project_is_explored_too(fixtures: str) -> None:
     ("test", "why"),
     [
         ("test_elsewhere", "its engine has a backend of its own"),
-        ("test_with_two", "it makes 2 engines"),
+        ("test_with_two", "it creates 2 engines"),
         ("test_in_loops", "it is not an async function"),
         ("test_with_what_is_kept", "test_with_what_is_kept does not repeat"),
         ("test_whose_fixture_works_once", "it raised AssertionError"),

@@ -110,11 +110,11 @@ def test_a_file_is_asked_for_before_it_would_be_made(tmp_path: Path, capsys: pyt
 
 def test_the_command_asks_for_the_store_of_a_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["publish", "paper://desk", "T", "1", "--key", "k"]) == 2
-    assert "paper:// is a log only; name the store beside it with --store" in capsys.readouterr().err
+    assert "paper:// is only a log; give its store with --store" in capsys.readouterr().err
 
 
 def test_the_command_copies_by_the_scheme(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backup", "paper://desk", "copy"]) == 0
     assert (tmp_path / "copy").read_text() == "paper://desk"
     assert main(["backup", "plain://desk", "copy"]) == 2
-    assert "dagger cannot copy what is behind plain://" in capsys.readouterr().err
+    assert "dagger can't copy the data of plain://" in capsys.readouterr().err

@@ -1,7 +1,8 @@
-"""A store on an Aerospike cluster, for a log of another kind: `aerospike://host:3000/namespace`.
+"""A store on an Aerospike cluster, for a separate log: `aerospike://host:3000/namespace`.
 
-A record is one Aerospike record, written by compare-and-swap in the server; what is in doubt is read, never guessed.
-What is due, busy or listed is found by secondary indexes. The official client is synchronous, and is called in threads.
+Each record is one Aerospike record, written by compare-and-swap in the server. A write in doubt is resolved by
+reading. Timers, running tasks and listings are found by secondary indexes. The official client is synchronous, and is
+called in threads.
 """
 
 from dagger.backends.aerospike.client import OfficialCluster
@@ -13,7 +14,7 @@ __all__ = ["STORE", "AerospikeStore", "store"]
 
 
 def store(url: str, prefix: str) -> AerospikeStore:
-    """The store of an application, whose name is `prefix`. Nothing is connected yet."""
+    """The store of the application with the name `prefix`. It does not connect yet."""
     options = options_of(url)
     return AerospikeStore(options, prefix, OfficialCluster(options))
 

@@ -1,8 +1,8 @@
-"""How a record looks in Aerospike: its bins, its indexes, and how long it is kept.
+"""The layout of records in Aerospike: bins, indexes and time to live.
 
-A record has the version (`v`) and the data (`d`); what has a version and no data is a tombstone. The rest is there for
-what it says only: the key in words (`k`), since Aerospike keeps a hash of it; when its timer is due, exactly (`at`) and
-as the index has it (`due`); the partition in which a task of it runs (`busy`); and what it is listed by (`by`).
+A record has a version (`v`) and data (`d`). A record with a version and no data is a tombstone. The other bins are for
+queries: the key as text (`k`), because Aerospike keeps only its hash; the time of its timer, exactly (`at`) and as it
+is indexed (`due`); the partition, if a task runs (`busy`); and the hashes by which it is listed (`by`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ BY: Final = "by"
 NONCE: Final = "n"
 
 TIME_BITS: Final = 48
-"""The index has a time in milliseconds below the number of its partition: enough for 8,900 years, and for
-32,768 partitions."""
+"""An index entry has the partition in the upper bits and the time in milliseconds in the lower ones. This is enough for
+32,768 partitions and 8,900 years."""
 TIME_MAX: Final = (1 << TIME_BITS) - 1
 MILLISECOND: Final = 1_000
 """In microseconds."""
@@ -43,7 +43,7 @@ class Index(msgspec.Struct, frozen=True):
     lists: bool = False
 
     def name(self, prefix: str) -> str:
-        """Its name, which is one for the whole namespace."""
+        """Its name, which is unique in the namespace."""
         return f"{prefix}.{self.bin}"
 
 
@@ -51,14 +51,14 @@ INDEXES: Final = (Index(DUE), Index(BUSY), Index(BY, lists=True))
 
 
 class Lifetimes(msgspec.Struct, frozen=True):
-    """How long what has no life any more is kept, in seconds."""
+    """How long ended instances and tombstones are kept, in seconds."""
 
     ended: int
     tombstone: int
 
 
 def lifetimes_of(options: AerospikeOptions) -> Lifetimes:
-    """One record can't shrink by itself: what ended stays as it is for as long as its version must be remembered."""
+    """An ended instance is kept as long as its version must be remembered, because a record can't shrink by itself."""
     tombstone = math.ceil(options.deleted)
     return Lifetimes(max(math.ceil(options.finished), tombstone), tombstone)
 
@@ -69,12 +69,12 @@ def pins_of(prefix: str) -> str:
 
 
 def due_from(partition: int, time: int) -> int:
-    """The place of a time, in microseconds, in the index; times before 1970 are taken for it."""
+    """The index entry of a time in microseconds; times before 1970 count as 1970."""
     return partition << TIME_BITS | min(max(time, 0) // MILLISECOND, TIME_MAX)
 
 
 def change_of(write: Write, lifetimes: Lifetimes) -> ConditionalWrite:
-    """What a write asks for."""
+    """The conditional write for a write of the port."""
     condition: Condition = VersionIs(write.version) if write.version else AbsentOrTombstone(write.next)
     if write.data is None:
         return ConditionalWrite(write.key, condition, {VERSION: write.next}, ttl=lifetimes.tombstone)
@@ -93,7 +93,7 @@ def change_of(write: Write, lifetimes: Lifetimes) -> ConditionalWrite:
 
 
 def listed_by(listing: Listing) -> tuple[int, ...]:
-    """The numbers by which an instance is found: by each of its traits, and by the pair that is asked for most."""
+    """The hashes by which an instance is listed: of each property, and of the pair that is queried most."""
     template, status, key = listing.template, listing.status, listing.key
     return (
         _number(),
@@ -105,7 +105,7 @@ def listed_by(listing: Listing) -> tuple[int, ...]:
 
 
 def wanted_by(query: Query) -> tuple[int, Sequence[int]]:
-    """The number to look for, that of the fewest, and those which the found must have besides."""
+    """The most selective hash of a query, and the other hashes that a match must have."""
     template, status, key = query.template, query.status, query.key
     parts = list[int]()
     if key is not None:
@@ -121,7 +121,7 @@ def wanted_by(query: Query) -> tuple[int, Sequence[int]]:
 
 @lru_cache(maxsize=4096)
 def _number(*parts: str) -> int:
-    """A hash, as an index has it: a signed number of 64 bits. All but those of keys are the same again and again."""
+    """A hash as a signed 64-bit number. All hashes except those of keys repeat, so they are cached."""
     text = "".join(f"{len(part)}:{part}" for part in parts)
     digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)

@@ -1,7 +1,7 @@
-"""The cluster behind the official client.
+"""The cluster, accessed with the official client.
 
-The client is a synchronous extension: each of its calls lets other threads go on while it waits for the network. It
-repeats nothing that writes: what became of a write that had no answer is found out by reading, by who asked for it.
+The client is a synchronous extension module, which releases the interpreter lock while it waits for the network. It
+never repeats a write: a write without an answer is resolved by its caller, by reading.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from dagger.errors import BackendError, BackendUnavailable
 BATCH_MAX: Final = 1_000
 """How many records go into one call; a server takes 5,000 by default."""
 BATCH_BYTES_MAX: Final = 8 * 1024 * 1024
-"""How much data goes into one call, about."""
+"""About how much data goes into one call."""
 RETRIES_MAX: Final = 3
-"""How often the client repeats what only reads."""
+"""How often the client retries reads."""
 _INDEX_FOUND: Final = 200
 _LOOSE: Final = -1
-"""The code of an error that has none."""
+"""The code for errors without one."""
 _HOLE: Final = object()
 """Stands for the value in an expression."""
 
@@ -83,7 +83,7 @@ class OfficialCluster:
         try:
             if lists:
                 client.index_list_create(space, set_name, bin, kind, name)
-            elif hasattr(client, "index_single_value_create"):  # since 19.1 of the client, which warns of the other
+            elif hasattr(client, "index_single_value_create"):  # since client 19.1, which deprecates the other one
                 client.index_single_value_create(space, set_name, bin, kind, name)
             else:
                 client.index_integer_create(space, set_name, bin, name)
@@ -118,7 +118,7 @@ class OfficialCluster:
         else:
             query.where(self._predicates.contains(where.bin, self._aerospike.INDEX_TYPE_LIST, where.number))
         if limit is None:
-            policy["total_timeout"] = 0  # as long as it goes on: the time for each piece of it is limited
+            policy["total_timeout"] = 0  # unlimited, as the socket timeout bounds each part
 
             def each(record: tuple[Any, Any, Bins]) -> None:
                 visit(record[2])
@@ -149,7 +149,7 @@ class OfficialCluster:
             ttl = kinds.TTL_DONT_UPDATE
         policy = {"ttl": ttl, "commit_level": kinds.POLICY_COMMIT_LEVEL_ALL}
         match change.condition:
-            case AbsentOrTombstone():  # the expression is not asked where there is no record
+            case AbsentOrTombstone():  # without a record the expression is not evaluated
                 policy["exists"] = kinds.POLICY_EXISTS_CREATE_OR_REPLACE
             case Absent():
                 policy["exists"] = kinds.POLICY_EXISTS_CREATE
@@ -162,7 +162,7 @@ class OfficialCluster:
         return self._records.Write(self._key(set_name, change.key), operations, policy=policy)
 
     def _key(self, set_name: str, key: str) -> tuple[str, str, bytearray]:
-        """Of bytes, since a client in C takes a text to end with its first zero."""
+        """As bytes, because the C client would end text at its first zero byte."""
         return (self._options.namespace, set_name, bytearray(key.encode()))
 
     def _connected(self) -> Any:
@@ -184,7 +184,7 @@ class OfficialCluster:
         return translate(_code(error), self._options.place)
 
     def _check_files(self) -> None:
-        """The client would only say that there is no connection."""
+        """Check the files here: the client would only say that it can't connect."""
         for name in ("ca", "cert", "key"):
             path: str | None = getattr(self._options, name)
             if path is not None and not os.access(path, os.R_OK):
@@ -212,7 +212,7 @@ class OfficialCluster:
 
 
 class Expressions:
-    """Conditions as the server tests them, while it holds the lock of the record. Compiled once, each with a hole."""
+    """Conditions as expressions, which the server evaluates while it locks the record. Each is compiled once."""
 
     def __init__(self) -> None:
         exp: Any = importlib.import_module("aerospike_helpers.expressions.base")
@@ -234,7 +234,7 @@ class Expressions:
 
 
 class _Template:
-    """A compiled expression, which is a list of tuples: operation, type, what is fixed, how many parts follow."""
+    """A compiled expression: a list of tuples of operation, type, fixed values, and the number of parts that follow."""
 
     def __init__(self, expression: Sequence[tuple[int, Any, dict[str, Any] | None, int]]) -> None:
         holes = [
@@ -247,7 +247,7 @@ class _Template:
         self._expression = list(expression)
 
     def filled(self, value: int | bytes) -> list[Any]:
-        """The expression, with a value in its hole."""
+        """The expression with a value in place of the placeholder."""
         found = self._expression.copy()
         operation, kind, _, parts = found[self._at]
         found[self._at] = (operation, kind, {self._name: value}, parts)
@@ -255,7 +255,7 @@ class _Template:
 
 
 def _batches(changes: Sequence[ConditionalWrite]) -> list[list[ConditionalWrite]]:
-    """Few calls, none of them too large."""
+    """The writes in few batches of limited size."""
     batches, size = [list[ConditionalWrite]()], 0
     for change in changes:
         weight = len(data) if isinstance(data := change.bins.get("d"), bytes) else 0

@@ -1,6 +1,6 @@
-"""What this store asks of a cluster: a port, behind which the official client is; and another, in tests.
+"""The port of this store to a cluster: implemented with the official client, and by a fake in tests.
 
-Its calls take their time: they are made in threads. What they raise are BackendError and BackendUnavailable.
+Its calls block, so they are made in threads. They raise BackendError and BackendUnavailable.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ Bin: TypeAlias = int | bytes | list[int]
 Bins: TypeAlias = Mapping[str, Any]
 
 NEVER: Final = -1
-"""The time to live of what never expires."""
+"""The time to live of records that never expire."""
 KEEP: Final = -2
-"""The time to live stays as it is."""
+"""Leave the time to live unchanged."""
 
 
 class VersionIs(msgspec.Struct, frozen=True, gc=False):
-    """There is a record of this version, which is no tombstone."""
+    """There is a record with this version, which is not a tombstone."""
 
     version: int
 
@@ -30,7 +30,7 @@ class VersionIs(msgspec.Struct, frozen=True, gc=False):
 
 
 class AbsentOrTombstone(msgspec.Struct, frozen=True, gc=False):
-    """There is no record, or the tombstone of one whose version was lower than that which is to be written."""
+    """There is no record, or a tombstone with a lower version than the one to be written."""
 
     next: int
 
@@ -39,7 +39,7 @@ class AbsentOrTombstone(msgspec.Struct, frozen=True, gc=False):
 
 
 class Absent(msgspec.Struct, frozen=True, gc=False):
-    """There is nothing."""
+    """There is neither a record nor a tombstone."""
 
     def holds(self, kept: Bins | None) -> bool:
         return kept is None
@@ -58,35 +58,35 @@ Condition: TypeAlias = VersionIs | AbsentOrTombstone | Absent | DataIs
 
 
 class ConditionalWrite(msgspec.Struct, frozen=True, gc=False):
-    """One record is to be written, in one piece, if the condition holds there and then."""
+    """An atomic write of one record, if the condition holds."""
 
     key: str
     condition: Condition
     bins: Mapping[str, Bin]
     whole: bool = True
-    """Whether all other bins go."""
+    """Whether all other bins are removed."""
     ttl: int = NEVER
-    """In how many seconds it expires."""
+    """Its time to live, in seconds."""
 
 
 class WriteOutcome(Enum):
-    """What became of a change."""
+    """The outcome of a conditional write."""
 
     DONE = auto()
     CONDITION_FAILED = auto()
     """The condition does not hold. Nothing was changed."""
     BUSY = auto()
-    """Nothing was changed, for now: it may be tried again at once."""
+    """Nothing was changed; it may be retried at once."""
     UNAVAILABLE = auto()
-    """Nothing was changed, and will not be for a while."""
+    """Nothing was changed; a retry is useless for a while."""
     INVALID = auto()
-    """Nothing was changed, and never will be."""
+    """Nothing was changed; no retry can succeed."""
     IN_DOUBT = auto()
-    """Nobody knows, or it may still come."""
+    """It may have been made, or may still be."""
 
 
 class WriteResult(msgspec.Struct, frozen=True, gc=False):
-    """What became of a change, and why."""
+    """The outcome of a conditional write, with the reason."""
 
     outcome: WriteOutcome
     why: str = ""
@@ -118,27 +118,27 @@ class AerospikeCluster(Protocol):
         ...
 
     def close(self) -> None:
-        """Disconnect. Nothing is asked any more, or meanwhile."""
+        """Disconnect. No other call is made during this one or after it."""
         ...
 
     def info(self, command: str) -> Mapping[str, str]:
-        """What each server, by its name, answers to a command of the info protocol."""
+        """The answer of each server, by its name, to a command of the info protocol."""
         ...
 
     def make_index(self, set_name: str, bin: str, name: str, *, lists: bool) -> None:
-        """Begin to make a secondary index over a set, if it is not there."""
+        """Start building a secondary index over a set, unless it exists."""
         ...
 
     def get(self, set_name: str, keys: Sequence[str], bins: Sequence[str]) -> Sequence[Bins | None]:
-        """The records of a set, as their masters have them, by these bins of them; None for those that do not exist."""
+        """These bins of records of a set, as read from their masters; None for records that do not exist."""
         ...
 
     def put(self, set_name: str, changes: Sequence[ConditionalWrite]) -> Sequence[WriteResult]:
-        """Try each change once, in any order. No key comes twice."""
+        """Try each write once, in any order. No key occurs twice."""
         ...
 
     def query(
         self, set_name: str, where: Where, bins: Sequence[str], visit: Callable[[Bins], None], limit: int | None = None
     ) -> bool:
-        """Visit records that a secondary index finds, at most about `limit`; whether that was all of them."""
+        """Visit records that a secondary index finds, at most about `limit`; whether these were all."""
         ...

@@ -1,8 +1,8 @@
-"""What is due, and what is busy, by secondary index.
+"""Timers and running tasks, by secondary index.
 
-An index gives what it finds in no order, and can stop after a number of records. So the earliest are found as one finds
-the smallest of a heap of numbers by looking at a few: what a look gives tells below which time there are fewer, and the
-next look goes no further. Each look costs as much as it gives, however many records wait behind it.
+An index returns its records unordered, and can stop after a number of them. So the earliest timers are found by
+samples, as quickselect finds the smallest numbers: a sample shows below which time there are fewer, and the next query
+goes no further. The cost of a query grows with what it returns, and not with the number of waiting records.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from dagger.backends.aerospike.bins import AT, BUSY, DUE, KEY, MILLISECOND, TIME
 from dagger.backends.aerospike.cluster import AerospikeCluster, Bins, Range
 
 SAMPLE_MAX: Final = 256
-"""How many records the look for the next timer takes, at most."""
+"""How many records a sample has, at most."""
 SAME_MILLISECOND_MAX: Final = 8_192
-"""Of so many records that are due in one millisecond the earliest are found; of more than that, any."""
+"""If more records than this are due in the same millisecond, any of them are found instead of the earliest."""
 
 Timer: TypeAlias = tuple[int, str]
-"""When it is due, in microseconds, and whose it is."""
+"""The time at which a timer is due, in microseconds, and the key of its record."""
 
 
 class DueIndex:
-    """The timers and the tasks of the records of a set. Its calls are made in threads."""
+    """The timers and running tasks of a set. Its calls are made in threads."""
 
     def __init__(self, cluster: AerospikeCluster, set_name: str) -> None:
         self._cluster = cluster
         self._set = set_name
 
     def due(self, partitions: Collection[int], until: int, limit: int) -> list[tuple[str, int]]:
-        """The earliest that are due at or before a time: as many as asked for, if there are."""
+        """The earliest timers that are due at or before a time, at most `limit`."""
         found = list[Timer]()
         for partition in partitions:
             if until >= 0:
                 found = sorted({*found, *self._earliest(partition, until, limit)})[:limit]
-            if len(found) == limit:  # what is later than all of these is not wanted
+            if len(found) == limit:  # later timers are not wanted
                 until = found[-1][0]
         return [(key, at) for at, key in found]
 
@@ -43,7 +43,7 @@ class DueIndex:
         """The earliest of one partition."""
         found = list[Timer]()
         spans = [(due_from(partition, 0), due_from(partition, until))]
-        """What is left to be looked at, the earliest last."""
+        """The ranges that are left to query, the earliest last."""
         while spans and len(found) < limit:
             low, high = spans.pop()
             wanted = limit - len(found)
@@ -61,7 +61,7 @@ class DueIndex:
         return found[:limit]
 
     def next_due(self, partitions: Collection[int], after: int) -> int | None:
-        """When the first is due that is later than a time."""
+        """The time of the first timer that is due after a time."""
         first: int | None = None
         for partition in partitions:
             found = self._first(partition, after, first)
@@ -70,7 +70,7 @@ class DueIndex:
         return first
 
     def _first(self, partition: int, after: int, before: int | None) -> int | None:
-        """When the first of a partition is due that is later than a time; of those before another, if it is given."""
+        """The time of the first timer of a partition that is due after a time, and before another one, if given."""
         low = due_from(partition, after + 1)
         high = due_from(partition, TIME_MAX * MILLISECOND if before is None else before)
         some, complete = self._look(low, high, SAMPLE_MAX)
@@ -80,7 +80,7 @@ class DueIndex:
         return min((at for at, _ in some if at > after), default=None)
 
     def _fewest(self, partition: int, low: int, high: int) -> list[Timer]:
-        """The timers of the first millisecond, between two places of the index, in which there are any."""
+        """The timers of the first millisecond that has any, between two index entries."""
         found = list[Timer]()
         while low <= high:
             some, complete = self._look(low, high, SAMPLE_MAX)
@@ -95,7 +95,7 @@ class DueIndex:
         return found
 
     def busy(self, partitions: Collection[int]) -> list[str]:
-        """Those in which tasks run."""
+        """The keys of records with running tasks."""
         found = set[str]()
 
         def visit(bins: Bins) -> None:
@@ -106,7 +106,7 @@ class DueIndex:
         return sorted(found)
 
     def _look(self, low: int, high: int, limit: int | None) -> tuple[list[Timer], bool]:
-        """Some of the timers between two places of the index, and whether that is all of them."""
+        """Some of the timers between two index entries, and whether these are all."""
         found = list[Timer]()
 
         def visit(bins: Bins) -> None:

@@ -1,4 +1,4 @@
-"""What Aerospike says, in our words: what is wrong, and what to do. No word is taken from the client, so none leaks."""
+"""Translates Aerospike's result codes: what is wrong, and what to do. No text of the client is used."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ NOT_FOUND: Final = 2
 FILTERED_OUT: Final = 27
 
 _NOW_BUSY: Final = {
-    14: "too many write one record at once (key busy)",
-    18: "its devices can't keep up with what is written (device overload); give it faster or more of them",
-    152: "its queues of batches are full; send it less, or set more batch-index-threads",
+    14: "too many clients write one record at once (key busy)",
+    18: "its devices can't keep up with the writes (device overload); use faster or more devices",
+    152: "its batch queues are full; reduce the load, or increase batch-index-threads",
 }
 _STUCK: Final = {
-    -9: "there is no TLS with it; are ca, cert, key and tls_name right, and is that its port for TLS?",
-    7: "it is changing its nodes",
-    8: "it has no room left (out of space, or stop-writes); give it more, or let less be kept by finished=",
-    11: "the node that has this record is not there (partition unavailable); bring it back",
+    -9: "the TLS handshake failed; check ca, cert, key and tls_name, and that this is its TLS port",
+    7: "its nodes are changing",
+    8: "it has no room left (out of space, or stop-writes); add space, or keep less with finished=",
+    11: "the node with this record is not available (partition unavailable); bring it back",
     22: (
-        "it refuses writes for now (forbidden): stop-writes, a clock that is off, a limit of the set, "
-        "or a time to live while nsup-period is 0; its log tells which"
+        "it refuses writes for now (forbidden): stop-writes, a wrong clock, a limit of the set, "
+        "or a time to live while nsup-period is 0; see its log"
     ),
     150: "its batches are disabled",
     203: "a secondary index is still being built",
 }
 _WRONG: Final = {
-    -2: "the client does not take a call (parameter error); which version does it have?",
-    4: "it does not understand a call (parameter error); which version does it have? It must be 6.0 or newer",
-    12: "a bin has another type than this store gives it: is another program writing to these sets?",
-    13: "a record is larger than its max-record-size; set that to as much as it was when this worker began",
-    16: "it does not know a call (unsupported feature); which version does it have? It must be 6.0 or newer",
+    -2: "the client refuses a call (parameter error); check its version",
+    4: "it does not understand a call (parameter error); check its version, which must be 6.0 or newer",
+    12: "a bin does not have the type that this store writes; check whether another program writes to these sets",
+    13: "a record is larger than its max-record-size; set that to its value at the start of this worker",
+    16: "it does not support a call (unsupported feature); check its version, which must be 6.0 or newer",
     20: "it has no such namespace",
-    206: "the namespace has as many secondary indexes as it may (256); drop those of applications that are gone",
-    25: "it does not do that: only the Enterprise Edition does",
+    206: "the namespace has its maximum of 256 secondary indexes; drop those of applications that no longer exist",
+    25: "only the Enterprise Edition supports that",
     60: "it does not know this user",
-    62: "it does not take this password",
+    62: "it does not accept this password",
     63: "this password has expired",
-    65: "it does not take this user or password",
-    51: "it has no security, and was given a user; leave the user out",
-    52: "it has security switched off, and was given a user; leave the user out",
-    80: "it wants a user and a password",
+    65: "it does not accept this user or password",
+    51: "it has no security; remove the user",
+    52: "its security is disabled; remove the user",
+    80: "it requires a user and a password",
     81: "this user may not do that; it needs the roles read-write and sindex-admin",
 }
 _UNSURE: Final = frozenset({9})
-"""The server's own timeout."""
+"""The timeout of the server."""
 
 
 def result_of(code: int, *, in_doubt: bool) -> WriteResult:
-    """What became of a change, by the code of its result."""
+    """The outcome of a conditional write, by its result code."""
     if code == OK:
         return WriteResult(WriteOutcome.DONE)
     if (code < 0 and code not in _WRONG) or code in _UNSURE or in_doubt:
@@ -64,18 +64,18 @@ def result_of(code: int, *, in_doubt: bool) -> WriteResult:
 
 
 def translate(code: int, place: str) -> BackendError:
-    """The error of a call, as one of ours: BackendUnavailable for what may pass."""
+    """The DaggerError for the result code of a call: BackendUnavailable if it is temporary."""
     kind = BackendError if code in _WRONG else BackendUnavailable
     return kind(f"Aerospike at {place}: {describe(code)}")
 
 
 def describe(code: int) -> str:
-    """What a code of the client or of a server means."""
+    """The meaning of a result code of the client or of a server."""
     for table in (_NOW_BUSY, _STUCK, _WRONG):
         if code in table:
             return f"{table[code]} (code {code})"
     if code in _UNSURE:
         return f"it did not answer in time (code {code})"
     if code < 0:
-        return f"it can't be reached, or did not answer (code {code}); is it up, and is that its address?"
-    return f"it could not do it (code {code})"
+        return f"it can't be reached, or did not answer (code {code}); check that it is up, and its address"
+    return f"the call failed (code {code})"

@@ -1,6 +1,6 @@
-"""What instances are found by, by secondary index.
+"""Listings of instances, by secondary index.
 
-An index has no order, so that a page costs a pass over the ids of all that match; data is read for the page alone.
+An index has no order, so a page reads the ids of all matching instances. It reads data only for the page itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dagger.backends.aerospike.cluster import AerospikeCluster, Bins, Contains
 from dagger.engine.ports import Query, Row
 
 SPARE: Final = 8
-"""How many times a page may be kept in memory, so that it is sorted seldom."""
+"""How many pages of ids are kept in memory before they are sorted."""
 
 
 class ListingIndex:
@@ -25,7 +25,7 @@ class ListingIndex:
         self._set = set_name
 
     def find(self, query: Query) -> list[Row]:
-        """Those that match, ordered by id. One that changes meanwhile so that it no longer matches is left out."""
+        """The matching instances, ordered by id. One that changes meanwhile and no longer matches is left out."""
         found = list[Row]()
         number, besides = wanted_by(query)
         after, wanted = query.after, {number, *besides}
@@ -42,7 +42,7 @@ class ListingIndex:
         return found
 
     def count(self, query: Query) -> int:
-        """How many match."""
+        """The number of matching instances."""
         number, besides = wanted_by(query)
         count = 0
 
@@ -54,7 +54,7 @@ class ListingIndex:
         return count
 
     def _ids(self, number: int, besides: Sequence[int], after: str | None, limit: int) -> list[str]:
-        """The first ids behind one, of those that match."""
+        """The first ids after a given one, of matching instances."""
         first = list[str]()
         last: str | None = None  # the largest that may still be among the first
 

@@ -1,4 +1,4 @@
-"""What the URL of a cluster says: `aerospike://host:3000,other:3000/namespace?finished=90d`."""
+"""The URL of a cluster: `aerospike://host:3000,other:3000/namespace?finished=90d`."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from dagger.errors import BackendError
 PORT: Final = 3000
 NAMESPACE: Final = "test"
 PREFIX_MAX: Final = 48
-"""How long an application's name may be: a set's has at most 63 bytes."""
+"""The maximum length of an application's name: the name of a set has at most 63 bytes."""
 USER, PASSWORD = "DAGGER_AEROSPIKE_USER", "DAGGER_AEROSPIKE_PASSWORD"
-"""Environment variables for what should stand in no URL."""
+"""Environment variables for values that should not be in a URL."""
 _TTL_DAYS_MAX: Final = 3_650
-"""The longest that a server lets a record live that expires at all."""
+"""The maximum time to live of a record, in days."""
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -41,7 +41,7 @@ class AerospikeOptions(msgspec.Struct, frozen=True, kw_only=True):
     finished: float = 30 * 86_400.0
     """How long an instance is kept after its end, at least."""
     deleted: float = 14 * 86_400.0
-    """How long the version of what was deleted is remembered: longer than the log keeps a record."""
+    """How long the version of a deleted record is remembered: longer than the log keeps a record."""
     timeout: float = 5.0
     """How long one call may take."""
     user: str | None = None
@@ -56,11 +56,11 @@ class AerospikeOptions(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     """A file with the key of the certificate."""
     alternate: bool = False
-    """Whether servers are reached by their alternate access addresses, as from outside of a container network."""
+    """Whether servers are reached by their alternate access addresses, such as from outside of a container network."""
 
     @property
     def place(self) -> str:
-        """The servers, in words."""
+        """The servers as text."""
         return ",".join(str(host) for host in self.hosts)
 
 
@@ -79,7 +79,7 @@ _READ: Final[Mapping[str, OptionParser]] = {
 
 
 def options_of(url: str) -> AerospikeOptions:
-    """What a URL says. Raises BackendError, which says what is wrong with it, and repeats no secret."""
+    """The options in a URL. Raises BackendError for an invalid URL; the message contains no secret."""
     at = parse_address(url, "aerospike", PORT, "aerospike://host:3000[,host:3000]/namespace")
     namespace = at.name or NAMESPACE
     if not _NAME.fullmatch(namespace):
@@ -91,7 +91,7 @@ def options_of(url: str) -> AerospikeOptions:
 
 
 def prefix_of(name: str) -> str:
-    """An application's name, as a part of sets' names. Raises BackendError where it can't be one."""
+    """An application's name as a part of set names. Raises BackendError if it is invalid."""
     if len(name) <= PREFIX_MAX and _NAME.fullmatch(name):
         return name
     raise BackendError(
@@ -101,7 +101,7 @@ def prefix_of(name: str) -> str:
 
 
 def _checked(shown: str, options: AerospikeOptions) -> None:
-    """Refuse what does not go together."""
+    """Refuse options that contradict each other."""
     if options.password and not options.user:
         raise BackendError(f"'{shown}': there is a password and no user; set {USER} too")
     if options.user and not options.password and options.auth != "pki":

@@ -1,4 +1,4 @@
-"""What is seen to when a store is opened: the namespace is as this store needs it, and the indexes are there."""
+"""Checks the namespace and creates the indexes when a store is opened."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from dagger.backends.aerospike.verified_write import verified_write
 from dagger.errors import BackendError, BackendUnavailable
 
 RECORD_MAX: Final = 1024 * 1024
-"""How large a record may be where a server has its default."""
+"""The default maximum size of a record."""
 RECORD_MIN: Final = 64 * 1024
-"""Less than that is of no use."""
+"""The smallest maximum that this store accepts."""
 SPARE: Final = 16
-"""Of a record, one part of so many is for what is not data: bins, key, header; the failure of what grew too large."""
+"""One part in this many of a record is reserved: for bins, key and header, and the failure of a value too large."""
 PROBE: Final = "~probe"
-"""The name of a pin that nobody else has."""
+"""The name of a pin that is reserved for this check."""
 
 
 def data_size_max(record_max: int) -> int:
@@ -28,13 +28,13 @@ def data_size_max(record_max: int) -> int:
 
 
 def check(cluster: AerospikeCluster, options: AerospikeOptions) -> int:
-    """See to the namespace; gives how much data fits into a record, in bytes. Raises BackendError."""
+    """Check the namespace; returns how much data fits into a record, in bytes. Raises BackendError."""
     sizes = list[int]()
     for node, names in cluster.info("namespaces").items():
         if options.namespace not in names.split(";"):
             raise BackendError(
                 f"Aerospike at {options.place}: its node {node} has no namespace '{options.namespace}' (there are: "
-                f"{names.replace(';', ', ')}); configure it, or write another in the URL"
+                f"{names.replace(';', ', ')}); configure it, or change the namespace in the URL"
             )
     for node, text in _ask(
         cluster, "get-config:context=namespace;", options.namespace, "nsup-period", older="id"
@@ -46,23 +46,23 @@ def check(cluster: AerospikeCluster, options: AerospikeOptions) -> int:
 
 
 def probe(cluster: AerospikeCluster, set_name: str, place: str) -> None:
-    """See that a condition is kept, with a record of our own: some clients send none, and all is lost without a word.
+    """Check with a record of our own that conditions are evaluated: some clients silently send none.
 
-    Raises BackendError where it is not, and BackendUnavailable where nothing can be written now.
+    Raises BackendError if they are not, and BackendUnavailable if nothing can be written now.
     """
     verified_write(cluster, set_name, [ConditionalWrite(PROBE, Absent(), {VERSION: 1, DATA: b""})])
     (made,) = verified_write(cluster, set_name, [ConditionalWrite(PROBE, VersionIs(2), {VERSION: 2, DATA: b""})])
     if made:
         raise BackendError(
-            f"Aerospike at {place}: a write was made whose condition does not hold; the package aerospike is older "
-            "than 19, or the servers are older than 6.0: upgrade them"
+            f"Aerospike at {place}: a write succeeded although its condition does not hold; the package aerospike is "
+            "older than 19, or the servers are older than 6.0: upgrade them"
         )
 
 
 def _ask(
     cluster: AerospikeCluster, command: str, namespace: str, word: str, *, older: str, rest: str = ""
 ) -> Mapping[str, str]:
-    """What the nodes answer to a question about a namespace; again by its older name, where a word is not in it."""
+    """The answers of the nodes to an info command about a namespace; in its older syntax if a word is missing."""
     found = cluster.info(f"{command}namespace={namespace}{rest}")
     if all(word in text for text in found.values()):
         return found
@@ -71,13 +71,13 @@ def _ask(
 
 def _check(place: str, config: Mapping[str, str]) -> int:
     if config.get("nsup-period") == "0" and config.get("allow-ttl-without-nsup") != "true":
-        raise BackendError(f"{place} has nsup-period 0, so that nothing may expire; set it, to 120 for example")
+        raise BackendError(f"{place} has nsup-period 0, so that nothing can expire; set it, for example to 120")
     if config.get("apply-ttl-reductions") == "false":
         raise BackendError(f"{place} has apply-ttl-reductions false, so that nothing ever expires; set it to true")
     limits = [config.get(name, "0") for name in ("max-record-size", "storage-engine.write-block-size")]
     size = min((int(limit) for limit in limits if limit.isdigit() and int(limit)), default=RECORD_MAX)
     if size < RECORD_MIN:
-        raise BackendError(f"{place} has max-record-size {size:,}; set it to {RECORD_MIN:,} at least, better to 1M")
+        raise BackendError(f"{place} has max-record-size {size:,}; set it to at least {RECORD_MIN:,}, or better to 1M")
     return size
 
 
@@ -87,10 +87,10 @@ def _pairs(text: str, separator: str = ";") -> dict[str, str]:
 
 
 def index(cluster: AerospikeCluster, namespace: str, prefix: str) -> str:
-    """Make the indexes that are missing; gives what must be waited for, in words: nothing once all can be asked."""
+    """Create missing indexes; returns a text about what is still pending, which is empty once all can be queried."""
     try:
         _make(cluster, prefix, _missing(cluster, namespace, prefix))
-    except BackendUnavailable as error:  # all nodes must agree to it, which may take longer than a call
+    except BackendUnavailable as error:  # all nodes must agree, which may take longer than a call
         return str(error)
     for wanted in INDEXES:
         name = wanted.name(prefix)
@@ -102,7 +102,7 @@ def index(cluster: AerospikeCluster, namespace: str, prefix: str) -> str:
 
 
 def _make(cluster: AerospikeCluster, prefix: str, missing: Sequence[Index]) -> None:
-    """All at once: the client takes seconds for each."""
+    """Create them concurrently, because the client takes seconds for each."""
 
     def make(wanted: Index) -> None:
         cluster.make_index(prefix, wanted.bin, wanted.name(prefix), lists=wanted.lists)
@@ -113,7 +113,7 @@ def _make(cluster: AerospikeCluster, prefix: str, missing: Sequence[Index]) -> N
 
 
 def _missing(cluster: AerospikeCluster, namespace: str, prefix: str) -> list[Index]:
-    """The indexes that not every node has."""
+    """The indexes that are missing on some node."""
     there = list[set[str]]()
     for text in _ask(cluster, "sindex-list:", namespace, "indexname", older="ns").values():
         entries = [_pairs(entry, ":") for entry in text.split(";")]
@@ -122,14 +122,14 @@ def _missing(cluster: AerospikeCluster, namespace: str, prefix: str) -> list[Ind
 
 
 def incarnation(cluster: AerospikeCluster) -> str:
-    """The keys of the cluster, as its servers tell them: one, unless it has fallen apart.
+    """The cluster keys that the servers report: a single one, unless the cluster is split.
 
-    A key is drawn anew whenever a server comes, goes or starts again, and only then can an answered write get lost
+    The key changes whenever a server joins, leaves or restarts, and only then can an acknowledged write get lost
     (https://aerospike.com/docs/database/reference/metrics/#node_stats__cluster_key).
 
-    Raises BackendUnavailable where no server answers.
+    Raises BackendUnavailable if no server answers.
     """
     keys = {_pairs(text).get("cluster_key", "") for text in cluster.info("statistics").values()} - {""}
-    if not keys:  # no answer is no other cluster
-        raise BackendUnavailable("Aerospike does not tell which cluster it is: no node answers")
+    if not keys:  # no answer does not mean another cluster
+        raise BackendUnavailable("Aerospike does not report its cluster key: no node answers")
     return ",".join(sorted(keys))

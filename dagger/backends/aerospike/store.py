@@ -1,4 +1,4 @@
-"""The records of all entities, in a set; and pins, in another."""
+"""The records of all entities in one set, and pins in another."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from dagger.errors import BackendError, BackendUnavailable
 T = TypeVar("T")
 
 CHANGED_S: Final = 0.25
-"""How often others look for changes: Aerospike tells nobody of them."""
+"""How often processes check for changes: Aerospike has no notifications."""
 THREADS: Final = 2
-"""How many calls of one kind are under way at once, at most."""
+"""How many calls of one kind are under way at most."""
 NONCE_BYTES: Final = 12
 PAUSE_S: Final = 0.02
-"""How often is looked whether an index is there, in seconds."""
+"""The interval for checking whether an index is built, in seconds."""
 INDEX_S_MAX: Final = 60.0
-"""How long is waited for it. It goes on meanwhile, and whoever opens the store next waits for what is left."""
+"""How long an index is waited for. Building continues after that, and the next process that opens the store waits."""
 
 
 class AerospikeStore:
-    """A store for a log of another kind: a write is there for all to see when `write` returns."""
+    """A store for a separate log: a write is visible to all processes when `write` returns."""
 
     def __init__(self, options: AerospikeOptions, prefix: str, cluster: AerospikeCluster) -> None:
         self._options = options
@@ -52,12 +52,12 @@ class AerospikeStore:
 
     @property
     def size_max(self) -> int:
-        """How large a record may be, in bytes: what servers take by default, and once it is open, what these do."""
+        """The maximum size of a record, in bytes: the default of servers, or once it is open, that of these servers."""
         return self._size_max
 
     @nested_contextmanager
     async def open(self) -> AsyncGenerator[None]:
-        """Connect, check the namespace, and make what is missing of the indexes."""
+        """Connect, check the namespace, and create missing indexes."""
         with self._loop.held():
             async with self._open():
                 yield
@@ -81,8 +81,8 @@ class AerospikeStore:
         return size
 
     async def _have_indexes(self) -> None:
-        """Over records that are there already it takes a while to make them."""
-        missing = "no index was made yet"
+        """Wait for the indexes: building them over existing records takes a while."""
+        missing = "no index was created yet"
         with anyio.move_on_after(INDEX_S_MAX):
             while True:
                 missing = await self._do(partial(index, self._cluster, self._options.namespace, self._set))
@@ -98,7 +98,7 @@ class AerospikeStore:
         return [_row(kept) for kept in found]
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
-        """Write records; each is there when this returns, or is not. Raises BackendUnavailable if that is unknown."""
+        """Write records; when this returns, each is written or refused. Raises BackendUnavailable if it is unknown."""
         changes = [change_of(write, self._lifetimes) for write in writes]
         answers = list[bool]()
         for some in _apart(changes):
@@ -108,7 +108,7 @@ class AerospikeStore:
             for at, (write, ok) in enumerate(zip(writes, answers, strict=True))
             if not ok and write.data is None and not write.version
         ]
-        if vain:  # where there is nothing to delete, it is done: a tombstone remembers a greater version already
+        if vain:  # deleting nothing succeeds: a tombstone has a greater version already
             found = await self.read([writes[at].key for at in vain])
             for at, row in zip(vain, found, strict=True):
                 answers[at] = row is None
@@ -130,7 +130,7 @@ class AerospikeStore:
         return await self._do(partial(self._listing_index.count, query), listing=True)
 
     async def pin(self, name: str, data: bytes) -> bytes:
-        """Keep data under a name, if nothing is kept there yet; gives what is kept. It never expires."""
+        """Store data under a name unless the name exists; returns the stored data. It never expires."""
         return await self._do(partial(self._pin, name, data))
 
     def _pin(self, name: str, data: bytes) -> bytes:
@@ -145,13 +145,13 @@ class AerospikeStore:
         return bytes(kept[DATA])
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
-        """Keep other data under a name, if what is kept there is `old`; whether it was."""
+        """Replace the data under a name if it is `old`; whether it was."""
         change = ConditionalWrite(name, DataIs(old), _pinned(new))
         (made,) = await self._do(partial(verified_write, self._cluster, self._pins, [change]))
         return made
 
     async def incarnation(self) -> str:
-        """What the servers call their cluster: another one each time that one of them comes, goes or starts again."""
+        """The cluster key, which changes each time that a server joins, leaves or restarts."""
         return await self._do(lambda: incarnation(self._cluster))
 
     def announce_ended(self, ids: Collection[str]) -> None:
@@ -162,7 +162,7 @@ class AerospikeStore:
         await anyio.sleep(CHANGED_S)
 
     async def _do(self, call: Callable[[], T], *, listing: bool = False) -> T:
-        """Call in a thread. What lists has threads of its own: it may take long."""
+        """Call in a thread. Listings may take long, so they have threads of their own."""
         limiter = self._listing if listing else self._work
         if limiter is None:
             raise BackendError("the Aerospike store is not open; use it inside `async with store.open()`")
@@ -170,17 +170,17 @@ class AerospikeStore:
 
 
 def _row(kept: Bins | None) -> Row | None:
-    """A tombstone is as good as nothing."""
+    """The row of a record; None for a tombstone."""
     return None if kept is None or DATA not in kept else Row(kept[VERSION], bytes(kept[DATA]))
 
 
 def _pinned(data: bytes) -> dict[str, int | bytes | list[int]]:
-    """A pin has something of its own, by which who wrote it knows it again."""
+    """A pin has a nonce, by which its writer recognises it."""
     return {DATA: data, NONCE: os.urandom(NONCE_BYTES)}
 
 
 def _apart(changes: Sequence[ConditionalWrite]) -> list[list[ConditionalWrite]]:
-    """The same in their order, in parts that have no key twice: mostly one."""
+    """The writes in order, divided so that no part has a key twice; usually one part."""
     parts, keys = [list[ConditionalWrite]()], set[str]()
     for change in changes:
         if change.key in keys:

@@ -1,4 +1,4 @@
-"""Writing, until it is known what became of it. Nothing is inferred from a timeout: what is in doubt is read."""
+"""Writes whose outcome is verified. Nothing is inferred from a timeout: a write in doubt is resolved by reading."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from dagger.backends.aerospike.cluster import Absent, AerospikeCluster, Bins, Co
 from dagger.errors import BackendError, BackendUnavailable
 
 PAUSES_S: Final = (0.005, 0.02, 0.08, 0.2, 0.4)
-"""Between tries of what was not written, in seconds: of records that were busy, and of those that were in doubt."""
+"""The pauses between attempts, in seconds, for records that were busy or in doubt."""
 COMPARED: Final = ("v", "d", "n")
-"""By what a record is known to be as a change would have it."""
+"""The bins by which a record is compared with a write."""
 
 
 def verified_write(
@@ -21,10 +21,10 @@ def verified_write(
     changes: Sequence[ConditionalWrite],
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[bool]:
-    """Write; for each change whether it was made. Takes no key twice.
+    """Write; for each change whether it was made. No key may occur twice.
 
-    Raises BackendUnavailable where something can't be written now, or nobody knows whether it was: then some of the
-    changes may have been made.
+    Raises BackendUnavailable if something can't be written now, or if an outcome is unknown. Then some of the changes
+    may have been made.
     """
     attempt = _Attempt(cluster, set_name, changes)
     for pause in (*PAUSES_S, None):
@@ -41,24 +41,24 @@ def verified_write(
 
 
 class _Attempt:
-    """Changes, and what is known of them."""
+    """Writes, and what is known about their outcomes."""
 
     def __init__(self, cluster: AerospikeCluster, set_name: str, changes: Sequence[ConditionalWrite]) -> None:
         self._cluster = cluster
         self._set = set_name
         self._changes = changes
         self.open = list(range(len(changes)))
-        """Those of which it is not known that they were made, or can't be."""
+        """The writes whose outcome is not known yet."""
         self._doubted = set[int]()
-        """Those that were in doubt once. One that was sent and not found may still come: from then on, a refusal
-        may be due to the change itself."""
+        """The writes that were in doubt once. Such a write may still arrive, so a later refusal may be due to the write
+        itself."""
         self.made: dict[int, bool] = {}
         self.stuck = False
         self.wrong = ""
         self.why = ""
 
     def write(self) -> None:
-        """Try what is open, once."""
+        """Try the open writes once."""
         answers = self._cluster.put(self._set, [self._changes[at] for at in self.open])
         for at, answer in zip(self.open, answers, strict=True):
             self.why = answer.why or self.why
@@ -79,7 +79,7 @@ class _Attempt:
         self._close()
 
     def look(self) -> None:
-        """Read what was in doubt. What can't be read stays so: then there is no use in writing again."""
+        """Read the records in doubt. If they can't be read, there is no use in writing again."""
         asked = [at for at in self.open if at in self._doubted]
         if not asked:
             return
@@ -102,7 +102,7 @@ class _Attempt:
 
 
 def is_made(change: ConditionalWrite, kept: Bins | None) -> bool:
-    """Whether what is kept is what a change would have made of it."""
+    """Whether a stored record is what a write would have made of it."""
     if kept is None:
         return False
     names = ("d", "n") if isinstance(change.condition, Absent | DataIs) else ("v", "d")

@@ -142,7 +142,7 @@ class Driver(Dagger):
     # Topics.
 
     async def put(self, topic: Topic[Any], payload: bytes, *, key: str = "") -> None:
-        """Put bytes on a topic as they are, whether or not they can be decoded."""
+        """Publish bytes to a topic, whether or not they can be decoded."""
         await self._open()
         await self.backend.log.append([Outgoing(topic.name, key.encode(), payload)])
 
