@@ -152,8 +152,13 @@ def _forward(find: FindPlan, limits: Limits, entity: Entity, event: InstanceEven
 
 def _stepped(limits: Limits, entity: Entity, state: State, effects: tuple[Effect, ...], now: int) -> Result:
     """An entity after a step of its instance."""
-    after = entity if state is entity.state else Entity(state, entity.subscribers, entity.held, given=entity.given)
+    after = entity if state is entity.state else _with(entity, state, entity.held)
     return hold_untaken(limits, after, state, effects, now) if limits.hold and effects else (after, effects)
+
+
+def _with(entity: Entity, state: State, held: tuple[Held, ...]) -> Entity:
+    """An entity where nothing is parked, with another state of its instance: a third of the cost of `replace`."""
+    return Entity(state, entity.subscribers, held, (), entity.given, entity.exclusive)
 
 
 def _message(find: FindPlan, limits: Limits, entity: Entity, event: MessageReceived, now: int) -> Result:
@@ -212,7 +217,7 @@ def _submitted(find: FindPlan, limits: Limits, entity: Entity, event: Submitted,
     plan = _plan(find, event.template, event.version)
     taken, left, expired = split(entity.held, _wanted(plan, event), now)
     state, effects = begin(plan, event, now, taken)
-    entity = Entity(state, entity.subscribers, left, given=entity.given)
+    entity = _with(entity, state, left)
     return _stepped(limits, entity, state, expired + effects, now)
 
 
@@ -221,7 +226,7 @@ def begin_too_large(find: FindPlan, limits: Limits, entity: Entity, event: Submi
     plan = _plan(find, event.template, event.version)
     taken, left, expired = split(entity.held, _wanted(plan, event), now)
     state, effects = begin_oversized(plan, event, now, taken, text)
-    return _stepped(limits, Entity(state, entity.subscribers, left, given=entity.given), state, expired + effects, now)
+    return _stepped(limits, _with(entity, state, left), state, expired + effects, now)
 
 
 def bare(state: State) -> State:

@@ -36,6 +36,8 @@ class Entity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Events that could not be applied yet, in the order in which they came."""
     given: tuple[Given, ...] = ()
     """Messages that subscribers were given, the last ones: what is sent again is not for those who came later."""
+    exclusive: dict[str, tuple[str, ...]] = {}
+    """Those of the subscribers of a channel of whom only the one that has waited longest gets a message."""
 
     @property
     def is_empty(self) -> bool:
