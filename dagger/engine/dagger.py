@@ -197,6 +197,9 @@ class Dagger(Client):
 
         Raises RequestError for another event loop than the one in which the engine is open.
         """
+        connection = self._connection
+        if connection is not None and connection.is_connected and connection.loop is running_loop():
+            return connection
         while (connection := self._current()) is not None:
             if connection.is_connected:
                 return connection

@@ -21,8 +21,9 @@ def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any
     """The messages of records, and dead letters for those that are none."""
     messages, others = list[Any](), list[Outgoing]()
     for record in records:
+        payload = record.payload
         try:
-            messages.append(topic.wire.decode(payload_of(record)))
+            messages.append(topic.wire.decode(payload_of(record) if payload is None else payload))
         except Exception as error:  # whatever a user's codec raises
             reason = reason_of(error)
             logger.warning("%s: a message is dead-lettered: %s", position_of(record), in_line(reason))

@@ -16,7 +16,7 @@ from dagger.core.effects import Effect, Send
 from dagger.core.events import Event
 from dagger.engine.ports import Append, Entry
 
-FEW: Final = 8
+FANOUT_MIN: Final = 8
 """So many records of one event are written down as they are."""
 
 
@@ -33,11 +33,11 @@ Kept: TypeAlias = Entry | Fanout
 
 def compacted(entries: Sequence[Entry], effects: Iterable[Effect]) -> Sequence[Kept]:
     """The entries that effects have led to, with those of one event as one."""
-    if len(entries) < FEW:
+    if len(entries) < FANOUT_MIN:
         return entries
     sends = [effect for effect in effects if type(effect) is Send]
     fans = [[*some] for _, some in groupby(sends, lambda send: id(send.event))]
-    if len(fans) * FEW > len(sends):
+    if len(fans) * FANOUT_MIN > len(sends):
         return entries
     others = [entry for entry in entries if type(entry) is not Append]
     return [*(Fanout(some[0].event, tuple([send.to for send in some])) for some in fans), *others]

@@ -5,16 +5,18 @@ A part is quoted before it is joined, so that what joins parts stands in none of
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import unquote
 
 _QUOTED: Final = str.maketrans({char: f"%{ord(char):02X}" for char in "%/[]#"})
+_IS_QUOTED: Final = re.compile(r"[%/\[\]#]").search
 _QUOTED_PATH: Final = str.maketrans({char: f"%{ord(char):02X}" for char in "%[]#"})
 
 
 def quoted(text: str) -> str:
     """The text with `%`, `/`, `[`, `]` and `#` percent-encoded."""
-    return text.translate(_QUOTED)
+    return text.translate(_QUOTED) if _IS_QUOTED(text) else text  # nearly never; five times as fast
 
 
 def quoted_path(path: str) -> str:

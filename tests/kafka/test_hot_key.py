@@ -23,7 +23,7 @@ from dagger.backends.sqlite.options import options_of as sqlite_options
 from dagger.core.effects import Effect, Ignored, Send
 from dagger.core.envelope import Envelope
 from dagger.core.events import MessageForwarded, Unsubscribed
-from dagger.engine.fanout import FEW, Fanout, compacted
+from dagger.engine.fanout import FANOUT_MIN, Fanout, compacted
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Write
 from dagger.engine.records import Record, encode_record, expanded, partition_of
 from dagger.engine.worker import worker as worker_module
@@ -182,7 +182,7 @@ class TestFolded:
     def test_many_records_of_one_event_are_kept_as_one(self) -> None:
         one = MessageForwarded(Envelope("C", "hot", b"payload", "id"), 1, True)
         other = Unsubscribed("me", ("C",))
-        sends = [Send(f"w-{number}", one) for number in range(FEW * 4)] + [Send("last", other)]
+        sends = [Send(f"w-{number}", one) for number in range(FANOUT_MIN * 4)] + [Send("last", other)]
         effects: tuple[Effect, ...] = (*sends, Ignored("no"))
         message = Outgoing("T", b"k", b"m")
         entries: list[Entry] = [Append(partition_of(s.to, 4), encode_record(Record(s.to, s.event))) for s in sends]
@@ -192,7 +192,7 @@ class TestFolded:
         assert [entry for each in kept for entry in expanded(each, 4)] == entries
 
     def test_a_few_are_kept_as_they_are(self) -> None:
-        events = [Unsubscribed(f"me-{number}", ("C",)) for number in range(FEW * 2)]
+        events = [Unsubscribed(f"me-{number}", ("C",)) for number in range(FANOUT_MIN * 2)]
         entries: list[Entry] = [Append(0, encode_record(Record("to", event))) for event in events]
         assert compacted(entries, [Send("to", event) for event in events]) == entries
         assert compacted(entries[:2], [Send("to", event) for event in events[:2]]) == entries[:2]

@@ -183,7 +183,7 @@ class Client(Inspector):
         state = self._state_of(row, event.id) or self._watch.seen(event.id)
         if state is None:
             state = accepted(event, event.at, instance.plan.signature)
-        elif not is_same_start(instance.plan, event, state):
+        elif not is_same_start(instance.plan, event, state.head):
             raise _conflict(event, state)
         return self._watch.handle(instance.plan, state)
 

@@ -42,7 +42,7 @@ class LatestState:
     def show(self, state: State) -> None:
         """A state of the instance that has the id: two may have submitted different ones before it had begun."""
         known = self.state
-        if known.status == SUBMITTED and not is_same_start(self._plan, known, state):
+        if known.status == SUBMITTED and not is_same_start(self._plan, known.head, state.head):
             self.is_taken = True
         else:
             self.state = state

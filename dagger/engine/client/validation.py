@@ -71,11 +71,12 @@ def _is_mapping(given: object) -> bool:
 
 def checked_prepared(given: object) -> None:
     """Raises RequestError for what no `create_instance` gave."""
+    if isinstance(given, Prepared):
+        return
     if inspect.iscoroutine(given):
         given.close()  # nobody will await it
         raise RequestError("submit: got a coroutine, a forgotten await? Write submit(await ....create_instance(...))")
-    if not isinstance(given, Prepared):
-        raise RequestError(f"submit: expects the result of create_instance, got {given!r}")
+    raise RequestError(f"submit: expects the result of create_instance, got {given!r}")
 
 
 def checked_query(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Any, Final
@@ -28,8 +27,8 @@ class Watch:
         self._seen: dict[str, ref[LatestState]] = {}
         self._sweep_at = SWEEP_MIN
         self._accepted: dict[str, LatestState] = {}
-        self._sending = Counter[str]()
-        """Instances whose submissions are on their way to the log."""
+        self._sending: dict[str, int] = {}
+        """Instances whose submissions are on their way to the log, each with the number of these."""
         self._sent: set[str] | None = None
         """Those that were on their way while it is found out which instances are there; None while it is not."""
 
@@ -44,7 +43,7 @@ class Watch:
 
     def handle(self, plan: Plan, state: State) -> Run[Any]:
         """A run whose state is kept as new as the last commit here."""
-        id = state.id
+        id = state.head.id
         found = self._seen.get(id)
         seen = None if found is None else found()
         if seen is None or seen.is_over:
@@ -106,14 +105,15 @@ class Watch:
 
     def begin_sending(self, ids: Iterable[str]) -> None:
         """Submissions are on their way to the log, so that neither the log nor a row may know them yet."""
-        self._sending.update(list(ids))  # of a mapping it would take the values
+        for id in ids:
+            self._sending[id] = self._sending.get(id, 0) + 1
 
     def end_sending(self, ids: Iterable[str]) -> None:
         """They are accepted, or have failed."""
         for id in ids:
-            self._sending[id] -= 1
-            if not self._sending[id]:
-                del self._sending[id]
+            left = self._sending.pop(id) - 1
+            if left:
+                self._sending[id] = left
             if self._sent is not None:
                 self._sent.add(id)
 
@@ -153,9 +153,8 @@ class Watch:
         if not (waiters or self._seen):  # nobody looks: in a worker, mostly
             return
         for state in states:
-            id = state.id
-            if id in accepted:
-                del accepted[id]
+            id = state.head.id
+            accepted.pop(id, None)
             found = self._seen.get(id)
             is_taken = False
             if found is not None and (seen := found()) is not None:

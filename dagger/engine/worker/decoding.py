@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -31,6 +32,8 @@ NewEntries = dict[Position, list[Entry]]
 def decode_records(sources: Sequence[LogRecord], orders: NewEntries, counts: Counter[str]) -> list[Record]:
     """The records of the log. One that this release cannot read waits at its key for another release, or goes to the
     dead letters."""
+    with suppress(msgspec.MsgspecError):
+        return [decode_record(source.data) for source in sources]
     records = list[Record]()
     for source in sources:
         try:

@@ -65,7 +65,9 @@ class Router:
         topic, has_one_channel, consumers = self._registry.consumers[message.topic]
         for consumer in consumers:
             try:
-                payload = payload_of(message)
+                payload = message.payload
+                if payload is None:
+                    payload = payload_of(message)  # which says why not
                 value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
                 if isinstance(consumer, StartTrigger):
                     ordered = [self._submitted(consumer, value, message)]
@@ -73,7 +75,7 @@ class Router:
                     ordered = self._received(
                         consumer, message, payload, keys_of(topic, value, consumer.by), has_one_channel
                     )
-                size = max([len(entry.data) for entry in ordered], default=0)
+                size = len(ordered[0].data) if len(ordered) == 1 else max([len(entry.data) for entry in ordered])
                 if size > size_max:
                     reasons[f"{TOO_LARGE}: its record would have {size:,} bytes, and may have {size_max:,}"] = None
                 else:

@@ -74,43 +74,45 @@ class RowCache(dict[str, LoadedRow]):
             return
         writes = [self._write(key, loaded) for key, loaded in dirty.items()]
         size_max = self._backend.size_max  # a store tells it once it is open
-        for write in writes:
-            if write.data is not None and len(write.data) > size_max:
-                size = len(write.data)
-                raise TooLarge(write.key, f"its record would have {size:,} bytes, and may have {size_max:,}")
+        sizes = [0 if write.data is None else len(write.data) for write in writes]
+        if max(sizes) > size_max:
+            key, size = next((write.key, size) for write, size in zip(writes, sizes, strict=True) if size > size_max)
+            raise TooLarge(key, f"its record would have {size:,} bytes, and may have {size_max:,}")
         answers = await self._store.write(writes)
         if not all(answers):
             conflicting = [write for write, ok in zip(writes, answers, strict=True) if not ok]
             raise await conflict_of(self._store, conflicting)
-        for write in writes:
-            loaded = dirty[write.key]
-            loaded.version = 0 if write.data is None else write.next
-            size = 0 if write.data is None else len(write.data)
+        for loaded, write, size in zip(dirty.values(), writes, sizes, strict=True):
+            loaded.version = write.next if size else 0
             self.size += size - loaded.size
             loaded.size = size
 
     def _write(self, key: str, loaded: LoadedRow) -> Write:
-        entity = loaded.cell.entity
+        cell = loaded.cell
+        entity = cell.entity
         state = entity.state
-        after = loaded.cell.offset + 1
-        due, busy = entity.wakeup()
+        after = cell.offset + 1
+        keeps = entity.held or entity.parked or entity.given
+        due, busy = entity.wakeup() if keeps or state is None else state.wakeup()
         if due is not None:
             self._due(due)
         if state is None:
-            data = None if entity.is_empty and not loaded.cell.outbox else encode_stored(loaded.cell)
+            data = None if entity.is_empty and not cell.outbox else encode_stored(cell)
             loaded.index_key = None
             event = entity.submission  # for whose template a worker is missing
             listing = None if event is None else Listing(event.template, Status.SUBMITTED, event.key, event.at)
             return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing)
         listing, status = loaded.listing, STATUSES[state.status]
         if listing is None or listing.status is not status:
-            listing = loaded.listing = Listing(state.template, status, state.key, state.head.created)
-        left = entity.held or entity.subscribers or entity.parked
-        ended = state.ended if state.ended and not left else None
+            head = state.head
+            listing = loaded.listing = Listing(head.template, status, head.key, head.created)
+        ended = None
+        if state.ended and not (entity.held or entity.subscribers or entity.parked):
+            ended = state.ended
         index_key = (due, busy, listing, ended)
         index_changed = loaded.index_key != index_key
         loaded.index_key = index_key
-        data = encode_stored(loaded.cell)
+        data = encode_stored(cell)
         return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, index_changed)
 
     def evict(self) -> None:

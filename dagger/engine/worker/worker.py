@@ -21,9 +21,9 @@ from dagger.core.dispatch import receive
 from dagger.core.effects import Failed
 from dagger.core.events import Event, PlanRegistered, TimerDue, UnreadRecord
 from dagger.core.rules.running import running
-from dagger.core.state import State
+from dagger.core.state import EXECUTING, State
 from dagger.engine.clock import Clock
-from dagger.engine.fanout import compacted
+from dagger.engine.fanout import FANOUT_MIN, compacted
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import (
     Append,
@@ -220,13 +220,15 @@ class Worker:
         now = self._clock.now()
 
         def step_each() -> None:
+            step, user_code = self._step, self.user_code
             for source, record in zip(batch.records, records, strict=True):
-                done[source.partition] = source.offset
+                partition = source.partition
+                done[partition] = source.offset
                 if record.to:
-                    self.user_code.key = record.to
-                    entries = self._step(source, record, now, result)
+                    user_code.key = record.to
+                    entries = step(source, record, now, result)
                     if entries:
-                        orders.setdefault(("", source.partition), []).extend(entries)
+                        orders.setdefault(("", partition), []).extend(entries)
 
         self.user_code.run(step_each)
         await self._rows.write(result.dirty)
@@ -246,11 +248,12 @@ class Worker:
         """Report what was committed."""
         self._counts.update(result.counts)
         states, ended = list[State](), list[str]()
-        for key, loaded in (result.stored | result.dirty).items():
+        written = result.stored | result.dirty if result.stored else result.dirty
+        for key, loaded in written.items():
             state = loaded.cell.entity.state
             if state is not None:
                 states.append(state)
-                if not state.is_live:  # hardly anything comes for it any more
+                if state.status != EXECUTING:  # hardly anything comes for it any more
                     ended.append(key)
                     del self._rows[key]
         self._rows.evict()
@@ -296,7 +299,8 @@ class Worker:
         if is_committed:  # read again, for the store has lost it: what it ordered is out
             entries = []
         if entries and not self._atomic:
-            outbox += tuple([(offset, kept) for kept in compacted(entries, effects)])
+            kept = entries if len(entries) < FANOUT_MIN else compacted(entries, effects)
+            outbox += tuple([(offset, one) for one in kept])
         loaded.cell = StoredEntity(offset, outbox, entity)
         loaded.partition = source.partition
         result.dirty[to] = loaded
