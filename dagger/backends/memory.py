@@ -242,15 +242,16 @@ class MemoryLog:
             return
         for entry in entries:  # all are checked before any is stored
             if type(entry) is not Append:
-                check_names(entry.headers)
+                if entry.headers:
+                    check_names(entry.headers)
             elif not 0 <= entry.partition < PARTITIONS:
                 raise BackendError(f"there is no partition {entry.partition}; there are {PARTITIONS}")
-        published = False
+        published, internal, base = False, self._internal, self._base
         for entry in entries:
             if type(entry) is Append:
                 partition = entry.partition
-                log = self._internal[partition]
-                log.append(LogRecord(partition, self._base[partition] + len(log), entry.data))
+                log = internal[partition]
+                log.append(LogRecord(partition, base[partition] + len(log), entry.data))
             else:
                 self._publish(entry)
                 published = True
@@ -261,9 +262,10 @@ class MemoryLog:
     def _publish(self, message: Outgoing) -> None:
         topic = message.topic
         partition = crc32(message.key or b"") % PARTITIONS
-        if topic not in self.topics:
-            self.topics[topic] = [[] for _ in range(PARTITIONS)]
-        log = self.topics[topic][partition]
+        logs = self.topics.get(topic)
+        if logs is None:
+            logs = self.topics[topic] = [[] for _ in range(PARTITIONS)]
+        log = logs[partition]
         record = TopicRecord(topic, partition, len(log), message.key, message.payload, message.headers)
         log.append(record)
         self.history.append(record)

@@ -91,8 +91,6 @@ class Dagger(Client):
         self._counts = Counter[str]()
         self._loop: WorkLoop | None = None
         self._reset_worker()
-        self._connection: Connection | None = None
-        """What is connected, or is being connected or closed."""
         self._stale: Connection | None = None
         """What was connected in an event loop that has ended."""
         self._worker_stack: AsyncExitStack | None = None
@@ -197,9 +195,6 @@ class Dagger(Client):
 
         Raises RequestError for another event loop than the one in which the engine is open.
         """
-        connection = self._connection
-        if connection is not None and connection.is_connected and connection.loop is running_loop():
-            return connection
         while (connection := self._current()) is not None:
             if connection.is_connected:
                 return connection

@@ -101,7 +101,7 @@ class Trusting(Worker):
     """Takes what was polled for committed: drops from an outbox what may not be published yet."""
 
     @override
-    def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
+    def _uncommitted(self, outbox: Outbox, done: int) -> Outbox:
         return ()
 
 

@@ -140,13 +140,14 @@ class Client(Inspector):
         """Submit an instance that `create_instance` made; returns once it is accepted. Raises as `start` does."""
         kept = checked_carried("submit", headers)
         self._check(instance, kept)
-        await self._open()
+        if not self._is_open():
+            await self._open()
         event = instance.submission(self._clock.now(), kept)
         (row,) = await self._backend.store.read([event.id])
         self._watch.begin_sending([event.id])
         try:
             run = self._handle(instance, event, row)
-            await self._append(event.id, event)
+            await self._backend.log.append([self._record(event.id, event)])
         finally:
             self._watch.end_sending([event.id])
         await self._after_request()

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from dagger.dsl.topics import Topic
 from dagger.engine.backoff import retry_unavailable
 from dagger.engine.client.validation import checked_group, checked_message, checked_several, checked_topic
-from dagger.engine.connection import Connection
+from dagger.engine.connection import Connection, running_loop
 from dagger.engine.dead_letters import decoded, without_value
 from dagger.engine.ports import Backend, Outgoing, Reader
 from dagger.errors import BackendError, EngineClosed, WrongInput
@@ -25,6 +25,13 @@ class Messenger:
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._connection: Connection | None = None
+        """What is connected, or is being connected or closed."""
+
+    def _is_open(self) -> bool:
+        """Whether it is connected in this event loop, so that `_open` would do nothing."""
+        connection = self._connection
+        return connection is not None and connection.is_connected and connection.loop is running_loop()
 
     async def _open(self) -> Connection:
         """Connect, once. Gives what is connected in this event loop."""
@@ -42,7 +49,8 @@ class Messenger:
         """
         entry = checked_message(topic, message, headers, id)
         self._fits("a message for topic", topic.name, entry.payload or b"")
-        await self._open()
+        if not self._is_open():
+            await self._open()
         await self._backend.log.append([entry])
         await self._after_request()
 

@@ -165,7 +165,8 @@ def checked_message(
 ) -> Outgoing:
     """A message as it goes to its topic; `id` becomes its `dagger-id`. Raises WrongInput."""
     checked_topic(topic, "publish")
-    _check_name(topic.name, id)
+    if id is not None:
+        _check_name(topic.name, id)
     try:
         payload = topic.wire.encode(message)
         key = partition_key_of(topic, message)
@@ -181,7 +182,7 @@ def checked_message(
 
 
 def _check_name(topic: str, id: object) -> None:
-    if id is not None and not (_is_text(id) and id):
+    if not (_is_text(id) and id):
         raise WrongInput(f"topic '{topic}': the id of a message is {id!r}; give text that is not empty")
 
 

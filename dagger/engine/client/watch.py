@@ -158,8 +158,11 @@ class Watch:
             found = self._seen.get(id)
             is_taken = False
             if found is not None and (seen := found()) is not None:
-                seen.show(state)
-                is_taken = seen.is_taken
+                if seen.state.status != SUBMITTED:  # its beginning was seen
+                    seen.state = state
+                else:
+                    seen.show(state)
+                    is_taken = seen.is_taken
             if (state.status != EXECUTING or is_taken) and id in waiters:
                 for event in waiters.pop(id):
                     event.set()

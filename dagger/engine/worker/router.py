@@ -88,15 +88,17 @@ class Router:
         self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], has_one_channel: bool
     ) -> list[Append]:
         """A message for the entity of each key, with what it is recognised by when it comes again, or another way."""
-        id = _id_of(message)
+        id = _id_of(message) if message.headers else ""
         if not id and not (has_one_channel and len(keys) == 1):
             id = f"/{position_of(message)}" + (f"/{message.made}" if message.made else "")
         partitions, name = self._log.partitions, channel.name
         headers = carried(message.headers) if message.headers else {}
         original = packed(message.key, message.headers) if self._keeps_originals else b""
-        return [
-            _to(partitions, key, MessageReceived(Envelope(name, key, payload, id, headers, original))) for key in keys
-        ]
+        entries: list[Append] = []
+        for key in keys:
+            event = MessageReceived(Envelope(name, key, payload, id, headers, original))
+            entries.append(Append(partition_of(key, partitions), encode_record(Record(key, event))))
+        return entries
 
     def _submitted(self, trigger: StartTrigger, value: Any, message: TopicRecord) -> Append:
         plan = trigger.plan
@@ -104,11 +106,8 @@ class Router:
         raw, live = plan.takes.round_trip(given)
         key = plan.key_of(live)
         headers = carried(message.headers) if message.headers else {}
-        return _to(self._log.partitions, key, Submitted(plan.template, plan.version, key, key, raw, headers=headers))
-
-
-def _to(partitions: int, key: str, event: MessageReceived | Submitted) -> Append:
-    return Append(partition_of(key, partitions), encode_record(Record(key, event)))
+        event = Submitted(plan.template, plan.version, key, key, raw, headers=headers)
+        return Append(partition_of(key, self._log.partitions), encode_record(Record(key, event)))
 
 
 def _id_of(message: TopicRecord) -> str:

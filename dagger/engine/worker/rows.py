@@ -19,6 +19,9 @@ CACHE_BYTES_MAX: Final = 128 * 1024 * 1024
 """How large they may be together, in bytes as they are stored; in memory a row takes several times as much."""
 
 
+_ABSENT: Final = StoredEntity()
+
+
 class LoadedRow(msgspec.Struct, gc=False, eq=False):
     """A row in memory."""
 
@@ -63,7 +66,7 @@ class RowCache(dict[str, LoadedRow]):
             return
         for key, row in zip(missing, await self._store.read(missing), strict=True):
             if row is None:
-                self[key] = LoadedRow(0, StoredEntity())
+                self[key] = LoadedRow(0, _ABSENT)
             else:
                 self[key] = _loaded(row)
                 self.size += len(row.data)

@@ -267,7 +267,8 @@ class Worker:
         to, event, offset = record.to, record.event, source.offset
         loaded = self._rows[to]
         cell = loaded.cell
-        is_committed = offset <= self._done.get(source.partition, -1)
+        done = self._done.get(source.partition, -1)
+        is_committed = offset <= done
         if offset <= cell.offset:
             if not is_committed and to not in result.stored:  # it was stored, and what failed then has shown nobody
                 result.stored[to] = loaded
@@ -294,7 +295,9 @@ class Worker:
             return self._dead_letter(record, error, result)
         if type(event) is TimerDue:
             self._timers.fired(to)
-        outbox = self._uncommitted(cell.outbox, source.partition) if cell.outbox else ()
+        outbox = cell.outbox
+        if outbox:
+            outbox = () if outbox[-1][0] <= done else self._uncommitted(outbox, done)
         entries = self._dispatcher.dispatch(effects, to, entity.state, result) if effects else []
         if is_committed:  # read again, for the store has lost it: what it ordered is out
             entries = []
@@ -331,8 +334,6 @@ class Worker:
         """What the step of a record has ordered."""
         return [entry for at, kept in outbox if at == offset for entry in expanded(kept, self._log.partitions)]
 
-    def _uncommitted(self, outbox: Outbox, partition: int) -> Outbox:
-        done = self._done.get(partition, -1)
-        if outbox[-1][0] <= done:
-            return ()
+    def _uncommitted(self, outbox: Outbox, done: int) -> Outbox:
+        """What is left of an outbox where everything up to an offset is committed."""
         return tuple(kept for kept in outbox if kept[0] > done)
