@@ -125,6 +125,11 @@ class Registry:
         return frozenset(self._plans)
 
     @property
+    def templates(self) -> list[Template[Any, Any]]:
+        """The templates, in the order in which they were registered."""
+        return list(self._templates.values())
+
+    @property
     def count(self) -> int:
         """How many there are."""
         return len(self._plans)

@@ -17,6 +17,7 @@ from dagger.testing.explorer import Compare, Explorer, MakeEngine, Scenario, run
 from dagger.testing.fault_points import Fault, FaultPoint
 from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
+from dagger.testing.releases import RELEASES, releases_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +53,7 @@ async def explore(
     faults: Sequence[Fault] = FAULTS,
     compare: Compare | None = None,
     engine: MakeEngine | None = None,
+    releases: Sequence[Sequence[Template[Any, Any]]] = (),
 ) -> Exploration:
     """Run a scenario undisturbed, then once for each place where a fault may strike; nothing may change.
 
@@ -67,14 +69,18 @@ async def explore(
     * reordering: what the scenario does at one time arrives in another order where nothing promises it (messages
       of two topics or keys, a message and the start of its instance), a partition stands still for a while, or
       records come one at a time
+    * release: the worker is replaced by one of another release, which lacks the templates, has only their next
+      versions, or has other steps in them under the same versions; it works until nothing is left to do, or until
+      time goes on, and then one of the first release takes over again. What the other could not apply is parked
 
     The status, result, error and waits of every instance must stay as they were, and so must the set of messages
     that were published. Where a workflow rightly depends on what comes first, `compare` says what must stay, for
-    example `compare=lambda outcome: outcome.statuses`; or `faults=` leaves reordering out.
+    example `compare=lambda outcome: outcome.statuses`; or `faults=` leaves reordering and release out.
 
     Of more places than `runs`, so many are drawn by `seed`, a number. The seed of a failure, a text such as
     'crash:17', replays that failure alone. `engine` makes the engine where it needs more than its backend:
-    `engine=lambda memory: TestEngine(backend=memory, lifespan=...)`.
+    `engine=lambda memory: TestEngine(backend=memory, lifespan=...)`. `releases` are sets of templates, each of which
+    another release has; it is tried beside those above, at places where it would begin no instance of its own.
 
     Raises ExplorationFailed for the first fault that changes anything, NotRepeatable for a scenario of which two
     runs differ without any, and whatever the scenario raises.
@@ -84,7 +90,12 @@ async def explore(
         engine.register(template)
         await scenario(engine)
 
-    explorer = Explorer(f"the scenario for '{template.name}'", runner_of(registered, engine or plain), compare)
+    explorer = Explorer(
+        f"the scenario for '{template.name}'",
+        runner_of(registered, engine or plain),
+        compare,
+        releases=(*RELEASES, *releases_of(releases)),
+    )
     return await run_all(explorer, seed, runs, faults)
 
 
@@ -95,7 +106,8 @@ async def run_all(
     await explorer.begin()
     counts = Counter[Fault](dict.fromkeys(faults, 0))
     void = 0
-    for name, place in _chosen(explorer.named(faults), seed, runs):
+    # What goes wrong at the same place with one release alone is easier to understand.
+    for name, place in sorted(_chosen(explorer.named(faults), seed, runs), key=lambda one: one[1].fault == "release"):
         void += not await explorer.survives(name, place)
         counts[place.fault] += 1
     return Exploration(dict(counts), len(explorer.places), void)

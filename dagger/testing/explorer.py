@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import zip_longest
 from random import Random
@@ -17,6 +18,7 @@ from dagger.testing.fault_points import Fault, FaultInjector, FaultPoint
 from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
 from dagger.testing.outcome import Outcome, changes, outcome_of
+from dagger.testing.releases import RELEASES, Release
 from dagger.testing.trace import FindPlan, TraceFormatter
 
 Scenario: TypeAlias = Callable[[TestEngine], Awaitable[object]]
@@ -65,9 +67,9 @@ class Attempt:
 class Trial:
     """One run that is being made: the memory in which its fault strikes, its engine, and what came of it."""
 
-    def __init__(self, place: FaultPoint | None, polls_max: int) -> None:
+    def __init__(self, place: FaultPoint | None, polls_max: int, releases: Sequence[Release]) -> None:
         self.injector = FaultInjector(place)
-        self.memory = FaultyMemory(self.injector, polls_max)
+        self.memory = FaultyMemory(self.injector, polls_max, releases)
         self.engine: TestEngine | None = None
         self.error: Exception | None = None
         self._outcome: Outcome | None = None
@@ -141,14 +143,34 @@ def fixed_random() -> AbstractContextManager[object]:
     return patch("os.urandom", Random(0).randbytes)
 
 
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Within it, the engine logs nothing: that records are parked is what is meant to happen."""
+    logger = logging.getLogger("dagger")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 class Explorer:
     """Performs a scenario with one fault at a time.
 
     `strict` is whether what the scenario asserts must hold with a fault too, or only what it leads to must.
     """
 
-    def __init__(self, name: str, perform: RunTrial, compare: Compare | None, *, strict: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        perform: RunTrial,
+        compare: Compare | None,
+        *,
+        strict: bool = True,
+        releases: Sequence[Release] = RELEASES,
+    ) -> None:
         self._name = name
+        self._releases = releases
         self._perform = perform
         self._compare = compare
         self._strict = strict
@@ -202,8 +224,9 @@ class Explorer:
         return done or not _is_own(found.error)
 
     async def _attempt(self, place: FaultPoint | None) -> Attempt:
-        trial = Trial(place, self._polls_max)
-        await self._perform(trial)
+        trial = Trial(place, self._polls_max, self._releases)
+        with _quiet() if place is not None and place.fault == "release" else nullcontext():
+            await self._perform(trial)
         return trial.attempt()
 
     # What is different.
@@ -234,7 +257,7 @@ class Explorer:
             f"a fault changes what {self._name} leads to\n"
             f"the fault: {fault}\n"
             f"what has changed:\n{_indented(changed)}\n"
-            f"to replay it: explore(..., seed={seed!r}){_ADVICE if place.fault == 'reordering' else ''}\n"
+            f"to replay it: explore(..., seed={seed!r}){_ADVICE if place.fault in ('reordering', 'release') else ''}\n"
             f"what happened:\n{_indented(found.formatter().lines(fault))}"
         )
         return ExplorationFailed(text, seed, fault, changed)

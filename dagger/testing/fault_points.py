@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from dagger.engine.ports import Batch, Entry, Write
 
-Fault: TypeAlias = Literal["crash", "redelivery", "duplicate", "reordering"]
+Fault: TypeAlias = Literal["crash", "redelivery", "duplicate", "reordering", "release"]
 """The kinds of faults."""
 
 How: TypeAlias = Literal[
@@ -30,6 +30,7 @@ How: TypeAlias = Literal[
     "held back",
     "stalled",
     "one at a time",
+    "replaced",
 ]
 """What goes wrong, and where."""
 
@@ -51,6 +52,7 @@ FAULTS: Final[Mapping[How, Fault]] = {
     "held back": "reordering",
     "stalled": "reordering",
     "one at a time": "reordering",
+    "replaced": "release",
 }
 
 
@@ -61,7 +63,7 @@ class FaultPoint:
     how: How
     number: int
     part: tuple[str | int, ...] = ()
-    """Which rows of a write, which entry of several, which partition, or until which arrival."""
+    """Which rows of a write, which entry of several, which partition, until which arrival, or which release."""
     at: int = field(default=0, compare=False)
     """Where in the trace of the undisturbed run it is."""
 
@@ -113,6 +115,9 @@ class FaultInjected:
 @dataclass(frozen=True, slots=True)
 class WorkRestarted:
     """The work begins again with what was not committed."""
+
+    release: str = ""
+    """Of which release the worker is, where another than before takes over."""
 
 
 TraceItem: TypeAlias = Polled | Written | Committed | Accepted | FaultInjected | WorkRestarted

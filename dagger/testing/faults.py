@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -22,12 +23,21 @@ from dagger.engine.ports import Batch, Entry, Orders, Outgoing, Position, Write,
 from dagger.engine.records import decode_record
 from dagger.errors import DaggerError, Fenced
 from dagger.testing.fault_points import Accepted, Committed, FaultInjector, Polled, WorkRestarted, Written
+from dagger.testing.releases import RELEASES, Release, Stay
 
 NOTHING: Final = Batch((), ())
 
 
 class WorkerDied(BaseException):
     """The worker dies here, with all that only it knew."""
+
+
+class WorkerReplaced(BaseException):
+    """The worker ends here, and one of another release follows; or one of the first again (None)."""
+
+    def __init__(self, release: Release | None) -> None:
+        super().__init__()
+        self.release = release
 
 
 class CommitLost(BaseException):
@@ -37,10 +47,17 @@ class CommitLost(BaseException):
 class FaultyLog(MemoryLog):
     """A log that passes its places, and fails at one of them."""
 
-    def __init__(self, injector: FaultInjector, polls_max: int) -> None:
+    def __init__(self, injector: FaultInjector, polls_max: int, releases: Sequence[Release]) -> None:
         super().__init__()
         self._injector = injector
         self._polls_max = polls_max
+        self._releases = releases
+        self._stays: Stay | None = None
+        """Until when the worker of another release stays, if there is one."""
+        self._follows = ""
+        """Of which release the worker is that takes over now, if it is another than before."""
+        self.heard: Collection[str] | None = None
+        """The topics that the worker hears; None for all."""
         self.polls = 0
         self._dead = False
         self._one_at_a_time = False
@@ -59,10 +76,11 @@ class FaultyLog(MemoryLog):
     @property
     def holds_back(self) -> bool:
         """Whether something has not arrived yet that the scenario believes to have."""
-        return bool(self._held)
+        return bool(self._held) or self._stays is not None
 
     def finish(self) -> None:
         """The scenario is over: whatever was kept arrives now."""
+        self.recall()
         self._late += [*self._held, *self._next, *self._last]
         self._held, self._next, self._last = [], [], []
 
@@ -158,11 +176,35 @@ class FaultyLog(MemoryLog):
             return entry.topic in self._polled_topics and bool(header(entry.headers, ID))
         return not isinstance(decode_record(entry.data).event, SignalReceived)
 
+    def recall(self) -> bool:
+        """Let the first release come back as soon as there is nothing else to do; whether it is away."""
+        if self._stays is not None:
+            self._stays = "nothing is left to do"
+        return self._stays is not None
+
     # What goes out.
 
     @override
     def has_news(self) -> bool:
-        return super().has_news() or self._dead or bool(self._behind) or bool(self._late)
+        with self._hearing():
+            news = super().has_news()
+        return news or self._dead or self._is_over or bool(self._behind) or bool(self._late)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the worker of another release leaves as soon as there is nothing to do."""
+        return self._stays == "nothing is left to do"
+
+    @contextmanager
+    def _hearing(self) -> Generator[None]:
+        """Within it, only what the worker hears is polled."""
+        topics = self._polled_topics
+        if self.heard is not None:
+            self._polled_topics = {topic: positions for topic, positions in topics.items() if topic in self.heard}
+        try:
+            yield
+        finally:
+            self._polled_topics = topics
 
     @override
     async def poll(self, limit: int) -> Batch:
@@ -176,18 +218,38 @@ class FaultyLog(MemoryLog):
             self._injector.note(Polled(batch))
             if self._injector.strikes("poll"):
                 raise WorkerDied
+            self._replace(batch)
+        elif self._is_over and batch.owned is None:
+            self._stays, self._follows = None, "the first release"
+            raise WorkerReplaced(None)
         return batch
+
+    def _replace(self, batch: Batch) -> None:
+        """Let a worker of another release have the batch, unless it would begin an instance of its own."""
+        events = [decode_record(record.data).event for record in batch.records]
+        begun = [event for event in events if isinstance(event, Submitted)]
+        for release in self._releases:
+            if any(map(release.begins, begun)):
+                continue
+            for stay in release.stays:
+                if self._injector.strikes("replaced", (release.name, stay)):
+                    self._stays, self._follows = stay, f"a release {release.name}"
+                    raise WorkerReplaced(release)
 
     async def _now(self, limit: int) -> Batch:
         if self.polls == 1:
             self._one_at_a_time = self._injector.strikes("one at a time")
-        batch = self._without_stalled(await super().poll(1 if self._one_at_a_time else limit))
+        batch = self._without_stalled(await self._heard_now(1 if self._one_at_a_time else limit))
         if batch or batch.owned is not None or not self._late:
             return batch
         for entry in self._late:
             self._take_late(entry)
         self._late = []
-        return await super().poll(limit)
+        return await self._heard_now(limit)
+
+    async def _heard_now(self, limit: int) -> Batch:
+        with self._hearing():
+            return await super().poll(limit)
 
     def _without_stalled(self, batch: Batch) -> Batch:
         """One partition stands still until nothing else is to be polled."""
@@ -225,7 +287,8 @@ class FaultyLog(MemoryLog):
     async def rewind(self) -> None:
         await super().rewind()
         self._dead, self._behind = False, NOTHING
-        self._injector.note(WorkRestarted())
+        self._injector.note(WorkRestarted(self._follows))
+        self._follows = ""
 
 
 class FaultyStore(MemoryStore):
@@ -259,10 +322,12 @@ class FaultyMemory(MemoryBackend):
 
     log: FaultyLog
 
-    def __init__(self, injector: FaultInjector, polls_max: int = 1_000_000) -> None:
+    def __init__(
+        self, injector: FaultInjector, polls_max: int = 1_000_000, releases: Sequence[Release] = RELEASES
+    ) -> None:
         super().__init__()
         self.injector = injector
-        self.log = FaultyLog(injector, polls_max)
+        self.log = FaultyLog(injector, polls_max, releases)
         self.store = FaultyStore(injector)
 
 

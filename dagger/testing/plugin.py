@@ -1,7 +1,7 @@
 """The pytest plugin: the fixture `dagger_engine`, for async test functions without any mark.
 
 With `--dagger-explore` every test that uses an engine of the kit is explored too: it runs again and again, each time
-with one crash, redelivery, duplicate or reordering at another point, and its outcome must stay the same.
+with one crash, redelivery, duplicate, reordering or other release at another point, and its outcome must stay the same.
 
 pytest loads this module in every project of the environment. Therefore it imports nothing that may not be needed.
 """

@@ -105,6 +105,10 @@ class TraceFormatter:
             case "overtaken commit":
                 commit = self._commit(self._next(place, Committed))
                 return f"another worker takes over before {commit}, which comes too late"
+            case "replaced":
+                release, stay = place.part
+                batch = self._things(self._last(place, Polled).batch)
+                return f"after a poll of {batch}, a worker of a release {release} takes over until {stay}"
             case "timer":
                 return f"crash after the {self._entry(self._last(place, Accepted).entry)} was asked to fire"
             case "result lost":
@@ -179,7 +183,8 @@ class TraceFormatter:
             case Committed():
                 yield f"  committed  {self._orders(item.entries)}".rstrip()
             case WorkRestarted():
-                yield "  resumed    what was not committed is polled again, what should run runs again"
+                by = f"by a worker of {item.release}: " if item.release else ""
+                yield f"  resumed    {by}what was not committed is polled again, what should run runs again"
             case FaultInjected():
                 pass
 
@@ -192,6 +197,8 @@ class TraceFormatter:
             words.append(f"subscribed by {_several({id for ids in entity.subscribers.values() for id in ids})}")
         if entity.held:
             words.append(f"holds {_several(f'{one.message.channel} {one.message.id}'.strip() for one in entity.held)}")
+        if entity.parked:
+            words.append(f"parks {_several(self._event(row.key, event) for event in entity.parked)}")
         return f"{row.key}: {'; '.join(words) or 'nothing'}"
 
     def _state(self, state: State) -> str:

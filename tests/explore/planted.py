@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from typing_extensions import override
 
+from dagger.core.events import PlanRegistered
 from dagger.engine.ports import Backend, Batch, Entry, LogRecord, Write
 from dagger.engine.records import Outbox, Record, StoredEntity, decode_stored, encode_stored
 from dagger.engine.worker.dispatch import BatchResult, LocalEffects
@@ -117,6 +118,79 @@ class Oblivious(Worker):
             entity = msgspec.structs.replace(entity, state=state)
             loaded.cell = msgspec.structs.replace(loaded.cell, entity=entity)
         return super()._step(source, record, now, result)
+
+
+class Dropping(Worker):
+    """Drops what is parked when something else comes."""
+
+    @override
+    def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:
+        loaded = self._rows[record.to]
+        entity = msgspec.structs.replace(loaded.cell.entity, parked=())
+        loaded.cell = msgspec.structs.replace(loaded.cell, entity=entity)
+        return super()._step(source, record, now, result)
+
+
+class Turned(Worker):
+    """Applies what is parked the other way round."""
+
+    @override
+    def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:
+        loaded = self._rows[record.to]
+        entity = loaded.cell.entity
+        first, rest = entity.parked[:1], entity.parked[1:]
+        if isinstance(record.event, PlanRegistered):  # a submission stays the first, or nothing would begin
+            entity = msgspec.structs.replace(entity, parked=(*first, *reversed(rest)))
+            loaded.cell = msgspec.structs.replace(loaded.cell, entity=entity)
+        return super()._step(source, record, now, result)
+
+
+class Unaware(Worker):
+    """Applies what comes to an instance that began with other steps."""
+
+    @override
+    def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:
+        loaded = self._rows[record.to]
+        state = loaded.cell.entity.state
+        plan = None if state is None else self._registry.plan(state.template, state.version)
+        if state is not None and plan is not None and plan.signature != state.head.signature:
+            head = msgspec.structs.replace(state.head, signature=plan.signature)
+            entity = msgspec.structs.replace(loaded.cell.entity, state=msgspec.structs.replace(state, head=head))
+            loaded.cell = msgspec.structs.replace(loaded.cell, entity=entity)
+        return super()._step(source, record, now, result)
+
+
+class Ringing(RowCache):
+    """Writes when a timer is due whether it can fire or not."""
+
+    @override
+    def _write(self, key: str, loaded: LoadedRow) -> Write:
+        write, state = super()._write(key, loaded), loaded.cell.entity.state
+        if state is None:
+            return write
+        due, _ = state.wakeup()
+        if due is not None:
+            self._due(due)
+        return msgspec.structs.replace(write, due=due)
+
+
+class Impatient(Worker):
+    """Lets timers fire of an instance for which something is parked."""
+
+    def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
+        super().__init__(backend, *others, **settings)
+        self._rows: Ringing = Ringing(backend, self._timers.added)
+
+
+class Deaf(Worker):
+    """Does not go on with what is parked until something comes."""
+
+    @override
+    async def recover(
+        self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()
+    ) -> Sequence[LocalEffects]:
+        self._known = frozenset[tuple[str, int]]()
+        return await super().recover(partitions, known)
 
 
 def engine_with(worker: type[Worker]) -> MakeEngine:

@@ -16,12 +16,17 @@ from tests.explore.trips import (
     SCENARIOS,
     TRIP,
     Ask,
+    Booked,
     Trip,
+    ask_hotel,
     asks,
     by_id,
     conversation,
+    flight,
+    hotel,
     race,
     started,
+    talk,
 )
 
 
@@ -77,6 +82,65 @@ def test_an_early_message_that_is_not_kept_is_found() -> None:
     found = failure_of("conversation", engine=lambda memory: TestEngine(backend=memory, early_limit=0))
     assert found.fault == "the start of t-1 arrives after the message HOTELS of 't-1' (delivery-1)"
     assert "waiting for hotel (HOTELS)" in found.changed[0]
+
+
+# In an engine, where another release takes over for a while.
+
+STARTED = "after a poll of start of t-1, a worker of a release"
+
+
+def test_parked_events_that_are_dropped_are_found() -> None:
+    found = failure_of("conversation", engine=engine_with(planted.Dropping))
+    assert found.fault == f"{STARTED} without the templates takes over until nothing is left to do"
+    assert found.changed[0].endswith("got no such instance")
+
+
+def test_parked_events_that_are_applied_in_another_order_are_found() -> None:
+    found = failure_of("signals", engine=engine_with(planted.Turned))
+    assert found.fault == f"{STARTED} with the next versions only takes over until time goes on"
+    assert "what=('maybe', 'no', 'yes')" in found.changed[0]
+
+
+def test_parked_events_that_nobody_applies_are_found() -> None:
+    found = failure_of("failure", engine=engine_with(planted.Deaf))
+    assert found.fault == f"{STARTED} without the templates takes over until nothing is left to do"
+    assert found.changed[0].endswith("got SUBMITTED")
+
+
+def test_a_timer_that_fires_while_it_is_parked_is_found() -> None:
+    """It fires again and again."""
+    found = failure_of("timeout", engine=engine_with(planted.Impatient))
+    assert found.fault.startswith("after a poll of timer of t-1, a worker of a release without the templates")
+    assert "the work does not end" in found.changed[-1]
+
+
+def test_an_event_that_is_applied_to_a_state_of_other_steps_is_found() -> None:
+    found = failure_of("conversation", engine=engine_with(planted.Unaware))
+    assert "a worker of a release with other steps in the templates takes over" in found.fault
+    assert found.changed[0].endswith("got EXECUTING, waiting for hotel (HOTELS)")
+
+
+def test_a_release_that_is_given_and_goes_on_otherwise_is_found() -> None:
+    """It has the same steps under the same version, and one of them does something else."""
+
+    @command(asks)
+    def ask_flight(booked: Booked) -> Ask:
+        return Ask(booked.trip.id, "train")
+
+    other = template("Conversation", ask_hotel >> hotel >> ask_flight >> flight, key=by_id)
+    found = failure_of("conversation", faults=["release"], releases=[[other]])
+    assert found.fault.startswith("after a poll of message HOTELS of 't-1' (delivery-1), a worker of a release")
+    assert found.fault.endswith("with the templates of releases[0] takes over until nothing is left to do")
+    assert any("train" in change for change in found.changed)
+
+
+def test_a_release_that_is_given_is_tried_where_it_changes_nothing() -> None:
+    later = template("Conversation", ask_hotel >> hotel, key=by_id, version=2)
+    runs = [
+        explore_sync(conversation, talk, faults=["release"], releases=releases).runs["release"]
+        for releases in ([], [[later]], [[], [later]])
+    ]
+    assert runs[0] < runs[1] < runs[2]
 
 
 # In a workflow, or in a test of it.

@@ -29,7 +29,7 @@ def test_the_seed_of_a_failure_replays_it() -> None:
 
 def test_a_seed_replays_one_place_alone() -> None:
     found = explore_sync(conversation, talk, seed="redelivery:2")
-    assert found.runs == {"crash": 0, "redelivery": 1, "duplicate": 0, "reordering": 0}
+    assert found.runs == {"crash": 0, "redelivery": 1, "duplicate": 0, "reordering": 0, "release": 0}
 
 
 def test_a_seed_that_names_no_place_is_refused() -> None:
@@ -75,7 +75,7 @@ def test_of_many_places_each_kind_has_its_share() -> None:
     template, scenario = SCENARIOS["two of one key"]
     found = explore_sync(template, scenario, runs=40)
     assert sum(found.runs.values()) == 40
-    assert min(found.runs.values()) == 9
+    assert min(found.runs.values()) >= 7
     assert found.places > 80
 
 

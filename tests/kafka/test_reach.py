@@ -121,9 +121,7 @@ def test_a_server_that_answers_is_found_beside_one_that_does_not(
 def test_where_no_server_answers_it_is_said_what_each_did(
     useless: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "dagger.backends.kafka.client.brokers.REACH_S", 0.5
-    )  # whoever has not answered by then never does
+    monkeypatch.setattr("dagger.backends.kafka.client.brokers.REACH_S", 0.5)  # who is silent so long stays silent
     first: str = request.getfixturevalue(useless)
     engine = Dagger(f"kafka://{first}/a", f"sqlite:///{tmp_path}/records.db")
 

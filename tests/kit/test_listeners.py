@@ -215,6 +215,7 @@ async def test_one_message_counts_once_for_an_instance_that_awaits_it_by_two_way
     assert run.status is Status.COMPLETED
 
 
+@pytest.mark.unexplored("it comes by two ways, and which is faster says which of the two waits takes it")
 async def test_one_message_of_two_awaited_keys_counts_once_for_an_instance(dagger_engine: TestEngine) -> None:
     body = all_of(
         listener(delivered, on=by_id, by=shipments)(keep).named("by id"),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from dagger import Template
 from dagger.core import State, Status, receive, running
 from dagger.core.effects import Effect, Publish, RunTask, Send, StopTask
 from dagger.core.entity import EMPTY, Entity
@@ -27,13 +25,13 @@ from dagger.core.events import (
 )
 from dagger.core.state import STATUSES
 from dagger.core.step_rows import step_rows
-from dagger.dsl import nodes
 from dagger.engine.clock import to_micros
 from dagger.engine.records import StoredEntity, decode_stored, encode_stored
 from dagger.errors import CodecError, kinds_of
 from dagger.plan import Limits, Plan, compile
 from dagger.plan.keys import keys_of
 from dagger.plan.ops import Run
+from dagger.testing.releases import with_a_step_more
 from tests.core.invariants import check
 from tests.model.pieces import NEVER, Sent, Stand
 from tests.model.reference import Reference, View
@@ -112,7 +110,7 @@ class Core:
 
     def release(self, knows: str) -> None:
         """Workers that know other templates take over: whatever waits for one that they know goes on."""
-        other = compile(changed(self.case.template), self.plan.limits)
+        other = compile(with_a_step_more(self.case.template), self.plan.limits)
         found = {"it": (self.plan,), "another shape": (other,), "the next version": (next_version(other),)}
         self.registered = found.get(knows, ())
         self.tasks.clear()
@@ -265,17 +263,6 @@ class Core:
         result = None if state.result is None else self.plan.gives.revive(state.result)
         error = (state.error.path, state.error.type) if state.error else None
         return View(STATUSES[state.status], plain(result), error, self.sent, stands(self.plan, state))
-
-
-def changed(template: Template[Any, Any]) -> Template[Any, Any]:
-    """A template of the same name and version with other steps."""
-    first = nodes.Sleep(name="a step more", pause=timedelta(days=1))
-    node = template.node
-    return Template(replace(node, body=nodes.Chain(steps=(first, *steps_of(node.body)))))
-
-
-def steps_of(node: nodes.Node) -> tuple[nodes.Node, ...]:
-    return node.steps if isinstance(node, nodes.Chain) else (node,)
 
 
 def next_version(plan: Plan) -> Plan:

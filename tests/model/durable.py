@@ -51,7 +51,7 @@ class DurableEngine(TestEngine):
         """Close the file, and go on from it with a worker that knows nothing."""
         seen = self._watch
         await self.close()
-        self._worker = self._new_worker()
+        self._worker = self._make_worker()
         self._tasks = self._new_tasks()
         self.sqlite.log.consume(self._registry.consumed)
         await self._open()

@@ -270,7 +270,7 @@ pauses = st.sampled_from(
 
 @st.composite
 def cases(draw: Draw, *, engine: bool = False, releases: bool = True) -> Case:
-    """A template, an input, an id and a schedule; for an `engine`, whose clock is never late, without releases."""
+    """A template, an input, an id and a schedule; for an `engine`, whose clock is never late."""
     grown = draw(templates(engine=engine))
     computed = any(isinstance(node, nodes.Listen) and node.on for _, node in walk(grown.body))
     case = Case(
@@ -279,7 +279,7 @@ def cases(draw: Draw, *, engine: bool = False, releases: bool = True) -> Case:
         id=draw(st.sampled_from([BUSINESS_KEY, "an-id"])),
         early_limit=16 if computed else draw(st.sampled_from([16, 2, 1])),
     )
-    return Fate(draw, case, engine=engine, releases=releases and not engine).drawn()
+    return Fate(draw, case, engine=engine, releases=releases).drawn()
 
 
 class Fate:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, note
 from typing_extensions import override
 
@@ -21,7 +22,7 @@ from tests.model.test_engine_model import Engine, Gates, compare
 from tests.model.trees import told
 from tests.model.words import PUBLISHED
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.usefixtures("silent")]
 
 
 class Durable(Engine):

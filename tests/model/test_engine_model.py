@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from hypothesis import given, note
 from typing_extensions import override
 
 from dagger import Dagger, Run, Status, context
 from dagger.backends.memory import MemoryBackend
+from dagger.engine.registry import Registry
 from dagger.testing import TestEngine
+from dagger.testing.releases import with_next_versions, with_other_steps
 from tests.model import MARKS
 from tests.model.drivers import refer
 from tests.model.pieces import Sent, Stand
 from tests.model.reference import Reference, View
-from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Signal, Start, Stop
+from tests.model.schedule import Action, Advance, Case, Deliver, Finish, Release, Signal, Start, Stop
 from tests.model.strategies import cases
 from tests.model.trees import told
 from tests.model.words import PUBLISHED, Desk, Outcome, Work, plain
 
-pytestmark = MARKS
+pytestmark = [*MARKS, pytest.mark.usefixtures("silent")]
+
+
+def without_it(registry: Registry) -> Registry:
+    """No template is there, and messages go where they go with it."""
+    return routed_alike(Registry(registry.limits), registry)
+
+
+def with_its_next_version(registry: Registry) -> Registry:
+    return routed_alike(with_next_versions(registry), registry)
+
+
+def routed_alike(registry: Registry, other: Registry) -> Registry:
+    """A channel of a listener with `by=` belongs to one version of one template: others route nothing to it."""
+    registry.channels, registry.topics, registry.consumers = other.channels, other.topics, other.consumers
+    return registry
+
+
+RELEASES: Mapping[str, Callable[[Registry], Registry] | None] = {
+    "it": None,
+    "another shape": with_other_steps,
+    "the next version": with_its_next_version,
+    "nothing": without_it,
+}
+"""What workers of a release have registered."""
 
 
 class Gates(Desk):
@@ -86,6 +113,8 @@ class Engine:
                 await self.finish(which, outcome)
             case Stop():
                 await engine.stop(id)
+            case Release(knows):
+                await engine.replace_worker(RELEASES[knows])
             case _:
                 raise AssertionError(f"an engine is never late: {action}")
 
@@ -101,6 +130,8 @@ class Engine:
         if self.run is None:
             return View(Status.NOT_STARTED, None, None, sent, {})
         seen = self.run.instance
+        if seen.status is Status.SUBMITTED:
+            return View(Status.NOT_STARTED, None, None, sent, {})
         found = [step for step in seen.steps if step.attempts or seen.status.is_end]
         steps = {step.path: Stand(step.status, step.attempts) for step in found}
         error = (seen.error.path, seen.error.type) if seen.error else None
