@@ -32,24 +32,24 @@ from dagger.errors import RequestError
 from dagger.plan.plan import Limits
 
 Unmatched: TypeAlias = Literal["drop", "hold"]
-"""What becomes of a message that its instance does not take any more."""
+"""What happens to a message that its instance can no longer receive."""
 Lifespan = Callable[["Dagger"], AbstractAsyncContextManager[Any]]
 
 
 class Dagger(Client):
     """An engine: registers templates, accepts instances, and, as a worker, runs them.
 
-    `broker` and `store` are URLs of a backend (`memory://`, the default); where a backend is both, `store` is left
-    out. `datadir` is the directory that files of these URLs are in. `lifespan` is called with the engine and gives
-    an async context manager; what that yields is `dagger.context().resources` in tasks. `tasks` bounds how many
-    tasks run at once in this worker, and `threads` how many of them may be sync; what is over waits, in order and
-    fairly between instances, and its timeout does not run meanwhile. `grace` is how long a leaving worker waits for
-    running tasks; what is cut off runs again elsewhere. `early_limit` and `early_for` bound how many early messages
-    are kept for a listener, and for how long. With `unmatched="hold"` a message that its instance does not take any
-    more is kept within the same bounds, for whoever comes next to its key. `unmatched_topic` names a topic for
-    messages that nobody takes; by default they are counted (`engine.counts`) and dropped.
+    `broker` and `store` are URLs of a backend (`memory://` by default). Leave `store` out if the backend is both.
+    `datadir` is the directory for files that these URLs name. `lifespan` is called with the engine and returns an async
+    context manager; what that yields is `dagger.context().resources` in tasks. `tasks` bounds how many tasks run at
+    once in this worker, and `threads` how many of them may be sync. Further tasks wait in a queue, fairly between
+    instances, and their timeouts have not started. `grace` is how long a leaving worker waits for running tasks;
+    cancelled tasks run again elsewhere. `early_limit` and `early_for` bound how many early messages are kept for a
+    listener, and for how long. With `unmatched="hold"` a message that its instance can no longer receive is kept within
+    the same bounds, for later receivers with its key. `unmatched_topic` names a topic for messages that no instance
+    receives; by default they are counted (`engine.counts`) and dropped.
 
-    Use it as an async context manager to run a worker beside other code, or call `main()` to be a worker.
+    Use it as an async context manager to run a worker beside other code, or call `main()` to run only a worker.
     """
 
     def __init__(
@@ -75,9 +75,7 @@ class Dagger(Client):
         )
         checked_choice("unmatched", unmatched, get_args(Unmatched))
         if unmatched == "hold" and not (early_limit and early_for):
-            raise RequestError(
-                "Dagger: unmatched='hold' holds nothing where early_limit or early_for is zero; give more"
-            )
+            raise RequestError("Dagger: unmatched='hold' keeps nothing if early_limit or early_for is zero; give more")
         checked_outside(lifespan, unmatched_topic, datadir, clock, backend)
         limits = Limits(early_limit, min(early_for // MICROSECOND, FOREVER), unmatched == "hold")
         super().__init__(
@@ -92,14 +90,14 @@ class Dagger(Client):
         self._loop: WorkLoop | None = None
         self._reset_worker()
         self._stale: Connection | None = None
-        """What was connected in an event loop that has ended."""
+        """The connection in an event loop that has ended."""
         self._worker_stack: AsyncExitStack | None = None
-        """What a worker has open beside it; None of an engine that is none."""
+        """The resources of a worker; None if the engine is not a worker."""
         self._open_blocks = 0
-        """How many blocks need the connection."""
+        """How many `async with` blocks use the connection."""
 
     def _reset_worker(self) -> None:
-        """Know nothing of what was worked on before: what is worked on next may be another log."""
+        """Drop all caches: the next connection may be to another log."""
         self._tasks = self._new_tasks()
         self._worker = self._new_worker()
 
@@ -131,12 +129,12 @@ class Dagger(Client):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many messages and records were dead-lettered, parked or dropped, by reason, since it was made."""
+        """How many messages and records this engine has dead-lettered, parked or dropped, by reason."""
         return dict(self._counts + Counter(self._backend.log.counts))
 
     @property
     def backend(self) -> Backend:
-        """What keeps the log and the records."""
+        """The backend: the log and the store."""
         return self._backend
 
     @property
@@ -146,7 +144,7 @@ class Dagger(Client):
 
     @property
     def topics(self) -> Mapping[str, Topic[Any]]:
-        """The topics of all that is registered, by name."""
+        """The topics of all registered templates, by name."""
         return dict(self._registry.topics)
 
     # Running.
@@ -154,7 +152,7 @@ class Dagger(Client):
     async def __aenter__(self) -> Self:
         self._current()
         if self._worker_stack is not None:
-            raise RequestError("this engine is a worker already; make another Dagger for another worker")
+            raise RequestError("this engine is a worker already; create another Dagger for another worker")
         self._worker_stack = stack = AsyncExitStack()
         try:
             await stack.enter_async_context(self.client())
@@ -173,16 +171,16 @@ class Dagger(Client):
         try:
             await self._worker_stack.__aexit__(*exc)
         except BaseExceptionGroup as group:
-            # The worker's task group wraps what the block raised; the block's own error goes on as it is.
+            # The worker's task group wraps the error of the block, which is raised unchanged.
             if list(group.exceptions) != [exc[1]]:
                 raise
         finally:
             self._worker_stack, self._resources = None, None
 
     def main(self) -> None:
-        """Be a worker until SIGTERM or SIGINT; then finish what is in flight, and leave.
+        """Run a worker until SIGTERM or SIGINT; then let running tasks finish, and leave.
 
-        Raises RequestError inside of an event loop and outside of the main thread, and EngineClosed where it was ended
+        Raises RequestError inside an event loop or outside of the main thread, and EngineClosed if the worker was ended
         by anything but a signal.
         """
         serve(
@@ -191,9 +189,9 @@ class Dagger(Client):
 
     @override
     async def _open(self) -> Connection:
-        """Connect, once. Whoever comes meanwhile waits for the connection. Gives what is connected in this event loop.
+        """Connect once; concurrent callers wait for the connection. Returns the connection of this event loop.
 
-        Raises RequestError for another event loop than the one in which the engine is open.
+        Raises RequestError if the engine is open in another event loop.
         """
         while (connection := self._current()) is not None:
             if connection.is_connected:
@@ -212,17 +210,17 @@ class Dagger(Client):
         return connection
 
     def _current(self) -> Connection | None:
-        """What is open in this event loop. What was open in one that has ended is no longer.
+        """The connection of this event loop. One of an event loop that has ended is dropped.
 
-        Raises RequestError while it is open in another.
+        Raises RequestError while the engine is open in another event loop.
         """
         connection, loop = self._connection, running_loop()
         if connection is None or connection.loop is loop:
             return connection
         if connection.loop.is_running():
             raise RequestError(
-                "this engine is open in the event loop of another thread; use it there, as by "
-                "asyncio.run_coroutine_threadsafe, or make another Dagger for this one"
+                "this engine is open in the event loop of another thread; use it there, for "
+                "example with asyncio.run_coroutine_threadsafe, or create another Dagger for this one"
             )
         self._stale, self._connection = connection, None
         self._worker_stack = self._loop = self._resources = None
@@ -232,7 +230,7 @@ class Dagger(Client):
         return None
 
     async def _begin(self, stack: AsyncExitStack | None = None) -> None:
-        """Open what tasks need: a worker does, before it works."""
+        """Open the resources of tasks, before the worker starts."""
         if self._lifespan is not None:
             if stack is None:
                 assert self._connection is not None
@@ -241,9 +239,9 @@ class Dagger(Client):
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[Self]:
-        """Use the engine without being a worker: instances are accepted and looked at, and others run them.
+        """Use the engine without running a worker: start and query instances that other processes run.
 
-        `lifespan=` is not run. Blocks may be inside of each other, and of a worker: the last to end disconnects.
+        `lifespan=` is not run. Blocks may be nested, also in that of a worker: the last one to end disconnects.
         """
         self._open_blocks += 1
         try:
@@ -255,7 +253,7 @@ class Dagger(Client):
                 await self._close()
 
     async def aclose(self) -> None:
-        """Disconnect, where the engine was used without being a worker; it connects again when it is used again.
+        """Disconnect an engine that was used without a block; it connects again when it is used again.
 
         Raises RequestError for a worker.
         """
@@ -279,7 +277,7 @@ class Dagger(Client):
 
     @asynccontextmanager
     async def _working(self) -> AsyncGenerator[None]:
-        """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
+        """Run the worker in the background; at the end let running tasks finish, apply their results, and stop."""
         connection = await self._open()
         self._reset_worker()
         self._loop = loop = WorkLoop(
@@ -294,12 +292,12 @@ class Dagger(Client):
     # What the worker calls.
 
     def _lost(self, partitions: Collection[int]) -> None:
-        """Others own these partitions now, and run their tasks."""
+        """Stop the tasks of these partitions, which other workers own now."""
         count = self._backend.log.partitions
         self._tasks.stop_where(lambda id: partition_of(id, count) in partitions)
 
     def _committed(self, changes: Sequence[LocalEffects], states: Sequence[State]) -> None:
-        """After a commit: start and stop tasks, update runs, and wake those who wait for an end."""
+        """After a commit: start and stop tasks, update runs, and wake waiters for ended instances."""
         for change in changes:
             self._carry_out(change)
         self._watch.show(states)
@@ -318,8 +316,8 @@ class Dagger(Client):
         return self._loop is not None and self._loop.spawn(fn)
 
     def _task_changed(self) -> None:
-        """A task has ended, or says that it hangs."""
+        """Called when a task has ended, or has reported that it hangs."""
 
     async def _report(self, id: str, outcome: Outcome) -> None:
-        """Put a result on the log, as soon as that can be done: the task is not to run again for nothing."""
+        """Append a result to the log, as soon as possible, so that the task does not run again."""
         await retry_unavailable(f"the result of a task of {id} is kept", lambda: self._append(id, outcome))

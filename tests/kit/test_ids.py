@@ -107,7 +107,7 @@ async def test_an_unknown_id_is_told(dagger_engine: TestEngine) -> None:
 async def test_one_id_twice_in_one_go_is_one_instance_or_refused(dagger_engine: TestEngine) -> None:
     first, again = await dagger_engine.start_all(order_workflow, [Order("o-1", 10), Order("o-1", 10)])
     assert first.id == again.id == "o-1"
-    with pytest.raises(InstanceConflict, match="'o-2' is the id of two instances that differ"):
+    with pytest.raises(InstanceConflict, match="'o-2' is the id of two different instances"):
         await dagger_engine.start_all(order_workflow, [Order("o-2", 1), Order("o-2", 2)])
     with pytest.raises(UnknownInstance):
         await dagger_engine.get_instance("o-2")

@@ -45,7 +45,7 @@ async def test_a_live_instance(dagger_engine: TestEngine) -> None:
 async def test_two_in_one_go(dagger_engine: TestEngine) -> None:
     one, other = await dagger_engine.start_all(orders, [FIRST, AGAIN])
     assert one.status is other.status is Status.EXECUTING
-    with pytest.raises(InstanceConflict, match="two instances that differ"):
+    with pytest.raises(InstanceConflict, match="two different instances"):
         await dagger_engine.start_all(orders, [FIRST, OTHER])
 
 

@@ -209,5 +209,5 @@ def test_another_word_is_refused() -> None:
 
 @pytest.mark.parametrize("bounds", [{"early_limit": 0}, {"early_for": timedelta(0)}])
 def test_to_hold_what_may_not_be_kept_is_refused(bounds: dict[str, Any]) -> None:
-    with pytest.raises(RequestError, match="unmatched='hold' holds nothing where early_limit or early_for is zero"):
+    with pytest.raises(RequestError, match="unmatched='hold' keeps nothing if early_limit or early_for is zero"):
         Dagger(unmatched="hold", **bounds)

@@ -1,1 +1,1 @@
-"""What callers use: start instances, read and watch them, send signals and messages."""
+"""The client: starts, queries and watches instances, and sends signals and messages."""

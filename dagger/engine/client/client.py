@@ -1,4 +1,4 @@
-"""What can be asked of an engine, wherever its workers are: templates, instances, messages, signals."""
+"""Requests to an engine, wherever its workers run: templates, instances, messages, signals."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ B = TypeVar("B")
 M = TypeVar("M")
 
 RECORD_ROOM: Final = 512
-"""What an instance that fails at once needs in its record beside what it was started with, in bytes."""
+"""How many bytes the record of an instance that fails at once needs, in addition to its submission."""
 
 
 class Client(Inspector):
-    """Registers templates, accepts instances and messages, and tells how instances stand."""
+    """Registers templates, accepts instances and messages, and queries instances."""
 
     # Templates.
 
@@ -50,16 +50,16 @@ class Client(Inspector):
     @overload
     def register(self, template: Callable[[], Template[A, B]], /) -> Template[A, B]: ...
     def register(self, template: Any, /) -> Any:
-        """Register a template, or as a decorator a function that returns one; gives the template.
+        """Register a template, or as a decorator a function that returns one; returns the template.
 
-        Raises TemplateConflict where another shape is registered under the same name and version.
+        Raises TemplateConflict if another workflow is registered under the same name and version.
         """
         found = checked_template(template, "register")
         self._plan(found)
         return found
 
     def register_template(self, template: Template[A, B], /) -> Template[A, B]:
-        """The same as `register`, by the name that users of wf-dagger know."""
+        """The same as `register`, with the name that users of wf-dagger know."""
         return self.register(template)
 
     @overload
@@ -67,7 +67,7 @@ class Client(Inspector):
     @overload
     def get_template(self, name: str, version: int | None = None) -> Registered[Any, Any]: ...
     def get_template(self, name: Any, version: int | None = None) -> Any:
-        """A registered template: of a name, the latest version by default. A template itself is registered.
+        """A registered template by its name, in its latest version by default. A template itself is registered first.
 
         Raises UnknownTemplate for a name or a version that is not registered.
         """
@@ -80,10 +80,10 @@ class Client(Inspector):
     @overload
     def start_on(self, topic: Topic[M], template: Template[A, Any], *, build: Callable[[M], A]) -> None: ...
     def start_on(self, topic: Any, template: Any, *, build: Any = None) -> None:
-        """Let each message of a topic start an instance, once; `build` makes the input from the message.
+        """Let each message of a topic start an instance, once; `build` computes the input from the message.
 
-        Without `build` the message is the input. The instance's id is its business key. Raises TemplateError where
-        the topic carries what the template does not take, as far as the types are declared.
+        Without `build` the message is the input. The instance's id is its business key. Raises TemplateError if a
+        message of the topic does not fit the template's input, as far as the types are declared.
         """
         fn = checked_build(topic, build)
         found = checked_template(template, "start_on")
@@ -126,18 +126,19 @@ class Client(Inspector):
     async def start_all(
         self, template: Template[A, B], inputs: Iterable[A], *, headers: Mapping[str, str] | None = None
     ) -> list[Run[B]]:
-        """Start an instance for each input, in one go. The ids are the business keys.
+        """Start an instance for each input, in one call. The ids are the business keys.
 
-        All are accepted, or none is; on Kafka some may have been where it raises: start all of them again.
+        Either all of them are accepted, or none. On Kafka some may have been accepted if it raises: start all of them
+        again.
 
-        Costs much less than one `start` after the other. Raises as `start` does.
+        This costs much less than separate calls of `start`. Raises the same errors as `start`.
         """
         found = checked_template(template, "start_all")
         given = checked_many(inputs, "start_all", "inputs")
         return await self.submit_all([self._prepare(found, input, None) for input in given], headers=headers)
 
     async def submit(self, instance: Prepared[B], *, headers: Mapping[str, str] | None = None) -> Run[B]:
-        """Submit an instance that `create_instance` made; returns once it is accepted. Raises as `start` does."""
+        """Submit the result of `create_instance`; returns once it is accepted. Raises the same errors as `start`."""
         kept = checked_carried("submit", headers)
         self._check(instance, kept)
         if not self._is_open():
@@ -156,7 +157,7 @@ class Client(Inspector):
     async def submit_all(
         self, instances: Sequence[Prepared[B]], *, headers: Mapping[str, str] | None = None
     ) -> list[Run[B]]:
-        """Submit instances that `create_instance` made, in one go, as `start_all` does."""
+        """Submit several results of `create_instance` in one call, like `start_all`."""
         instances = checked_many(instances, "submit_all", "the results of create_instance")
         kept = checked_carried("submit_all", headers)
         now = self._clock.now()
@@ -167,7 +168,7 @@ class Client(Inspector):
             events.append(event)
             other = first.setdefault(event.id, event)
             if other is not event and not is_same_start(one.plan, event, other):
-                raise InstanceConflict(f"'{one.id}' is the id of two instances that differ; give id= another value")
+                raise InstanceConflict(f"'{one.id}' is the id of two different instances; pass another id=")
         await self._open()
         rows = dict(zip(first, await self._backend.store.read(list(first)), strict=True))
         self._watch.begin_sending(first)
@@ -180,7 +181,7 @@ class Client(Inspector):
         return runs
 
     def _handle(self, instance: Prepared[B], event: Submitted, row: Row | None) -> Run[B]:
-        """The handle of an instance, which may exist already. Raises InstanceConflict if that is another one."""
+        """The handle of an instance, which may exist already. Raises InstanceConflict if the existing one differs."""
         state = self._state_of(row, event.id) or self._watch.seen(event.id)
         if state is None:
             state = accepted(event, event.at, instance.plan.signature)
@@ -199,7 +200,7 @@ class Client(Inspector):
             self._fits_record(instance, headers)
 
     def _fits_record(self, instance: Prepared[Any], headers: dict[str, str]) -> None:
-        """Whether the record of the instance takes its input, if it takes nothing else."""
+        """Check that the input fits into the record of its instance."""
         state = accepted(instance.submission(self._clock.now(), headers), 0, instance.plan.signature)
         size, size_max = len(encode_stored(StoredEntity(entity=Entity(state)))) + RECORD_ROOM, self._backend.size_max
         if size > size_max:
@@ -227,7 +228,7 @@ class Client(Inspector):
         headers: Mapping[str, str] | None = None,
     ) -> None: ...
     async def signal(self, instance: Any, signal: Any, value: object, *, headers: Any = None) -> None:
-        """Send a signal to an instance: by what `signal(name, type)` or `@signal(name, type)` gave, or by its name.
+        """Send a signal to an instance. The signal is the result of `signal(...)` or `@signal(...)`, or its name.
 
         What the signal causes carries the trace context among the `headers`. Raises UnknownInstance, or WrongInput for
         a value of another type.
@@ -241,7 +242,7 @@ class Client(Inspector):
         await self._after_request()
 
     async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
-        """The same, with the value as JSON: for callers who have no Python value. Raises DecodeError too."""
+        """The same with the value as JSON, for callers without a Python value. Also raises DecodeError."""
         await self._open()
         _, plan = await self._target(instance)
         given: Any = name  # users without a checker
@@ -249,7 +250,7 @@ class Client(Inspector):
         await self.signal(instance, name, data if codec is None else json.bind(codec.type).decode(data))
 
     async def stop(self, instance: str | uuid.UUID | Run[Any]) -> None:
-        """End an instance: what executes is STOPPED, and so is it. Raises UnknownInstance."""
+        """Stop an instance: it and its executing steps become STOPPED. Raises UnknownInstance."""
         await self._open()
         id, _ = await self._target(instance)
         await self._append(id, StopRequested())
@@ -264,7 +265,7 @@ class Client(Inspector):
         return Append(partition_of(to, self._backend.log.partitions), encode_record(Record(to, event)))
 
     async def _target(self, instance: str | uuid.UUID | Run[Any]) -> tuple[str, Plan]:
-        """Whom a request is for. A run may not have begun yet: what is sent to it comes after its submission."""
+        """The instance of a request. A run may not have begun yet: the request comes after its submission."""
         if isinstance(instance, Run):
             return instance.id, instance.plan
         state = await self._state(id_of(instance))

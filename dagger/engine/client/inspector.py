@@ -1,4 +1,4 @@
-"""How instances stand, wherever their workers are: one, a page of them, their number, and the end of one."""
+"""Queries of instances, wherever their workers run: one, a page of them, their number, and the end of one."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ B = TypeVar("B")
 logger: Final = logging.getLogger("dagger")
 
 MISSING_CHECK_S: Final = 1.0
-"""How often is looked, in seconds, whether instances that are waited for and have no row are there at all."""
+"""The interval, in seconds, for checking whether awaited instances without a row still exist."""
 
 
 class Inspector(Messenger):
-    """Tells how instances stand, and waits for their ends."""
+    """Queries instances, and waits for their ends."""
 
     def __init__(self, backend: Backend, clock: Clock, limits: Limits) -> None:
         super().__init__(backend)
@@ -47,9 +47,9 @@ class Inspector(Messenger):
         self._poller = ChangePoller(backend, lambda: self._watch.open_ids, self._watch.is_open, self._poll)
         self._submissions = Submissions(backend.log)
         self._missing = set[str]()
-        """Instances that are waited for and had no row when they were looked at."""
+        """Awaited instances that had no row at the last check."""
         self._missing_checked_at = 0.0
-        """When it was looked whether those are there at all."""
+        """When their existence was checked last."""
         self._queries = InstanceQueries(backend, self._submissions, self._state_of, self._accepted)
 
     @overload
@@ -57,7 +57,7 @@ class Inspector(Messenger):
     @overload
     async def get_instance(self, id: str | uuid.UUID) -> Instance[Any]: ...
     async def get_instance(self, id: str | uuid.UUID | Run[Any]) -> Instance[Any]:
-        """A snapshot of an instance. Raises UnknownInstance, or InstanceConflict as `wait` does."""
+        """A snapshot of an instance. Raises UnknownInstance, or InstanceConflict like `wait`."""
         await self._open()
         state = await self._state(id_of(id), search_log=not isinstance(id, Run))
         if state is not None:
@@ -79,7 +79,7 @@ class Inspector(Messenger):
         limit: int = 100,
         after: str | None = None,
     ) -> Sequence[Instance[Any]]:
-        """Instances that match all that is given, ordered by id; `after` is the id where the last page ended."""
+        """Instances that match all conditions, ordered by id; `after` is the last id of the previous page."""
         query = checked_query(template, status, key, limit, after)
         await self._open()
         states, left_out = await self._queries.page(query, self._can_show)
@@ -96,13 +96,13 @@ class Inspector(Messenger):
     async def count(
         self, *, template: str | None = None, status: Status | str | None = None, key: str | None = None
     ) -> int:
-        """How many instances match all that is given."""
+        """The number of instances that match all conditions."""
         query = checked_query(template, status, key, 1, None)
         await self._open()
         return await self._queries.count(query)
 
     def _can_show(self, state: State) -> bool:
-        """Whether an instance can be shown: of those whose template is not registered here only the id is known."""
+        """Whether an instance can be shown: without its template, only its id is known."""
         return self._registry.plan_of(state) is not None
 
     @overload
@@ -110,11 +110,11 @@ class Inspector(Messenger):
     @overload
     async def wait(self, instance: str | uuid.UUID) -> Instance[Any]: ...
     async def wait(self, instance: str | uuid.UUID | Run[Any]) -> Instance[Any]:
-        """Wait until an instance has ended; gives its snapshot. Raises UnknownInstance.
+        """Wait until an instance has ended; returns its snapshot. Raises UnknownInstance.
 
-        Raises InstanceConflict for a run whose id another instance has got: both were submitted before one had begun.
-        Raises EngineClosed where the engine is closed, or its worker ends by an error, before the instance has ended;
-        and BackendError where other processes' work can no longer be seen.
+        Raises InstanceConflict for a run whose id belongs to another instance: both were submitted before either had
+        begun. Raises EngineClosed if the engine is closed, or its worker ends with an error, before the instance has
+        ended, and BackendError if commits of other processes can no longer be read.
         """
         if isinstance(instance, Run) and instance.status.is_end:
             return instance.instance
@@ -136,7 +136,7 @@ class Inspector(Messenger):
 
     @property
     def _is_working(self) -> bool:
-        """Whether instances go on here."""
+        """Whether this engine runs instances."""
         raise NotImplementedError
 
     async def _until_ended(self, instance: str | uuid.UUID | Run[Any], id: str) -> Instance[Any]:
@@ -153,7 +153,7 @@ class Inspector(Messenger):
                 self._watch.forget(id, event)
 
     async def _ended(self, instance: str | uuid.UUID | Run[Any], *, is_known: bool) -> Instance[Any] | None:
-        """The snapshot of an instance that has ended; None of one that has not. Raises UnknownInstance."""
+        """The snapshot of an instance that has ended; None if it has not. Raises UnknownInstance."""
         if isinstance(instance, Run):
             if instance.status.is_end:
                 return instance.instance
@@ -175,7 +175,7 @@ class Inspector(Messenger):
         return self._snapshot(state)
 
     async def _poll(self, ids: Sequence[str]) -> int:
-        """Show what is committed now of some instances; gives how many of them have ended."""
+        """Update runs with the committed states of instances; returns how many have ended."""
         found = await self._read(ids, skip_unread=True)
         states = [state for state in found.values() if state.status != SUBMITTED]
         self._watch.show_read(states)
@@ -187,7 +187,7 @@ class Inspector(Messenger):
         return sum(not state.is_live for state in states)
 
     async def _check_missing(self, missing: Collection[str]) -> None:
-        """Tell those who wait for instances that are not there: neither begun, nor accepted and to be begun."""
+        """Wake waiters for instances that no longer exist: they have neither begun nor are they accepted."""
         accepted = await self._submissions.find(missing)
         rest = [id for id in missing if id not in accepted]
         for start in range(0, len(rest), CHUNK):
@@ -198,7 +198,7 @@ class Inspector(Messenger):
                     self._watch.lose(id)
 
     async def _read(self, ids: Sequence[str], *, skip_unread: bool = False) -> dict[str, State]:
-        """What the rows of instances say, of those that have one. Raises BackendError for one that cannot be read."""
+        """The states in the rows of instances, where there is a row. Raises BackendError if one can't be read."""
         rows, states = await self._backend.store.read(ids), dict[str, State]()
         for id, row in zip(ids, rows, strict=True):
             try:
@@ -239,7 +239,7 @@ class Inspector(Messenger):
         return None if event is None else self._accepted(event)
 
     def _accepted(self, event: Submitted) -> State:
-        """What is known of an instance that was accepted and that no worker has begun."""
+        """The state of an instance that was accepted and that no worker has begun."""
         plan = self._registry.plan(event.template, event.version)
         at = event.at or self._clock.now()
         return accepted(event, at, 0 if plan is None else plan.signature)
@@ -266,6 +266,6 @@ def _refuse_other(run: Run[Any]) -> None:
 def _gone(id: str, status: Status | None = None) -> UnknownInstance:
     seen = "" if status is None else f" (last seen: {status})"
     return UnknownInstance(
-        f"instance '{id}' is not there any more{seen}: it ended and was deleted before its end was seen here, or its "
-        "submission went to the dead letters; keep ended instances longer, or look at the worker's log"
+        f"instance '{id}' no longer exists{seen}: it ended and was deleted before this process saw its end, or its "
+        "submission was dead-lettered; keep ended instances longer, or see the worker's log"
     )

@@ -1,4 +1,4 @@
-"""What users see of an instance: a snapshot, its steps, and both drawn as a tree with times."""
+"""A snapshot of an instance, its steps, and both drawn as a tree with times."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MARKS: Final[Mapping[Status, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class StepState:
-    """How one step of an instance stands. `attempts` counts how often it was begun."""
+    """The state of one step of an instance. `attempts` counts how often it was begun."""
 
     path: str
     kind: str
@@ -45,17 +45,17 @@ class StepState:
 
     @property
     def took(self) -> timedelta | None:
-        """How long it took, if it has ended."""
+        """Its duration, if it has ended."""
         return None if self.started is None or self.ended is None else self.ended - self.started
 
 
 class Instance(Generic[B]):
     """A snapshot of an instance that ends with a `B`, and of every step of its template.
 
-    Values are loaded when they are asked for. One that was asked for by id is an `Instance[Any]`.
+    Values are loaded when they are accessed. A snapshot that was requested by id is an `Instance[Any]`.
 
-    An instance that has ended may have begun when its template had other steps than it has here. It is shown without
-    steps then, and its input and result raise TemplateConflict.
+    If an ended instance began when its template had other steps than it has here, it is shown without steps, and its
+    input and result raise TemplateConflict.
     """
 
     __slots__ = ("_plan", "_state")
@@ -66,7 +66,7 @@ class Instance(Generic[B]):
 
     @property
     def id(self) -> str:
-        """The id that it was given, or its business key."""
+        """The id that was passed to `start`, or its business key."""
         return self._state.id
 
     @property
@@ -86,17 +86,17 @@ class Instance(Generic[B]):
 
     @property
     def status(self) -> Status:
-        """Where it stands."""
+        """Its status."""
         return STATUSES[self._state.status]
 
     @property
     def input(self) -> Any:
-        """What it was started with."""
+        """The input with which it was started."""
         return own_plan(self._plan, self._state).takes.decode(self._state.input)
 
     @property
     def result(self) -> B:
-        """What it ended with; None, whatever `B` is, unless its status is COMPLETED. `run.result` raises instead."""
+        """Its result; None, whatever `B` is, unless its status is COMPLETED. `run.result` raises instead."""
         stored = self._state.result
         result: Any = None if stored is None else own_plan(self._plan, self._state).gives.revive(stored)
         return result  # type: ignore[no-any-return]  # of the type of the run, or unknown
@@ -113,12 +113,12 @@ class Instance(Generic[B]):
 
     @property
     def created(self) -> datetime:
-        """When its first step was taken."""
+        """When it was created."""
         return to_datetime(self._state.head.created)
 
     @property
     def updated(self) -> datetime:
-        """When its last step was taken."""
+        """When it changed last."""
         return to_datetime(self._state.now)
 
     @property
@@ -133,11 +133,11 @@ class Instance(Generic[B]):
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """The steps that wait for a message or a signal, each with the topic or signal."""
+        """The steps that wait for a message or a signal, each with its topic or signal."""
         return tuple(_waits(self._plan, self._state)) if is_own_plan(self._plan, self._state) else ()
 
     def step(self, path: str) -> StepState:
-        """The step of a path. Raises UnknownStep where the template has none, or TemplateConflict."""
+        """The step with a path. Raises UnknownStep if the template has none, or TemplateConflict."""
         own_plan(self._plan, self._state)
         for found in self.steps:
             if found.path == path:
@@ -167,7 +167,7 @@ class Instance(Generic[B]):
 
 
 def is_own_plan(plan: Plan, state: State) -> bool:
-    """Whether an instance began with this plan, so that what is stored of it can be read."""
+    """Whether an instance began with this plan, so that its stored state can be read."""
     return plan.signature == state.signature
 
 
@@ -179,7 +179,7 @@ def own_plan(plan: Plan, state: State) -> Plan:
 
 
 def step_states(plan: Plan, state: State) -> Iterator[StepState]:
-    """How each step of the template stands; one that can no longer be reached is SKIPPED."""
+    """The state of each step of the template; a step that can no longer be reached is SKIPPED."""
     statuses = list[int]()
     rows = step_rows(plan, state)
     for slot, (path, kind, row) in enumerate(zip(plan.paths, plan.kinds, rows, strict=True)):
@@ -209,7 +209,7 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
 
 def _tree(instance: Instance[Any], has_steps: bool) -> Iterator[str]:
     head = f"{_MARKS[instance.status]} {instance.template} {in_line(instance.id)}  {instance.status}"
-    # An error that no step has as its own, as that of a timeout, is told on the first line.
+    # An error that belongs to no step, such as a timeout, is shown on the first line.
     error = "" if any(step.error for step in instance.steps) else f"  {in_line(str(instance.error or ''))}"
     yield f"{head}  {_span(instance.created, instance.ended)}{error}".rstrip()
     if not has_steps:
@@ -222,7 +222,7 @@ def _tree(instance: Instance[Any], has_steps: bool) -> Iterator[str]:
 
 
 def _by_parent(steps: tuple[StepState, ...]) -> Mapping[str, list[StepState]]:
-    """The steps by the path of the step that they are in; empty for those that are in none."""
+    """The steps by the path of the enclosing step, which is empty at the top level."""
     inside = dict[str, list[StepState]]()
     known = set[str]()
     for step in steps:

@@ -1,4 +1,4 @@
-"""Messages of external topics, as code outside any workflow sends and reads them."""
+"""Sends and reads messages of external topics, for code outside any workflow."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Messenger:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._connection: Connection | None = None
-        """What is connected, or is being connected or closed."""
+        """The connection, even while it is being opened or closed."""
 
     def _is_open(self) -> bool:
         """Whether it is connected in this event loop, so that `_open` would do nothing."""
@@ -38,14 +38,14 @@ class Messenger:
         raise NotImplementedError
 
     async def _after_request(self) -> None:
-        """Called when something was accepted that a caller has sent. The test kit runs until it is idle."""
+        """Called when a request was accepted. The test kit then runs until it is idle."""
 
     async def publish(
         self, topic: Topic[M], message: M, *, headers: dict[str, str] | None = None, id: str | None = None
     ) -> None:
-        """Put a message on a topic. `id` names it, so that a repetition of it is recognised.
+        """Publish a message to a topic. With an `id`, a duplicate of it is recognised.
 
-        Raises WrongInput for a message that the topic does not carry, or that has no key.
+        Raises WrongInput for a message that does not fit the topic's type, or has no key.
         """
         entry = checked_message(topic, message, headers, id)
         self._fits("a message for topic", topic.name, entry.payload or b"")
@@ -57,11 +57,11 @@ class Messenger:
     async def publish_all(
         self, topic: Topic[M], messages: Iterable[M], *, id: Callable[[M], str] | None = None
     ) -> None:
-        """Put messages on a topic, in their order and in one go: all of them, or none.
+        """Publish messages to a topic, in order and in one call: all of them, or none.
 
-        On Kafka some may have been published where it raises; give each an `id`, and publish all of them again.
+        On Kafka some may have been published if it raises; give each an `id`, and publish all of them again.
 
-        `id` names each, so that a repetition of it is recognised. Raises as `publish` does.
+        `id` computes the id of each, by which a duplicate is recognised. Raises the same errors as `publish`.
         """
         checked_several(messages)
         entries = [checked_message(topic, one, id=None if id is None else id(one)) for one in messages]
@@ -72,12 +72,12 @@ class Messenger:
         await self._after_request()
 
     async def subscribe(self, topic: Topic[M], *, group: str) -> AsyncGenerator[M]:
-        """The messages of a topic, for code outside any workflow; each at least once for a group.
+        """The messages of a topic, for code outside any workflow; a group gets each at least once.
 
-        One that cannot be decoded goes to the topic's dead letters, with the reason. While the backend is not
-        available, it is tried again. All subscriptions of a group share the messages. One that is left, by `break`,
-        `aclose()` or the end of its task, passes its share on; the batch that it was in is read again. It ends where
-        the engine is closed, and raises EngineClosed where its worker ends by an error.
+        A message that can't be decoded is dead-lettered, with the reason. While the backend is unavailable, reading is
+        retried. All subscriptions of a group share the messages. A subscription that ends, by `break`, `aclose()` or
+        the end of its task, passes its share on, and its current batch is read again. It ends when the engine is
+        closed, and raises EngineClosed when its worker ends with an error.
         """
         async with aclosing(self.subscribe_batches(topic, group=group)) as batches:
             async for messages in batches:
@@ -85,7 +85,7 @@ class Messenger:
                     yield message
 
     async def subscribe_batches(self, topic: Topic[M], *, group: str, limit: int = 100) -> AsyncGenerator[list[M]]:
-        """The same, as lists of at most `limit` messages: those that are there by now."""
+        """The same, as lists of at most `limit` messages: those that are available."""
         checked_topic(topic, "subscribe")
         name = checked_group(group)
         connection = await self._open()
@@ -102,7 +102,7 @@ class Messenger:
                     yield messages
 
     async def _next(self, reader: Reader, topic: Topic[M], limit: int) -> list[M]:
-        """The next messages; those that the topic does not carry go to its dead letters."""
+        """The next messages; those that can't be decoded are dead-lettered."""
         found = await retry_unavailable(f"reading '{topic.name}'", lambda: reader.read(limit))
         messages, others = decoded(topic, found)
         if others:
@@ -110,12 +110,12 @@ class Messenger:
         return messages
 
     async def _publish_dead_letters(self, topic: str, letters: Sequence[Outgoing]) -> None:
-        """Publish dead letters; of one that is refused, as a message that is too large may be, all but its value."""
+        """Publish dead letters; if one is refused, for example because it is too large, without its value."""
         what = f"dead letters of '{topic}' are kept"
         try:
             await retry_unavailable(what, partial(self._backend.log.append, letters))
         except BackendError:
-            for letter in letters:  # of several that were sent at once, some may be there: they come once more
+            for letter in letters:  # of several that were sent at once, some may have been published; they are repeated
                 try:
                     await retry_unavailable(what, partial(self._backend.log.append, [letter]))
                 except BackendError as error:

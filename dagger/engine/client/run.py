@@ -1,4 +1,4 @@
-"""The live handle of an instance, and an instance that is prepared but not submitted."""
+"""The live handle of an instance, and an instance that is created but not submitted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ B = TypeVar("B", covariant=True, default=Any)
 
 
 class LatestState:
-    """The last state of an instance that was committed here, for all of its handles."""
+    """The last state of an instance that this process knows, for all of its handles."""
 
     __slots__ = ("__weakref__", "_plan", "is_gone", "is_taken", "state")
 
@@ -30,17 +30,17 @@ class LatestState:
         self._plan = plan
         self.state = state
         self.is_taken = False
-        """Whether the id has got another instance than was submitted here."""
+        """Whether the id belongs to another instance than the one submitted here."""
         self.is_gone = False
-        """Whether the instance is not there any more, and its end was not seen here."""
+        """Whether the instance no longer exists, and its end was not seen here."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is to be seen of the instance."""
+        """Whether the state of the instance can no longer change."""
         return self.is_taken or self.is_gone
 
     def show(self, state: State) -> None:
-        """A state of the instance that has the id: two may have submitted different ones before it had begun."""
+        """The state of the instance with the id, which may differ from the one submitted here."""
         known = self.state
         if known.status == SUBMITTED and not is_same_start(self._plan, known.head, state.head):
             self.is_taken = True
@@ -49,7 +49,7 @@ class LatestState:
 
 
 class Run(Generic[B]):
-    """An instance as it is now: every property is read from the last state that was committed here."""
+    """The live handle of an instance: every property is read from the last state that this process knows."""
 
     __slots__ = ("id", "plan", "seen")
 
@@ -64,12 +64,12 @@ class Run(Generic[B]):
 
     @property
     def status(self) -> Status:
-        """SUBMITTED until a worker has begun it, then what the worker says."""
+        """SUBMITTED until a worker has begun it, then the status of its state."""
         return STATUSES[self.seen.state.status]
 
     @property
     def result(self) -> B:
-        """The result. Raises WorkflowFailed where there is none, or TemplateConflict as `Instance` does."""
+        """The result. Raises WorkflowFailed if there is none, or TemplateConflict like `Instance`."""
         state = self.seen.state
         if state.result is None:
             why = f": {self.error}" if self.error else ""
@@ -83,22 +83,22 @@ class Run(Generic[B]):
         return self.seen.state.error
 
     def step(self, path: str) -> StepState:
-        """How the step of a path stands."""
+        """The state of the step with a path."""
         return self.instance.step(path)
 
     @property
     def instance(self) -> Instance[B]:
-        """A snapshot of all of it."""
+        """A snapshot."""
         return Instance(self.plan, self.seen.state)
 
 
 def accepted(event: Submitted, at: int, signature: int) -> State:
-    """What is known of an instance once it is accepted, and until a worker begins it."""
+    """The state of an instance that is accepted, until a worker begins it."""
     return State(head_of(event, at, signature), at, SUBMITTED)
 
 
 class Prepared(Generic[B]):
-    """An instance that is made but not submitted: NOT_STARTED. Give it to `engine.submit`."""
+    """An instance that is created but not submitted: NOT_STARTED. Pass it to `engine.submit`."""
 
     __slots__ = ("id", "input", "key", "plan", "raw")
 
@@ -119,12 +119,12 @@ class Prepared(Generic[B]):
         return Status.NOT_STARTED
 
     def submission(self, now: int, headers: dict[str, str]) -> Submitted:
-        """What is accepted."""
+        """The event of its submission."""
         return Submitted(self.plan.template, self.plan.version, self.id, self.key, self.raw, now, headers)
 
 
 class Registered(Generic[A, B]):
-    """A template as an engine knows it, from an `A` to a `B`: makes instances."""
+    """A registered template from an `A` to a `B`, which creates instances."""
 
     __slots__ = ("_prepare", "template")
 
@@ -137,5 +137,5 @@ class Registered(Generic[A, B]):
         return f"<registered {self.template!r}>"
 
     async def create_instance(self, id: str | uuid.UUID | None, input: A) -> Prepared[B]:
-        """An instance with this id (None is the business key) and input, not yet submitted. Raises as `start`."""
+        """An instance with this id (None is the business key) and input, not submitted yet. Raises as `start` does."""
         return self._prepare(self.template, input, id)

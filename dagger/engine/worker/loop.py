@@ -61,7 +61,7 @@ class WorkLoop:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Work in the background; at the end let running tasks finish, apply what they gave, and stop."""
+        """Run the worker in the background; at the end let running tasks finish, apply their results, and stop."""
         try:
             async with self._log.join(), anyio.create_task_group() as group:
                 self._group, self._host = group, asyncio.current_task()
