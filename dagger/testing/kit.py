@@ -106,6 +106,8 @@ class TestEngine(IdleEngine):
 
     # What tests do.
 
+    _follows_requests = True
+
     @override
     async def _after_request(self) -> None:
         if _outside_tasks():

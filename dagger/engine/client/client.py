@@ -151,7 +151,8 @@ class Client(Inspector):
             await self._backend.log.append([self._record(event.id, event)])
         finally:
             self._watch.end_sending([event.id])
-        await self._after_request()
+        if self._follows_requests:
+            await self._after_request()
         return run
 
     async def submit_all(
@@ -177,7 +178,8 @@ class Client(Inspector):
             await self._backend.log.append([self._record(event.id, event) for event in events])
         finally:
             self._watch.end_sending(first)
-        await self._after_request()
+        if self._follows_requests:
+            await self._after_request()
         return runs
 
     def _handle(self, instance: Prepared[B], event: Submitted, row: Row | None) -> Run[B]:
@@ -239,7 +241,8 @@ class Client(Inspector):
         name, payload = checked_signal(plan, signal, value)
         self._fits("the signal", name, payload)
         await self._append(id, SignalReceived(name, payload, headers=kept))
-        await self._after_request()
+        if self._follows_requests:
+            await self._after_request()
 
     async def signal_json(self, instance: str | uuid.UUID | Run[Any], name: str, data: bytes) -> None:
         """The same with the value as JSON, for callers without a Python value. Also raises DecodeError."""
@@ -254,7 +257,8 @@ class Client(Inspector):
         await self._open()
         id, _ = await self._target(instance)
         await self._append(id, StopRequested())
-        await self._after_request()
+        if self._follows_requests:
+            await self._after_request()
 
     # Small things.
 
