@@ -27,13 +27,13 @@ from benchmarks.workflow import Shipped, orders
 from dagger import Dagger
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.connections import open_connection
-from dagger.backends.sqlite.options import Options, options_of
+from dagger.backends.sqlite.options import SqliteOptions, options_of
 
 ALONE = 4000
 """How many orders where one process does everything."""
 
 
-async def run_engine(options: Options, statements: list[Statement] | None = None) -> tuple[list[Shipped], float]:
+async def run_engine(options: SqliteOptions, statements: list[Statement] | None = None) -> tuple[list[Shipped], float]:
     """Every order through the engine, submissions and answers too; the results, and the seconds that it took."""
     backend = SqliteBackend(options)
     if statements is not None:
@@ -113,7 +113,7 @@ def files(tmp_path: Path) -> Iterator[Path]:
     return (tmp_path / f"{number}.db" for number in count())
 
 
-def options_at(path: Path) -> Options:
+def options_at(path: Path) -> SqliteOptions:
     return options_of(f"sqlite:///{path}")
 
 

@@ -27,7 +27,7 @@ from dagger.plan.plan import Plan
 
 _OPERATIONS: dict[type[Frame], type[ops.Op]] = {
     Waiting: ops.Listen,
-    Running: ops.Run,
+    Running: ops.Task,
     Sleeping: ops.Pause,
     Scoping: ops.Scope,
     Gathering: ops.Fork,

@@ -25,7 +25,7 @@ from dagger.dsl.nodes import (
     Recovered,
     Retried,
     Sleep,
-    Switch,
+    SwitchNode,
     Task,
     Until,
     Workflow,
@@ -52,7 +52,7 @@ def check_scope(node: Node, place: str) -> None:
             _check_topic(inner.topic, path, place, topics)
         if isinstance(inner, Await):
             _check_signal(inner, path, place, signals)
-        if isinstance(inner, Switch):
+        if isinstance(inner, SwitchNode):
             _check_cases(inner, path)
 
 
@@ -78,7 +78,7 @@ def input_type(node: Node) -> Any:
             return node.fold.takes() if node.fold else MISSING
         case Task() | Apply():
             return node.fn.takes()
-        case Switch():
+        case SwitchNode():
             return _first(iter([node.fn.takes(), *map(input_type, node.children)]))
         case Until():
             return node.at.takes()
@@ -154,7 +154,7 @@ def _passes(node: Node) -> bool:
             return _passes(node.body)
         case Listen() | Await() | Task() | Apply() | Workflow():
             return False
-        case AllOf() | AnyOf() | AtLeast() | Switch() | ForEach() | Recovered():
+        case AllOf() | AnyOf() | AtLeast() | SwitchNode() | ForEach() | Recovered():
             return False
         case _:
             assert_never(node)
@@ -194,7 +194,7 @@ def _check_signal(node: Await, path: str, place: str, signals: dict[str, tuple[A
         )
 
 
-def _check_cases(node: Switch, path: str) -> None:
+def _check_cases(node: SwitchNode, path: str) -> None:
     if not node.cases and node.default is None:
         raise TemplateError(f"{path}: the switch has no case; add .case(value, step)")
     values = values_of(node.fn.gives)
@@ -219,7 +219,7 @@ def _check_types(node: Node, path: str) -> None:
                 _check_again(node.fold, path)
         case ForEach():
             _check_items(node, path)
-        case Command() | Sleep() | Until() | Apply() | Switch() | Workflow():
+        case Command() | Sleep() | Until() | Apply() | SwitchNode() | Workflow():
             pass
         case Chain() | Process() | AllOf() | AnyOf() | AtLeast() | Retried() | Bounded() | Recovered():
             pass

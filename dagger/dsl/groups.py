@@ -17,8 +17,7 @@ from dagger.dsl.build import (
 )
 from dagger.dsl.check import check_scope, values_of
 from dagger.dsl.functions import fn_of, members_of
-from dagger.dsl.nodes import ForEach, Process, case_label
-from dagger.dsl.nodes import Switch as SwitchNode
+from dagger.dsl.nodes import ForEach, Process, SwitchNode, case_label
 from dagger.dsl.step import Pass, Runs, Step, step_of
 from dagger.errors import TemplateError
 

@@ -194,7 +194,7 @@ class AtLeast(Group):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switch(Construct):
+class SwitchNode(Construct):
     """One of several branches, chosen by a pure function of the input."""
 
     fn: Fn
@@ -290,7 +290,9 @@ class Workflow(Construct):
 Leaf: TypeAlias = Command | Listen | Await | Task | Sleep | Until | Apply | Workflow
 """The constructs that are a single step, or an instance of their own."""
 
-Node: TypeAlias = Leaf | Chain | Process | AllOf | AnyOf | AtLeast | Switch | ForEach | Retried | Bounded | Recovered
+Node: TypeAlias = (
+    Leaf | Chain | Process | AllOf | AnyOf | AtLeast | SwitchNode | ForEach | Retried | Bounded | Recovered
+)
 """Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""
 
 Wrapper: TypeAlias = Retried | Bounded | Recovered

@@ -23,7 +23,7 @@ from dagger.dsl.nodes import (
     Recovered,
     Retried,
     Sleep,
-    Switch,
+    SwitchNode,
     Task,
     Until,
     Workflow,
@@ -55,7 +55,7 @@ def _details(node: Node) -> Iterator[str]:
             yield "pure"
         case AtLeast():
             yield f"k={node.k}"
-        case Switch():
+        case SwitchNode():
             yield "cases=" + ",".join(case_label(value) for value, _ in node.cases)
         case (
             Chain()

@@ -17,7 +17,7 @@ from dagger.dsl.nodes import (
     Process,
     Recovered,
     Retried,
-    Switch,
+    SwitchNode,
     Workflow,
     case_label,
 )
@@ -30,11 +30,11 @@ def joined(prefix: str, label: str) -> str:
 
 def inside(node: Node, prefix: str) -> str:
     """The prefix of the paths inside a construct."""
-    opens = isinstance(node, Process | ForEach) or (isinstance(node, Group | Switch) and node.name)
+    opens = isinstance(node, Process | ForEach) or (isinstance(node, Group | SwitchNode) and node.name)
     return joined(prefix, node.label or "") if opens else prefix
 
 
-def branches_of_switch(node: Switch, prefix: str) -> Iterator[tuple[str, Node]]:
+def branches_of_switch(node: SwitchNode, prefix: str) -> Iterator[tuple[str, Node]]:
     """The branches of a switch, each with the prefix of its paths."""
     base = inside(node, prefix)
     for value, branch in node.cases:
@@ -45,7 +45,7 @@ def branches_of_switch(node: Switch, prefix: str) -> Iterator[tuple[str, Node]]:
 
 def parts(node: Node, prefix: str) -> Iterator[tuple[str, Node]]:
     """The constructs directly inside, each with the prefix of its paths."""
-    if isinstance(node, Switch):
+    if isinstance(node, SwitchNode):
         return branches_of_switch(node, prefix)
     within = inside(node, prefix)
     return ((within, child) for child in node.children)

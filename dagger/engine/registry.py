@@ -17,7 +17,7 @@ from dagger.dsl.topics import Topic
 from dagger.dsl.values import Limit
 from dagger.errors import TemplateConflict, TemplateError, UnknownTemplate
 from dagger.plan import Channel, Limits, Plan, compile
-from dagger.plan.ops import Run
+from dagger.plan.ops import Task
 
 
 class StartTrigger(msgspec.Struct, frozen=True):
@@ -76,7 +76,7 @@ class Registry:
         """The limits of tasks by name, with those of a template: one name has one limit."""
         found = dict(self._task_limits)
         for op in plan.ops:
-            if isinstance(op, Run) and op.limit is not None and found.setdefault(op.limit.name, op.limit) != op.limit:
+            if isinstance(op, Task) and op.limit is not None and found.setdefault(op.limit.name, op.limit) != op.limit:
                 raise TemplateError(
                     f"template '{plan.template}': {op.path} has {op.limit}, and another task {found[op.limit.name]}; "
                     "tasks with limits of one name share it: use one Limit value for both, or another name"

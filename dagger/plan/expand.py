@@ -23,7 +23,7 @@ from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, S
 from dagger.plan.names import listener_channel, signal_channel, topic_channel
 from dagger.plan.plan import Channel
 from dagger.plan.policies import MICROSECOND, retry_rule
-from dagger.plan.shapes import Failed, Mapped, Shape, Typed
+from dagger.plan.shapes import FailureShape, Mapped, Shape, Typed
 
 
 class Expander:
@@ -98,7 +98,7 @@ def _task(x: Expander, node: nodes.Task, prefix: str) -> Kernel:
     out = codec_of(stored_type(node.fn, path))
     after = -1 if node.timeout is None else node.timeout // MICROSECOND
     fields = {"fn": node.fn.call, "is_async": node.fn.is_async, "out": out, "after": after, "limit": node.limit}
-    return Leaf(ops.Run, path, "task", fields, _typed(out))
+    return Leaf(ops.Task, path, "task", fields, _typed(out))
 
 
 def _sleep(x: Expander, node: nodes.Sleep, prefix: str) -> Kernel:
@@ -140,12 +140,12 @@ def _retry(x: Expander, node: nodes.Retried, prefix: str) -> Kernel:
 
 def _retry_of(path: str, body: Kernel, policy: Any) -> Kernel:
     rule = retry_rule(policy)
-    return Scope(path, body, (Trigger(ops.Failure(rule.on), ops.AGAIN, tries=rule),))
+    return Scope(path, body, (Trigger(ops.InnerFailure(rule.on), ops.AGAIN, tries=rule),))
 
 
 def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
     handler = x.expand(node.handler, prefix)
-    trigger = Trigger(ops.Failure(), ops.INTERRUPT, handler, takes=Failed)
+    trigger = Trigger(ops.InnerFailure(), ops.INTERRUPT, handler, takes=FailureShape)
     return Scope(place_of(node, prefix), x.expand(node.body, prefix), (trigger,))
 
 
@@ -169,7 +169,7 @@ def _group(
     return Fork(place_of(node, prefix), kind, branches, needed, spare, row=node.name is not None)
 
 
-def _switch(x: Expander, node: nodes.Switch, prefix: str) -> Kernel:
+def _switch(x: Expander, node: nodes.SwitchNode, prefix: str) -> Kernel:
     keys: list[tuple[type, Any]] = [(type(value), value) for value, _ in node.cases]
     branches = tuple(x.expand(branch, within) for within, branch in branches_of_switch(node, prefix))
     return Choose(joined(prefix, node.label), "switch", node.fn.call, tuple(keys), branches)
@@ -204,7 +204,7 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.AllOf: _all_of,
     nodes.AnyOf: _any_of,
     nodes.AtLeast: _at_least,
-    nodes.Switch: _switch,
+    nodes.SwitchNode: _switch,
     nodes.ForEach: _for_each,
     nodes.Workflow: _child,
 }

@@ -73,7 +73,7 @@ class Listen(Op, kw_only=True, gc=False):
     """Whether the step may be reached more than once."""
 
 
-class Run(Op, kw_only=True, gc=False):
+class Task(Op, kw_only=True, gc=False):
     """Run a task; the shell calls it, and bounds each call by `after`, if that is 0 or more, and by `limit`."""
 
     fn: Pure
@@ -218,7 +218,7 @@ class After(msgspec.Struct, frozen=True):
     after: int
 
 
-class Failure(msgspec.Struct, frozen=True):
+class InnerFailure(msgspec.Struct, frozen=True):
     """When what is inside fails."""
 
     on: tuple[str, ...] | None = None
@@ -236,7 +236,7 @@ class Ended(msgspec.Struct, frozen=True):
     """A pure function of the result: only where that is not true; None for in any case."""
 
 
-When: TypeAlias = After | Failure | Stopped | Ended
+When: TypeAlias = After | InnerFailure | Stopped | Ended
 
 
 class RetryRule(msgspec.Struct, frozen=True):

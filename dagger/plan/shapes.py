@@ -123,7 +123,7 @@ class Many(Shape):
         return [self.item.revive(bytes(part)) for part in _ROW.decode(raw)]
 
 
-class Failed(Shape):
+class FailureShape(Shape):
     """A `Failure`: the input of what failed, the error's text and the path."""
 
     __slots__ = ("inner",)

@@ -49,7 +49,7 @@ def _listen(op: ops.Listen) -> list[str]:
     return [f"{op.channel!r} {by} gives {op.out.name}{again} repeats {op.repeats:d}"]
 
 
-def _run(op: ops.Run | ops.Retype) -> list[str]:
+def _run(op: ops.Task | ops.Retype) -> list[str]:
     return [f"gives {op.out.name}"]
 
 
@@ -80,7 +80,7 @@ def _spread(op: ops.Spread) -> list[str]:
 
 _WHEN: Final[dict[type[ops.When], str]] = {
     ops.After: "after",
-    ops.Failure: "failure",
+    ops.InnerFailure: "failure",
     ops.Stopped: "stop",
     ops.Ended: "end",
 }
@@ -89,7 +89,7 @@ _WHEN: Final[dict[type[ops.When], str]] = {
 _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Publish: ("command", _nothing),
     ops.Listen: ("listen", _listen),
-    ops.Run: ("task", _run),
+    ops.Task: ("task", _run),
     ops.Pause: ("sleep", _nothing),
     ops.Apply: ("then", _nothing),
     ops.Retype: ("retype", _run),

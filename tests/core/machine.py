@@ -22,7 +22,7 @@ from dagger.plan.compile import assembled
 from dagger.plan.expand import Expander
 from dagger.plan.kernel import Chain, Each, Fork, Kernel, Leaf, Scope, Trigger
 from dagger.plan.plan import Limits
-from dagger.plan.shapes import Failed, Typed
+from dagger.plan.shapes import FailureShape, Typed
 from tests.core.invariants import check
 
 INT = codec_of(int)
@@ -33,7 +33,7 @@ FAILED = ops.RetryRule(attempts=1, first=0, factor=1, longest=0, jitter=0, on=("
 def job(path: str) -> Leaf:
     """A task that takes a number and gives one."""
     fields = {"fn": None, "is_async": True, "out": INT, "after": -1, "limit": None}
-    return Leaf(ops.Run, path, "task", fields, lambda _: Typed(INT))
+    return Leaf(ops.Task, path, "task", fields, lambda _: Typed(INT))
 
 
 def rest(path: str, seconds: int) -> Leaf:
@@ -62,12 +62,12 @@ def within(part: Kernel, seconds: int, otherwise: Kernel | None = None) -> Scope
 
 
 def recovered(part: Kernel, handler: Kernel) -> Scope:
-    return Scope("recover", part, (Trigger(ops.Failure(), ops.INTERRUPT, handler, takes=Failed),))
+    return Scope("recover", part, (Trigger(ops.InnerFailure(), ops.INTERRUPT, handler, takes=FailureShape),))
 
 
 def retried(part: Kernel, attempts: int, pause: int = 0) -> Scope:
     rule = msgspec.structs.replace(FAILED, attempts=attempts, first=pause * SECOND, longest=pause * SECOND)
-    return Scope("retry", part, (Trigger(ops.Failure(rule.on), ops.AGAIN, tries=rule),))
+    return Scope("retry", part, (Trigger(ops.InnerFailure(rule.on), ops.AGAIN, tries=rule),))
 
 
 def repeated(part: Kernel, until: Callable[[Any], bool]) -> Scope:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from dagger.backends.kafka import KafkaBackend, binding
 from dagger.backends.kafka.binding import Binding, Source, Sources, agreed
 from dagger.backends.kafka.client import TopicInfo
-from dagger.backends.kafka.notes import Note
+from dagger.backends.kafka.notes import PinnedNote
 from dagger.backends.kafka.options import options_of
 from dagger.backends.kafka.poison import LaneNote, PoisonDetector
 from dagger.backends.sqlite import store as sqlite_store
@@ -245,7 +245,11 @@ class TestCharter:
         async def run() -> None:
             store = pins()
             ours = await agreed(store, OPTIONS, "one", LOG)
-            notes: dict[str, Note] = {"charter": ours, "source/notes/3": Source(topic=NOTES.id), "lane/0": LaneNote()}
+            notes: dict[str, PinnedNote] = {
+                "charter": ours,
+                "source/notes/3": Source(topic=NOTES.id),
+                "lane/0": LaneNote(),
+            }
             data = msgspec.json.encode({**msgspec.to_builtins(notes[name]), "later": [1]})
             cast("Any", store).notes[name] = data
             assert await agreed(store, OPTIONS, "one", LOG) == ours

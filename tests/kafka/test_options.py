@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from dagger.backends.kafka import connect
-from dagger.backends.kafka.options import Options, options_of
+from dagger.backends.kafka.options import KafkaOptions, options_of
 from dagger.errors import BackendError
 
 
 def test_a_url_names_brokers_and_an_application() -> None:
-    assert options_of("kafka://a:1,b/orders") == Options(servers="a:1,b:9092", application="orders")
-    assert options_of("kafka://") == Options(servers="localhost:9092", application="dagger")
+    assert options_of("kafka://a:1,b/orders") == KafkaOptions(servers="a:1,b:9092", application="orders")
+    assert options_of("kafka://") == KafkaOptions(servers="localhost:9092", application="dagger")
     assert options_of("kafka://a/o?session=6s") == options_of("kafka://a/o?lease=6s")
     assert options_of("kafka://[::1]:9093").servers == "[::1]:9093"
 

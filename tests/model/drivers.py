@@ -30,7 +30,7 @@ from dagger.engine.records import StoredEntity, decode_stored, encode_stored
 from dagger.errors import CodecError, kinds_of
 from dagger.plan import Limits, Plan, compile
 from dagger.plan.keys import keys_of
-from dagger.plan.ops import Run
+from dagger.plan.ops import Task
 from dagger.testing.releases import with_a_step_more
 from tests.core.invariants import check
 from tests.model.pieces import NEVER, Sent, Stand
@@ -150,7 +150,7 @@ class Core:
     def outcome(self, order: RunTask, outcome: Outcome) -> Event:
         """What a task reports."""
         op = self.plan.ops[order.op]
-        assert isinstance(op, Run)
+        assert isinstance(op, Task)
         work: Any = op.fn
         assert isinstance(work, Work)
         try:
@@ -237,7 +237,7 @@ class Core:
         key = order.key.removeprefix(f"{self.case.id}/")
         self.tasks[key] = order
         op = self.plan.ops[order.op]
-        assert isinstance(op, Run)
+        assert isinstance(op, Task)
         if op.after >= 0:
             self.deadlines[order.frame] = self.now + op.after
 

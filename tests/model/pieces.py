@@ -639,7 +639,7 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.AllOf: GroupPiece,
     nodes.AnyOf: GroupPiece,
     nodes.AtLeast: GroupPiece,
-    nodes.Switch: SwitchPiece,
+    nodes.SwitchNode: SwitchPiece,
     nodes.ForEach: EachPiece,
     nodes.Retried: RetryPiece,
     nodes.Bounded: BoundPiece,

@@ -14,7 +14,7 @@ from dagger import Template, Topic
 from dagger.dsl import nodes
 from dagger.dsl.functions import Fn
 from dagger.dsl.paths import walk
-from dagger.plan.shapes import Failed, Many, Mapped, Tagged, Together, Typed
+from dagger.plan.shapes import FailureShape, Many, Mapped, Tagged, Together, Typed
 from tests.model.words import Bag, BusinessKey, Note, WorkBag, WorkInt
 
 
@@ -42,7 +42,7 @@ def portrait(value: Any) -> Any:
             return "all of", portrait(value.items)
         case Many():
             return "many", portrait(value.item)
-        case Failed():
+        case FailureShape():
             return "failure", portrait(value.inner)
         case tuple() | list():
             return [portrait(part) for part in value]

@@ -13,7 +13,7 @@ import pytest
 
 from dagger import BackendError, Dagger
 from dagger.backends.sqlite.connections import ReadConnection, open_connection
-from dagger.backends.sqlite.options import Options, options_of
+from dagger.backends.sqlite.options import SqliteOptions, options_of
 from dagger.backends.sqlite.schema import LOG_AND_RECORDS
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import Fault, damage
@@ -348,7 +348,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def newer(path: Path) -> None:
     """A file of a release that does not exist yet."""
-    open_connection(Options(path=path)).close()
+    open_connection(SqliteOptions(path=path)).close()
     sqlite_of(path, f"PRAGMA user_version = {LOG_AND_RECORDS.version + 1}")
 
 

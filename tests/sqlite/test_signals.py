@@ -15,9 +15,9 @@ from dagger.backends.sqlite.signals import (
     IDS_MAX,
     SENDERS_MAX,
     WAKE,
+    Datagram,
     Numbering,
     RemoteChanges,
-    Signal,
     WakeSocket,
     chunks,
 )
@@ -34,9 +34,9 @@ async def listening() -> RemoteChanges:
     return changes
 
 
-def sent(*ids_of_each: Sequence[str], sender: str = "one") -> list[Signal]:
+def sent(*ids_of_each: Sequence[str], sender: str = "one") -> list[Datagram]:
     """What arrives of a process that reports these ends; one without ids is a commit that has ended nothing."""
-    received = list[Signal | None]()
+    received = list[Datagram | None]()
     numbering, socket = Numbering(sender), WakeSocket(received.append)
     for ids in ids_of_each:
         socket.datagram_received(numbering.datagram(ENDED if ids else WAKE, ids), None)
@@ -96,7 +96,7 @@ def test_ids_of_any_length_are_divided_into_datagrams() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"w", b"\xff" * 100, b"\x93\xa1x\x01\xa5other"])
 def test_a_datagram_of_anybody_else_says_nothing(data: bytes) -> None:
-    received = list[Signal | None]()
+    received = list[Datagram | None]()
     WakeSocket(received.append).datagram_received(data, None)
     assert received == [None]
 

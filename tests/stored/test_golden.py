@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from dagger.backends.kafka.binding import Binding, Source
-from dagger.backends.kafka.notes import Note
+from dagger.backends.kafka.notes import PinnedNote
 from dagger.backends.kafka.poison import LaneNote
 from dagger.core.format import FORMAT
 from dagger.engine.records import Record, StoredEntity
@@ -127,7 +127,7 @@ def test_a_struct_with_another_field_reads_what_is_stored_today_and_the_other_wa
     kind = BY_NAME[name]
     assert len(BY_NAME) == len(STORED)
     later = with_another_field(kind)
-    codec: Any = msgspec.json if issubclass(kind, Note) else msgspec.msgpack
+    codec: Any = msgspec.json if issubclass(kind, PinnedNote) else msgspec.msgpack
     found = [part for part in PARTS if type(part) is kind]
     for part in found:
         data = codec.encode(part)

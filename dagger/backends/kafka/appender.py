@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import anyio
 
-from dagger.backends.kafka.batches import Batches, Item, Moved, Refused, batches_of, send
+from dagger.backends.kafka.batches import Batches, EncodedEntry, Moved, Refused, batches_of, send
 from dagger.backends.kafka.client import AIOKafkaProducer, TopicPartition, errors
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
 from dagger.backends.kafka.errors import translate
@@ -77,7 +77,7 @@ class Appender:
         place = TopicPartition(self._cluster.options.log, lane)
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda one: one.cancelled() or one.exception())
-        self._wait_for(_Asked({place: [Item(b"clock", None, (), Append(lane, b""))]}, done))
+        self._wait_for(_Asked({place: [EncodedEntry(b"clock", None, (), Append(lane, b""))]}, done))
 
     async def _run(self) -> None:
         """Send all that waits, until nothing does."""

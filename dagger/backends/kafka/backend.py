@@ -8,7 +8,7 @@ from typing import Final
 
 from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.log import KafkaLog
-from dagger.backends.kafka.options import Options, options_of
+from dagger.backends.kafka.options import KafkaOptions, options_of
 from dagger.backends.standalone import StandaloneStore, store_for
 from dagger.errors import BackendError
 
@@ -33,7 +33,7 @@ class KafkaBackend:
     atomic = False
     shared = True
 
-    def __init__(self, options: Options, store: StandaloneStore) -> None:
+    def __init__(self, options: KafkaOptions, store: StandaloneStore) -> None:
         self.options = options
         self.store = store
         self.log = KafkaLog(Cluster(options), store)

@@ -38,7 +38,7 @@ HEADERS: Final = 16 * ROOM
 """Headers that are larger are left out there."""
 
 
-class Item(NamedTuple):
+class EncodedEntry(NamedTuple):
     """An entry as bytes."""
 
     key: bytes | None
@@ -47,13 +47,13 @@ class Item(NamedTuple):
     entry: Entry
 
 
-Batches: TypeAlias = dict[TopicPartition, list[Item]]
+Batches: TypeAlias = dict[TopicPartition, list[EncodedEntry]]
 
 
 class Refused(Exception):
     """A broker will never take these entries."""
 
-    def __init__(self, place: TopicPartition, items: Sequence[Item], error: errors.KafkaError) -> None:
+    def __init__(self, place: TopicPartition, items: Sequence[EncodedEntry], error: errors.KafkaError) -> None:
         name = type(error).__name__
         why = f"{name}; raise its max.message.bytes" if isinstance(error, TOO_LARGE) else f"{name}: {error}"
         super().__init__(f"the topic '{place.topic}' does not take it: {why}")
@@ -78,13 +78,13 @@ def batches_of(cluster: Cluster, entries: Iterable[Entry]) -> Batches:
         if type(entry) is Append:
             if not 0 <= entry.partition < count:
                 raise BackendError(f"there is no partition {entry.partition} of '{log}'; there are {count}")
-            place, item = TopicPartition(log, entry.partition), Item(None, entry.data, (), entry)
+            place, item = TopicPartition(log, entry.partition), EncodedEntry(None, entry.data, (), entry)
         else:
             assert type(entry) is Outgoing
             check_names(entry.headers)
             topic = prefix + entry.topic
             place = TopicPartition(topic, cluster.partition_for(topic, entry.key or b""))
-            item = Item(entry.key, entry.payload, entry.headers, entry)
+            item = EncodedEntry(entry.key, entry.payload, entry.headers, entry)
         batches.setdefault(place, []).append(item)
     return batches
 
@@ -110,10 +110,12 @@ async def send(
     return {place: answer for place, answer in answers.items() if answer is not None}
 
 
-async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartition, items: Sequence[Item]) -> None:
+async def _send(
+    cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartition, items: Sequence[EncodedEntry]
+) -> None:
     """The items of one partition, in their order."""
     most = cluster.batch_bytes.get(place.topic, BATCH_BYTES)
-    sent = list[tuple[asyncio.Future[RecordMetadata], Sequence[Item]]]()
+    sent = list[tuple[asyncio.Future[RecordMetadata], Sequence[EncodedEntry]]]()
     # A client looks after the topics that it was told of, and aiokafka does not tell it of one that it knows by chance,
     # from a look at all that there are: the next look would drop it, and what was to be sent would wait for ever.
     producer.client.add_topic(place.topic)
@@ -138,7 +140,7 @@ async def _send(cluster: Cluster, producer: AIOKafkaProducer, place: TopicPartit
             cluster.clock.saw(begun, told.timestamp if told.timestamp_type else None)
 
 
-def _weight(item: Item) -> int:
+def _weight(item: EncodedEntry) -> int:
     """About how large it is, in bytes."""
     headers = sum([len(name) + len(value or b"") for name, value in item.headers])
     return len(item.value or b"") + len(item.key or b"") + headers + 64 * (1 + len(item.headers))

@@ -13,8 +13,8 @@ from typing import Final
 from uuid import uuid4
 
 from dagger.backends.kafka.client import TopicInfo
-from dagger.backends.kafka.notes import Note, Pin
-from dagger.backends.kafka.options import Options
+from dagger.backends.kafka.notes import Pin, PinnedNote
+from dagger.backends.kafka.options import KafkaOptions
 from dagger.backends.standalone import StandaloneStore
 from dagger.errors import BackendError
 
@@ -22,7 +22,7 @@ NAME: Final = "charter"
 """The name of the note. Builds before the first release kept theirs under it: so it is found, and refused."""
 
 
-class Binding(Note, frozen=True, kw_only=True):
+class Binding(PinnedNote, frozen=True, kw_only=True):
     """What one application's records and log belong to."""
 
     id: str
@@ -34,7 +34,7 @@ class Binding(Note, frozen=True, kw_only=True):
     partitions: int
 
 
-class Source(Note, frozen=True, kw_only=True):
+class Source(PinnedNote, frozen=True, kw_only=True):
     """A partition that is consumed."""
 
     topic: str
@@ -45,7 +45,7 @@ class Source(Note, frozen=True, kw_only=True):
     """How often its topic was made again since it was consumed first."""
 
 
-async def agreed(store: StandaloneStore, options: Options, cluster: str, log: TopicInfo) -> Binding:
+async def agreed(store: StandaloneStore, options: KafkaOptions, cluster: str, log: TopicInfo) -> Binding:
     """The binding, made if there is none. Raises BackendError where it says something else than what is there."""
     mine = Binding(
         id=uuid4().hex,
@@ -76,7 +76,7 @@ async def agreed(store: StandaloneStore, options: Options, cluster: str, log: To
 class Sources:
     """The partitions that are consumed, as the store knows them."""
 
-    def __init__(self, store: StandaloneStore, options: Options, binding: Binding) -> None:
+    def __init__(self, store: StandaloneStore, options: KafkaOptions, binding: Binding) -> None:
         self._store = store
         self._place = options.place
         self._binding = binding

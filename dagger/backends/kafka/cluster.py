@@ -15,7 +15,7 @@ from dagger.backends.kafka.client import (
     AIOKafkaConsumer,
     AIOKafkaProducer,
     Brokers,
-    Client,
+    KafkaClient,
     NewTopic,
     OffsetAndMetadata,
     TopicInfo,
@@ -29,7 +29,7 @@ from dagger.backends.kafka.client import (
 from dagger.backends.kafka.clock import BrokerClock
 from dagger.backends.kafka.diagnose import refusal
 from dagger.backends.kafka.errors import translating
-from dagger.backends.kafka.options import Options
+from dagger.backends.kafka.options import KafkaOptions
 from dagger.backends.kafka.shutdown import Reaper, end
 from dagger.backends.loops import nested_contextmanager
 from dagger.errors import BackendError, BackendUnavailable
@@ -47,7 +47,7 @@ TOPIC_PARTITIONS: Final = 8
 class Cluster:
     """A connection for questions; the answers about topics are kept."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: KafkaOptions) -> None:
         self.options = options
         self.id = ""
         self.topics: dict[str, TopicInfo] = {}
@@ -59,7 +59,7 @@ class Cluster:
         self.clock = BrokerClock(options.skew)
         self.reaper = Reaper()
         self.brokers = Brokers(options.addresses)
-        self._client: Client | None = None
+        self._client: KafkaClient | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
     @property
@@ -77,7 +77,7 @@ class Cluster:
         """Connected while the context is. Raises BackendUnavailable where no broker can be reached."""
         self.reaper, self.brokers = Reaper(), Brokers(self.options.addresses)
         client, admin = AIOKafkaClient(**self.settings), AIOKafkaAdminClient(**self.settings)
-        mine = Client.put_into(client, self.brokers)
+        mine = KafkaClient.put_into(client, self.brokers)
         adopt(admin, self.brokers)
         watching = asyncio.ensure_future(self.brokers.watch(mine))
         try:
@@ -93,7 +93,7 @@ class Cluster:
             watching.cancel()
             await end(admin.close, client.close)
 
-    async def _let_in(self, client: Client) -> None:
+    async def _let_in(self, client: KafkaClient) -> None:
         try:
             await self.reaper.start(client.bootstrap(), 2 * REQUEST_S, client.close)
         except Unreached as error:

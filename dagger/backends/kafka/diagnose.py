@@ -6,18 +6,18 @@ from typing import Final
 
 from dagger.backends.kafka.client import Unreached
 from dagger.backends.kafka.errors import translate
-from dagger.backends.kafka.options import Options
+from dagger.backends.kafka.options import KafkaOptions
 from dagger.errors import BackendError, BackendUnavailable
 
 
-def refusal(options: Options, unreached: Unreached) -> BackendError:
+def refusal(options: KafkaOptions, unreached: Unreached) -> BackendError:
     """What is wrong with the first server of which that will last, or else with the first of all."""
     found = [_why(options, f"{host}:{port}", error) for (host, port), error in unreached.failures.items()]
     lasting = [error for error in found if not isinstance(error, BackendUnavailable)]
     return next(iter(lasting or found), BackendUnavailable(f"{options.place} cannot be reached"))
 
 
-def _why(options: Options, server: str, error: BaseException) -> BackendError:
+def _why(options: KafkaOptions, server: str, error: BaseException) -> BackendError:
     found = translate(error, f"{options.place}: {server}")
     if not isinstance(found, BackendUnavailable):
         return found

@@ -20,7 +20,7 @@ from dagger.backends.kafka.binding import agreed
 from dagger.backends.kafka.client import ConsumerRecord, TopicPartition
 from dagger.backends.kafka.cluster import LOOK_S, Cluster
 from dagger.backends.kafka.member import Member, OffsetsGone
-from dagger.backends.kafka.options import Options
+from dagger.backends.kafka.options import KafkaOptions
 from dagger.backends.kafka.ownership import Ownership, side_by_side
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.backends.kafka.shutdown import END_S, end
@@ -106,7 +106,7 @@ class KafkaLog:
                     self._readers.clear()
                     self._own = None
 
-    async def _agree(self, options: Options) -> None:
+    async def _agree(self, options: KafkaOptions) -> None:
         """Have the log, and know to whom it belongs."""
         log = await self._cluster.need(
             [self._name],

@@ -15,11 +15,11 @@ from dagger.core.format import FORMAT, UNNUMBERED, unknown_format
 from dagger.errors import BackendError
 
 
-class Note(msgspec.Struct, frozen=True, kw_only=True, tag_field="format", tag=FORMAT):
+class PinnedNote(msgspec.Struct, frozen=True, kw_only=True, tag_field="format", tag=FORMAT):
     """The root of all notes."""
 
 
-N = TypeVar("N", bound=Note)
+N = TypeVar("N", bound=PinnedNote)
 
 
 class Pin(Generic[N]):

@@ -33,7 +33,7 @@ USER, PASSWORD = "DAGGER_KAFKA_USER", "DAGGER_KAFKA_PASSWORD"
 _APPLICATION: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class KafkaOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Where the cluster is, and how it is used. Times are in seconds."""
 
     servers: str
@@ -70,7 +70,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @override
     def __repr__(self) -> str:
-        return f"Options({self.place!r})"
+        return f"KafkaOptions({self.place!r})"
 
     @property
     def place(self) -> str:
@@ -143,7 +143,7 @@ _READ: Final[Mapping[str, OptionParser]] = {
 }
 
 
-def options_of(url: str) -> Options:
+def options_of(url: str) -> KafkaOptions:
     """What a URL says. Raises BackendError, which says what is wrong with it and what to write; no secret is in it."""
     at = parse_address(url, "kafka", PORT, "kafka://host:9092[,host:9092]/application")
     if at.name and not _APPLICATION.fullmatch(at.name):
@@ -157,12 +157,12 @@ def options_of(url: str) -> Options:
         given["lease"] = given.pop("session")
     if at.name:
         given["application"] = at.name
-    options = Options(servers=at.place, user=at.user, password=at.password, **given)
+    options = KafkaOptions(servers=at.place, user=at.user, password=at.password, **given)
     _checked(at, options, "@" in url.partition("?")[0])
     return options
 
 
-def _checked(at: Address, options: Options, named: bool) -> None:
+def _checked(at: Address, options: KafkaOptions, named: bool) -> None:
     """Refuse what does not go together; `named` tells whether the URL itself names a user."""
     has_name = options.user is not None and options.password is not None
     if options.security.startswith("sasl") and not has_name:

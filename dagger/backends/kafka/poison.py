@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from dagger.backends.kafka.notes import Note, Pin
+from dagger.backends.kafka.notes import Pin, PinnedNote
 from dagger.backends.standalone import StandaloneStore
 
 PATIENCE: Final = 2
@@ -25,7 +25,7 @@ Place: TypeAlias = tuple[str, int, int]
 """A topic, a partition and an offset."""
 
 
-class LaneNote(Note, frozen=True, kw_only=True):
+class LaneNote(PinnedNote, frozen=True, kw_only=True):
     """What the store knows of a lane."""
 
     at: str = ""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dagger.backends.sqlite.log import SqliteLog
 from dagger.backends.sqlite.open_file import OpenFile
-from dagger.backends.sqlite.options import Options, options_of
+from dagger.backends.sqlite.options import SqliteOptions, options_of
 from dagger.backends.sqlite.records import SIZE_MAX, SqliteStore
 from dagger.backends.sqlite.retention import PURGE_S, purge
 from dagger.backends.sqlite.transactions import run_transaction
@@ -32,7 +32,7 @@ class SqliteBackend:
     shared = True
     size_max = SIZE_MAX
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SqliteOptions) -> None:
         self.file = OpenFile(options)
         self.store = SqliteStore(self.file.database)
         self.log = SqliteLog(self.file, self.store)

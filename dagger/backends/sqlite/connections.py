@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from dagger.backends.sqlite import wal
 from dagger.backends.sqlite.errors import is_access_error, retry_while_locked
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.options import SqliteOptions
 from dagger.backends.sqlite.schema import KINDS, LOG_AND_RECORDS, FileKind, meta_value
 from dagger.core.format import FORMAT, unknown_format
 from dagger.errors import BackendError
@@ -21,7 +21,7 @@ WAL_PAGES_MAX: Final = 16_384
 
 
 def open_connection(
-    options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None, *, make: bool = True
+    options: SqliteOptions, kind: FileKind = LOG_AND_RECORDS, application: str | None = None, *, make: bool = True
 ) -> sqlite3.Connection:
     """A connection to the file, which is created or migrated if need be; without `make` it must exist.
 
@@ -32,7 +32,7 @@ def open_connection(
     return retry_while_locked(lambda: _opened(options, kind, application, make=make), options.busy_timeout)
 
 
-def _opened(options: Options, kind: FileKind, application: str | None, *, make: bool) -> sqlite3.Connection:
+def _opened(options: SqliteOptions, kind: FileKind, application: str | None, *, make: bool) -> sqlite3.Connection:
     connection = _connected(options, f"mode={'rwc' if make else 'rw'}")
     try:
         if not _is_current(connection, kind):
@@ -63,13 +63,13 @@ class ReadConnection(NamedTuple):
 
 
 def open_read_connection(
-    options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None
+    options: SqliteOptions, kind: FileKind = LOG_AND_RECORDS, application: str | None = None
 ) -> ReadConnection:
     """A connection that changes nothing, nor creates a file. Raises as `open_connection` does."""
     return retry_while_locked(lambda: _opened_for_reading(options, kind, application), options.busy_timeout)
 
 
-def _opened_for_reading(options: Options, kind: FileKind, application: str | None) -> ReadConnection:
+def _opened_for_reading(options: SqliteOptions, kind: FileKind, application: str | None) -> ReadConnection:
     if _is_nothing(options.place):
         return ReadConnection(_empty(options, kind, application), False, lambda: True)
     log = Path(f"{options.place}-wal")
@@ -89,7 +89,7 @@ def _opened_for_reading(options: Options, kind: FileKind, application: str | Non
 
 
 def _connected_for_reading(
-    options: Options, kind: FileKind, application: str | None, mode: str, is_valid: Callable[[], bool]
+    options: SqliteOptions, kind: FileKind, application: str | None, mode: str, is_valid: Callable[[], bool]
 ) -> ReadConnection:
     connection = _connected(options, mode)
     try:
@@ -121,14 +121,14 @@ def _is_nothing(place: Path) -> bool:
         return False
 
 
-def _empty(options: Options, kind: FileKind, application: str | None) -> sqlite3.Connection:
+def _empty(options: SqliteOptions, kind: FileKind, application: str | None) -> sqlite3.Connection:
     """The content of a new file, in memory."""
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     _migrate(connection, options, kind, application)
     return connection
 
 
-def _connected(options: Options, mode: str) -> sqlite3.Connection:
+def _connected(options: SqliteOptions, mode: str) -> sqlite3.Connection:
     if options.place.is_dir():
         path = options.path
         raise BackendError(f"the file '{path}' is a directory; give the path of a file, as sqlite:///{path}/orders.db")
@@ -162,7 +162,7 @@ def _number(connection: sqlite3.Connection, pragma: str) -> int:
     return int(found)
 
 
-def _migrate(connection: sqlite3.Connection, options: Options, kind: FileKind, application: str | None) -> None:
+def _migrate(connection: sqlite3.Connection, options: SqliteOptions, kind: FileKind, application: str | None) -> None:
     """Run the missing migrations, all or none of them."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -184,14 +184,14 @@ def _migrate(connection: sqlite3.Connection, options: Options, kind: FileKind, a
         raise
 
 
-def _initial_meta(options: Options, application: str | None) -> list[tuple[str, Any]]:
+def _initial_meta(options: SqliteOptions, application: str | None) -> list[tuple[str, Any]]:
     """What a new file keeps for good in its `meta` table."""
     if application is None:
         return [("partitions", options.partitions)]
     return [("application", application), ("name", uuid.uuid4().hex)]
 
 
-def _checked_version(connection: sqlite3.Connection, options: Options, kind: FileKind) -> int:
+def _checked_version(connection: sqlite3.Connection, options: SqliteOptions, kind: FileKind) -> int:
     """The version of the file. Raises BackendError if this release cannot use it."""
     version = _number(connection, "user_version")
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -213,14 +213,14 @@ def _checked_version(connection: sqlite3.Connection, options: Options, kind: Fil
     return version
 
 
-def _check_format(connection: sqlite3.Connection, options: Options) -> None:
+def _check_format(connection: sqlite3.Connection, options: SqliteOptions) -> None:
     """Raise BackendError if a newer release has written what this one cannot read."""
     found = int(meta_value(connection, "format"))
     if found > FORMAT:
         raise BackendError(f"the file '{options.path}' cannot be used: {unknown_format(found)}. Nothing was changed")
 
 
-def _check_application(connection: sqlite3.Connection, options: Options, application: str | None) -> None:
+def _check_application(connection: sqlite3.Connection, options: SqliteOptions, application: str | None) -> None:
     """Raise BackendError if the file belongs to another application."""
     if application is None:
         return

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 
 from dagger.backends.sqlite.connections import ReadConnection
 from dagger.backends.sqlite.errors import close_connection, is_busy, retry_pauses, translate
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.options import SqliteOptions
 from dagger.backends.sqlite.scanner import Scanner
 from dagger.backends.sqlite.topics import append
 from dagger.backends.sqlite.transactions import Request, Work
@@ -40,7 +40,7 @@ class Database:
 
     def __init__(
         self,
-        options: Options,
+        options: SqliteOptions,
         connect: Callable[[], sqlite3.Connection],
         connect_for_reading: Callable[[], ReadConnection],
         before_commit: Callable[[], None],

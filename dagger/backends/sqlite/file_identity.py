@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.options import SqliteOptions
 from dagger.errors import BackendError
 
 
 class FileIdentity:
     """Checks that the path still leads to the file that was opened first."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: SqliteOptions) -> None:
         self._path = options.path
         self._place = str(options.place)
         self._file: tuple[int, int] | None = None

@@ -9,7 +9,7 @@ from typing import Final
 
 from dagger.backends.sqlite.database import Database
 from dagger.backends.sqlite.leases import Leases, leave, members_of
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.options import SqliteOptions
 from dagger.backends.sqlite.processes import IDLE_TTL_S, Processes
 from dagger.backends.sqlite.transactions import run_transaction
 from dagger.errors import BackendError
@@ -22,7 +22,7 @@ class Groups:
 
     def __init__(
         self,
-        options: Options,
+        options: SqliteOptions,
         database: Database,
         processes: Processes,
         changed: Callable[[], None],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 
-class Notifier:
+class NamedNotifier:
     """Wakes named waiters, in the event loop. A notification that comes while a name does not wait is kept for it."""
 
     def __init__(self) -> None:

@@ -20,11 +20,11 @@ from dagger.backends.sqlite.errors import close_connection
 from dagger.backends.sqlite.file_identity import FileIdentity
 from dagger.backends.sqlite.groups import Groups
 from dagger.backends.sqlite.maintenance import Job, MaintenanceThread
-from dagger.backends.sqlite.notifier import Notifier
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.notifier import NamedNotifier
+from dagger.backends.sqlite.options import SqliteOptions
 from dagger.backends.sqlite.processes import Processes, remove_process
 from dagger.backends.sqlite.schema import LOG_AND_RECORDS, FileKind, partitions_of
-from dagger.backends.sqlite.signals import ENDED, HELLO, RemoteChanges, Signal, WakeSocket
+from dagger.backends.sqlite.signals import ENDED, HELLO, Datagram, RemoteChanges, WakeSocket
 from dagger.backends.sqlite.transactions import run_transaction
 from dagger.backends.sqlite.wal import checkpoint
 from dagger.errors import BackendError, BackendUnavailable
@@ -47,7 +47,9 @@ class OpenFile:
     Nothing is written before there is something to change, or a waiter that other processes should wake.
     """
 
-    def __init__(self, options: Options, kind: FileKind = LOG_AND_RECORDS, application: str | None = None) -> None:
+    def __init__(
+        self, options: SqliteOptions, kind: FileKind = LOG_AND_RECORDS, application: str | None = None
+    ) -> None:
         self.options = options
         self._loop_binding = LoopBinding(f"the file '{options.path}'")
         self.connect: Connect = partial(open_connection, options, kind, application)
@@ -70,7 +72,7 @@ class OpenFile:
 
     def _begin(self) -> None:
         """What is new whenever the file is opened."""
-        self.notifier = Notifier()
+        self.notifier = NamedNotifier()
         """Notifies of each commit, of any process."""
         self.remote_changes = RemoteChanges()
         """What other processes have committed."""
@@ -293,7 +295,7 @@ class OpenFile:
         if self._tick_job is not None:
             self.maintenance.run_now(self._tick_job)
 
-    def _on_signal(self, signal: Signal | None) -> None:
+    def _on_signal(self, signal: Datagram | None) -> None:
         """Another process has sent a datagram; None if it cannot be read."""
         if signal is None:
             self._on_wake()

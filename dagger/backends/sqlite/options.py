@@ -25,7 +25,7 @@ def _here() -> Path:
         return Path()
 
 
-class Options(msgspec.Struct, frozen=True, kw_only=True):
+class SqliteOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The place of the file, and how it is used. Durations are in seconds."""
 
     path: Path
@@ -62,7 +62,7 @@ STANDALONE_OPTIONS: Final = ("busy_timeout", "finished", "deleted")
 """The options of a URL whose file has records only."""
 
 
-def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> Options:
+def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> SqliteOptions:
     """Parse a URL with options that are `known`. Raises BackendError, which says what is wrong and what to write."""
     # urlsplit drops line breaks, and what follows a #, so the path would lead to another file.
     if "#" in url or min(url, default="") < " ":
@@ -79,7 +79,7 @@ def options_of(url: str, known: Collection[str] = FULL_OPTIONS) -> Options:
     reads: dict[str, OptionParser] = {
         name: integer_up_to(PARTITIONS_MAX) if name == "partitions" else parse_duration for name in known
     }
-    return Options(path=Path(path), **parse_options(url, query, reads))
+    return SqliteOptions(path=Path(path), **parse_options(url, query, reads))
 
 
 def absolute_url(url: str, folder: Path) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from dagger.backends.sqlite.connections import ReadConnection
 from dagger.backends.sqlite.errors import close_connection, retry_while_locked, translate
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.options import SqliteOptions
 
 T = TypeVar("T")
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Scanner:
     """Runs one such query at a time. All methods are called in threads."""
 
-    def __init__(self, options: Options, connect: Callable[[], ReadConnection]) -> None:
+    def __init__(self, options: SqliteOptions, connect: Callable[[], ReadConnection]) -> None:
         self._options = options
         self._connect = connect
         self._connection: sqlite3.Connection | None = None

@@ -14,7 +14,7 @@ from typing import Final, Literal
 import msgspec
 from typing_extensions import override
 
-from dagger.backends.sqlite.notifier import Notifier
+from dagger.backends.sqlite.notifier import NamedNotifier
 
 WAKE: Final = "wake"
 """Something was committed."""
@@ -31,7 +31,7 @@ SENDERS_MAX: Final = 1_000
 """How many senders are remembered."""
 
 
-class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Datagram(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The content of a datagram."""
 
     sender: str
@@ -41,7 +41,7 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Signal).decode
+_decode: Final = msgspec.msgpack.Decoder(Datagram).decode
 
 
 class Numbering:
@@ -53,7 +53,7 @@ class Numbering:
 
     def datagram(self, kind: Literal["wake", "hello", "ended"], ids: Sequence[str] = ()) -> bytes:
         """The next datagram."""
-        return _encode(Signal(self._sender, next(self._numbers), kind, tuple(ids)))
+        return _encode(Datagram(self._sender, next(self._numbers), kind, tuple(ids)))
 
 
 def chunks(ids: Collection[str]) -> Iterator[list[str]]:
@@ -73,7 +73,7 @@ class RemoteChanges:
     """What other processes have changed since it was last asked."""
 
     def __init__(self) -> None:
-        self._notifier = Notifier()
+        self._notifier = NamedNotifier()
         self._ended = set[str]()
         self._is_complete = False
         """Whether the ids are all that have ended since the last call; not before the first one."""
@@ -86,7 +86,7 @@ class RemoteChanges:
         self._ended, self._is_complete = set[str](), True
         return ended if is_complete else None
 
-    def received(self, signal: Signal) -> None:
+    def received(self, signal: Datagram) -> None:
         """A datagram has come."""
         if len(self._numbers) > SENDERS_MAX:
             self._numbers.clear()
@@ -108,7 +108,7 @@ class RemoteChanges:
 class WakeSocket(asyncio.DatagramProtocol):
     """Receives the datagrams of the other processes. A datagram of anybody else counts as one that says nothing."""
 
-    def __init__(self, on_signal: Callable[[Signal | None], None]) -> None:
+    def __init__(self, on_signal: Callable[[Datagram | None], None]) -> None:
         self._on_signal = on_signal
 
     @override

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dagger.backends.loops import nested_contextmanager
 from dagger.backends.sqlite.open_file import OpenFile
-from dagger.backends.sqlite.options import STANDALONE_OPTIONS, Options, options_of
+from dagger.backends.sqlite.options import STANDALONE_OPTIONS, SqliteOptions, options_of
 from dagger.backends.sqlite.records import SIZE_MAX, RecordReader, statement_of
 from dagger.backends.sqlite.retention import PURGE_S, add_tombstones, has_expired, purge_with_tombstones
 from dagger.backends.sqlite.schema import RECORDS_ONLY, name_of
@@ -32,7 +32,7 @@ class SqliteRecordStore(RecordReader):
 
     size_max = SIZE_MAX
 
-    def __init__(self, options: Options, application: str) -> None:
+    def __init__(self, options: SqliteOptions, application: str) -> None:
         self.file = OpenFile(options, RECORDS_ONLY, application)
         super().__init__(self.file.database)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from dagger.backends.sqlite.errors import close_connection, retry_pauses
-from dagger.backends.sqlite.options import Options
+from dagger.backends.sqlite.options import SqliteOptions
 
 BYTES_MAX: Final = 32 * 1024 * 1024
 """The length of the log from which a writer writes it back into the file, in bytes."""
@@ -29,7 +29,7 @@ REST_S: Final = 1.0
 class Wal:
     """The write-ahead log of a file, as one of its writers sees it."""
 
-    def __init__(self, options: Options, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, options: SqliteOptions, connect: Callable[[], sqlite3.Connection]) -> None:
         """`connect` opens another connection to the file, in a thread."""
         self._path = f"{options.place}-wal"
         self._connect = connect

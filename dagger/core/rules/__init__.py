@@ -13,7 +13,7 @@ from dagger.plan import ops
 OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], Token | None]]] = {
     ops.Publish: publishing.publish,
     ops.Listen: waiting.entered,
-    ops.Run: running.entered,
+    ops.Task: running.entered,
     ops.Pause: sleeping.entered,
     ops.Apply: passing.apply,
     ops.Retype: passing.retype,

@@ -17,7 +17,7 @@ from dagger.plan.names import quoted, quoted_path
 from dagger.plan.plan import Plan
 
 
-def entered(tr: Transition, op: ops.Run, stored: Stored, parent: int) -> None:
+def entered(tr: Transition, op: ops.Task, stored: Stored, parent: int) -> None:
     """Keep the input; the shell runs the task once this is committed."""
     tr.begin(op.slot)
     trace = trace_of(tr.cause) if tr.cause else {}

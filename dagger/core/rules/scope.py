@@ -97,7 +97,7 @@ def _keeps(op: ops.Op) -> bool:
 def failed(tr: Transition, number: int, frame: Scoping, op: ops.Scope, error: Error, below: int) -> Onward | None:
     """Another try begins, or a handler answers, or the failure goes on."""
     for trigger in op.triggers:
-        if type(trigger.when) is not ops.Failure:
+        if type(trigger.when) is not ops.InnerFailure:
             continue
         if trigger.tries is not None:
             if _is_tried_again(op, trigger.tries, frame, error):

@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 from dagger.dsl.drawing.elements import (
     Box,
-    Branch,
+    BranchElement,
     Decision,
     Element,
     Elements,
     Figure,
-    Fork,
+    ForkElement,
     Frame,
     WithAlternative,
     notes_text,
@@ -144,7 +144,7 @@ class _Builder:
                 return self._box(element, tails)
             case Frame():
                 return self._frame(element, tails)
-            case Fork():
+            case ForkElement():
                 return self._fork(element, tails)
             case Decision():
                 return self._decision(element, tails)
@@ -164,7 +164,7 @@ class _Builder:
         )
         return [Subgraph(own, frame.kind, title, tuple(members), frame.path)], tails
 
-    def _fork(self, fork: Fork, tails: _OpenEnds) -> _Drawn:
+    def _fork(self, fork: ForkElement, tails: _OpenEnds) -> _Drawn:
         start = Vertex(self._id(fork.path), "fork", fork.label, path=fork.path)
         members, tails = self._vertex(start, tails)
         ends = list[_OpenEnd]()
@@ -204,7 +204,7 @@ class _Builder:
         return f"//{self._unnamed}"
 
 
-def _leaving(member: Member, side: Branch) -> _OpenEnd:
+def _leaving(member: Member, side: BranchElement) -> _OpenEnd:
     """The edge to a side branch: from a step, or from a frame as a whole."""
     if isinstance(member, Vertex):
         return _OpenEnd(member.id, side.label, dashed=True)

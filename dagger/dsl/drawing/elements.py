@@ -47,7 +47,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Fork:
+class ForkElement:
     """Branches side by side, and the rule by which they join: `all`, `any`, `at least 2`."""
 
     rule: str
@@ -62,7 +62,7 @@ class Fork:
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
+class BranchElement:
     """A branch that is not always taken: a `case` with its value, `otherwise`, `on failure`."""
 
     kind: str
@@ -81,7 +81,7 @@ class Decision:
 
     name: str
     path: str | None
-    branches: tuple[Branch, ...]
+    branches: tuple[BranchElement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +89,10 @@ class WithAlternative:
     """A step and the branch that answers in its place."""
 
     main: Box | Frame
-    side: Branch
+    side: BranchElement
 
 
-Element: TypeAlias = Box | Frame | Fork | Decision | WithAlternative
+Element: TypeAlias = Box | Frame | ForkElement | Decision | WithAlternative
 Elements: TypeAlias = tuple[Element, ...]
 
 
@@ -128,7 +128,7 @@ def target_text(box: Box) -> str:
     return f"{KINDS[box.kind].link} {box.detail}".strip()
 
 
-def one_line(element: Box | Frame | Fork | Decision) -> str:
+def one_line(element: Box | Frame | ForkElement | Decision) -> str:
     """An element as one line: `command charge → PAYMENT_COMMAND`."""
     match element:
         case Box(kind=kind, name=name, notes=notes):
@@ -139,7 +139,7 @@ def one_line(element: Box | Frame | Fork | Decision) -> str:
             )
         case Frame(kind=kind, name=name, notes=notes):
             return ", ".join(filter(None, [f"{KINDS[kind].title} {name}".strip(), notes_text(notes)]))
-        case Fork(rule=rule, name=name):
+        case ForkElement(rule=rule, name=name):
             return f"{rule} of {name}".strip()
         case Decision(name=name):
             return f"switch {name}"

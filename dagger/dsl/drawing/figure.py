@@ -18,12 +18,12 @@ from typing import assert_never
 from dagger import codecs
 from dagger.dsl.drawing.elements import (
     Box,
-    Branch,
+    BranchElement,
     Decision,
     Element,
     Elements,
     Figure,
-    Fork,
+    ForkElement,
     Frame,
     Note,
     WithAlternative,
@@ -47,7 +47,7 @@ from dagger.dsl.nodes import (
     Recovered,
     Retried,
     Sleep,
-    Switch,
+    SwitchNode,
     Task,
     Until,
     Workflow,
@@ -85,11 +85,11 @@ def element_of(node: Node, prefix: str) -> Element:
             return _answered(bound, "otherwise", otherwise, prefix)
         case Recovered(body=body, handler=handler):
             return _answered(_held(run_of(body, prefix)), "on failure", handler, prefix)
-        case Switch():
+        case SwitchNode():
             return Decision(*_named(node, prefix), _branches(node, prefix))
         case AllOf() | AnyOf() | AtLeast():
             runs = [run_of(branch, inside(node, prefix)) for branch in node.branches]
-            return Fork(_rule(node), *_named(node, prefix), tuple(runs))
+            return ForkElement(_rule(node), *_named(node, prefix), tuple(runs))
         case Chain():
             return _held(run_of(node, prefix))
         case _:
@@ -136,14 +136,14 @@ def _noted(run: Elements, *notes: Note) -> Box | Frame:
 
 
 def _answered(main: Box | Frame, kind: str, answer: Node | None, prefix: str) -> Element:
-    return main if answer is None else WithAlternative(main, Branch(kind, "", run_of(answer, prefix)))
+    return main if answer is None else WithAlternative(main, BranchElement(kind, "", run_of(answer, prefix)))
 
 
-def _branches(node: Switch, prefix: str) -> tuple[Branch, ...]:
+def _branches(node: SwitchNode, prefix: str) -> tuple[BranchElement, ...]:
     values = [printable(case_label(value)) for value, _ in node.cases]
     heads = [*(("case", value) for value in values), *([("otherwise", "")] if node.default else [])]
     branches = [run_of(branch, within) for within, branch in branches_of_switch(node, prefix)]
-    return tuple([Branch(*head, body) for head, body in zip(heads, branches, strict=True)])
+    return tuple([BranchElement(*head, body) for head, body in zip(heads, branches, strict=True)])
 
 
 def _rule(node: AllOf | AnyOf | AtLeast) -> str:

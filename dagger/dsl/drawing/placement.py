@@ -15,7 +15,7 @@ from dagger.dsl.drawing.elements import (
     Element,
     Elements,
     Figure,
-    Fork,
+    ForkElement,
     Frame,
     Note,
     WithAlternative,
@@ -101,7 +101,7 @@ def _shape(shape: Element) -> Block:
             return _box(shape)
         case Frame():
             return _frame(shape)
-        case Fork():
+        case ForkElement():
             return _fork(shape)
         case Decision():
             return _decision(shape)
@@ -137,7 +137,7 @@ def _merges(shape: Element) -> bool:
     return isinstance(shape, Decision | WithAlternative)
 
 
-def _fork(fork: Fork) -> Block:
+def _fork(fork: ForkElement) -> Block:
     placed = side_by_side([_run(branch) for branch in fork.branches], BAR + GAP, [0] * len(fork.branches))
     low = max(inner.y + inner.block.height for inner in placed) + GAP
     middle, ends = _middle(placed), [x for inner in placed for x in (inner.head[0], inner.tail[0])]

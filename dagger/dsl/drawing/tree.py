@@ -13,12 +13,12 @@ from typing import TypeAlias
 
 from dagger.dsl.drawing.elements import (
     Box,
-    Branch,
+    BranchElement,
     Decision,
     Element,
     Elements,
     Figure,
-    Fork,
+    ForkElement,
     Frame,
     WithAlternative,
     one_line,
@@ -26,7 +26,7 @@ from dagger.dsl.drawing.elements import (
 from dagger.dsl.drawing.figure import figure_of
 from dagger.dsl.nodes import Workflow
 
-Entry: TypeAlias = Element | Branch
+Entry: TypeAlias = Element | BranchElement
 """What has a line of its own."""
 
 
@@ -49,11 +49,11 @@ def _below(entries: tuple[Entry, ...], indent: str) -> Iterator[str]:
 
 def _line(entry: Entry) -> str:
     match entry:
-        case Branch(kind=kind, value=value):
+        case BranchElement(kind=kind, value=value):
             return f"{kind} {value}".strip()
         case WithAlternative(main=main):
             return one_line(main)
-        case Box() | Frame() | Fork() | Decision():
+        case Box() | Frame() | ForkElement() | Decision():
             return one_line(entry)
 
 
@@ -61,9 +61,9 @@ def _inside(entry: Entry) -> tuple[Entry, ...]:
     match entry:
         case Box():
             return ()
-        case Frame(body=body) | Branch(body=body):
+        case Frame(body=body) | BranchElement(body=body):
             return body
-        case Fork(branches=branches):
+        case ForkElement(branches=branches):
             return tuple([_branch(branch) for branch in branches])
         case Decision(branches=branches):
             return branches

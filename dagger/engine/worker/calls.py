@@ -25,7 +25,7 @@ from dagger.core.events import TaskFailed, TaskSucceeded
 from dagger.core.functions import took_longer
 from dagger.engine.worker.context import TaskContext, enter_context
 from dagger.errors import CodecError, DaggerError, in_line, kinds_of, message_of, name_of, traceback_of
-from dagger.plan.ops import Run
+from dagger.plan.ops import Task
 from dagger.plan.shapes import Unreadable
 
 logger: Final = logging.getLogger("dagger")
@@ -55,7 +55,7 @@ ThreadCaller: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
 class TaskCall:
     """A call that waits for its turn, runs, or has ended."""
 
-    def __init__(self, id: str, template: str, op: Run, order: RunTask) -> None:
+    def __init__(self, id: str, template: str, op: Task, order: RunTask) -> None:
         self.id = id
         self.template = template
         self.frame = order.frame

@@ -20,7 +20,7 @@ from dagger.engine.worker.calls import TaskCall as TaskCall
 from dagger.engine.worker.context import TaskContext
 from dagger.engine.worker.queue import Limiter, Pool, Queue
 from dagger.errors import in_line
-from dagger.plan.ops import Run
+from dagger.plan.ops import Task
 from dagger.plan.plan import Plan
 
 logger: Final = logging.getLogger("dagger")
@@ -100,7 +100,7 @@ class Tasks:
         if self.leaving or key in self._calls:
             return
         op = plan.ops[order.op]
-        assert isinstance(op, Run)
+        assert isinstance(op, Task)
         self._calls[key] = call = TaskCall(id, plan.template, op, order)
         self._queue.add(call.pool, call)
         self._fill()

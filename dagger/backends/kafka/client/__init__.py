@@ -24,7 +24,7 @@ from aiokafka.structs import RecordMetadata as RecordMetadata
 
 from dagger.backends.kafka.client.brokers import Brokers as Brokers
 from dagger.backends.kafka.client.brokers import Unreached as Unreached
-from dagger.backends.kafka.client.connections import Client as Client
+from dagger.backends.kafka.client.connections import KafkaClient as KafkaClient
 from dagger.backends.kafka.client.connections import adopt as adopt
 from dagger.backends.kafka.client.connections import end_connections as end_connections
 from dagger.backends.kafka.client.connections import refresh as refresh
@@ -42,12 +42,12 @@ __all__ = [
     "AbstractPartitionAssignor",
     "BatchBuilder",
     "Brokers",
-    "Client",
     "ClusterMetadata",
     "ConsumerProtocolMemberAssignment",
     "ConsumerProtocolMemberMetadata",
     "ConsumerRebalanceListener",
     "ConsumerRecord",
+    "KafkaClient",
     "NewTopic",
     "OffsetAndMetadata",
     "RecordMetadata",

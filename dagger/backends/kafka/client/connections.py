@@ -36,7 +36,7 @@ REST_S: Final = 0.1
 """How long is waited after no broker could be asked, in seconds."""
 
 
-class Client(AIOKafkaClient):
+class KafkaClient(AIOKafkaClient):
     """One client; of `brokers` all clients of a process know together."""
 
     brokers: Brokers
@@ -44,7 +44,7 @@ class Client(AIOKafkaClient):
     _ended: bool
 
     @classmethod
-    def put_into(cls, client: AIOKafkaClient, brokers: Brokers) -> Client:
+    def put_into(cls, client: AIOKafkaClient, brokers: Brokers) -> KafkaClient:
         """Let a client that was not used yet be one of these."""
         client.__class__ = cls
         assert isinstance(client, cls)
@@ -203,7 +203,7 @@ class Client(AIOKafkaClient):
 
 def adopt(one: AIOKafkaConsumer | AIOKafkaProducer | AIOKafkaAdminClient, brokers: Brokers) -> None:
     """Let what was just made connect as `Client` does."""
-    Client.put_into(one.client if isinstance(one, AIOKafkaProducer) else one._client, brokers)
+    KafkaClient.put_into(one.client if isinstance(one, AIOKafkaProducer) else one._client, brokers)
 
 
 def end_connections(consumer: AIOKafkaConsumer) -> Sequence[Callable[[], Awaitable[object]]]:
