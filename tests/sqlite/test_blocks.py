@@ -110,7 +110,7 @@ async def begin(engine: Dagger) -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (begin, "this engine is a worker already; make another Dagger for another worker"),
+        (begin, "this engine is a worker already; create another Dagger for another worker"),
         (Dagger.aclose, "this engine is a worker; it disconnects at the end of its `async with`, or of main()"),
     ],
 )
