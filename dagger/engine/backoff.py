@@ -1,4 +1,4 @@
-"""Asking again, with pauses, for what a backend cannot do now."""
+"""Retries of backend calls, with growing pauses."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ T = TypeVar("T")
 logger: Final = logging.getLogger("dagger")
 
 PAUSE_S_MIN: Final = 0.1
-"""The first pause while a backend is not available, in seconds; each is twice the one before."""
+"""The first pause while a backend is unavailable, in seconds; each is twice the one before."""
 PAUSE_S_MAX: Final = 5.0
 """The longest of these pauses, in seconds."""
 
 
 LOG_S_MIN: Final = 1.0
-"""After how long the same complaint is logged again, in seconds; each time after twice as long."""
+"""After how long the same error is logged again, in seconds; each time after twice as long."""
 LOG_S_MAX: Final = 300.0
 """The longest of these times, in seconds."""
 
 
 class Backoff:
-    """How long to wait between tries, and what to log meanwhile.
+    """How long to wait between attempts, and what to log meanwhile.
 
-    The pauses grow as long as tries fail, also where something else succeeds between them; and the same complaint is
-    logged ever more seldom.
+    The pauses grow as long as attempts fail, even if other calls succeed between them. The same error is logged less
+    and less often.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -52,7 +52,7 @@ class Backoff:
         else:
             self._log_s = min(2 * self._log_s, LOG_S_MAX)
         self._log_at = now + self._log_s
-        # What it says is enough: no traceback.
+        # The message is enough: no traceback.
         logger.error("%s: %strying again in %g s", error, f"{what}, " if what else "", self.next_s)
 
     async def sleep(self) -> None:
@@ -62,14 +62,14 @@ class Backoff:
         self._tried_at = self._now()
 
     def succeeded(self) -> None:
-        """A try has succeeded: once that has been so for a while, what went wrong before is over."""
+        """An attempt has succeeded: once this has been so for a while, the earlier failure is over."""
         if self._logged and self._now() - self._tried_at > 2 * self.next_s + PAUSE_S_MIN:
             logger.info("what failed works again: %s", self._logged)
             self._logged, self.next_s = "", PAUSE_S_MIN
 
 
 async def retry_unavailable(what: str, call: Callable[[], Awaitable[T]]) -> T:
-    """Make a call that may be made again, until the backend can do it; `what` is told meanwhile."""
+    """Make a call that may be repeated, until the backend is available; `what` is logged meanwhile."""
     backoff = Backoff()
     while True:
         try:

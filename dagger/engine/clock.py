@@ -1,4 +1,4 @@
-"""Time as the engine uses it: whole microseconds since 1970-01-01 UTC; and what is to happen after a while."""
+"""Time in the engine: whole microseconds since 1970-01-01 UTC, and timers in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Clock(Protocol):
-    """What tells the time."""
+    """A source of the current time."""
 
     def now(self) -> int:
         """Microseconds since 1970-01-01 UTC."""
@@ -28,14 +28,14 @@ class SystemClock:
 
 
 class CallScheduler(Protocol):
-    """What calls functions later, in this process: nothing of it is kept."""
+    """Calls functions later, in this process; nothing of it is durable."""
 
     def now(self) -> int:
-        """Microseconds from some instant on."""
+        """Microseconds since an arbitrary instant."""
         ...
 
     def call_at(self, due: int, call: Callable[[], None]) -> Callable[[], None]:
-        """Call a function at an instant, in the event loop; gives a function that calls it off."""
+        """Call a function at an instant, in the event loop; returns a function that cancels the call."""
         ...
 
 

@@ -1,6 +1,6 @@
-"""From URLs to a backend: `scheme://...`. Built-in backends, and those that packages offer by entry point.
+"""Finds the backend for a URL, `scheme://...`: built-in backends, and those that packages register as entry points.
 
-What is known about a URL is said by its `Scheme`; this module only finds that.
+The `Scheme` of a URL knows its details. This module only finds the scheme.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ BACKENDS: Final = "dagger.backends"
 """The entry point group of backends: the name is that of a URL scheme, the object a `Scheme`. Its `connect` is called
 with the broker's URL and the store's."""
 STORES: Final = "dagger.stores"
-"""The same for stores that go with a log of another kind. `connect` is called with the URL and the name of the
-application."""
+"""The same for standalone stores. `connect` is called with the URL and the name of the application."""
 DEFAULT: Final = "memory://"
-"""The broker of an engine that is given none."""
+"""The default broker of an engine."""
 
 _BUILT_IN: Final = {
     BACKENDS: ("BACKEND", ("kafka", "memory", "sqlite")),
@@ -45,12 +44,12 @@ class _NotInstalled(Exception):
 
 
 def connect(broker: str, store: str | None, datadir: str | Path | None = None) -> Backend:
-    """The backend for a broker's URL. Nothing is connected yet.
+    """The backend for a broker's URL. It does not connect yet.
 
     Raises BackendError for an unknown scheme, and for one whose package is not installed.
 
-    Relative paths of files in the URLs are below `datadir`. Where the broker is a log only and no store is given,
-    `datadir` is also the place of the store that the broker's scheme has beside it.
+    Relative paths of files in the URLs are below `datadir`. If the broker is only a log and no store is given, the
+    default store of the broker's scheme is also in `datadir`.
     """
     found, beside = _both(broker, store)
     if datadir is not None:
@@ -64,7 +63,7 @@ def connect(broker: str, store: str | None, datadir: str | Path | None = None) -
 
 
 def _both(broker: str, store: str | None) -> tuple[Scheme[Connect], Scheme[Any] | None]:
-    """The schemes of two URLs; of a store only if it is known. Says at once all that has to be installed."""
+    """The schemes of two URLs; of a store only if it is known. One error names all missing packages."""
     missing, found, beside = list[_NotInstalled](), None, None
     try:
         found = _find(BACKENDS, "broker", broker, DEFAULT)
@@ -92,7 +91,7 @@ def scheme_of(group: str, noun: str, url: object, example: str = DEFAULT) -> Sch
 
 
 def suggestion_for(given: str | Path, group: str = BACKENDS) -> str | None:
-    """The URL that was meant by a path or a text that is not a URL; None if there is none."""
+    """A suggestion for a path or a text that is not a URL; None if there is none."""
     if "@" in str(given):  # there may be a password in it
         return None
     found = (scheme.suggest(given) for scheme in _all(group))
@@ -106,7 +105,7 @@ def _find(group: str, noun: str, url: object, example: str) -> Scheme[Any]:
         shown = "" if "@" in str(url) else f" {given!r}"  # there may be a password in it
         meant = suggestion_for(url if isinstance(url, Path) else str(url), group)
         if meant is not None and noun == "broker":
-            meant = f"{meant}, or {DEFAULT} which loses everything at the end"
+            meant = f"{meant}, or {DEFAULT}, which keeps nothing at the end"
         raise BackendError(f"{noun}{shown} is not a URL; write for example {meant or example}")
     found = _load(group, name)
     if found is None:
@@ -116,7 +115,7 @@ def _find(group: str, noun: str, url: object, example: str) -> Scheme[Any]:
 
 
 def _load(group: str, name: str) -> Scheme[Any] | None:
-    """The scheme of a name; None if nobody offers it. Raises _NotInstalled."""
+    """The scheme with a name; None if there is none. Raises _NotInstalled."""
     entry = next((entry for entry in _entry_points(group) if entry.name == name), None)
     attribute, built_in = _BUILT_IN[group]
     if entry is None and name not in built_in:

@@ -1,4 +1,4 @@
-"""One time that an engine is open: in one event loop, from the first use to the close."""
+"""The connection of an engine: in one event loop, from the first use to the close."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from dagger.errors import EngineClosed, RequestError
 logger: Final = logging.getLogger("dagger")
 
 STALE_S: Final = 2.0
-"""How long is tried to close what an event loop has left open that has ended, in seconds."""
+"""How long closing the connection of an event loop that has ended may take, in seconds."""
 
 
 class PendingWait:
-    """Somebody who waits; `error` is why in vain."""
+    """A wait; `error` is set if it fails."""
 
     __slots__ = ("error", "scope")
 
@@ -29,7 +29,7 @@ class PendingWait:
 
 
 class Connection:
-    """What is connected, and who waits for something that comes only while it is."""
+    """A connection, and the waits for events that occur only while it is open."""
 
     def __init__(self) -> None:
         """Raises RequestError outside of an asyncio event loop."""
@@ -42,27 +42,27 @@ class Connection:
         self._waits: set[PendingWait] = set()
 
     def connected(self) -> None:
-        """It can be used from now on."""
+        """The connection is open."""
         self.is_connected = True
         self.opened_or_closed.set()
 
     def begin_close(self) -> None:
-        """It is being closed: whoever waits is told, and nobody waits any more."""
+        """The connection is being closed: all waits end, and no new one begins."""
         self.is_closing, self.is_connected = True, False
-        if self.opened_or_closed.is_set():  # whoever comes meanwhile waits, and connects anew
+        if self.opened_or_closed.is_set():  # concurrent callers wait, and connect anew
             self.opened_or_closed = anyio.Event()
         for wait in self._waits:
             wait.scope.cancel()
 
     def fail(self, error: BaseException) -> None:
-        """The worker has ended by an error: whoever waits is told; others may go on using what is connected."""
+        """The worker has ended with an error: all waits fail. The connection stays usable."""
         for wait in self._waits:
             wait.error = error
             wait.scope.cancel()
 
     @contextmanager
     def waiting(self, what: str) -> Generator[None]:
-        """Wait inside of this for something that comes only while the engine is open. Raises EngineClosed."""
+        """A block that waits for an event that occurs only while the engine is open. Raises EngineClosed."""
         wait = PendingWait(scope := anyio.CancelScope())
         self._waits.add(wait)
         if self.is_closing:
@@ -79,22 +79,22 @@ class Connection:
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
-    """The event loop that runs here. Raises RequestError where there is none, or one of another library."""
+    """The running event loop. Raises RequestError if there is none, or one of another library."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
         raise RequestError(
-            "an engine works in an event loop of asyncio, and here is none; use asyncio.run(...), or anyio.run(...) "
+            "an engine needs an event loop of asyncio, and none is running; use asyncio.run(...), or anyio.run(...) "
             "without backend='trio'"
         ) from None
 
 
 async def close_stale(connection: Connection) -> None:
-    """Give up what was connected in an event loop that has ended. Most of it was closed with the loop; what was not is
-    closed here, if that can be done."""
+    """Drop the connection of an event loop that has ended. Most of it was closed with the loop. The rest is closed
+    here, if possible."""
     closing = asyncio.get_running_loop().create_task(connection.stack.aclose())
     await asyncio.wait([closing], timeout=STALE_S)
     if not closing.done():
         closing.cancel()
     elif not closing.cancelled() and (error := closing.exception()) is not None:
-        logger.warning("what was connected in an event loop that has ended was not closed: %s", error)
+        logger.warning("the connection of an event loop that has ended was not closed: %s", error)

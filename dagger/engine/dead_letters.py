@@ -1,4 +1,4 @@
-"""Dead letters of external topics: messages that cannot be read, as they came, with the reason."""
+"""Dead letters of external topics: messages that can't be decoded, unchanged, with the reason."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from dagger.errors import DecodeError, in_line, reason_of
 logger: Final = logging.getLogger("dagger")
 
 DEAD_LETTERS: Final = ".dead-letter"
-"""What stands behind the name of a topic in that of its dead letters."""
+"""The suffix of the name of a dead-letter topic."""
 
 
 def decoded(topic: Topic[Any], records: Sequence[TopicRecord]) -> tuple[list[Any], list[Outgoing]]:
-    """The messages of records, and dead letters for those that are none."""
+    """The messages of records, and dead letters for records that can't be decoded."""
     messages, others = list[Any](), list[Outgoing]()
     for record in records:
         payload = record.payload
@@ -39,7 +39,7 @@ def payload_of(message: TopicRecord) -> bytes:
 
 
 def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
-    """A message as it came, for the dead letters of its topic; behind its headers, the reason and where it stood."""
+    """An unchanged message for the dead-letter topic; the reason and its position are appended to its headers."""
     added = {
         "dagger-reason": reason,
         "dagger-topic": message.topic,
@@ -51,13 +51,13 @@ def dead_letter(message: TopicRecord, reason: str) -> Outgoing:
 
 
 def without_value(letter: Outgoing) -> Outgoing:
-    """A dead letter that is too large even there: all but its value, and how large that was."""
+    """A dead letter without its value, which is too large, but with the size of the value."""
     size = {"dagger-size": str(len(letter.payload or b""))}
     return Outgoing(letter.topic, letter.key, None, (*letter.headers, *headers_of(size)))
 
 
 def dead_letter_topic(topic: str) -> str:
-    """The topic that holds the dead letters of a topic."""
+    """The dead-letter topic of a topic."""
     return f"{topic}{DEAD_LETTERS}"
 
 

@@ -1,7 +1,7 @@
-"""One event for many entities, written down once: a message that thousands of instances wait for at one key.
+"""One event for many entities, stored once: a message that thousands of instances await at one key.
 
-What a step has ordered is in its row until it is committed. The record of each entity would repeat the whole event
-there, and the row of a key with many subscribers would be larger than a store takes.
+The row of an entity has what a transition has ordered until that is committed. A record for each subscriber would
+repeat the whole event there, and the row of a key with many subscribers would exceed the maximum of a store.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dagger.core.events import Event
 from dagger.engine.ports import Append, Entry
 
 FANOUT_MIN: Final = 8
-"""So many records of one event are written down as they are."""
+"""Up to this many records of one event are stored separately."""
 
 
 @final
@@ -32,7 +32,7 @@ Kept: TypeAlias = Entry | Fanout
 
 
 def compacted(entries: Sequence[Entry], effects: Iterable[Effect]) -> Sequence[Kept]:
-    """The entries that effects have led to, with those of one event as one."""
+    """The entries that effects have ordered, with those of one event combined."""
     if len(entries) < FANOUT_MIN:
         return entries
     sends = [effect for effect in effects if type(effect) is Send]

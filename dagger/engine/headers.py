@@ -1,4 +1,4 @@
-"""Headers of messages: text where this library writes them, bytes, null and repeated where others do."""
+"""Headers of messages: text if this library writes them; those of others may be bytes, null or repeated."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _PACK: Final = msgspec.msgpack.Encoder().encode
 _UNPACK: Final = msgspec.msgpack.Decoder(tuple[bytes | None, Headers]).decode
 
 CARRIED_MAX: Final = 4096
-"""How much of its headers travels with a message or an instance, names and values together, in bytes."""
+"""How many bytes of headers, names and values together, are kept with a message or an instance."""
 OWN: Final = "dagger-"
-"""How the names of this library's own headers begin."""
+"""The prefix of this library's own headers."""
 ID: Final = "dagger-id"
-"""Names a message: another with the same value is a repetition of it. Null or empty names nothing."""
+"""The id of a message, by which a duplicate is recognised. Null or empty is no id."""
 
 
 def headers_of(texts: Mapping[str, str]) -> Headers:
-    """Headers as they are written."""
+    """Headers in the form in which they are sent."""
     return tuple([(name, text.encode()) for name, text in texts.items()])
 
 
 def carried(headers: Headers) -> dict[str, str]:
-    """Those that travel with a message, and with the instance that it starts: as text, the last of a repeated name.
+    """The headers that are kept with a message, and with the instance that it starts: as text.
 
-    The trace context comes first, then the others in their order, as long as they fit into `CARRIED_MAX`. Left out are
-    this library's own, and values that are null or no text.
+    The trace context comes first, then the others in order, as long as they fit into `CARRIED_MAX`. The last header of
+    a repeated name counts. This library's own headers are left out, and so are values that are null or not text.
     """
     found = dict[str, str]()
     for name, value in headers:
@@ -60,7 +60,7 @@ def check_names(headers: Headers) -> None:
 
 
 def packed(key: bytes | None, headers: Headers) -> bytes:
-    """The key and the headers of a message as they go through records."""
+    """The key and the headers of a message, packed for records."""
     return _PACK((key, headers))
 
 
@@ -70,7 +70,7 @@ def unpacked(original: bytes) -> tuple[bytes | None, Headers]:
 
 
 def header(headers: Headers, name: str) -> bytes | None:
-    """The value of a header, of one that is repeated the last; None where it is absent or null."""
+    """The value of a header, the last one if it is repeated; None if it is absent or null."""
     for found, value in reversed(headers):
         if found == name:
             return value
@@ -84,7 +84,7 @@ def header_text(headers: Headers, name: str) -> str | None:
 
 
 def texts_of(headers: Headers) -> dict[str, str]:
-    """Headers as people read them: the last of a name that is repeated, null as empty text."""
+    """Headers as text: the last of a repeated name, null as empty text."""
     return {name: text_of(value or b"") for name, value in headers}
 
 

@@ -1,6 +1,6 @@
-"""How log records and stored rows are written as bytes: arrays of msgpack that begin with the number of the format.
+"""Encodes log records and stored rows: arrays of msgpack that begin with the number of the format.
 
-Bytes of another release are looked at only where decoding fails, so that it costs nothing where it does not.
+Bytes of another release are examined only if decoding fails, so that it costs nothing otherwise.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from dagger.engine.ports import Append, Entry
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=FORMAT):
-    """A record of the internal log: an event, and the key whose entity it goes to."""
+    """A record of the internal log: an event, and the key of its entity."""
 
     to: str
     event: Event
 
 
 Outbox: TypeAlias = tuple[tuple[int, Kept], ...]
-"""What steps ordered, each with the offset of the record that it was a step of."""
+"""What transitions have ordered, by the offset of their records."""
 
 
 class StoredEntity(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=FORMAT):
-    """A stored row: an entity, the last offset applied to it, and the entries that its steps ordered, by offset."""
+    """A stored row: an entity, the last offset applied to it, and the entries that its transitions ordered."""
 
     offset: int = -1
     outbox: Outbox = ()
@@ -51,7 +51,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def expanded(kept: Kept, partitions: int) -> list[Entry]:
-    """The entries of what is in an outbox."""
+    """The entries in an outbox."""
     if type(kept) is not Fanout:
         return [kept]
     return [Append(partition_of(to, partitions), encode_record(Record(to, kept.event))) for to in kept.to]
@@ -64,8 +64,8 @@ _EVENTS: Final = frozenset(kind.__struct_config__.tag for kind in get_args(Event
 
 
 def unread_record(data: bytes, error: msgspec.MsgspecError) -> Record | str:
-    """What takes the place of a record that cannot be decoded: one that waits at its key until it can, or why it never
-    will."""
+    """The replacement of a record that can't be decoded: one that is parked at its key until it can, or the reason why
+    it never can."""
     match _array(data):
         case [int(number), str(to), *_] if number > FORMAT:
             return Record(to, UnreadRecord(data, unknown_format(number)))
@@ -78,7 +78,7 @@ def unread_record(data: bytes, error: msgspec.MsgspecError) -> Record | str:
 
 
 def why_unread(data: bytes, error: msgspec.MsgspecError) -> str:
-    """Why a stored row cannot be decoded."""
+    """The reason why a stored row can't be decoded."""
     match _array(data):
         case [int(), [*_], [*_]]:
             return unknown_format(UNNUMBERED)
@@ -95,7 +95,7 @@ def _array(data: bytes) -> Any:
 
 
 def read_stored(data: bytes) -> StoredEntity:
-    """A stored row. Records that another release has parked unread are read if this one can read them."""
+    """A stored row. Records that another release has parked are decoded if this release can do so."""
     cell = decode_stored(data)
     if not cell.entity.parked:
         return cell

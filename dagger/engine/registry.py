@@ -1,4 +1,4 @@
-"""The templates that an engine knows, compiled, and what their topics feed."""
+"""The registered templates, compiled, and the receivers of their topics."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Registry:
         self.channels: dict[str, dict[str, Channel]] = {}
         self.start_triggers: dict[str, list[StartTrigger]] = {}
         self.consumers: dict[str, tuple[Topic[Any], bool, tuple[Channel | StartTrigger, ...]]] = {}
-        """For each topic that somebody wants: the topic, whether a message goes one way only, and who takes it."""
+        """For each consumed topic: the topic, whether a message has a single receiver, and the receivers."""
         self.topics: dict[str, Topic[Any]] = {}
         self._plans: dict[tuple[str, int], Plan] = {}
         self._templates: dict[tuple[str, int], Template[Any, Any]] = {}
@@ -44,19 +44,19 @@ class Registry:
         self._task_limits: dict[str, Limit] = {}
 
     def known(self, template: Template[Any, Any]) -> Plan | None:
-        """The plan of a template, if this very value is registered."""
+        """The plan of a template, if exactly this value is registered."""
         place = (template.name, template.version)
         return self._plans[place] if self._templates.get(place) is template else None
 
     def add(self, template: Template[Any, Any]) -> Plan:
-        """Register a template; the same again is no change, another shape under its version is refused."""
+        """Register a template; repeating it changes nothing, and another workflow under its version is refused."""
         place = (template.name, template.version)
         known = self._plans.get(place)
         plan = compile(template, self.limits)
         if known is not None and known.fingerprint != plan.fingerprint:
             raise TemplateConflict(
-                f"template '{template.name}' version {template.version} is registered with another shape; "
-                "give the new one the next version=, so that instances of the old one can go on"
+                f"template '{template.name}' version {template.version} is registered with another workflow; "
+                "give the new one the next version=, so that instances of the old one can continue"
             )
         limits = self._with_limits(plan)
         topics = _topics(template, plan)
@@ -73,7 +73,7 @@ class Registry:
         return plan
 
     def _with_limits(self, plan: Plan) -> dict[str, Limit]:
-        """The limits of tasks by name, with those of a template: one name has one limit."""
+        """The limits of tasks by name, including those of a template: a name has one limit."""
         found = dict(self._task_limits)
         for op in plan.ops:
             if isinstance(op, Task) and op.limit is not None and found.setdefault(op.limit.name, op.limit) != op.limit:
@@ -96,7 +96,7 @@ class Registry:
         self.consumers[topic] = self.topics[topic], len(channels) == 1, consumers
 
     def check(self, topic: Topic[Any], place: str) -> None:
-        """Refuse a topic of a name that has another type already."""
+        """Refuse a topic whose name has another type already."""
         known = self.topics.get(topic.name, topic)
         if (known.type, known.codec) != (topic.type, topic.codec):
             raise TemplateError(
@@ -111,7 +111,7 @@ class Registry:
 
     @property
     def consumed(self) -> set[str]:
-        """The topics whose messages somebody wants."""
+        """The topics that templates consume or that start instances."""
         return {*self.channels, *self.start_triggers}
 
     @property
@@ -131,7 +131,7 @@ class Registry:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of templates."""
         return len(self._plans)
 
     def plan(self, name: str, version: int) -> Plan | None:
@@ -139,12 +139,12 @@ class Registry:
         return self._plans.get((name, version))
 
     def plan_of(self, state: State) -> Plan | None:
-        """The plan of an instance, if it is registered as it was when the instance began."""
+        """The plan of an instance, if its template is registered as it was when the instance began."""
         plan = self._plans.get((state.template, state.version))
         return plan if plan is not None and (state.signature == plan.signature or not state.is_live) else None
 
     def expect(self, plan: Plan) -> None:
-        """Refuse a plan of a template that is not registered here, or not with this shape."""
+        """Refuse a plan whose template is not registered here, or differs."""
         known = self._plans.get((plan.template, plan.version))
         if known is plan:
             return
@@ -152,8 +152,8 @@ class Registry:
             self.template(plan.template, plan.version)  # which says what is known
         elif known.fingerprint != plan.fingerprint:
             raise TemplateConflict(
-                f"template '{plan.template}' version {plan.version} is registered here with another shape than the "
-                "instance was created from; create it from this engine's get_template"
+                f"template '{plan.template}' version {plan.version} is registered here with another workflow than "
+                "the instance was created from; create it from this engine's get_template"
             )
 
     def template(self, name: str, version: int | None = None) -> Template[Any, Any]:

@@ -47,7 +47,7 @@ def test_beside_kafka_it_stands_for_a_file_of_records(tmp_path: Path) -> None:
 def test_a_path_is_told_the_url_of_its_file(given: Any, url: str) -> None:
     with pytest.raises(BackendError) as found:
         Dagger(given)
-    told = f"broker '{given}' is not a URL; write for example {url}, or memory:// which loses everything at the end"
+    told = f"broker '{given}' is not a URL; write for example {url}, or memory://, which keeps nothing at the end"
     assert str(found.value) == told
     with pytest.raises(BackendError, match=rf"store '.*' is not a URL; write for example {url}$"):
         Dagger("kafka://localhost/orders", given)

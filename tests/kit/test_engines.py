@@ -120,7 +120,9 @@ async def test_an_instance_that_another_engine_made_is_refused_where_its_templat
     with pytest.raises(UnknownTemplate, match="template 'OrderWorkflow' version 1 is not registered; call"):
         await dagger_engine.submit(instance)
     dagger_engine.register(template("OrderWorkflow", sleep(HOUR), key=lambda order: order.order_id, takes=Order))
-    with pytest.raises(TemplateConflict, match="is registered here with another shape than the instance was created"):
+    with pytest.raises(
+        TemplateConflict, match="is registered here with another workflow than the instance was created"
+    ):
         await dagger_engine.submit(instance)
     assert (await other_engine.submit(instance)).status is Status.EXECUTING
 

@@ -135,7 +135,7 @@ async def test_another_shape_under_the_same_version_is_refused(dagger_engine: Te
     changed = template("OrderWorkflow", charge >> paid, key=by_order)
     with pytest.raises(
         TemplateConflict,
-        match=r"'OrderWorkflow' version 1 is registered with another shape; give the new one the next version=",
+        match=r"'OrderWorkflow' version 1 is registered with another workflow; give the new one the next version=",
     ):
         dagger_engine.register(changed)
     run = await dagger_engine.start(order_workflow, Order("o-1", 10))

@@ -46,7 +46,7 @@ from dagger.dsl.drawing.theme import NOTE_ICONS
 NAME_SIZE: Final = 13
 DETAIL_SIZE: Final = 11
 TEXT_MAX: Final = 330
-"""How wide a text may be; a longer one is cut, and told in full by the tooltip."""
+"""How wide a text may be; a longer one is cut, and the tooltip has all of it."""
 
 ICON_ROOM: Final = 46
 NOTE_ICON: Final = 16

@@ -1,1 +1,1 @@
-"""What runs instances: poll the log, apply records, commit, run tasks, fire timers."""
+"""The worker: polls the log, applies records, commits, runs tasks, and fires timers."""
