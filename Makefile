@@ -15,7 +15,7 @@ IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-walls check-format check-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check newest lock fuzz chaos bench bench-kafka clean $(CHECKS)
+.PHONY: help demo test check newest lock fuzz chaos mutants bench bench-kafka clean $(CHECKS)
 
 help:  ## tell the verbs
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -42,6 +42,9 @@ fuzz: .venv/.dev  ## run the properties marked `fuzz` with 20,000 new examples e
 
 chaos: .venv/.dev  ## kill workers, brokers and stores again and again while thousands of orders go on
 	$(PYTEST) tests/chaos -m chaos
+
+mutants: .venv/.dev  ## plant faults in the pure layers, and see that the tests find them (SAMPLE=200 SEED=1 ONLY=core/step)
+	$(PY) -m tools.mutants --sample=$(or $(SAMPLE),0) --seed=$(or $(SEED),0) --only='$(ONLY)'
 
 bench: .venv/.dev  ## measure
 	$(PYTEST) benchmarks --ignore-glob="*_kafka*" --benchmark-enable --benchmark-only

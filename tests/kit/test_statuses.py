@@ -288,3 +288,14 @@ async def test_an_item_that_fails_for_good_stays_a_failure(dagger_engine: TestEn
     run = await dagger_engine.start(template("W", for_each(three, risky), key=by_id), Order("o-1"))
     assert run.step("three/risky").status is Status.FAILURE
     assert str(run.step("three/risky").error) == "three/risky: ValueError: odd"
+
+
+async def test_a_step_that_executes_has_begun_and_not_ended(dagger_engine: TestEngine) -> None:
+    waits = template("Waits", listener(payments), key=by_id, takes=Order)
+    run = await dagger_engine.start(waits, Order("o-1"))
+    step = run.step("PAYMENTS")
+    assert (step.status, step.started, step.ended) == (Status.EXECUTING, START, None)
+    await dagger_engine.advance(HOUR)
+    await dagger_engine.deliver(payments, Paid("o-1"))
+    step = run.step("PAYMENTS")
+    assert (step.status, step.started, step.ended) == (Status.COMPLETED, START, START + HOUR)

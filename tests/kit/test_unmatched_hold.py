@@ -11,8 +11,8 @@ from dagger.core.dispatch import receive
 from dagger.core.effects import Send
 from dagger.core.entity import Entity
 from dagger.core.envelope import Envelope
-from dagger.core.events import MessageForwarded, MessageReturned
-from dagger.plan import Limits
+from dagger.core.events import MessageForwarded, MessageReturned, Submitted
+from dagger.plan import Limits, Plan, compile
 from dagger.testing import TestEngine
 
 HOUR = timedelta(hours=1)
@@ -134,6 +134,22 @@ def test_a_message_that_comes_back_goes_to_who_has_come_meanwhile() -> None:
     after, effects = receive(lambda template, version: None, Limits(hold=True), entity, back, 5)
     assert after is entity
     assert effects == (Send("came", MessageForwarded(message, 10, shared=True)),)
+
+
+def test_a_message_that_comes_back_goes_to_the_instance_of_its_key_that_has_come_meanwhile() -> None:
+    limits = Limits(hold=True)
+    plan = compile(one, limits)
+
+    def find(template: str, version: int) -> Plan:
+        return plan
+
+    start = Submitted("One", 1, "o-1", "o-1", plan.takes.encode(Order("o-1")))
+    begun, _ = receive(find, limits, Entity(), start, 5)
+    message = Envelope("NOTES", "o-1", notes.wire.encode(Note("o-1", "hello")))
+    after, _ = receive(find, limits, begun, MessageReturned(message, 10, "left"), 5)
+    assert after.state is not None
+    assert after.state.result is not None
+    assert plan.gives.revive(after.state.result) == "hello"
 
 
 # Its bounds.
