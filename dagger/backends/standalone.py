@@ -1,4 +1,4 @@
-"""The port of a store that stands beside a log of another kind, and how one is found by its URL."""
+"""The port of a store for a separate log, and how it is found by its URL."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from dagger.engine.ports import Scheme, Store
 
 
 class StandaloneStore(Store, Protocol):
-    """A store that goes with a log of another kind, of which it knows nothing.
+    """A store for a separate log, about which it knows nothing.
 
-    Here no commit tells who was overtaken; the records alone do:
+    No commit detects here that a worker has lost its partition. Only the records do:
 
-    * A write is kept, and visible to everybody, when `write` returns. The answers tell which versions were not the
-      stored ones; the other records of the call are written all the same.
-    * A key whose record was deleted remembers its last version, the `next` of the deletion. `read` gives None for it,
-      and a write with the version 0 makes a record only if its `next` is greater. So what a worker that was overtaken
-      writes late is refused, also after the record was made and deleted by others.
-    * To delete what is not there changes no record: its answer is True, and the key remembers the greater version.
-    * It is remembered for a time: longer than any log keeps its records. What the store deletes by itself, some time
-      after it has `ended`, is remembered like any other.
-    * Notes that are pinned outlast everything.
+    * A write is durable, and visible to every process, when `write` returns. The answers say for each record whether
+      the stored version was the expected one. The other records of the call are written regardless.
+    * A key whose record was deleted keeps its last version, the `next` of the deletion. `read` returns None for it, and
+      a write with version 0 creates a record only if its `next` is greater. So a late write of a previous owner is
+      refused, even after others have created and deleted the record.
+    * Deleting a record that does not exist returns True, and the key keeps the greater version.
+    * These versions are kept longer than any log keeps its records. This includes records that the store itself
+    deletes,
+      some time after they have `ended`.
+    * Pinned notes are never deleted.
     """
 
     @property
@@ -32,25 +33,25 @@ class StandaloneStore(Store, Protocol):
         ...
 
     async def pin(self, name: str, data: bytes) -> bytes:
-        """Keep a note under a name, for good, if none is kept there; gives what is kept."""
+        """Store a note under a name permanently, unless the name exists; returns the stored note."""
         ...
 
     async def repin(self, name: str, old: bytes, new: bytes) -> bool:
-        """Keep another note where the old one is kept; whether it was."""
+        """Replace a note if the old one is stored; whether it was."""
         ...
 
     async def incarnation(self) -> str:
-        """Another text after whatever may have lost writes that were answered, as a restart or a node that is gone.
+        """A text that changes after any event that may have lost acknowledged writes, such as the loss of a node.
 
-        The same for ever where nothing is ever lost."""
+        It never changes if nothing is ever lost."""
         ...
 
     def announce_ended(self, ids: Collection[str]) -> None:
-        """As `Backend.announce_ended`; a store that cannot report it does nothing."""
+        """Like `Backend.announce_ended`; a store that can't report it does nothing."""
         ...
 
     async def changed(self) -> Collection[str] | None:
-        """As `Backend.changed`."""
+        """Like `Backend.changed`."""
         ...
 
     def open(self) -> AbstractAsyncContextManager[None]:
@@ -63,6 +64,6 @@ ConnectStore: TypeAlias = Callable[[str, str], StandaloneStore]
 
 
 def store_for(url: str, application: str) -> StandaloneStore:
-    """The store for a URL, for a log of another kind. Raises BackendError as `connect` does."""
+    """The standalone store for a URL. Raises BackendError like `connect`."""
     found: Scheme[ConnectStore] = scheme_of(STORES, "store", url, "aerospike://localhost:3000/test")
     return found.connect(url, application)

@@ -1,4 +1,4 @@
-"""What a backend is: a log and a store. No port knows what a workflow is."""
+"""The ports of a backend: a log and a store. They know nothing about workflows."""
 
 from dagger.engine.ports.backend import Backend as Backend
 from dagger.engine.ports.entries import Append as Append

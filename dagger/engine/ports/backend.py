@@ -13,8 +13,8 @@ from dagger.engine.ports.store import Store
 class Backend(Protocol):
     """A log and a store that belong together; open while the context is.
 
-    It is open in one event loop at a time, and may be opened in one after the other: what is bound to a loop is made
-    when it is opened. Where it is open in another loop that has not ended, `open` raises BackendError.
+    It is open in one event loop at a time, and may be opened in one after the other: what is bound to a loop is created
+    when it is opened. If it is open in another loop that has not ended, `open` raises BackendError.
     """
 
     @property
@@ -30,7 +30,7 @@ class Backend(Protocol):
 
     @property
     def size_max(self) -> int:
-        """How large a record or a message may be, in bytes."""
+        """The maximum size of a record or a message, in bytes."""
         ...
 
     @property

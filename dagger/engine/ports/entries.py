@@ -1,4 +1,4 @@
-"""What goes through a log: records, messages of external topics, and batches of both."""
+"""The entries of a log: records, messages of external topics, and batches of both."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Append(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
 
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
-"""The headers of a message in their order. A name may come several times, and a value may be null."""
+"""The headers of a message in order. A name may occur several times, and a value may be null."""
 
 
 @final
@@ -51,22 +51,22 @@ class TopicRecord(msgspec.Struct, frozen=True, gc=False):
     payload: bytes | None
     headers: Headers = ()
     made: int = 0
-    """How often the topic was deleted and made again since it was consumed first: its offsets have begun anew."""
+    """How often the topic was deleted and created again since it was first consumed: its offsets started again."""
 
 
 class Batch(msgspec.Struct, frozen=True, gc=False):
-    """What one poll gave: records of the internal log, and messages of external topics."""
+    """The result of one poll: records of the internal log, and messages of external topics."""
 
     records: Sequence[LogRecord]
     messages: Sequence[TopicRecord]
     owned: Mapping[int, int] | None = None
-    """The partitions that are owned from here on, each with a number that is another one for each time it is taken;
-    None where that is as the last poll told. Told anew after a `rewind`."""
+    """The partitions that are owned from now on, each with an epoch that changes each time it is taken. None if nothing
+    has changed since the last poll. Reported again after a `rewind`."""
     committed: Mapping[int, int] = {}
-    """Told with `owned`: by partition, the last offset that is known to be committed. What is polled although it is not
-    behind that, because the store may have lost it, has been told of by everything that it ordered."""
+    """Reported with `owned`: by partition, the last offset that is known to be committed. A record at or before it is
+    polled because the store may have lost its effect; everything that it ordered is published already."""
     poison: bool = False
-    """Whether what is in it has ended its workers again and again, and nobody should look into it any more."""
+    """Whether its record is poison: it has ended its workers repeatedly, and must not be processed."""
 
     def __bool__(self) -> bool:
         return bool(self.records or self.messages)
@@ -76,14 +76,14 @@ class Backlog(msgspec.Struct, frozen=True, gc=False):
     """Records that are accepted and not committed, or a part of them."""
 
     records: Sequence[LogRecord]
-    """Those of one partition in the order of their offsets."""
+    """The records of one partition are in the order of their offsets."""
     settled: Mapping[int, int]
-    """By partition, an offset up to which nothing will be found any more that was not given by now. Records behind it
-    may be of a commit that is still under way: they are given again."""
+    """By partition, an offset up to which the result is final. Records after it may belong to a commit that is still
+    under way: they are returned again."""
     committed: Mapping[int, int]
     """By partition, the last offset that is committed."""
     more: bool
-    """Whether there may be more behind what is settled, since no more were asked for."""
+    """Whether there may be more records after what is settled, because the limit was reached."""
 
 
 Position: TypeAlias = tuple[str, int]
@@ -91,9 +91,9 @@ Position: TypeAlias = tuple[str, int]
 
 
 Orders: TypeAlias = Mapping[Position, Sequence[Entry]]
-"""What a batch has ordered, by the position of the record that ordered it."""
+"""What a batch has ordered, by the position of the record that has ordered it."""
 
 
 def flat(orders: Orders) -> list[Entry]:
-    """All that was ordered, as one list."""
+    """Everything that was ordered, as one list."""
     return [entry for entries in orders.values() for entry in entries]

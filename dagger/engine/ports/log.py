@@ -3,18 +3,18 @@
 The contract:
 
 * `append` returns once the records are accepted; an accepted record is never lost.
-* A partition has one owner at a time: who has joined. Only records of owned partitions are polled, and none of them
-  waits for ever while there is always more in another.
-* Records of one partition are polled in the order of their offsets, which grow and never come twice; a record is
-  polled again after a restart, a take-over or a `rewind` until its offset is committed.
-* `commit` is atomic for each home partition: what its records and its share of the external topics have ordered is
-  appended, and all their offsets are committed, or nothing is. Where it raises, some partitions may be done and some
-  not, and an answer may have been lost; who calls it finds out by a `rewind`.
-* A commit of offsets of a partition that somebody else has owned since it was polled raises Fenced.
-* `backlog` gives every record that was accepted before the call and is not committed, to anybody, and changes nothing
-  of what is polled. It may give what a commit under way appends; it gives no record of a commit that has failed.
+* A partition has one owner at a time, which has joined. Only records of owned partitions are polled, and no partition
+  starves while there is always more in another.
+* Records of one partition are polled in the order of their offsets, which increase and are never reused. A record is
+  polled again after a restart, a takeover or a `rewind` until its offset is committed.
+* `commit` is atomic for each home partition: either everything that its records and its share of the external topics
+  have ordered is appended, and all their offsets are committed, or nothing is. If it raises, some partitions may be
+  committed and others not, and an answer may have been lost. The caller finds out with `rewind`.
+* Committing offsets of a partition that had another owner since it was polled raises Fenced.
+* `backlog` returns every record that was accepted before the call and is not committed, in any process, and does not
+  affect polling. It may return records of a commit under way, but none of a commit that has failed.
 
-Calls of one owner come one after the other: `poll`, `read`, `write`, `commit`. Everything else comes at any time.
+An owner makes these calls one after the other: `poll`, `read`, `write`, `commit`. All others may be made at any time.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class Log(Protocol):
 
     @property
     def partitions(self) -> int:
-        """How many partitions the internal log has."""
+        """The number of partitions of the internal log."""
         ...
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How often something was sent elsewhere than it was to go: `too_large`, `refused`, in all `dead_letters`."""
+        """How many entries were dead-lettered instead of sent: `too_large`, `refused`, and `dead_letters` in total."""
         ...
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
-        """Poll these external topics too, from now on; each from the first message on that is kept, or from behind what
-        was committed. The `published` ones will be published to: where topics must be made first, who joins makes them,
-        or refuses to."""
+        """Poll these external topics too, from now on; each from the first message that is kept, or after the committed
+        offset. The `published` topics will be published to: if topics must be created first, `join` creates or refuses
+        them."""
         ...
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -66,45 +66,44 @@ class Log(Protocol):
         ...
 
     async def poll(self, limit: int) -> Batch:
-        """At most `limit` of what has not been polled yet; an empty batch if there is nothing."""
+        """At most `limit` records and messages that were not polled yet; an empty batch if there are none."""
         ...
 
     async def wait(self) -> None:
-        """Return when there may be something to poll: also if it came between the last poll and this call, and after
-        `consume`, since what is consumed for another template may be here already."""
+        """Return when there may be something to poll, including what came between the last poll and this call. Also
+        return after `consume`, because messages of the new topic may be there already."""
         ...
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
-        """Append entries, by what has ordered them, and commit, for each position, all offsets up to the given one.
+        """Append entries, by the position that has ordered them, and commit all offsets up to the given ones.
 
-        Raises Fenced where a partition is no longer owned, and BackendUnavailable where it may do later.
+        Raises Fenced if a partition is no longer owned, and BackendUnavailable if a retry may succeed.
         """
         ...
 
     async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
-        """At most `limit` records of these partitions that are accepted and not committed, behind the given offsets.
+        """At most `limit` records of these partitions that are accepted and not committed, after the given offsets.
 
         -1 is before the first record of a partition.
         """
         ...
 
     async def rewind(self) -> None:
-        """After a failure: forget what was polled or written and not committed, and poll it again."""
+        """After a failure: discard what was polled or written and not committed, so that it is polled again."""
         ...
 
     def join(self) -> AbstractAsyncContextManager[None]:
-        """Own a share of the partitions while the context is open; what is owned goes to others at its end."""
+        """Own a share of the partitions while the context is open; at its end they pass to other workers."""
         ...
 
     @property
     def is_early(self) -> bool:
-        """Whether this machine's clock is known to be too far ahead of the log's, or not compared yet: then timers
-        must wait."""
+        """Whether this machine's clock is too far ahead of the log's, or not compared yet. Then no timer may fire."""
         ...
 
     def reader(self, topic: str, group: str) -> AbstractAsyncContextManager[Reader]:
-        """Another member of a group that reads an external topic, while the context is open.
+        """A new member of a group that reads an external topic, while the context is open.
 
-        At its end, what it owns passes to the other members at once.
+        At its end, its partitions pass to the other members at once.
         """
         ...

@@ -1,4 +1,4 @@
-"""What a store keeps: rows, what they are found by, and queries."""
+"""The rows of a store, the properties by which they are found, and queries."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What instances are found by."""
+    """The properties by which instances are found."""
 
     template: str
     status: str
@@ -36,13 +36,13 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     """Whether a task of it runs."""
     listing: Listing | None = None
     ended: int | None = None
-    """When the last that lives in it ended, in microseconds: a store may delete it later. None while it lives."""
+    """When the instance in it ended, in microseconds; a store may delete the row later. None while it lives."""
     index_changed: bool = True
-    """Whether what it is found by (`due`, `busy`, `listing`, `ended`) may be another than in the version before."""
+    """Whether an indexed property (`due`, `busy`, `listing`, `ended`) may have changed since the previous version."""
 
 
 class Query(msgspec.Struct, frozen=True, gc=False):
-    """Which instances are wanted: all that match what is set, ordered by id, after `after`."""
+    """A query for instances: all that match the given properties, ordered by id, after `after`."""
 
     template: str | None = None
     status: str | None = None

@@ -1,4 +1,4 @@
-"""What a backend or a store knows about the URLs of its scheme."""
+"""The URL scheme of a backend or a store."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ def _no_suggestion(given: str | Path) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme(Generic[C]):
-    """A URL scheme, as a package offers it by entry point; a `C` is the function that connects.
+    """A URL scheme, which a package registers as an entry point; `C` is the type of the function that connects.
 
-    Only `connect` and `example` are required. The engine and the command line know nothing else about a URL.
+    Only `connect` and `example` are required. The engine and the command line know nothing else about URLs.
     """
 
     connect: C
-    """Called with the URLs; gives a backend or a store, which is not connected yet."""
+    """Called with the URLs; returns a backend or a store, which does not connect yet."""
     example: str
     """A URL to show in messages."""
     requires: str | None = None
     """A module of another package that `connect` imports later; without it the scheme is refused at once."""
     store_beside: str | None = None
-    """For a log without a store of its own: the URL of the store that is used where only `datadir=` is given."""
+    """For a log without a store of its own: the URL of the store that is used if only `datadir=` is given."""
     resolve: Callable[[str, Path], str] = _unchanged
     """Makes the relative path of a URL absolute, below a directory."""
     suggest: Callable[[str | Path], str | None] = _no_suggestion
-    """The URL that was meant by a path or a text that is not a URL; None if it is not of this scheme."""
+    """A suggestion for a path or a text that is not a URL; None if it does not belong to this scheme."""
     backup: Callable[[str, Path], Awaitable[None]] | None = None
-    """Copies what is behind a URL to a new file, if `dagger backup` can do that. Raises BackendError."""
+    """Copies the data of a URL to a new file, if `dagger backup` supports it. Raises BackendError."""
 
 
 @runtime_checkable

@@ -2,12 +2,12 @@
 
 The contract:
 
-* `write` is compare-and-swap, record by record: a write whose `version` is not the stored one changes nothing. It is
-  told by the answer False, or by Fenced from the commit that follows, which then keeps nothing.
-* The stored version becomes `next`. Whoever writes chooses it so that no version comes twice for a key, even if its
-  record was deleted in between: so a worker that was overtaken changes nothing.
+* `write` is compare-and-swap for each record: a write whose `version` is not the stored one changes nothing. It is
+  reported by the answer False, or by Fenced from the following commit, which then keeps nothing.
+* The stored version becomes `next`. The writer chooses it so that no version is reused for a key, even if its record
+  was deleted in between. So a worker that has lost its partition changes nothing.
 * The partition of a key never changes.
-* A write may become visible as late as the commit of the log that follows it.
+* A write may become visible only with the following commit of the log.
 * `due` and `busy` never scan records that are not due, or not busy.
 """
 
@@ -35,7 +35,7 @@ class Store(Protocol):
         ...
 
     async def next_due(self, partitions: Collection[int], after: int) -> int | None:
-        """When the first timer of these partitions that is due later than `after` is; None if there is none."""
+        """When the first timer of these partitions is due that is due after `after`; None if there is none."""
         ...
 
     async def busy(self, partitions: Collection[int]) -> Sequence[str]:
@@ -43,9 +43,9 @@ class Store(Protocol):
         ...
 
     async def find(self, query: Query) -> Sequence[Row]:
-        """The instances that a query asks for, ordered by id."""
+        """The instances that match a query, ordered by id."""
         ...
 
     async def count(self, query: Query) -> int:
-        """How many instances match all that a query asks for; `limit` and `after` do not matter."""
+        """The number of instances that match a query; `limit` and `after` are ignored."""
         ...
