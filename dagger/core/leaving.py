@@ -43,6 +43,7 @@ from dagger.core.state import (
     Undo,
     Undoing,
 )
+from dagger.core.tracing import kept_trace
 from dagger.core.transition import Transition
 from dagger.plan import ops
 
@@ -173,7 +174,7 @@ def _carry_out(tr: Transition, number: int, then: Then | None) -> None:
 def _begin_anew(tr: Transition, number: int, then: TryAgain) -> None:
     frame = tr.frames[number]
     due = min(tr.now + then.pause, FOREVER) if then.pause else 0
-    anew = Scoping(frame.op, frame.parent, then.value, due, then.attempt)
+    anew = Scoping(frame.op, frame.parent, then.value, due, then.attempt, trace=kept_trace(tr))
     tr.frames[number] = anew
     if due:
         tr.timed(number, anew)

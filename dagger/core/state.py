@@ -5,7 +5,7 @@ Invariants:
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
-* `head` is the same object in every state of an instance.
+* `head` never changes.
 * `chunks` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
   reached: its size is bounded by the template, and an update costs the same however long template and history are.
 * Times are whole microseconds since 1970-01-01 UTC, and `now` never goes back.
@@ -143,6 +143,8 @@ class Sleeping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=3):
     parent: int
     value: bytes
     due: int
+    trace: dict[str, str] = {}
+    """As that of a task: what its timer causes goes on with it."""
 
 
 class Undo(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -166,6 +168,8 @@ class Scoping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
     attempt: int = 1
     undos: list[Undo] = []
     """Of what has completed in it, in the order in which it did."""
+    trace: dict[str, str] = {}
+    """As that of a task: what its timer causes goes on with it."""
 
 
 class Gathering(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):

@@ -143,6 +143,7 @@ def _timer(plan: Plan, state: State, event: TimerDue, now: int) -> Result:
     while tr.status == EXECUTING and (found := tr.next_timer()) is not None:
         number, frame = found
         fired = True
+        tr.cause = frame.trace
         run(tr, RULES[type(frame)].due(tr, number, frame))
     return tr.close() if fired else (state, (Ignored("no timer is due"),))
 

@@ -18,7 +18,6 @@ from typing import Final
 import msgspec
 
 from dagger.core.effects import Effect, RunTask
-from dagger.core.envelope import trace_of
 from dagger.core.functions import Stored
 from dagger.core.state import (
     COMPLETED,
@@ -252,10 +251,6 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.seen = self.seen[1 - SEEN_MAX :] + (id,)  # noqa: RUF005  # half the cost of unpacking
             if self.held:
                 self.held = tuple(one for one in self.held if one.message.id != id)
-
-    def trace(self) -> dict[str, str]:
-        """The trace context of what has caused the step, where it has one, and else that of the instance."""
-        return trace_of(self.cause) or trace_of(self.state.head.headers)
 
     # The outcome table.
 

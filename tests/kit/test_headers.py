@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from dagger import (
     Message,
+    Retry,
     Topic,
     WrongInput,
     all_of,
@@ -22,6 +24,7 @@ from dagger.engine.headers import CARRIED_MAX, ID, carried, texts_of
 from dagger.engine.ports import Headers, Outgoing
 from dagger.testing import TestEngine, hang
 
+HOUR = timedelta(hours=1)
 TRACE = {"traceparent": "00-1-1-01", "tracestate": "a=1"}
 OTHER = {"traceparent": "00-2-2-01", "tracestate": "b=2"}
 
@@ -195,3 +198,26 @@ async def test_headers_that_are_no_text_harm_nobody(dagger_engine: TestEngine) -
     await dagger_engine.run_until_idle()
     assert (await dagger_engine.get_instance("a")).headers == {"b": "1"}
     assert sent_headers(dagger_engine) == [{}]
+
+
+async def test_the_next_try_of_a_task_and_what_follows_a_timeout_keep_the_trace(dagger_engine: TestEngine) -> None:
+    seen = list[dict[str, str]]()
+
+    @task(retry=Retry(attempts=2, first=HOUR, longest=HOUR))
+    async def fails(text: str) -> str:
+        seen.append(dict(context().headers))
+        raise ValueError(text)
+
+    @command(outs)
+    def late(text: str) -> str:
+        return text
+
+    tries = listener(ins) >> fails
+    waits = signal("never", str).timeout(3 * HOUR, otherwise=late)
+    await dagger_engine.start(template("T", tries, key=itself, takes=str), "a", headers=TRACE)
+    await dagger_engine.start(template("U", listener(ins) >> waits, key=itself, takes=str), "b", headers=TRACE)
+    await dagger_engine.deliver(ins, "a", headers=OTHER)
+    await dagger_engine.deliver(ins, "b", headers=OTHER)
+    await dagger_engine.advance(4 * HOUR)
+    assert seen == [OTHER, OTHER]
+    assert sent_headers(dagger_engine) == [OTHER]

@@ -57,8 +57,8 @@ EVENTS: Final[dict[str, e.Event]] = {
 FRAMES: Final[dict[str, s.Frame]] = {
     "waiting": s.Waiting(1, 2, b"v", "k", True),
     "running": s.Running(1, 2, b"v", 3, TRACE),
-    "sleeping": s.Sleeping(1, 2, b"v", 9),
-    "scoping": s.Scoping(1, 2, b"v", 9, 3, [UNDO]),
+    "sleeping": s.Sleeping(1, 2, b"v", 9, TRACE),
+    "scoping": s.Scoping(1, 2, b"v", 9, 3, [UNDO], TRACE),
     "gathering": s.Gathering(1, 2, {0: b"v"}, {1: "it failed"}),
     "spreading": s.Spreading(1, 2, (b"a", b"b"), 1, {0: b"v"}),
     "item": s.Item(1, 2, 3),

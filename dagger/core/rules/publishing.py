@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from dagger.core.effects import Publish
 from dagger.core.functions import StepFailed, Stored, call_pure, error_of, load, wrong
+from dagger.core.tracing import trace_context
 from dagger.core.transition import Token, Transition
 from dagger.dsl.values import Message
 from dagger.errors import shown
@@ -25,7 +26,7 @@ def publish(tr: Transition, op: ops.Publish, stored: Stored, parent: int) -> Tok
     id = f"{quoted(head.id)}/{op.path}/{tr.complete(op.slot)}"
     build = op.build
     built = load(op, stored) if build is None else call_pure(op, build, stored, op.shape)
-    trace = tr.trace() if tr.cause or head.headers else {}
+    trace = trace_context(tr) if tr.cause or head.headers else {}
     if op.many and type(built) in _SEVERAL:
         tr.effects += [_message(op, message, f"{id}.{n}", trace) for n, message in enumerate(built)]
     else:

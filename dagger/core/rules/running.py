@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from dagger.core.effects import RunTask, StopTask
-from dagger.core.envelope import trace_of, with_trace
+from dagger.core.envelope import with_trace
 from dagger.core.functions import Stored
 from dagger.core.head import Head
 from dagger.core.kinds import Rules
 from dagger.core.state import Frame, Running, Scoping, State
+from dagger.core.tracing import kept_trace
 from dagger.core.transition import Transition, item_suffix
 from dagger.plan import ops
 from dagger.plan.names import quoted, quoted_path
@@ -20,8 +21,7 @@ from dagger.plan.plan import Plan
 def entered(tr: Transition, op: ops.Task, stored: Stored, parent: int) -> None:
     """Keep the input; the shell runs the task once this is committed."""
     tr.begin(op.slot)
-    trace = trace_of(tr.cause) if tr.cause else {}
-    frame = Running(op.index, parent, stored.raw, _attempt(tr, parent), trace)
+    frame = Running(op.index, parent, stored.raw, _attempt(tr, parent), kept_trace(tr))
     number = tr.add_frame(frame)
     tr.effects.append(_order(tr.state.head, tr.ops, tr.frames, number, frame))
 

@@ -26,6 +26,7 @@ from dagger.core.functions import Stored, call_pure, took_longer
 from dagger.core.kinds import Onward, Rules
 from dagger.core.leaving import leave
 from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo, Undoing
+from dagger.core.tracing import kept_trace
 from dagger.core.transition import Token, Transition
 from dagger.errors import kinds_of
 from dagger.plan import ops
@@ -38,7 +39,7 @@ def entered(tr: Transition, op: ops.Scope, stored: Stored, parent: int) -> Token
     for trigger in op.triggers:
         if type(trigger.when) is ops.After:
             due = min(tr.now + trigger.when.after, FOREVER)
-    frame = Scoping(op.index, parent, stored.raw, due)
+    frame = Scoping(op.index, parent, stored.raw, due, trace=kept_trace(tr))
     number = tr.add_frame(frame)
     if due:
         tr.timed(number, frame)

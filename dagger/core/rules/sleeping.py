@@ -8,6 +8,7 @@ from typing import Any, Final
 from dagger.core.functions import StepFailed, Stored, call_pure, error_of, wrong
 from dagger.core.kinds import Rules
 from dagger.core.state import FOREVER, Sleeping
+from dagger.core.tracing import kept_trace
 from dagger.core.transition import Token, Transition
 from dagger.errors import shown
 from dagger.plan import ops
@@ -23,7 +24,7 @@ def entered(tr: Transition, op: ops.Pause, stored: Stored, parent: int) -> Token
     if due <= tr.now:
         tr.finish(op.slot)
         return op.next, stored, parent
-    tr.add_frame(Sleeping(op.index, parent, stored.raw, due))
+    tr.add_frame(Sleeping(op.index, parent, stored.raw, due, kept_trace(tr)))
     return None
 
 

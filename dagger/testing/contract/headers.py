@@ -80,7 +80,7 @@ class HeaderContract(ContractCase):
             taken, again = await _headers(engine.backend, TAKEN)
             (worked,) = await _headers(engine.backend, WORKED)
             (woken,) = await _headers(engine.backend, WOKEN)
-            assert [begun, taken, worked, woken, again] == [trace(1), trace(2), trace(2), trace(1), trace(3)]
+            assert [begun, taken, worked, woken, again] == [trace(1), trace(2), trace(2), trace(2), trace(3)]
             (told,) = await messages_of(engine.backend, WORKED.name, {"o-1"}, "told")
             seen = {**trace(2), "tenant": "blue"}
             assert WORKED.wire.decode(told.payload or b"").receipt == " ".join(
