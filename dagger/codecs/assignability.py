@@ -1,7 +1,7 @@
-"""Whether every value of one static type is a value of another, as far as the types tell.
+"""Whether every value of one static type is a value of another, as far as the types determine it.
 
-What holds for `mismatch`, which looks at one value, holds here for all of them: a subclass of a class with fields does
-not fit, an int fits where a float is declared. Constraints are left to the value.
+The rules are those of `mismatch`, which checks one value: a subclass of a class with fields does not fit, an int fits a
+declared float. Constraints are ignored.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _OPEN = (Any, Never, NoReturn)
 
 
 def mismatch_of(declared: Any, given: Any) -> str | None:
-    """The name of what `given`, or a member of it, gives and `declared` does not take. None where all fits.
+    """The name of the type `given`, or of a member of it, that `declared` does not accept. None if everything fits.
 
-    Types that leave open what is given, such as `Any`, fit.
+    Open types, such as `Any`, fit.
     """
     wide = shape_of(declared)
     return next((name for each in _members(given) if (name := _mismatch_of(wide, each)) is not None), None)
@@ -80,7 +80,7 @@ def covers(wide: TypeShape, narrow: TypeShape) -> bool:
 
 
 class _Cover:
-    """One comparison. A pair that is met again inside of itself fits if nothing else speaks against it."""
+    """One comparison. A pair that recurs inside itself fits unless something else does not."""
 
     def __init__(self) -> None:
         self._met: set[tuple[TypeShape, TypeShape]] = set()

@@ -30,15 +30,16 @@ class TypeCodec(Generic[T]):
     * `name`: its readable name, `Order` or `int | str`, the same however a union was written
     * `frozen`: whether its values are immutable all the way down
     * `encode(value)`: its bytes, the same for the same unchanged value. The value is not checked;
-      raises `EncodeError` for what has no bytes
+      raises `EncodeError` for a value that can't be encoded
     * `decode(data)`: the value; raises `DecodeError` for anything but bytes of a value of the type
-    * `means_same(one, other)`: whether the bytes of two values mean the same, as where a set was written in
-      another order; bytes that can't be read must be the same
+    * `means_same(one, other)`: whether the bytes of two values mean the same, for example if a set was written in
+      another order; bytes that can't be read must be equal
     * `round_trip(value)`: the bytes and the value that a reload would give, not aliased to the given one if
       that can change. `encode` of that value gives those bytes. Raises `EncodeError` if the type does
       not allow the value
 
-    A subclass of a plain class (str, int, dict...) becomes that class, and a zone that is no `ZoneInfo` its offset.
+    A subclass of a plain class (str, int, dict...) becomes that class, and a zone that is not a `ZoneInfo` becomes its
+    offset.
     """
 
     __slots__ = ("decode", "encode", "frozen", "means_same", "name", "round_trip", "type")
@@ -70,7 +71,7 @@ def codec_of(declared: type[T], /) -> TypeCodec[T]: ...
 @overload
 def codec_of(declared: Any, /) -> TypeCodec[Any]: ...
 def codec_of(declared: Any, /) -> TypeCodec[Any]:
-    """The codec of a static type, made once.
+    """The codec of a static type, created once.
 
     Raises `UnsupportedType` for a type whose values can't be stored; the message names the member.
     """
@@ -130,7 +131,7 @@ def _reason(error: Exception) -> str:
 
 
 def _writer(shape: TypeShape, forms: Forms, fmt: Format) -> Callable[[Any], bytes]:
-    """A function that writes any value: by msgspec where that changes nothing, else with the zones of its times."""
+    """A function that writes any value: with msgspec if that changes nothing, else with the zones of its times."""
     plain = _writer_of(forms.plain, fmt)
     if forms.zoned is None:
         return plain
@@ -143,7 +144,7 @@ def _writer_of(form: Form, fmt: Format) -> Callable[[Any], bytes]:
 
 
 def _loader(forms: Forms, fmt: Format) -> Callable[[Any], Any]:
-    """A function that reads any value: what has zones in it is none for msgspec, and is read again with them."""
+    """A function that reads any value: msgspec refuses a value with zones, which is then read again with them."""
     plain = _loader_of(forms.plain, fmt)
     if forms.zoned is None:
         return plain
@@ -155,7 +156,7 @@ def _loader(forms: Forms, fmt: Format) -> Callable[[Any], Any]:
         except (msgspec.ValidationError, Misread) as error:
             try:
                 return zoned(data)
-            except Exception as other:  # of which the one tells more that has read to the fault
+            except Exception as other:  # the reader that got as far as the fault has the better message
                 raise (other if has_zones(data) else error) from None
 
     return load
@@ -194,7 +195,7 @@ def _round_tripper(shape: TypeShape, forms: Forms) -> RoundTrip:
 
 
 def _zoned_round_tripper(shape: TypeShape, form: Form, otherwise: RoundTrip) -> RoundTrip:
-    """A frozen value with zones that are found again by their names is its own reload, too."""
+    """A frozen value is its own reload, too, if its zones can be found again by their names."""
     write, is_kept = _writer_of(form, MSGPACK), compile_kept(shape)
 
     def round_trip(value: Any) -> tuple[bytes, Any]:

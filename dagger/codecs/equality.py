@@ -1,8 +1,8 @@
-"""What a value means, whatever bytes it was stored as: two values mean the same if their meanings are equal.
+"""Compares values by their meaning, whatever bytes they were stored as.
 
-Bytes tell less. Sets and mappings have no order; `Decimal("1.0")` equals `Decimal("1.00")`; a moment is the same in
-every zone; and what was stored before a field with a default was added lacks that field. So stored values are loaded
-first. What is of another type is another value, and NaN is the same as NaN.
+Bytes are too strict. Sets and mappings have no order; `Decimal("1.0")` equals `Decimal("1.00")`; a moment is the same
+in every zone; and a value that was stored before a field with a default was added lacks that field. So stored values
+are loaded first. A value of another type is another value, and NaN is the same as NaN.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NAN: Final = "nan"
 
 
 def sameness(shape: TypeShape, decode: Callable[[bytes], Any]) -> Callable[[bytes, bytes], bool]:
-    """Whether two stored values of a type mean the same; of bytes that cannot be read, whether they are the same."""
+    """Whether two stored values of a type mean the same; bytes that can't be read must be equal."""
     records = [part for part in reachable(shape) if isinstance(part, RecordShape) and part.cls is not dict]
     fields = {part.cls: tuple(field.name for field in part.fields) for part in records}
 
@@ -30,7 +30,7 @@ def sameness(shape: TypeShape, decode: Callable[[bytes], Any]) -> Callable[[byte
             return True
         try:
             return _meaning(fields, decode(one)) == _meaning(fields, decode(other))
-        except Exception:  # a DecodeError, what a class of the user's raises, or a value that is nested too deeply
+        except Exception:  # a DecodeError, an error of a user's class, or a value that is nested too deeply
             return False
 
     return means_same
@@ -54,7 +54,7 @@ def _meaning(fields: Mapping[type[Any], tuple[str, ...]], value: Any) -> Hashabl
     if hasattr(kind, "__pydantic_validator__"):
         extra: dict[str, Any] = getattr(value, "__pydantic_extra__", None) or {}
         return kind, _meaning(fields, {**vars(value), **extra})
-    if dataclasses.is_dataclass(kind):  # inside of what pydantic alone knows
+    if dataclasses.is_dataclass(kind):  # inside a value that only pydantic knows
         return kind, *[_meaning(fields, getattr(value, field.name)) for field in dataclasses.fields(kind)]
     return kind, value
 

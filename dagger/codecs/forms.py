@@ -1,8 +1,8 @@
 """How values are stored where msgspec alone can't: by a type that it can read in place of the declared one.
 
 A union of several classes, for instance, is read as a struct with an optional field for each member. So
-msgspec still reads all the bytes in one pass, by its own rules and with its own paths; then the values that
-were declared are made of what was read.
+msgspec still reads all the bytes in one pass, by its own rules and with its own paths. Then the declared
+values are built from the result.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _MSGSPEC_PATH = re.compile(r" - at `\$(.*)`$")
 
 @dataclass(slots=True)
 class Form:
-    """`wire` is the type that msgspec reads, `dump` makes what it writes, `revive` the value of what it read.
+    """`wire` is the type that msgspec reads, `dump` prepares a value for it, `revive` converts what it has read.
 
-    A native form is msgspec's own: both give what they are given. A form is known before it is complete,
-    so that a class may contain itself.
+    In a native form, which is msgspec's own, both return their argument. A form exists before it is complete, so
+    that a class may contain itself.
     """
 
     wire: Any
@@ -36,7 +36,7 @@ class Form:
 
 
 def native_form(declared: Any) -> Form:
-    """The form of what msgspec reads and writes itself."""
+    """The form of a type that msgspec supports itself."""
     return Form(declared, _same, _same, native=True)
 
 
@@ -45,7 +45,7 @@ def _same(value: Any) -> Any:
 
 
 class Misread(Exception):
-    """What was read is no value of the type: why, and the path to the part at fault (`.lines[0]`)."""
+    """The bytes are not a value of the type: the reason, and the path to the part at fault (`.lines[0]`)."""
 
     def __init__(self, why: str, path: str = "") -> None:
         super().__init__(f"{why} - at `${path}`" if path else why)

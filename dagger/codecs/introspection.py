@@ -171,7 +171,7 @@ class _Reader:
 
 
 def _unwrapped(declared: Any, where: str) -> Any:
-    """The type behind qualifiers, `NewType`s, aliases, and annotations that bound nothing."""
+    """The type without qualifiers, `NewType`s, aliases, and annotations that constrain nothing."""
     seen: list[Any] = []
     while declared not in seen:
         seen.append(declared)
@@ -203,11 +203,11 @@ def _is_none(shape: TypeShape) -> bool:
 
 
 def _by_name(members: list[TypeShape], declared: Any, where: str) -> list[TypeShape]:
-    """The members in the order of their names, which is the same however the union was written."""
+    """The members ordered by name, so that the order in the union does not matter."""
     named: dict[str, TypeShape] = {}
     for member in members:
         if named.setdefault(member.name, member).type != member.type:
-            fault = f"has two members named {member.name}, and stored members are told apart by name"
+            fault = f"has two members named {member.name}, and stored members are distinguished by name"
             raise refused(declared, where, f"{fault}; rename one")
     return [named[name] for name in sorted(named)]
 
@@ -215,7 +215,7 @@ def _by_name(members: list[TypeShape], declared: Any, where: str) -> list[TypeSh
 def _literal(declared: Any, where: str) -> TypeShape:
     values = get_args(declared)
     if odd := [value for value in values if not isinstance(value, _LITERALS)]:
-        raise refused(declared, where, f"can't be stored: {odd[0]!r} is no str, int, bool, bytes or enum")
+        raise refused(declared, where, f"can't be stored: {odd[0]!r} is not a str, int, bool, bytes or enum")
     return ChoiceShape(declared, type_name(declared), None, values)
 
 

@@ -1,4 +1,4 @@
-"""JSON of one type: checked as a stored value is, and for what JSON in particular can't say."""
+"""JSON of one type: validated like a stored value, and for what JSON can't represent."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class BoundJson:
         self._has_floats = any(isinstance(s, AtomShape) and s.cls is float for s in reachable(shape))
 
     def encode(self, value: Any, /) -> bytes:
-        """The JSON of a value, which is first made what a reload of it gives."""
+        """The JSON of a value, which first goes through a round trip."""
         certain = self._evident and self._is_exact(value)
         reloaded = value if certain or self._is_kept(value) else self._round_trip(value)[1]
         if self._has_moments and not certain:
@@ -81,7 +81,7 @@ class BoundJson:
             raise EncodeError(found)
 
     def _read_back(self, data: bytes) -> None:
-        """What a model writes for others it may not read itself, by its aliases for instance."""
+        """Check that a model can read what it writes: it may not, for example because of its aliases."""
         try:
             self._decode(data)
         except Exception as error:
@@ -93,7 +93,7 @@ def _never(_: Any) -> bool:
 
 
 def _fault_at(shape: TypeShape, value: Any, where: str, fault: Fault) -> str | None:
-    """What JSON can't say of a part of a value, with the path to the part."""
+    """The part of a value that JSON can't represent, with its path."""
     if (why := fault(value)) is not None:
         return f"{where}: {why}"
     found = (_fault_at(*part, fault) for part in inside(shape, value, where))
@@ -123,7 +123,7 @@ def _key_value(value: object) -> object:
 
 
 def _is_key(shape: TypeShape) -> bool:
-    """Whether the text of a key says which value it is; in `int | str`, `"1"` may be either."""
+    """Whether the text of a key determines its value; in `int | str`, `"1"` may be either."""
     match shape:
         case AtomShape():
             return shape.cls not in (bool, types.NoneType)

@@ -32,11 +32,11 @@ _SCALARS = (str, bytes, int, float)
 
 
 def mismatch(shape: TypeShape, value: Any, where: str = "") -> str | None:
-    """Why a value is refused: `Charge.total: declared int, got str 'x'`. None when it can be stored.
+    """Why a value is refused: `Charge.total: declared int, got str 'x'`. None if it can be stored.
 
-    What can be stored need not be exact: an int where a float is declared, a subclass of str or of dict
-    become what is declared. A subclass of a class with fields is refused, since its own fields would
-    be lost. Constraints are left to the load. Raises `RecursionError` on a value that contains itself.
+    A value need not be exact: an int for a declared float, or a subclass of str or dict, is converted to the
+    declared type. A subclass of a class with fields is refused, because its own fields would be lost.
+    Constraints are checked by the load. Raises `RecursionError` on a value that contains itself.
     """
     if (fault := _own_fault(shape, value)) is not None:
         return f"{where}: {fault}" if where else fault
@@ -47,7 +47,7 @@ def mismatch(shape: TypeShape, value: Any, where: str = "") -> str | None:
 
 
 def _own_fault(shape: TypeShape, value: Any) -> str | None:
-    """What is wrong with a value, its parts apart."""
+    """What is wrong with a value, without its parts."""
     match shape:
         case AtomShape():
             return _atom(shape, value)
@@ -103,7 +103,7 @@ def _no_member(shape: UnionShape, value: Any, where: str) -> str | None:
     faults = {member: mismatch(member, value, where) for member in shape.members}
     if None in faults.values():
         return None
-    # The member of the value's own class tells best what is wrong.
+    # The member with the value's own class has the best explanation.
     own = [fault for member, fault in faults.items() if getattr(member, "cls", None) is type(value)]
     return own[0] if own else f"{where}: {_declared(shape, value)}" if where else _declared(shape, value)
 
@@ -114,7 +114,7 @@ def _atom(shape: AtomShape, value: Any) -> str | None:
     if isinstance(value, int) and not INT_MIN <= value <= INT_MAX:
         return f"declared {shape.name}, got an int of more than 64 bits; a str or Decimal holds it"
     if isinstance(value, str) and not _is_encodable(value):
-        return f"declared {shape.name}, got one with a lone surrogate {reprlib.repr(value)}; it is no text"
+        return f"declared {shape.name}, got one with a lone surrogate {reprlib.repr(value)}; it is not valid text"
     if type(value) is not shape.cls and not _is_same(value, becomes := _plain(shape.cls, value)):
         return f"declared {shape.name}, got {_shown(value)}, which would become {_shown(becomes)}"
     if isinstance(value, dt.datetime | dt.time) and (fault := zone_fault(value)) is not None:
@@ -123,7 +123,7 @@ def _atom(shape: AtomShape, value: Any) -> str | None:
 
 
 def _plain(cls: type, value: Any) -> Any:
-    """A value of a subclass, or an int where a float is declared, as what it becomes."""
+    """The converted value of a subclass, or of an int for a declared float."""
     if cls is float:
         return float(value)
     return plain(value) if cls in PLAIN else value
@@ -162,7 +162,7 @@ def _class(shape: TypeShape, cls: type, value: Any) -> str | None:
         return None
     if isinstance(value, cls):
         own = type_name(type(value))
-        return f"declared {shape.name}, got its subclass {own}, which would be cut down; declare {own}"
+        return f"declared {shape.name}, got its subclass {own}, which would lose its own fields; declare {own}"
     return _declared(shape, value)
 
 
@@ -186,7 +186,7 @@ def _declared(shape: TypeShape, value: Any) -> str:
 
 
 def _shown(value: Any) -> str:
-    """The class of a value, and the value itself where that is short."""
+    """The class of a value, and the value itself if it is short."""
     if value is None or value is _ABSENT:
         return "None" if value is None else "nothing"
     name = type_name(type(value))

@@ -19,7 +19,7 @@ from dagger.errors import UnsupportedType
 
 
 def adapter_of(cls: type, where: str) -> Any:
-    """What writes and reads values of a pydantic class; None for any other class."""
+    """The adapter that writes and reads values of a pydantic class; None for any other class."""
     pydantic = sys.modules.get("pydantic")
     if pydantic is None or not hasattr(cls, "__pydantic_validator__"):
         return None
@@ -30,7 +30,7 @@ def adapter_of(cls: type, where: str) -> Any:
 
 
 def has_fixed_config(cls: Any) -> bool:
-    """Whether the fields of a pydantic class can't be set, and there are no others."""
+    """Whether a pydantic class is frozen and allows no extra fields."""
     config = getattr(cls, "model_config", None)
     if config is None:
         return bool(cls.__dataclass_params__.frozen)
@@ -55,7 +55,7 @@ def read(adapter: Any, text: bytes, by_alias: bool) -> Any:
 
 
 def change_of(adapter: Any, value: Any) -> str | None:
-    """What storing a model would change in it, since pydantic may drop or hide a part; None if nothing.
+    """What storing a model would change in it, because pydantic may drop or hide a part; None if nothing.
 
     An excluded field, a `SecretStr`, or a union that takes another member at the load are lost silently
     otherwise.
@@ -69,7 +69,7 @@ def change_of(adapter: Any, value: Any) -> str | None:
 
 
 def change_between(one: Any, other: Any, path: str) -> str | None:
-    """Where two values differ, and the other one there. A list is the same as the tuple of its items, NaN as NaN."""
+    """Where two values differ, and the other value there. Lists equal tuples of their items, and NaN equals NaN."""
     kinds: set[Any] = {type(one), type(other)}
     if (kinds <= {list, tuple} and len(one) == len(other)) or (kinds == {dict} and one.keys() == other.keys()):
         items = one.items() if kinds == {dict} else enumerate(one)
@@ -99,7 +99,7 @@ def _parts(value: Any) -> dict[str, Any] | None:
 
 
 def _plainly(value: Any) -> Any:
-    """What tells values apart that are equal: the zone of a time, the places of a Decimal, the sign of a zero."""
+    """What distinguishes equal values: the zone of a time, the places of a Decimal, the sign of a zero."""
     if isinstance(value, dt.datetime | dt.time):
         return value.isoformat(), value.fold, None if value.tzinfo is None else name_of(value.tzinfo)
     if type(value) in (set, frozenset):
@@ -114,7 +114,7 @@ def _remedy(value: Any) -> str:
 
 
 def complaint(error: Exception) -> tuple[str, str] | None:
-    """What pydantic complains of first, and its path (`.lines[0]`); None if the error is not pydantic's."""
+    """The first complaint of pydantic, and its path (`.lines[0]`); None if the error is not pydantic's."""
     if not hasattr(error, "errors"):
         return None
     first = cast("Any", error).errors(include_url=False)[0]

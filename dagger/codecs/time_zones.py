@@ -1,4 +1,4 @@
-"""The zones of times: which can be stored, and which JSON can say."""
+"""The zones of times: which can be stored, and which JSON can represent."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def zone_fault(value: Moment) -> str | None:
 
 
 def name_of(zone: dt.tzinfo) -> str | None:
-    """The name of a zone of the database of time zones."""
+    """The name of a zone of the time zone database."""
     return zone.key or None if isinstance(zone, ZoneInfo) else None
 
 
 def is_found_again(zone: dt.tzinfo | None) -> bool:
-    """Whether the name of a zone leads to this very zone."""
+    """Whether looking up the name of a zone returns the same zone."""
     return type(zone) is ZoneInfo and bool(zone.key) and ZoneInfo(zone.key) is zone
 
 
 def _is_fixed(zone: dt.tzinfo) -> bool:
-    """Whether a zone has one offset for all times, which those classes give without one."""
+    """Whether a zone has one offset for all times, which it then returns without a time."""
     try:
         return zone.utcoffset(None) is not None
-    except Exception:  # of a class that does not foresee this
+    except Exception:  # a class that does not support this
         return False
 
 
 def wire_fault(value: Moment) -> str | None:
-    """Why a time can't be said in JSON, which knows offsets of whole minutes and no more."""
+    """Why JSON can't represent a time: its offsets have whole minutes only."""
     if value.tzinfo is None:
         return "has fold=1; give it a zone" if value.fold else None
     offset = value.utcoffset()

@@ -1,14 +1,14 @@
 """Times and their zones, where msgspec alone would change them.
 
-msgspec stores an aware datetime as an instant in UTC, and reads RFC 3339. So what is in UTC or has no zone is left to
-it, and anything else is a text:
+msgspec stores an aware datetime as an instant in UTC, and reads RFC 3339. So times in UTC or without a zone are left to
+it, and any other time is a text:
 
 * `2030-03-30T09:00:00+02:00`: a fixed offset, with seconds where it has some
 * `2030-03-30T09:00:00[Europe/Berlin]`: the clock of a zone, by its name. The offset is left out: the clock is what was
   meant, also after the rules of the zone have changed
 * `2030-10-27T02:30:00[Europe/Berlin][fold=1]`: the second of two moments that the clock shows
 
-A JSON message is for others, who know RFC 3339: it has the offset and no name, as msgspec writes it.
+A JSON message is for other systems, which know RFC 3339: it has the offset and no name, as msgspec writes it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _FINE_OFFSET: Final = re.compile(r".*[+-]\d\d:\d\d:\d\d(\.\d{6})?", re.ASCII)
 
 
 def stored(cls: type[Any]) -> Form:
-    """The form of a time in the store: its zone is kept."""
+    """The stored form of a time, which keeps its zone."""
     read = _read_datetime if cls is dt.datetime else _read_time
     return Form(Any, _dump, read)
 
 
 def has_zones(data: bytes) -> bool:
-    """Whether there seems to be a time in it whose zone was kept."""
+    """Whether the bytes seem to contain a time with a zone."""
     return _IS_ZONED.search(data) is not None
 
 
@@ -57,7 +57,7 @@ def _dump(value: Moment) -> Any:
 
 
 def _clock(value: Moment) -> str:
-    """What the clock shows, by the class itself: a subclass may write itself otherwise."""
+    """The clock of a time, formatted by the plain class: a subclass may format itself differently."""
     plain = value.replace(tzinfo=None)
     return dt.datetime.isoformat(plain) if isinstance(plain, dt.datetime) else dt.time.isoformat(plain)
 
@@ -94,10 +94,10 @@ def _marked(clock: Any, zone: ZoneInfo | None, fold: int) -> Any:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """The zone of a name; raises `Misread` where this machine does not know it."""
+    """The zone with a name; raises `Misread` if this machine does not know it."""
     try:
         return ZoneInfo(name)
-    except Exception:  # ZoneInfoNotFoundError, and what a name that is none leads to
+    except Exception:  # ZoneInfoNotFoundError, or other errors for invalid names
         raise Misread(
             f"the time zone '{name}' is not known on this machine; install its tzdata, or run `pip install tzdata`"
         ) from None

@@ -14,10 +14,10 @@ from dagger.errors import EncodeError, UnsupportedType
 class BoundCodec(Protocol):
     """A codec bound to the type of a topic.
 
-    * `encode(value)` gives the bytes to publish; it raises `EncodeError` if the type does not allow the
+    * `encode(value)` returns the bytes to publish; it raises `EncodeError` if the type does not allow the
       value
-    * `decode(data)` gives the value; for anything but bytes of a value of the type it raises
-      `DecodeError` with what is wrong and where (`$.total`), and nothing else
+    * `decode(data)` returns the value; for anything but bytes of a value of the type it raises only
+      `DecodeError`, which says what is wrong and where (`$.total`)
     """
 
     def encode(self, value: Any, /) -> bytes:
@@ -30,15 +30,15 @@ class BoundCodec(Protocol):
 
 
 class Codec(Protocol):
-    """How the messages of a topic are written: any object with these, hashable, the same for every type.
+    """The format of the messages of a topic: any hashable object with these members, the same for every type.
 
-    * `name` is what people call it
-    * `bind(type)` gives the codec of one type; it raises `UnsupportedType`
+    * `name` is its name for people
+    * `bind(type)` returns the codec of one type; it raises `UnsupportedType`
     """
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """Its name for people."""
         ...
 
     def bind(self, declared: Any, /) -> BoundCodec:
@@ -68,7 +68,7 @@ class _Msgpack:
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """Bytes as they are; the type is bytes."""
+    """Unchanged bytes; the type is bytes."""
 
     name: str = "raw"
 
@@ -79,7 +79,7 @@ class _Raw:
 
 
 class _BoundMsgpack:
-    """What is published is what would be stored."""
+    """Publishes a value in its stored form."""
 
     __slots__ = ("_codec",)
 

@@ -44,7 +44,7 @@ def optional_form(member: Form) -> Form:
     def revive(read: Any) -> Any:
         return None if read is None or _is_null(read) else member.revive(read)
 
-    # A Raw takes None too, and msgspec reads nothing else when they are joined.
+    # A Raw accepts None too, and msgspec would read nothing else in a union with it.
     wire: Any = member.wire if member.wire is msgspec.Raw else Optional[member.wire]  # noqa: UP045  # made at run time
     return Form(wire, dump, revive)
 
@@ -81,7 +81,7 @@ def marked_form(tagged: Form) -> Form:
 
 
 def _stub(names: list[str], members: list[Form]) -> Any:
-    """A struct with a field for each member, of which one is to be there."""
+    """A struct with a field for each member; exactly one must be set."""
     rows = enumerate(zip(names, members, strict=True))
     fields = [(f"f{i}", form.wire, msgspec.field(name=name, default=UNSET)) for i, (name, form) in rows]
     return msgspec.defstruct("Stub", fields, forbid_unknown_fields=True)
@@ -104,7 +104,7 @@ def _union_revive(names: list[str], members: list[Form]) -> Callable[[Any], Any]
 
 
 def _chooser(shape: UnionShape) -> Callable[[object], str]:
-    """Finds the name of a value's member: by its class if that decides, else by a look at the value."""
+    """Finds the name of a value's member: by its class if that is unambiguous, else by its content."""
     by_class = _by_class(shape)
     exact = [(member.name, compile_exact(member)) for member in shape.members]
 
@@ -122,7 +122,7 @@ def _chooser(shape: UnionShape) -> Callable[[object], str]:
 
 
 def _by_class(shape: UnionShape) -> dict[type, str]:
-    """The members that no other can be taken for, by the class of their values."""
+    """The members with an unambiguous class, by that class."""
     classes = [_class_of(member) for member in shape.members]
     counts = Counter(classes)
     pairs = zip(classes, shape.members, strict=True)
@@ -166,7 +166,7 @@ def _choice_name(shape: ChoiceShape, value: object) -> str:
 
 
 def model_form(shape: ModelShape, fmt: Format) -> Form:
-    """What pydantic writes and reads."""
+    """The form of a model, which pydantic writes and reads."""
     adapter, by_alias = shape.adapter, fmt.by_alias
 
     def dump(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What is said when a type can't be stored: where, what is wrong with it, what to do."""
+"""The errors for types that can't be stored: where, what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ADVICE = {
 
 
 def refused(declared: Any, where: str, fault: str) -> UnsupportedType:
-    """The error for a type: where it is, and what is wrong with it."""
+    """The error for a type: its place, and what is wrong with it."""
     name = type_name(declared)
     return UnsupportedType(f"{name} {fault}" if where in ("", name) else f"{where}: {name} {fault}")
 
@@ -30,10 +30,10 @@ def refused_class(declared: Any, where: str) -> UnsupportedType:
 
 
 def refused_open(declared: Any, where: str, variables: tuple[Any, ...]) -> UnsupportedType:
-    """The error for a generic class whose type variables stand for nothing yet."""
+    """The error for a generic class with open type variables."""
     example = f"{type_name(get_origin(declared) or declared)}[{', '.join(['int'] * len(variables))}]"
     names = ", ".join(map(type_name, variables))
-    return refused(declared, where, f"leaves {names} open; say what is meant, as in {example}")
+    return refused(declared, where, f"leaves {names} open; give it arguments, as in {example}")
 
 
 def refused_style(error: Exception, declared: Any, where: str) -> UnsupportedType:
@@ -41,14 +41,14 @@ def refused_style(error: Exception, declared: Any, where: str) -> UnsupportedTyp
     if isinstance(error, KeyError):
         return refused(declared, where, f"has a field without a declared type: annotate {error.args[0]!r}")
     if isinstance(error, NameError):
-        remedy = "define it at the level of the module, outside `if TYPE_CHECKING:`"
+        remedy = "define it at module level, outside `if TYPE_CHECKING:`"
         return refused(declared, where, f"has annotations that can't be read, {error}; {remedy}")
     return refused(declared, where, f"can't be used: {error}")
 
 
 def _fault(declared: Any) -> str:
     if declared in (Any, object):
-        return "is no static type; declare what is there: a dataclass, a union of classes, dict[str, str]"
+        return "is not a static type; declare a concrete one: a dataclass, a union of classes, dict[str, str]"
     if isinstance(declared, typing.TypeVar):
         return "is an open type variable; say which type it stands for"
     if isinstance(declared, str | typing.ForwardRef):
@@ -59,7 +59,7 @@ def _fault(declared: Any) -> str:
     if (advice := _ADVICE.get(name)) is not None:
         return f"has no stored form; {advice.format(name)}"
     return (
-        "has no stored form, for it declares no fields; make it a dataclass, a msgspec.Struct, a NamedTuple "
+        "has no stored form, because it declares no fields; make it a dataclass, a msgspec.Struct, a NamedTuple "
         "or a TypedDict, or store what it is made of"
     )
 

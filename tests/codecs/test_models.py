@@ -76,7 +76,7 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (
         s.Person,
         Subperson(name="a", born=ADA.born),
-        "declared Person, got its subclass Subperson, which would be cut down",
+        "declared Person, got its subclass Subperson, which would lose its own fields",
     ),
     (
         s.Person,

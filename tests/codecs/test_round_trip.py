@@ -170,12 +170,12 @@ REFUSED: list[tuple[Any, Any, str]] = [
     (
         s.Charge,
         s.Charge("\ud800", 1),
-        "Charge.order_id: declared str, got one with a lone surrogate '\\ud800'; it is no text",
+        "Charge.order_id: declared str, got one with a lone surrogate '\\ud800'; it is not valid text",
     ),
     (
         s.Charge,
         BigCharge("a", 1),
-        "declared Charge, got its subclass BigCharge, which would be cut down; declare BigCharge",
+        "declared Charge, got its subclass BigCharge, which would lose its own fields; declare BigCharge",
     ),
     (s.Basket, x.Basket("a", [CHARGE, REFUND]), "Basket.lines[1]: declared Charge, got Refund"),
     (dict[str, list[int]], {"a": [1, "2"]}, "dict[str, list[int]]['a'][1]: declared int, got str '2'"),

@@ -111,11 +111,11 @@ def test_a_codec_has_the_name_of_its_type(kind: Any) -> None:
 OPEN = x.Box[T]
 
 REFUSED: list[tuple[Any, str]] = [
-    (Any, "Any is no static type; declare what is there: a dataclass, a union of classes, dict[str, str]"),
-    (object, "object is no static type; declare what is there"),
-    (s.Untyped, "Untyped.anything: Any is no static type"),
-    (Hidden, "Hidden.parts[...][...][1]: Any is no static type"),
-    (Plain, "Plain has no stored form, for it declares no fields; make it a dataclass"),
+    (Any, "Any is not a static type; declare a concrete one: a dataclass, a union of classes, dict[str, str]"),
+    (object, "object is not a static type; declare a concrete one"),
+    (s.Untyped, "Untyped.anything: Any is not a static type"),
+    (Hidden, "Hidden.parts[...][...][1]: Any is not a static type"),
+    (Plain, "Plain has no stored form, because it declares no fields; make it a dataclass"),
     (Connected, "Connected.connection: socket has no stored form"),
     (Callable[[int], str], "Callable[[int], str] is a callable, which can't be stored"),
     (print, "print is a callable, which can't be stored"),
@@ -125,18 +125,18 @@ REFUSED: list[tuple[Any, str]] = [
     (Iterable[int], "Iterable[int] has no stored form; declare a list"),
     (bytearray, "bytearray has no stored form; declare bytes"),
     (T, "T is an open type variable; say which type it stands for"),
-    (s.Box, "Box leaves T open; say what is meant, as in Box[int]"),
-    (OPEN, "Box[T] leaves T open; say what is meant, as in Box[int]"),
+    (s.Box, "Box leaves T open; give it arguments, as in Box[int]"),
+    (OPEN, "Box[T] leaves T open; give it arguments, as in Box[int]"),
     (Nothing, "Nothing is an enum without members; give it some"),
     (Given, "Given can't be used: extra is an InitVar, which is not stored: make it a field"),
     (Dictish, "Dictish has no stored form"),
     (Untyped, "Untyped has a field without a declared type: annotate 'a'"),
     (
         s.Charge | another_charge(),
-        "Charge has two members named Charge, and stored members are told apart by name; rename one",
+        "Charge has two members named Charge, and stored members are distinguished by name; rename one",
     ),
     ("Later", "Later is a name, not a type; give the class itself"),
-    (Literal[1.5], "Literal[1.5] can't be stored: 1.5 is no str, int, bool, bytes or enum"),
+    (Literal[1.5], "Literal[1.5] can't be stored: 1.5 is not a str, int, bool, bytes or enum"),
     (
         Annotated[s.Charge | s.Refund, msgspec.Meta(gt=1)],
         "Charge | Refund: msgspec can't constrain it: ",
@@ -156,7 +156,7 @@ def test_a_name_that_is_nowhere_is_refused_with_advice() -> None:
         codec_of(Lost)
     assert str(raised.value).startswith("Lost has annotations that can't be read, ")
     assert "'Nowhere'" in str(raised.value)
-    assert str(raised.value).endswith("; define it at the level of the module, outside `if TYPE_CHECKING:`")
+    assert str(raised.value).endswith("; define it at module level, outside `if TYPE_CHECKING:`")
 
 
 def test_a_class_local_to_a_function_may_contain_itself() -> None:

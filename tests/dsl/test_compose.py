@@ -533,7 +533,7 @@ def test_a_topic_of_a_type_without_codec_is_refused() -> None:
 
 
 def test_a_signal_of_a_type_without_codec_is_refused() -> None:
-    with pytest.raises(UnsupportedType, match=r"^signal 'go': object is no static type; declare what is"):
+    with pytest.raises(UnsupportedType, match=r"^signal 'go': object is not a static type; declare a"):
         signal("go", object)
 
 
