@@ -18,6 +18,7 @@
     │   ├── BackendUnavailable   locked, full or unreachable now, perhaps not later; nothing was changed
     │   └── Fenced               another worker owns the partition now
     ├── EngineClosed             the engine was closed, or its worker ended, during a wait
+    ├── BusinessError            the failure of a step fail(...), as .recover(on=) and Retry(on=) name it
     └── TaskHangs                (test kit) a task still runs after the real-time limit
 
 Each message says what is wrong, where, and what to do.
@@ -103,6 +104,10 @@ class Fenced(BackendError):
 
 class EngineClosed(DaggerError):
     """The engine was closed during the call, or its worker ended with an error, which is then the cause."""
+
+
+class BusinessError(DaggerError):
+    """A workflow has failed by decision: the error of a step `fail(...)`, with the text that its function returned."""
 
 
 class TaskHangs(DaggerError):

@@ -14,6 +14,10 @@ from dagger.dsl.leaves import wait_until as wait_until
 from dagger.dsl.parallel import all_of as all_of
 from dagger.dsl.parallel import any_of as any_of
 from dagger.dsl.parallel import at_least as at_least
+from dagger.dsl.plumbing import fail as fail
+from dagger.dsl.plumbing import keep as keep
+from dagger.dsl.plumbing import pure as pure
+from dagger.dsl.racing import race as race
 from dagger.dsl.step import Step as Step
 from dagger.dsl.template import Template as Template
 from dagger.dsl.template import template as template

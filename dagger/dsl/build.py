@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from dagger.dsl.functions import fn_of
-from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node
+from dagger.dsl.nodes import DEPTH_MAX, AllOf, AnyOf, Apply, Chain, Node, Pure
 from dagger.errors import TemplateError
 
 _BAD_NAME: Final = re.compile(r"[/\x00-\x1f\x7f]")
@@ -48,9 +48,19 @@ def step_or_function(given: object, place: str) -> Node | None:
     return Apply(fn=fn_of(given, place, depth=3))
 
 
+def step_or_handler(given: object, place: str) -> Node:
+    """A handler: a step, or a pure function of the failure, which is a step with the name of the function."""
+    if isinstance(given, HasNode) or not callable(given):
+        return node_of(given, place)
+    return Pure(fn=fn_of(given, place, depth=3))
+
+
 def chained(first: Node, second: Node) -> Node:
     """Two steps one after the other, flattened on both sides."""
-    return Chain(steps=_steps(first) + _steps(second))
+    steps = _steps(first)
+    if isinstance(steps[-1], Pure) and steps[-1].fails:
+        raise TemplateError(f"{steps[-1].label}: nothing can follow a fail(...); it never ends well")
+    return Chain(steps=steps + _steps(second))
 
 
 def _steps(node: Node) -> tuple[Node, ...]:
@@ -93,3 +103,11 @@ def checked_duration(duration: object, place: str) -> timedelta:
 def optional_duration(duration: object, place: str) -> timedelta | None:
     """A duration of zero or more, or none."""
     return None if duration is None else checked_duration(duration, place)
+
+
+def checked_kinds(on: object, place: str) -> tuple[type[BaseException], ...]:
+    """Exception classes, given as one or as a tuple; an empty one stands for all."""
+    kinds: tuple[Any, ...] = on if isinstance(on, tuple) else (on,)  # pyright: ignore[reportUnknownVariableType]  # a user's value
+    if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
+        raise TemplateError(f"{place}: on is {on!r}; give an exception class, or a tuple of several")
+    return kinds

@@ -9,27 +9,26 @@ from typing import Any, Literal, assert_never
 
 from dagger import codecs
 from dagger.dsl.functions import MISSING, Fn, members_of
+from dagger.dsl.labels import case_label
 from dagger.dsl.nodes import (
-    AllOf,
-    AnyOf,
     Apply,
-    AtLeast,
     Await,
     Bounded,
+    Call,
     Chain,
     Command,
     ForEach,
+    Group,
     Listen,
     Node,
     Process,
-    Recovered,
+    Pure,
     Retried,
     Sleep,
     SwitchNode,
-    Task,
     Until,
     Workflow,
-    case_label,
+    Wrapper,
 )
 from dagger.dsl.paths import walk
 from dagger.dsl.topics import Topic
@@ -76,7 +75,7 @@ def input_type(node: Node) -> Any:
             return _first(fn.takes() for fn in (node.fold, node.on) if fn)
         case Await():
             return node.fold.takes() if node.fold else MISSING
-        case Task() | Apply():
+        case Call() | Apply():
             return node.fn.takes()
         case SwitchNode():
             return _first(iter([node.fn.takes(), *map(input_type, node.children)]))
@@ -86,7 +85,7 @@ def input_type(node: Node) -> Any:
             return node.items.takes()
         case Sleep():
             return MISSING
-        case Process() | AllOf() | AnyOf() | AtLeast() | Retried() | Bounded() | Recovered() | Workflow():
+        case Process() | Group() | Wrapper() | Workflow():
             return _first(input_type(child) for child in node.children)
         case _:
             assert_never(node)
@@ -152,9 +151,9 @@ def _passes(node: Node) -> bool:
             return node.otherwise is None and _passes(node.body)
         case Retried():
             return _passes(node.body)
-        case Listen() | Await() | Task() | Apply() | Workflow():
+        case Listen() | Await() | Call() | Apply() | Workflow():
             return False
-        case AllOf() | AnyOf() | AtLeast() | SwitchNode() | ForEach() | Recovered():
+        case Group() | SwitchNode() | ForEach() | Wrapper():
             return False
         case _:
             assert_never(node)
@@ -211,7 +210,9 @@ def _check_cases(node: SwitchNode, path: str) -> None:
 
 def _check_types(node: Node, path: str) -> None:
     match node:
-        case Task():
+        case Pure(fails=True):
+            pass
+        case Call():
             _check_codec(stored_type(node.fn, path), f"{path}: the result of '{node.fn.name}'")
         case Listen() | Await():
             if node.fold is not None:
@@ -221,7 +222,7 @@ def _check_types(node: Node, path: str) -> None:
             _check_items(node, path)
         case Command() | Sleep() | Until() | Apply() | SwitchNode() | Workflow():
             pass
-        case Chain() | Process() | AllOf() | AnyOf() | AtLeast() | Retried() | Bounded() | Recovered():
+        case Chain() | Process() | Group() | Wrapper():
             pass
         case _:
             assert_never(node)

@@ -17,7 +17,8 @@ from dagger.dsl.build import (
 )
 from dagger.dsl.check import check_scope, values_of
 from dagger.dsl.functions import fn_of, members_of
-from dagger.dsl.nodes import ForEach, Process, SwitchNode, case_label
+from dagger.dsl.labels import case_label
+from dagger.dsl.nodes import ForEach, Process, SwitchNode
 from dagger.dsl.step import Pass, Runs, Step, step_of
 from dagger.errors import TemplateError
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from enum import Enum
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from typing_extensions import override
 
 from dagger.dsl.functions import Fn
+from dagger.dsl.labels import short
 from dagger.dsl.topics import Topic
 from dagger.dsl.values import Limit, Retry
 
@@ -100,18 +100,31 @@ class Await(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task(Construct):
-    """Run a function with side effects."""
+class Call(Construct):
+    """A function whose result is stored by its declared type."""
 
     fn: Fn
-    retry: Retry | None = None
-    timeout: timedelta | None = None
-    limit: Limit | None = None
 
     @property
     @override
     def label(self) -> str:
         return self.name or self.fn.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task(Call):
+    """Run a function with side effects."""
+
+    retry: Retry | None = None
+    timeout: timedelta | None = None
+    limit: Limit | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pure(Call):
+    """Call a pure function; `fails` where the step fails with the text that the function returns."""
+
+    fails: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,15 +188,30 @@ class Group(Construct):
     def children(self) -> tuple[Node, ...]:
         return self.branches
 
+    @property
+    def rule(self) -> str:
+        """How its branches join, as drawings show it."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True, kw_only=True)
 class AllOf(Group):
     """All of the branches; the results as a tuple."""
 
+    @property
+    @override
+    def rule(self) -> str:
+        return "all"
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnyOf(Group):
     """The first branch to succeed; its result."""
+
+    @property
+    @override
+    def rule(self) -> str:
+        return "any"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +219,21 @@ class AtLeast(Group):
     """The first k branches to succeed; their results as a list, in the order written."""
 
     k: int
+
+    @property
+    @override
+    def rule(self) -> str:
+        return f"at least {self.k}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race(Group):
+    """The first branch to end decides, well or badly."""
+
+    @property
+    @override
+    def rule(self) -> str:
+        return "first to end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,11 +276,10 @@ class ForEach(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retried(Construct):
-    """A step that is retried when it fails."""
+class Wrapper(Construct):
+    """What is put around a step, and takes the name of that step."""
 
     body: Node
-    policy: Retry
 
     @property
     @override
@@ -246,10 +288,16 @@ class Retried(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bounded(Construct):
+class Retried(Wrapper):
+    """A step that is retried when it fails."""
+
+    policy: Retry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounded(Wrapper):
     """A step with a longest duration."""
 
-    body: Node
     after: timedelta
     otherwise: Node | None = None
 
@@ -260,16 +308,21 @@ class Bounded(Construct):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recovered(Construct):
-    """A step whose failure is handled by another step."""
+class Recovered(Wrapper):
+    """A step whose failure is handled by another step; `on` are the classes of the errors that it handles."""
 
-    body: Node
     handler: Node
+    on: tuple[type[BaseException], ...] = ()
 
     @property
     @override
     def children(self) -> tuple[Node, ...]:
         return (self.body, self.handler)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptNode(Wrapper):
+    """A step whose input is given beside its result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -287,44 +340,31 @@ class Workflow(Construct):
         return (self.body,)
 
 
-Leaf: TypeAlias = Command | Listen | Await | Task | Sleep | Until | Apply | Workflow
+Leaf: TypeAlias = Command | Listen | Await | Task | Pure | Sleep | Until | Apply | Workflow
 """The constructs that are a single step, or an instance of their own."""
 
 Node: TypeAlias = (
-    Leaf | Chain | Process | AllOf | AnyOf | AtLeast | SwitchNode | ForEach | Retried | Bounded | Recovered
+    Leaf
+    | Chain
+    | Process
+    | AllOf
+    | AnyOf
+    | AtLeast
+    | Race
+    | SwitchNode
+    | ForEach
+    | Retried
+    | Bounded
+    | Recovered
+    | KeptNode
 )
 """Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""
-
-Wrapper: TypeAlias = Retried | Bounded | Recovered
-"""Bounds on a step: they take the name of the step that they bound."""
 
 
 def renamed(node: Node, name: str) -> Node:
     """The same construct with another name; a bound passes the name on to its step."""
-    if isinstance(node, Retried | Bounded | Recovered) and not isinstance(node.body, Chain):
+    if isinstance(node, Wrapper) and not isinstance(node.body, Chain):
         return replace(node, body=renamed(node.body, name))
-    if isinstance(node, Chain | Retried | Bounded | Recovered):
+    if isinstance(node, Chain | Wrapper):
         return Process(name=name, body=node)
     return replace(node, name=name)
-
-
-def case_label(value: object) -> str:
-    """The segment of a path for a case of a switch."""
-    if isinstance(value, Enum):
-        return value.name
-    if isinstance(value, bool) or value is None:
-        return str(value).lower()
-    return str(value)
-
-
-def short(pause: timedelta) -> str:
-    """A duration in short form: `2h30m`, `3d`, `1.5s`."""
-    micros = round(pause / timedelta(microseconds=1))
-    parts = list[str]()
-    for unit, size in (("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000)):
-        count, micros = divmod(micros, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    if micros or not parts:
-        parts.append(f"{micros // 1_000_000}.{micros % 1_000_000:06d}".rstrip("0").rstrip(".") + "s")
-    return "".join(parts)

@@ -7,27 +7,24 @@ from typing import Any, assert_never
 
 from dagger import codecs
 from dagger.dsl.functions import MISSING, Fn, members_of
+from dagger.dsl.labels import case_label
 from dagger.dsl.nodes import (
-    AllOf,
-    AnyOf,
     Apply,
     AtLeast,
     Await,
-    Bounded,
+    Call,
     Chain,
     Command,
     ForEach,
+    Group,
     Listen,
     Node,
     Process,
-    Recovered,
-    Retried,
     Sleep,
     SwitchNode,
-    Task,
     Until,
     Workflow,
-    case_label,
+    Wrapper,
 )
 from dagger.dsl.paths import parts
 
@@ -49,7 +46,7 @@ def _details(node: Node) -> Iterator[str]:
             yield f"{_topic(node)} on={_given(node.on)} by={_given(node.by)} gives={_gives(node.fold)}"
         case Await():
             yield f"signal={node.signal} type={_named(node.type)} gives={_gives(node.fold)}"
-        case Task():
+        case Call():
             yield f"gives={_gives(node.fn)}"
         case Apply():
             yield "pure"
@@ -57,18 +54,7 @@ def _details(node: Node) -> Iterator[str]:
             yield f"k={node.k}"
         case SwitchNode():
             yield "cases=" + ",".join(case_label(value) for value, _ in node.cases)
-        case (
-            Chain()
-            | Sleep()
-            | Until()
-            | Process()
-            | AllOf()
-            | AnyOf()
-            | ForEach()
-            | Retried()
-            | Bounded()
-            | Recovered()
-        ):
+        case Chain() | Sleep() | Until() | Process() | Group() | ForEach() | Wrapper():
             pass
         case _:
             assert_never(node)

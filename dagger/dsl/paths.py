@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dagger.dsl.labels import case_label
 from dagger.dsl.nodes import (
-    Bounded,
     Chain,
     ForEach,
     Group,
     Node,
     Process,
-    Recovered,
-    Retried,
     SwitchNode,
     Workflow,
-    case_label,
+    Wrapper,
 )
 
 
@@ -66,7 +64,7 @@ def place_of(node: Node, prefix: str) -> str:
     """The path that an error of a construct names: its own, or that of the content of a bound or a chain."""
     if node.label is not None:
         return joined(prefix, node.label)
-    if isinstance(node, Retried | Bounded | Recovered):
+    if isinstance(node, Wrapper):
         return place_of(node.body, prefix)
     named = [child for child in _leaves(node) if child.label is not None]
     if not named:

@@ -22,18 +22,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, Never, Protocol, Self, overload
+from typing import TYPE_CHECKING, Any, Generic, Never, Protocol, Self, TypeAlias, overload
 
 from typing_extensions import TypeVar, TypeVarTuple, override
 
 from dagger.dsl.build import (
     chained,
     checked_duration,
+    checked_kinds,
     checked_name,
     grouped,
     node_of,
     shallow,
     step_or_function,
+    step_or_handler,
 )
 from dagger.dsl.functions import fn_of
 from dagger.dsl.nodes import AllOf, AnyOf, Apply, Bounded, Node, Recovered, Retried, renamed
@@ -51,6 +53,9 @@ Nil = TypeVar("Nil", default=Never)
 Ic = TypeVar("Ic", contravariant=True)
 Oc = TypeVar("Oc", covariant=True)
 Ts = TypeVarTuple("Ts")
+
+Errors: TypeAlias = "type[BaseException] | tuple[type[BaseException], ...]"
+"""Exception classes; an empty tuple stands for all of them."""
 
 __all__ = ["Both", "Exact", "Loose", "Nil", "Pass", "Runs", "Step", "both_of", "step_of"]
 
@@ -195,12 +200,17 @@ class Step(Generic[I, O]):
         return step_of(Bounded(body=self.node, after=bound, otherwise=answer))
 
     @overload
-    def recover(self: Step[A, X], handler: Runs[Failure[A], B]) -> Step[A, X | B]: ...
+    def recover(
+        self: Step[A, X], handler: Runs[Failure[A], B] | Callable[[Failure[A]], B], *, on: Errors = ...
+    ) -> Step[A, X | B]: ...
     @overload
-    def recover(self: Step[object, X], handler: Runs[Failure[A], B]) -> Step[A, X | B]: ...  # pyright: ignore[reportOverlappingOverload]  # above, the handler would have to take any input
-    def recover(self, handler: Any) -> Any:
+    def recover(
+        self: Step[object, X], handler: Runs[Failure[A], B] | Callable[[Failure[A]], B], *, on: Errors = ...
+    ) -> Step[A, X | B]: ...
+    def recover(self, handler: Any, *, on: Errors = ()) -> Any:
         """Handle a failure of the step with another step, which takes a `Failure` with the input and the error."""
-        return step_of(Recovered(body=self.node, handler=node_of(handler, ".recover")))
+        kinds = checked_kinds(on, f"{self!r}.recover")
+        return step_of(Recovered(body=self.node, handler=step_or_handler(handler, ".recover"), on=kinds))
 
     def named(self, name: str) -> Self:
         """The same step with another name in its path; a chain becomes a scope with that name."""
@@ -286,7 +296,9 @@ class Pass(Step[object, O]):
         def timeout(self, after: timedelta, *, otherwise: Any = None) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
 
         @override
-        def recover(self, handler: Runs[Failure[A], B]) -> Step[A, A | O | B]: ...  # type: ignore[override]  # see above
+        def recover(  # type: ignore[override]  # see above
+            self, handler: Runs[Failure[A], B] | Callable[[Failure[A]], B], *, on: Errors = ...
+        ) -> Step[A, A | O | B]: ...
 
 
 def step_of(node: Node) -> Any:

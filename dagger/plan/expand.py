@@ -8,8 +8,8 @@ here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Never, TypeAlias
 
 from dagger import codecs
 from dagger.codecs import TypeCodec, codec_of
@@ -17,12 +17,12 @@ from dagger.dsl import nodes
 from dagger.dsl.check import item_type, may_wait_again, stored_type
 from dagger.dsl.functions import MISSING, Fn
 from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
-from dagger.errors import TemplateError, UnsupportedType
+from dagger.errors import BusinessError, TemplateError, UnsupportedType, shown
 from dagger.plan import ops
 from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
 from dagger.plan.names import listener_channel, signal_channel, topic_channel
 from dagger.plan.plan import Channel
-from dagger.plan.policies import MICROSECOND, retry_rule
+from dagger.plan.policies import MICROSECOND, qualified, retry_rule
 from dagger.plan.shapes import FailureShape, Mapped, Shape, Typed
 
 
@@ -101,6 +101,31 @@ def _task(x: Expander, node: nodes.Task, prefix: str) -> Kernel:
     return Leaf(ops.Task, path, "task", fields, _typed(out))
 
 
+def _pure(x: Expander, node: nodes.Pure, prefix: str) -> Kernel:
+    path, fn = joined(prefix, node.label), node.fn
+    if node.fails:
+        fields = {"fn": Failing(fn.call), "frozen": True}
+        leaf = Leaf(ops.Apply, path, "", fields, lambda shape: Mapped(shape, fn.call, "Never", frozen=True))
+        return Named(path, "fail", leaf)
+    codec = codec_of(stored_type(fn, path))
+    fields = {"fn": fn.call, "frozen": True}  # nothing sees the result before it is stored
+    apply = Leaf(ops.Apply, path, "", fields, lambda shape: Mapped(shape, fn.call, codec.name, codec.frozen))
+    return Named(path, "pure", Chain((apply, Leaf(ops.Retype, path, "", {"out": codec}, _typed(codec)))))
+
+
+@dataclass(frozen=True)
+class Failing:
+    """The function of a step that fails: it raises what another function returns."""
+
+    text: ops.Pure
+
+    def __call__(self, value: Any) -> Never:
+        text = self.text(value)
+        if not isinstance(text, str):
+            raise TypeError(f"returns {shown(text)}; the text of a failure is a str")
+        raise BusinessError(text)
+
+
 def _sleep(x: Expander, node: nodes.Sleep, prefix: str) -> Kernel:
     return Leaf(ops.Pause, joined(prefix, node.label), "sleep", {"delay": node.pause // MICROSECOND, "at": None})
 
@@ -145,8 +170,14 @@ def _retry_of(path: str, body: Kernel, policy: Any) -> Kernel:
 
 def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
     handler = x.expand(node.handler, prefix)
-    trigger = Trigger(ops.InnerFailure(), ops.INTERRUPT, handler, takes=FailureShape)
+    kinds = tuple(qualified(kind) for kind in node.on) or None
+    trigger = Trigger(ops.InnerFailure(kinds), ops.INTERRUPT, handler, takes=FailureShape)
     return Scope(place_of(node, prefix), x.expand(node.body, prefix), (trigger,))
+
+
+def _keep(x: Expander, node: nodes.KeptNode, prefix: str) -> Kernel:
+    """Two branches: the input as it is, and the step."""
+    return Fork(place_of(node, prefix), "all", (Chain(), x.expand(node.body, prefix)), 2, 0)
 
 
 def _all_of(x: Expander, node: nodes.AllOf, prefix: str) -> Kernel:
@@ -161,9 +192,14 @@ def _at_least(x: Expander, node: nodes.AtLeast, prefix: str) -> Kernel:
     return _group(x, node, prefix, "at_least", needed=node.k, spare=len(node.branches) - node.k)
 
 
-def _group(
-    x: Expander, node: nodes.AllOf | nodes.AnyOf | nodes.AtLeast, prefix: str, kind: str, *, needed: int, spare: int
-) -> Kernel:
+def _race(x: Expander, node: nodes.Race, prefix: str) -> Kernel:
+    return _group(x, node, prefix, "any", needed=1, spare=0)
+
+
+_Group: TypeAlias = nodes.AllOf | nodes.AnyOf | nodes.AtLeast | nodes.Race
+
+
+def _group(x: Expander, node: _Group, prefix: str, kind: str, *, needed: int, spare: int) -> Kernel:
     within = inside(node, prefix)
     branches = tuple(x.expand(branch, within) for branch in node.branches)
     return Fork(place_of(node, prefix), kind, branches, needed, spare, row=node.name is not None)
@@ -194,6 +230,7 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.Listen: _listener,
     nodes.Await: _signal,
     nodes.Task: _task,
+    nodes.Pure: _pure,
     nodes.Sleep: _sleep,
     nodes.Until: _wait_until,
     nodes.Apply: _then,
@@ -201,9 +238,11 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.Bounded: _timeout,
     nodes.Retried: _retry,
     nodes.Recovered: _recover,
+    nodes.KeptNode: _keep,
     nodes.AllOf: _all_of,
     nodes.AnyOf: _any_of,
     nodes.AtLeast: _at_least,
+    nodes.Race: _race,
     nodes.SwitchNode: _switch,
     nodes.ForEach: _for_each,
     nodes.Workflow: _child,

@@ -59,7 +59,7 @@ def _scope(op: ops.Scope) -> list[str]:
 
 
 def _fork(op: ops.Fork) -> list[str]:
-    return [f"{op.kind} {op.needed} of {','.join(map(str, op.branches))} to {op.exit}"]
+    return [f"{op.kind} {op.needed} or {op.spare} of {','.join(map(str, op.branches))} to {op.exit}"]
 
 
 def _numbered(op: ops.Branch | ops.Join) -> list[str]:

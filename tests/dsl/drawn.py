@@ -14,9 +14,13 @@ from dagger import (
     any_of,
     at_least,
     command,
+    fail,
     for_each,
+    keep,
     listener,
     process,
+    pure,
+    race,
     signal,
     sleep,
     switch,
@@ -159,6 +163,34 @@ recovered = named(
     >> process("SHIPPING", step("c") >> step("d")).recover(refund.named("undo")),
 )
 
+
+def refusal(order: Order) -> str:
+    return "the order was refused"
+
+
+def gone(failure: Failure[Order]) -> Order:
+    return failure.input
+
+
+def priced(kept: tuple[Order, Order]) -> Order:
+    return kept[0]
+
+
+raced = named(
+    "Raced",
+    race(approved, sleep(timedelta(days=3)), step("check") >> step("score")).named("DECISION")
+    >> race(step("a"), step("b")),
+)
+
+plumbed = named(
+    "Plumbed",
+    pure(same).named("clean")
+    >> keep(step("price")).then(priced)
+    >> keep((step("look_up") >> step("compare")).retry(Retry(attempts=2))).then(priced)
+    >> step("pay").recover(gone, on=(OSError, ValueError))
+    >> switch(kind).case("large", step("send")).otherwise(fail(refusal)),
+)
+
 child = template("Returns", step("inspect"), key=key, version=2)
 children = named("Children", step("a") >> child)
 
@@ -229,6 +261,8 @@ ALL = [
     each,
     bounds,
     recovered,
+    raced,
+    plumbed,
     children,
     everything,
     nasty(),

@@ -18,6 +18,8 @@ DRAWN: dict[str, Template[Order, object]] = {
     "for_each": drawn.each,
     "bounds": drawn.bounds,
     "recover": drawn.recovered,
+    "race": drawn.raced,
+    "plumbing": drawn.plumbed,
     "child": drawn.children,
     "everything": drawn.everything,
 }

@@ -219,8 +219,6 @@ def test_a_function_that_is_not_decorated_is_refused_with_the_remedy() -> None:
         switch(size).case(Size.SMALL, fn)
     with refused(f"switch 'size' otherwise: {text}"):
         switch(size).otherwise(fn)
-    with refused(f".recover: {text}"):
-        pack.recover(fn)
 
 
 def test_a_function_at_the_head_of_a_chain_is_refused_with_the_remedy() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from dagger import Again, Failure, Message, Status
+from dagger import Again, BusinessError, Failure, Message, Status
 from dagger.dsl import nodes
 from dagger.dsl.functions import Fn, members_of
 from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
@@ -427,6 +427,31 @@ class ProcessPiece(Piece):
         piece.begin()
 
 
+class PurePiece(Leaf):
+    """A pure function that is a step, or a failure by decision."""
+
+    @override
+    def execute(self) -> None:
+        result = self.call(self.node.fn, self.value)
+        if self.node.fails:
+            raise Failed(Problem(self.place, "BusinessError", BusinessError, pure=True))
+        if not fits(result, self.node.fn):
+            raise Failed(Problem(self.place, "TypeError", TypeError, pure=True))
+        self.done(result)
+
+
+class KeptPiece(Piece):
+    """A step whose input is given beside its result."""
+
+    @override
+    def begin(self) -> None:
+        self.start(self.node.body, self.value)
+
+    @override
+    def ended(self, piece: Piece, value: Any) -> None:
+        self.done((self.value, value))
+
+
 class BoundPiece(Piece):
     """A longest duration; past it another step answers, or it fails."""
 
@@ -469,8 +494,10 @@ class RetryPiece(Piece):
     def broke(self, piece: Piece, problem: Problem) -> None:
         policy = self.node.policy
         own_timeout = problem.timed_out and problem.path == self.place
-        again = own_timeout or issubclass(problem.cause, policy.on)
-        if problem.pure or self.tries == policy.attempts or not again:
+        again = own_timeout or (issubclass(problem.cause, policy.on) and not problem.pure)
+        if problem.cause is BusinessError:
+            again = BusinessError in policy.kinds
+        if self.tries == policy.attempts or not again:
             self.fail(problem)
             return
         pause = min(policy.first * policy.factor ** (self.tries - 1), policy.longest)
@@ -499,7 +526,7 @@ class RecoverPiece(Piece):
 
     @override
     def broke(self, piece: Piece, problem: Problem) -> None:
-        if self.answering:
+        if self.answering or not issubclass(problem.cause, self.node.on or BaseException):
             self.fail(problem)
         else:
             self.answering = True
@@ -517,7 +544,7 @@ class GroupPiece(Piece):
         self.results: dict[int, Any] = {}
         self.failures = 0
         count = len(self.node.branches)
-        needs = {nodes.AllOf: count, nodes.AnyOf: 1}
+        needs = {nodes.AllOf: count, nodes.AnyOf: 1, nodes.Race: 1}
         self.needed = needs.get(type(self.node)) or self.node.k
 
     @override
@@ -545,7 +572,7 @@ class GroupPiece(Piece):
         match self.node:
             case nodes.AllOf():
                 return tuple(values)
-            case nodes.AnyOf():
+            case nodes.AnyOf() | nodes.Race():
                 return values[0]
             case _:
                 return values
@@ -553,7 +580,9 @@ class GroupPiece(Piece):
     @override
     def broke(self, piece: Piece, problem: Problem) -> None:
         self.failures += 1
-        if len(self.node.branches) - self.failures < self.needed:
+        if isinstance(self.node, nodes.Race):
+            self.fail(problem)
+        elif len(self.node.branches) - self.failures < self.needed:
             all_failed = Problem(self.place, "AllFailed", problem.cause, problem.pure)
             self.fail(problem if isinstance(self.node, nodes.AllOf) else all_failed)
         else:
@@ -632,6 +661,7 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.Listen: WaitPiece,
     nodes.Await: WaitPiece,
     nodes.Task: TaskPiece,
+    nodes.Pure: PurePiece,
     nodes.Sleep: SleepPiece,
     nodes.Until: SleepPiece,
     nodes.Apply: ApplyPiece,
@@ -639,11 +669,13 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.AllOf: GroupPiece,
     nodes.AnyOf: GroupPiece,
     nodes.AtLeast: GroupPiece,
+    nodes.Race: GroupPiece,
     nodes.SwitchNode: SwitchPiece,
     nodes.ForEach: EachPiece,
     nodes.Retried: RetryPiece,
     nodes.Bounded: BoundPiece,
     nodes.Recovered: RecoverPiece,
+    nodes.KeptNode: KeptPiece,
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from dagger import (
+    BusinessError,
     Retry,
     Status,
     Step,
@@ -19,9 +20,13 @@ from dagger import (
     any_of,
     at_least,
     command,
+    fail,
     for_each,
+    keep,
     listener,
     process,
+    pure,
+    race,
     signal,
     sleep,
     switch,
@@ -135,6 +140,15 @@ class Gardener:
         fine = st.sampled_from([words.Total(), words.Bagged()])
         return applied(self.draw(st.builds(words.Breaks, salts) if self.draw(rarely) else fine))
 
+    def pure(self) -> AnyStep:
+        fine = st.sampled_from([words.Total(), words.Bagged()])
+        fn = self.draw(st.builds(words.Breaks, salts) if self.draw(rarely) else fine)
+        step: AnyStep = pure(fn)
+        return step.named(self.name("v"))
+
+    def fail(self) -> AnyStep:
+        return fail(words.Refuses()).named(self.name("x"))
+
     # What is made of others.
 
     def step(self, depth: int) -> AnyStep:
@@ -170,16 +184,28 @@ class Gardener:
         return self.step(depth).retry(self.draw(retries))
 
     def recover(self, depth: int) -> AnyStep:
-        return self.step(depth).recover(self.step(min(depth, 1)))
+        on: Any = self.draw(st.sampled_from([(), (), words.Boom, (words.Dud, TimeoutError), BusinessError]))
+        handler = self.draw(st.integers(0, 5))
+        answer = self.fail() if handler == 0 else self.step(min(depth, 1))
+        recovered: AnyStep = self.step(depth).recover(answer, on=on)
+        return recovered
+
+    def kept(self, depth: int) -> AnyStep:
+        return keep(self.step(depth))
 
     def named(self, depth: int) -> AnyStep:
         return self.group(depth).named(self.name("n"))
 
     def group(self, depth: int) -> AnyStep:
         branches: list[Any] = [self.step(depth) for _ in range(self.draw(st.integers(2, 3)))]
-        kind = self.draw(st.sampled_from(["all", "any", "least"]))
+        if self.draw(rarely):
+            branches.append(self.fail())
+        kind = self.draw(st.sampled_from(["all", "any", "least", "race", "race"]))
         if kind == "least":
             return at_least(self.draw(st.integers(1, len(branches))), *branches)
+        if kind == "race":
+            raced: AnyStep = race(*branches)
+            return raced
         return all_of(*branches) if kind == "all" else any_of(*branches)
 
     def switch(self, depth: int) -> AnyStep:
@@ -211,7 +237,7 @@ retries = st.builds(
     first=st.integers(0, 2).map(lambda n: timedelta(seconds=n)),
     factor=st.sampled_from([1.0, 2.0]),
     longest=st.sampled_from([timedelta(seconds=2), timedelta(seconds=60)]),
-    on=st.sampled_from([Exception, words.Boom, words.Dud, (words.Dud, TimeoutError)]),
+    on=st.sampled_from([Exception, words.Boom, words.Dud, (words.Dud, TimeoutError), BusinessError]),
 )
 
 LEAVES = [
@@ -229,6 +255,7 @@ LEAVES = [
     Gardener.sleep,
     Gardener.wait_until,
     Gardener.then,
+    Gardener.pure,
 ]
 STEMS = [
     Gardener.chain,
@@ -238,6 +265,7 @@ STEMS = [
     Gardener.timeout,
     Gardener.retry,
     Gardener.recover,
+    Gardener.kept,
     Gardener.group,
     Gardener.group,
     Gardener.named,

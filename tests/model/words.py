@@ -134,6 +134,14 @@ class Total:
 
 
 @dataclass(frozen=True)
+class Refuses:
+    """Why a workflow fails by decision."""
+
+    def __call__(self, value: object) -> str:
+        return f"refused {digest(value)}"
+
+
+@dataclass(frozen=True)
 class Noted:
     """Anything to a note."""
 

@@ -18,6 +18,7 @@ import dagger
 import dagger.testing
 from dagger import (
     Again,
+    BusinessError,
     Failure,
     Instance,
     Limit,
@@ -33,9 +34,13 @@ from dagger import (
     any_of,
     at_least,
     command,
+    fail,
     for_each,
+    keep,
     listener,
     process,
+    pure,
+    race,
     signal,
     sleep,
     switch,
@@ -2371,3 +2376,48 @@ assert_type(Message("a"), Message[str])
 assert_type(Failure(input=1, error="", path=""), Failure[int])
 assert_type(charge == paid, bool)
 assert_type(hash(charge), int)
+
+
+# --- race, pure, fail, keep, recover(on=) ---
+
+
+def why(order: Order) -> str:
+    return order.id
+
+
+def undone(failure: Failure[Order]) -> Rejected:
+    return Rejected(failure.path)
+
+
+def both_values(kept: tuple[Order, PaidOrder]) -> Shipped:
+    return Shipped(kept[0].id)
+
+
+def with_message(kept: tuple[Order, Paid]) -> Shipped:
+    return Shipped(kept[0].id)
+
+
+assert_type(race(paid, invoice), Step[Order, PaidOrder | Invoice])
+assert_type(race(paid, invoice, total), Step[Order, PaidOrder | Invoice | int])
+assert_type(race(charge >> paid, raw_signal), Step[Order, PaidOrder | bool])
+assert_type(race(paid, nap), Step[Order, PaidOrder | Order])
+assert_type(race(nap, nap) >> paid, Step[Order, PaidOrder])
+assert_type(pure(undone), Step[Failure[Order], Rejected])
+assert_type(charge >> pure(why), Step[Order, str])
+assert_type(fail(why), Step[Order, Never])
+assert_type(paid | fail(why), Step[Order, PaidOrder])
+assert_type(switch(why).case("a", paid).otherwise(fail(why)), Step[Order, PaidOrder])
+assert_type(keep(paid), Step[Order, tuple[Order, PaidOrder]])
+assert_type(keep(paid | invoice), Step[Order, tuple[Order, PaidOrder | Invoice]])
+assert_type(charge >> keep(paid), Step[Order, tuple[Order, PaidOrder]])
+assert_type(keep(paid) >> task(both_values), Step[Order, Shipped])
+assert_type(charge >> keep(raw_paid), Step[Order, tuple[Order, Paid]])
+assert_type(charge >> keep(raw_paid) >> task(with_message), Step[Order, Shipped])
+assert_type(keep(raw_paid) >> task(with_message), Step[Order, Shipped])
+assert_type(keep(keep(paid)), Step[Order, tuple[Order, tuple[Order, PaidOrder]]])
+assert_type(charge.recover(undone), Step[Order, Order | Rejected])
+assert_type(charge.recover(undone, on=ValueError), Step[Order, Order | Rejected])
+assert_type(charge.recover(recover_order, on=(BusinessError, TimeoutError)), Step[Order, Order | Rejected])
+assert_type(raw_paid.recover(undone), Step[Order, Paid | Rejected])
+assert_type(nap.recover(undone, on=OSError), Step[Order, Order | Rejected])
+assert_type(paid.retry(Retry(on=BusinessError)), Step[Order, PaidOrder])

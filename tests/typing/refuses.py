@@ -30,9 +30,13 @@ from dagger import (
     any_of,
     at_least,
     command,
+    fail,
     for_each,
+    keep,
     listener,
     process,
+    pure,
+    race,
     signal,
     sleep,
     switch,
@@ -978,3 +982,36 @@ async def messages(engine: dagger.Dagger, kit: dagger.testing.TestEngine) -> Non
     _sent: list[Order] = kit.sent(charges)  # type: ignore[arg-type]  # pyright: ignore[reportAssignmentType]
     async for message in engine.subscribe(charges, group="g"):
         _wrong: Order = message  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+
+
+# --- race, pure, fail, keep, recover(on=) ---
+
+
+def how_many(order: Order) -> int:
+    return 1
+
+
+def ship_why(message: Paid) -> str:
+    return message.order_id
+
+
+def undone(failure: Failure[Order]) -> Order:
+    return failure.input
+
+
+race(paid, ship)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+race(paid)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+race(paid, fold_paid)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+charge >> race(ship, ship)  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+pure(fold_paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+pure(paid)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+charge >> pure(ship_it)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]
+fail(how_many)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+charge >> fail(ship_why)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]
+keep(ship_it)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+keep(paid) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+charge >> keep(ship)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]
+charge.recover(undone, on=ValueError("x"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+charge.recover(undone, on="ValueError")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+(charge >> paid).recover(ship_it, on=ValueError)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+charge.recover(undone, OSError)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

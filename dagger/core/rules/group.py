@@ -46,7 +46,7 @@ def failed(tr: Transition, number: int, group: Gathering, op: ops.Branch, error:
         if below:
             leave(tr, below, None)
         return None
-    if fork.kind != "all":
+    if fork.spare or fork.kind == "at_least":  # else one that fails decides
         error = _all_failed(fork, reasons, error)
     note_failed(tr, fork, error)
     return fork.owner, group.parent, error

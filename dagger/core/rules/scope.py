@@ -28,9 +28,11 @@ from dagger.core.leaving import leave
 from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo, Undoing
 from dagger.core.tracing import kept_trace
 from dagger.core.transition import Token, Transition
-from dagger.errors import kinds_of
+from dagger.errors import BusinessError, kinds_of
 from dagger.plan import ops
 from dagger.plan.shapes import failed as failure_of
+
+_BY_DECISION: Final = kinds_of(BusinessError)[:1]
 
 
 def entered(tr: Transition, op: ops.Scope, stored: Stored, parent: int) -> Token:
@@ -143,9 +145,14 @@ def _recover(tr: Transition, start: int, number: int, frame: Scoping, error: Err
 def _is_tried_again(op: ops.Scope, rule: ops.RetryRule, frame: Scoping, error: Error) -> bool:
     """Whether tries are left, and the error is of the kinds that are tried again.
 
-    A task that has exceeded its own timeout is tried again in any case, where its own tries end.
+    A task that has exceeded its own timeout is tried again in any case, where its own tries end. A failure by decision
+    is tried again only where its very kind is named, and no other failure of a pure function is.
     """
-    if error.pure or frame.attempt >= rule.attempts:
+    if frame.attempt >= rule.attempts:
+        return False
+    if error.kinds[:1] == _BY_DECISION:
+        return _BY_DECISION[0] in rule.on
+    if error.pure:
         return False
     return (error.timed_out and error.path == op.path) or _is_of(rule.on, error)
 

@@ -30,20 +30,21 @@ from dagger.dsl.drawing.elements import (
     printable,
 )
 from dagger.dsl.functions import Fn
+from dagger.dsl.labels import case_label, short
 from dagger.dsl.nodes import (
-    AllOf,
-    AnyOf,
     Apply,
-    AtLeast,
     Await,
     Bounded,
     Chain,
     Command,
     ForEach,
+    Group,
+    KeptNode,
     Leaf,
     Listen,
     Node,
     Process,
+    Pure,
     Recovered,
     Retried,
     Sleep,
@@ -51,8 +52,6 @@ from dagger.dsl.nodes import (
     Task,
     Until,
     Workflow,
-    case_label,
-    short,
 )
 from dagger.dsl.paths import branches_of_switch, inside, joined
 from dagger.dsl.values import Limit, Retry
@@ -83,13 +82,16 @@ def element_of(node: Node, prefix: str) -> Element:
         case Bounded(body=body, after=after, otherwise=otherwise):
             bound = _noted(run_of(body, prefix), *_limits(after))
             return _answered(bound, "otherwise", otherwise, prefix)
-        case Recovered(body=body, handler=handler):
-            return _answered(_held(run_of(body, prefix)), "on failure", handler, prefix)
+        case Recovered(body=body, handler=handler, on=on):
+            kind = f"on {_kinds(on)}" if on else "on failure"
+            return _answered(_held(run_of(body, prefix)), kind, handler, prefix)
+        case KeptNode(body=body):
+            return _noted(run_of(body, prefix), Note("keep", "input"))
         case SwitchNode():
             return Decision(*_named(node, prefix), _branches(node, prefix))
-        case AllOf() | AnyOf() | AtLeast():
+        case Group():
             runs = [run_of(branch, inside(node, prefix)) for branch in node.branches]
-            return ForkElement(_rule(node), *_named(node, prefix), tuple(runs))
+            return ForkElement(node.rule, *_named(node, prefix), tuple(runs))
         case Chain():
             return _held(run_of(node, prefix))
         case _:
@@ -107,6 +109,8 @@ def _leaf(node: Leaf, prefix: str) -> Element:
             return Box("signal", name, path, printable(signal))
         case Task(retry=retry, timeout=timeout, limit=limit):
             return Box("task", name, path, notes=(*_limits(timeout), *_retries(retry), *_shared(limit)))
+        case Pure(fails=fails):
+            return Box("fail" if fails else "pure", name, path)
         case Sleep(pause=pause):
             return Box("sleep", name, path, short(pause))
         case Until():
@@ -146,16 +150,6 @@ def _branches(node: SwitchNode, prefix: str) -> tuple[BranchElement, ...]:
     return tuple([BranchElement(*head, body) for head, body in zip(heads, branches, strict=True)])
 
 
-def _rule(node: AllOf | AnyOf | AtLeast) -> str:
-    match node:
-        case AllOf():
-            return "all"
-        case AnyOf():
-            return "any"
-        case AtLeast(k=k):
-            return f"at least {k}"
-
-
 def _limits(timeout: timedelta | None) -> tuple[Note, ...]:
     return () if timeout is None else (Note("timeout", short(timeout)),)
 
@@ -186,6 +180,9 @@ def _pauses(policy: Retry) -> Iterator[str]:
         grows = f" ×{policy.factor:g} up to {short(policy.longest)}" if policy.factor != 1 else ""
         spread = f" ±{policy.jitter:.0%}" if policy.jitter else ""
         yield f"after {short(policy.first)}{grows}{spread}"
-    kinds = policy.on if isinstance(policy.on, tuple) else (policy.on,)
-    if kinds != (Exception,):
-        yield "on " + " or ".join(printable(getattr(kind, "__name__", "")) for kind in kinds)
+    if policy.kinds != (Exception,):
+        yield f"on {_kinds(policy.kinds)}"
+
+
+def _kinds(kinds: tuple[type[BaseException], ...]) -> str:
+    return " or ".join(printable(getattr(kind, "__name__", "")) for kind in kinds)

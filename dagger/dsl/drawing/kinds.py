@@ -60,6 +60,7 @@ _WAVES: Final = (
 _CODE: Final = "M4.8 4.2 1.2 8l3.6 3.8M11.2 4.2 14.8 8l-3.6 3.8M9.4 2.6 6.6 13.4"
 _CLOCK: Final = "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M8 4.2V8l2.6 1.6"
 _FUNCTION: Final = "M11.8 2.6c-2.2-.9-3.2.2-3.6 2.2L6.7 11.6c-.4 1.8-1.4 2.6-3 1.9M4.6 6.8h6"
+_CROSS: Final = "M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M5.6 5.6l4.8 4.8M10.4 5.6l-4.8 4.8"
 _SHEETS: Final = "M1.8 1.8h8.4v8.4H1.8zM13 5.8h1.2v8.4H5.8V13"
 
 _ROUND: Final = 'shape=box, style="rounded,filled"'
@@ -76,6 +77,8 @@ KINDS: Final[Mapping[str, StepKind]] = {
     "sleep": StepKind("sleep", "for", _TIMER, _CLOCK, _OVAL, ("([", "])")),
     "wait_until": StepKind("wait until", "", _TIMER, _CLOCK, _OVAL, ("([", "])")),
     "then": StepKind("then", "", None, _FUNCTION, "shape=plaintext, style=solid", ("(", ")"), "pure function"),
+    "pure": StepKind("pure", "", None, _FUNCTION, "shape=plaintext, style=solid", ("(", ")"), "pure function"),
+    "fail": StepKind("fail", "", None, _CROSS, "shape=octagon", ("{{", "}}")),
     "workflow": StepKind("workflow", "version", _WORKFLOW, _SHEETS, "shape=box3d, style=filled", ("[[", "]]")),
     "switch": StepKind("switch", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
     "process": StepKind("process"),
