@@ -191,7 +191,7 @@ def own_words(public: str, doc: str | None) -> bool:
 # Each has a standard term of the field, which docs/glossary.md defines. Nothing may be called so again.
 FORMER_NAMES = {
     *("agenda", "anchor", "bell", "charter", "chore", "clerk", "deadly", "ear", "fans"),
-    *("fate", "garbage", "home", "house", "hub", "ink", "intake", "knock", "layout", "mishap", "mishaps"),
+    *("fate", "garbage", "home", "house", "hub", "ink", "intake", "knock", "mishap", "mishaps"),
     *("narrator", "overgrown", "parcels", "patience", "ponder", "pulse", "refusals", "resumed", "settle"),
     *("sides", "strand", "suspects", "team", "told", "turn", "turns", "waste", "words"),
 }
