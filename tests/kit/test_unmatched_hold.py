@@ -49,6 +49,7 @@ def taken(note: Note) -> str:
 
 one = template("One", listener(notes).then(taken), key=by_id, takes=Order)
 one_and_rest = template("Rests", listener(notes).then(taken) >> sleep(HOUR), key=by_id, takes=Order)
+two = template("Two", listener(notes) >> listener(notes).named("second").then(taken), key=by_id, takes=Order)
 shipped = template("Shipped", listener(notes, on=shipment).then(taken), key=by_id, takes=Order)
 
 
@@ -193,6 +194,26 @@ async def test_what_was_offered_to_several_is_counted(holding: TestEngine) -> No
     assert holding.counts == {"unmatched_late": 2}
     assert {run.status for run in runs} == {Status.EXECUTING}
     assert (await holding.start(one, Order("o-1"), id="c")).status is Status.EXECUTING
+
+
+async def test_what_was_offered_to_the_instance_of_the_key_and_to_another_is_counted(holding: TestEngine) -> None:
+    runs = [await holding.start(one_and_rest, Order("o-1"), id=id) for id in (None, "b")]
+    for text in ("taken by both", "late for both"):
+        await holding.deliver(notes, Note("o-1", text))
+    assert [run.step("NOTES").status for run in runs] == [Status.COMPLETED] * 2
+    assert holding.counts == {"unmatched_late": 2}
+    assert (await holding.start(one, Order("o-1"), id="c")).status is Status.EXECUTING
+
+
+@pytest.mark.parametrize("id", [None, "a"])
+async def test_what_is_late_for_one_and_not_for_another_is_counted_once(holding: TestEngine, id: str | None) -> None:
+    late = await holding.start(one_and_rest, Order("o-1"), id=id)
+    in_time = await holding.start(two, Order("o-1"), id="b")
+    for text in ("first", "second"):
+        await holding.deliver(notes, Note("o-1", text))
+    assert late.status is Status.EXECUTING
+    assert in_time.result == "second"
+    assert holding.counts == {"unmatched_late": 1}
 
 
 async def test_a_message_that_comes_again_after_the_end_is_not_kept(holding: TestEngine) -> None:
