@@ -394,3 +394,25 @@ async def test_messages_without_id_are_all_taken(dagger_engine: TestEngine) -> N
         await dagger_engine.deliver(notes, Note("o-1", "a"))
     await dagger_engine.deliver(notes, Note("o-1", "end"))
     assert run.result == Order("o-1", notes=("a", "a"))
+
+
+# For an instance with an id of its own, which has subscribed to its key.
+
+
+async def test_an_instance_that_has_ended_takes_no_message_from_the_next(dagger_engine: TestEngine) -> None:
+    """Its subscription ends with it."""
+    await dagger_engine.start(one, Order("o-1"), id="first")
+    await dagger_engine.stop("first")
+    await dagger_engine.deliver(notes, Note("o-1", "early"))
+    run = await dagger_engine.start(one, Order("o-1"), id="second")
+    assert run.result == Note("o-1", "early")
+    assert dagger_engine.counts == {}
+
+
+async def test_a_listener_that_was_stopped_leaves_the_topic_to_those_that_follow(dagger_engine: TestEngine) -> None:
+    body = any_of(listener(notes).named("in time"), sleep(HOUR)) >> listener(notes).named("late")
+    run = await dagger_engine.start(template("Twice", body, key=by_id, takes=Order), Order("o-1"), id="an-id")
+    await dagger_engine.advance(HOUR)
+    assert run.step("in time").status is Status.STOPPED
+    await dagger_engine.deliver(notes, Note("o-1", "now"))
+    assert run.result == Note("o-1", "now")
