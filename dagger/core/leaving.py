@@ -17,8 +17,9 @@ queue: the hooks of what was stopped, innermost first, and then the undos of wha
 the other is run, each in an `Undoing` inside of it. Behind the last `then` is carried out.
 
 What undoes is not disturbed, whatever is given up around it. An `Ending` inside of what is left is gone, with what it
-was to carry out, but what it runs goes on inside of the outer one, and its queue is part of that of the outer one. So
-each hook and each undo is ordered once, and `then` is that of the outermost.
+was to carry out, but what it runs goes on inside of the outer one. The hooks of its queue come before those of the
+outer one, and the undos of both are run last first. So each hook and each undo is ordered once, and `then` is that of
+the outermost.
 
 What is left costs a constant for each frame: the frames below are found by an index (`Transition.inside`).
 """
@@ -57,19 +58,24 @@ def leave(tr: Transition, number: int, then: Then | None) -> None:
         number = ROOT
     boundary = tr.frames[number].op if number else -1
     inside, undoing = tr.inside(number)
-    queue = list[Undo]()
+    queue, inherited = list[Undo](), list[Undo]()
     for inner in inside:
         frame = tr.frames.pop(inner)
         RULES[type(frame)].stopped(tr, inner, frame)
         _note_stopped(tr, frame, boundary)
-        if tr.plan.undoes:
+        if type(frame) is Ending:
+            inherited += reversed(frame.queue)
+        elif type(frame) is Scoping and tr.plan.undoes:
             queue += _to_run(tr, inner, frame)
     if number:
         left = tr.frames[number]
-        queue += left.undos if type(left) is Scoping else left.queue if type(left) is Ending else ()
+        if type(left) is Ending:
+            inherited += reversed(left.queue)
+        elif type(left) is Scoping:
+            queue += left.undos
     tr.passed = []
-    if queue or undoing:
-        _end(tr, number, then, queue, undoing)
+    if queue or inherited or undoing:
+        _end(tr, number, then, inherited + queue, undoing)
     else:
         _carry_out(tr, number, then)
 
@@ -106,12 +112,8 @@ def _note_stopped(tr: Transition, frame: Frame, boundary: int) -> None:
 # What is run before it goes on.
 
 
-def _to_run(tr: Transition, number: int, frame: Frame) -> list[Undo]:
-    """What has to be run because a frame is given up."""
-    if type(frame) is Ending:
-        return frame.queue
-    if type(frame) is not Scoping:
-        return []
+def _to_run(tr: Transition, number: int, frame: Scoping) -> list[Undo]:
+    """What has to be run because a scope is given up: hooks in the order in which they are run, and undos."""
     op = tr.ops[frame.op]
     assert isinstance(op, ops.Scope)
     if number in tr.passed:  # it has failed, and is not stopped
@@ -125,7 +127,7 @@ def _to_run(tr: Transition, number: int, frame: Frame) -> list[Undo]:
 
 
 def _end(tr: Transition, number: int, then: Then | None, queue: list[Undo], undoing: list[int]) -> None:
-    """Run what has to be run, and then carry out `then`."""
+    """Run what has to be run, hooks in the order of `queue`, and then carry out `then`."""
     left = tr.frames[number]
     hooks = [one for one in queue if not one.number]
     undos = sorted([one for one in queue if one.number], key=lambda one: one.number)

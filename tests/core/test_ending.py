@@ -96,6 +96,25 @@ def test_a_hook_does_not_run_where_its_step_fails_or_ends_well() -> None:
     assert m.begun == ["a", "b"]
 
 
+def test_hooks_that_are_left_run_innermost_first_where_something_else_ends_it_all() -> None:
+    step_with_hooks = hooked(hooked(hooked(job("a"), "inner"), "middle"), "outer")
+    m = Machine(within(step_with_hooks, 10, job("late")))
+    m.waits(10)
+    m.stops()
+    m.undoes("inner", "middle", "outer")
+    assert m.status is Status.STOPPED
+
+
+def test_hooks_of_what_was_stopped_before_run_before_those_of_what_is_stopped_now() -> None:
+    bounded = within(hooked(hooked(job("a"), "inner"), "outer"), 10, job("late"))
+    m = Machine(all_of(bounded, hooked(job("b"), "hb")))
+    m.waits(10)
+    assert m.running == ["b", "inner"]
+    m.stops()
+    m.undoes("inner", "outer", "hb")
+    assert m.status is Status.STOPPED
+
+
 def test_a_second_stop_changes_nothing() -> None:
     m = Machine(chain(A, job("b")))
     m.ends("a")
