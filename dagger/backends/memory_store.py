@@ -34,6 +34,9 @@ class MemoryStore:
         old = rows.get(key)
         if (0 if old is None else old.next) != write.version:
             return False
+        if not write.index_changed and old is not None and write.data is not None:
+            rows[key] = write
+            return True
         if write.data is None:
             rows.pop(key, None)
             self._remember_deleted(write)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Generic
 
+import msgspec
 from typing_extensions import TypeVar, override
 
 from dagger.core.events import Submitted
@@ -21,18 +22,15 @@ A = TypeVar("A", contravariant=True, default=Any)
 B = TypeVar("B", covariant=True, default=Any)
 
 
-class LatestState:
+class LatestState(msgspec.Struct, eq=False, weakref=True):
     """The last state of an instance that this process knows, for all of its handles."""
 
-    __slots__ = ("__weakref__", "_plan", "is_gone", "is_taken", "state")
-
-    def __init__(self, plan: Plan, state: State) -> None:
-        self._plan = plan
-        self.state = state
-        self.is_taken = False
-        """Whether the id belongs to another instance than the one submitted here."""
-        self.is_gone = False
-        """Whether the instance no longer exists, and its end was not seen here."""
+    plan: Plan
+    state: State
+    is_taken: bool = False
+    """Whether the id belongs to another instance than the one submitted here."""
+    is_gone: bool = False
+    """Whether the instance no longer exists, and its end was not seen here."""
 
     @property
     def is_over(self) -> bool:
@@ -42,21 +40,18 @@ class LatestState:
     def show(self, state: State) -> None:
         """The state of the instance with the id, which may differ from the one submitted here."""
         known = self.state
-        if known.status == SUBMITTED and not is_same_start(self._plan, known.head, state.head):
+        if known.status == SUBMITTED and not is_same_start(self.plan, known.head, state.head):
             self.is_taken = True
         else:
             self.state = state
 
 
-class Run(Generic[B]):
+class Run(msgspec.Struct, Generic[B], eq=False):
     """The live handle of an instance: every property is read from the last state that this process knows."""
 
-    __slots__ = ("id", "plan", "seen")
-
-    def __init__(self, id: str, plan: Plan, seen: LatestState) -> None:
-        self.id = id
-        self.plan = plan
-        self.seen = seen
+    id: str
+    plan: Plan
+    seen: LatestState
 
     @override
     def __repr__(self) -> str:
@@ -97,17 +92,14 @@ def accepted(event: Submitted, at: int, signature: int) -> State:
     return State(head_of(event, at, signature), at, SUBMITTED)
 
 
-class Prepared(Generic[B]):
+class Prepared(msgspec.Struct, Generic[B], eq=False):
     """An instance that is created but not submitted: NOT_STARTED. Pass it to `engine.submit`."""
 
-    __slots__ = ("id", "input", "key", "plan", "raw")
-
-    def __init__(self, id: str, key: str, plan: Plan, raw: bytes, input: Any) -> None:
-        self.id = id
-        self.key = key
-        self.plan = plan
-        self.raw = raw
-        self.input = input
+    id: str
+    key: str
+    plan: Plan
+    raw: bytes
+    input: Any
 
     @override
     def __repr__(self) -> str:
