@@ -15,7 +15,7 @@ IN_ONE_PIECE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 CHECKS := check-tests check-types-pyright check-types-mypy check-tidy check-walls check-format check-lint
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check newest lock fuzz chaos mutants bench bench-kafka clean $(CHECKS)
+.PHONY: help demo test check newest lock fuzz chaos mutants bench bench-latency bench-kafka clean $(CHECKS)
 
 help:  ## tell the verbs
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-20s%s\n", $$1, $$2 }'
@@ -47,7 +47,10 @@ mutants: .venv/.dev  ## plant faults in the pure layers, and see that the tests 
 	$(PY) -m tools.mutants --sample=$(or $(SAMPLE),0) --seed=$(or $(SEED),0) --only='$(ONLY)'
 
 bench: .venv/.dev  ## measure
-	$(PYTEST) benchmarks --ignore-glob="*_kafka*" --benchmark-enable --benchmark-only
+	$(PYTEST) benchmarks --ignore-glob="*_kafka*" --ignore-glob="*_latency*" --benchmark-enable --benchmark-only
+
+bench-latency: .venv/.dev  ## measure how long one of 1, 8 and 50 orders takes
+	$(PYTEST) benchmarks/bench_latency.py --benchmark-enable --benchmark-only
 
 bench-kafka: .venv/.dev  ## measure on a Kafka broker and an Aerospike server of its own
 	$(PYTEST) benchmarks/bench_kafka*.py --benchmark-enable --benchmark-only

@@ -11,6 +11,8 @@ encoded and decoded once, as it is on any topic.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -136,16 +138,25 @@ class Machine:
 
 async def run_asyncio(orders: list[Order]) -> list[Shipped]:
     """Every order through coroutines; services answer over queues."""
+    async with order_by_hand() as run:
+        return list(await asyncio.gather(*(run(order) for order in orders)))
+
+
+@asynccontextmanager
+async def order_by_hand() -> AsyncGenerator[Callable[[Order], Awaitable[Shipped]]]:
+    """Gives the coroutine function that runs one order; the services run while the context is open."""
     hub = _Queues()
-    services = [asyncio.create_task(hub.payment_service()), asyncio.create_task(hub.shipping_service())]
-    dispatchers = [
+    tasks = [
+        asyncio.create_task(hub.payment_service()),
+        asyncio.create_task(hub.shipping_service()),
         asyncio.create_task(hub.dispatch("PAYMENT_LISTENER", payments.wire.decode)),
         asyncio.create_task(hub.dispatch("SHIPPING_LISTENER", shipments.wire.decode)),
     ]
-    results = await asyncio.gather(*(hub.order(order) for order in orders))
-    for task in (*services, *dispatchers):
-        task.cancel()
-    return list(results)
+    try:
+        yield hub.order
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 class _Queues:

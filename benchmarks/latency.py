@@ -1,0 +1,77 @@
+"""Latency under a given load: so many orders are in flight at any time, from its submission to the moment at which the
+process that has submitted it knows its end."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
+from typing import Any, Final
+
+import anyio
+
+from benchmarks.measure import NO_BOUND, at_most, note
+
+IN_FLIGHT: Final = (1, 8, 50)
+"""The loads: how many orders are in flight."""
+WARM_UP: Final = 100
+"""How many orders come before those that count."""
+
+Latencies = Sequence[float]
+"""In seconds, one for each order."""
+
+
+async def closed_loop(run: Callable[[int], Awaitable[object]], in_flight: int, count: int) -> Latencies:
+    """Run orders by their numbers; a new one begins whenever one has ended."""
+    latencies, numbers = list[float](), iter(range(WARM_UP + count))
+
+    async def keep_running() -> None:
+        for number in numbers:
+            begun = time.perf_counter()
+            await run(number)
+            latencies.append(time.perf_counter() - begun)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(in_flight):
+            group.start_soon(keep_running)
+    return latencies[WARM_UP:]
+
+
+def percentile(latencies: Latencies, percent: int) -> float:
+    """In milliseconds."""
+    return statistics.quantiles(latencies, n=100, method="inclusive")[percent - 1] * 1_000
+
+
+def in_processes(module: str, roles: Sequence[str], where: Sequence[str], in_flight: int, count: int) -> Latencies:
+    """Run `python -m MODULE ROLE WHERE...` for each role, and then for `client`, which prints the latencies."""
+    with ExitStack() as stack:
+        for role in roles:
+            process = stack.enter_context(
+                subprocess.Popen([sys.executable, "-m", module, role, *where], stdout=subprocess.PIPE, text=True)
+            )
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", f"{role} has ended"
+        command = [sys.executable, "-m", module, "client", *where, str(in_flight), str(count)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    latencies: Latencies = json.loads(done.stdout)
+    assert len(latencies) == count
+    return latencies
+
+
+def measure(
+    benchmark: Any, name: str, ours: Callable[[], Latencies], raw: Callable[[], Latencies], *, p50_ms_max: float | None
+) -> None:
+    """Measure both in turn, five times, and note the medians; without `p50_ms_max` nothing has to hold."""
+    found = list[tuple[Latencies, Latencies]]()
+    benchmark.pedantic(lambda: found.append((ours(), raw())), rounds=5)
+    for percent in (50, 99):
+        costs = [(percentile(a, percent) * 1_000, percentile(b, percent) * 1_000) for a, b in found]
+        note(benchmark, f"{name}, p{percent}, to raw", costs, NO_BOUND, speed=False)
+    if p50_ms_max is not None:
+        costs = [(percentile(latencies, 50) * 1_000, p50_ms_max * 1_000) for latencies, _ in found]
+        note(benchmark, f"{name}, p50, to {p50_ms_max:g} ms", costs, at_most(1.0), speed=False)
