@@ -100,7 +100,7 @@ async def test_what_fails_as_nobody_expects_is_told_to_all_who_wait(tmp_path: Pa
         await database.transact(lambda connection: None)
         committed = database._committed
 
-        def failing(rows: int) -> None:
+        def failing(rows: int, wakes: bool) -> None:
             database._committed = committed
             raise ZeroDivisionError("a fault")
 

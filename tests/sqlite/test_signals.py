@@ -22,6 +22,7 @@ from dagger.backends.sqlite.signals import (
     chunks,
 )
 from dagger.engine.client import poller
+from dagger.engine.ports import Outgoing
 from tests.sqlite.shop import Order, Shop, file_of, in_loop, orders, pay, until, waiting
 
 DATAGRAM_MAX = 65_507
@@ -120,3 +121,45 @@ async def test_a_wait_hears_of_an_end_by_its_report_alone(tmp_path: Path, monkey
 
 async def knows_others(engine: Dagger) -> bool:
     return bool(file_of(engine).processes._others)
+
+
+@in_loop
+async def test_a_process_that_has_come_is_woken_by_those_that_learn_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may have committed something between its last look and the moment at which they learned of it."""
+    shop = Shop(tmp_path, "lease=4h")
+    first, second = shop.backend(), shop.backend()
+    async with first.open():
+        await first.file.database.transact(lambda connection: None)
+        assert await first.changed() is None
+
+        async def is_registered() -> bool:
+            return first.file.processes.is_registered
+
+        await until(is_registered)
+        async with second.open():
+            received = list[Datagram]()
+            monkeypatch.setattr(second.file.remote_changes, "received", received.append)
+            assert await second.changed() is None
+
+            async def is_woken() -> bool:
+                return bool(received)
+
+            await until(is_woken)
+            assert {signal.sender for signal in received} == {first.file.processes.id}
+
+
+@in_loop
+async def test_what_a_reader_has_committed_wakes_nobody(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    backend = shop.backend()
+    async with backend.open(), backend.log.reader("T", "group") as reader:
+        await backend.log.append([Outgoing("T", b"k", b"first"), Outgoing("T", b"k", b"second")])
+        assert [record.payload for record in await reader.read(1)] == [b"first"]
+        notifier = backend.file.notifier
+        await notifier.wait("test")  # who has never waited returns at once
+        assert [record.payload for record in await reader.read(1)] == [b"second"]
+        assert not notifier._events["test"].is_set()
+        await backend.log.append([Outgoing("T", b"k", b"third")])
+        await notifier.wait("test")

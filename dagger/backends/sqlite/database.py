@@ -44,11 +44,12 @@ class Database:
         connect: Callable[[], sqlite3.Connection],
         connect_for_reading: Callable[[], ReadConnection],
         before_commit: Callable[[], None],
-        committed: Callable[[int], None],
+        committed: Callable[[int, bool], None],
     ) -> None:
         """`connect` opens the file and makes it if need be; `connect_for_reading` changes nothing. Both run in threads.
 
-        `before_commit` is called before each commit, and may raise; `committed` after it, with the number of rows.
+        `before_commit` is called before each commit, and may raise; `committed` after it, with the number of rows, and
+        whether others may wait for what has changed.
         """
         self.partitions = options.partitions
         self._options = options
@@ -112,9 +113,14 @@ class Database:
         self._check_open()
         return await asyncio.to_thread(self._scanner.run, work)
 
-    async def transact(self, work: Callable[[sqlite3.Connection], T], *, can_be_refused: bool = False) -> T:
-        """Make a change, in one transaction with others; if it `can_be_refused`, it may raise a DaggerError."""
-        result: T = await self._enqueue(work, can_be_refused=can_be_refused).future
+    async def transact(
+        self, work: Callable[[sqlite3.Connection], T], *, can_be_refused: bool = False, wakes: bool = True
+    ) -> T:
+        """Make a change, in one transaction with others; if it `can_be_refused`, it may raise a DaggerError.
+
+        `wakes` says whether tasks and processes that wait for changes are to look at it.
+        """
+        result: T = await self._enqueue(work, can_be_refused=can_be_refused, wakes=wakes).future
         return result
 
     async def append(self, entries: Sequence[Entry]) -> None:
@@ -128,6 +134,7 @@ class Database:
         *,
         is_write: bool = True,
         can_be_refused: bool = False,
+        wakes: bool = True,
     ) -> Request:
         self._check_open()
         loop = asyncio.get_running_loop()
@@ -137,6 +144,7 @@ class Database:
             entries,
             is_write=is_write,
             can_be_refused=can_be_refused,
+            wakes=wakes,
             partitions=self.partitions,
         )
         self._requests.append(request)
@@ -224,7 +232,7 @@ class Database:
             for request in requests:
                 request.error = request.error or failure
         else:
-            self._committed(connection.total_changes - before)
+            self._committed(connection.total_changes - before, any(request.wakes for request in requests))
         finally:
             self._is_writing = False
         for request in requests:
@@ -256,20 +264,19 @@ class Database:
 
     async def _commit(self, connection: sqlite3.Connection) -> None:
         """Wait for the disk in a thread, unless the thread would cost more than the commit."""
-        begun = time.perf_counter()
         if self._commit_s < IN_PLACE_S:
-            connection.execute("COMMIT")
+            took_s = _timed_commit(connection)
         else:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, connection.execute, "COMMIT")
-        self._commit_s += (time.perf_counter() - begun - self._commit_s) / 8
+            took_s = await asyncio.get_running_loop().run_in_executor(self._executor, _timed_commit, connection)
+        self._commit_s += (took_s - self._commit_s) / 8
 
     async def _retry_while_locked(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat a call while other processes have the file locked, up to the busy timeout.
 
-        Each attempt takes the connection anew, since a query that failed meanwhile may have closed the last one.
+        The first pauses block the event loop: a timer of it would take longer than most commits do. Each attempt takes
+        the connection anew, since a query that failed meanwhile may have closed the last one.
         """
-        pauses = retry_pauses(self._options.busy_timeout)
+        pauses, blocked_s = retry_pauses(self._options.busy_timeout), 0.0
         while True:
             try:
                 return await call()
@@ -277,7 +284,11 @@ class Database:
                 pause = next(pauses, None) if is_busy(error) else None
                 if pause is None:
                     raise
-            await asyncio.sleep(pause)
+            if blocked_s + pause < IN_PLACE_S:
+                blocked_s += pause
+                time.sleep(pause)  # noqa: ASYNC251  # see above
+            else:
+                await asyncio.sleep(pause)
 
     def _failed(self, error: Exception) -> Exception:
         """The error as a DaggerError, if it is one of the file. Closes the connection, which rolls back.
@@ -306,3 +317,10 @@ class Database:
         connection, self._connection = self._connection, None
         if connection is not None:
             close_connection(connection)
+
+
+def _timed_commit(connection: sqlite3.Connection) -> float:
+    """Commit; returns how long it took, in seconds."""
+    begun = time.perf_counter()
+    connection.execute("COMMIT")
+    return time.perf_counter() - begun

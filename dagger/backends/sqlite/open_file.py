@@ -201,7 +201,7 @@ class OpenFile:
         except OSError:  # no loopback: what others do is seen at the next tick
             self.processes.port = 0
         try:
-            await self.database.query(lambda connection: None)
+            await self.database.query(self.processes.load_ports)
             self._tick_job = self.maintenance.add(self._tick)
             self._write_back_job = self.maintenance.add(self._write_back, idle=True)
             self.maintenance.start()
@@ -278,13 +278,14 @@ class OpenFile:
 
     # Notifying.
 
-    def _on_commit(self, rows: int) -> None:
-        """This process has committed a transaction that has changed so many rows."""
+    def _on_commit(self, rows: int, wakes: bool) -> None:
+        """This process has committed a transaction that has changed so many rows, and may wake those who wait."""
         if not self.has_written:  # there may have been no file before
             self.has_written = True
             self._on_hello()
-        self.processes.wake()
-        self.notifier.notify()
+        if wakes:
+            self.processes.wake()
+            self.notifier.notify()
         self._rows_not_written_back += rows
         if self._rows_not_written_back > WRITE_BACK_ROWS and self._write_back_job is not None:
             self._rows_not_written_back = 0

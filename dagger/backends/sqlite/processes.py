@@ -13,7 +13,7 @@ import socket
 import sqlite3
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -98,9 +98,12 @@ class Processes:
         return dead
 
     def load_ports(self, connection: sqlite3.Connection) -> None:
-        """Read the ports of the other processes."""
+        """Read the ports of the other processes, and wake those that are new: they may have missed a commit."""
         rows = connection.execute("SELECT port FROM peer WHERE id <> ? AND port > 0", (self.id,))
-        self._others = [port for (port,) in rows]
+        known, self._others = set(self._others), [port for (port,) in rows]
+        new = [port for port in self._others if port not in known]
+        if new:
+            self._send(self._numbering.datagram(WAKE), new)
 
     def wake(self) -> None:
         """Wake the others. If a datagram is lost, they see the change at their next tick."""
@@ -113,10 +116,10 @@ class Processes:
             for part in chunks(ids):
                 self._send(self._numbering.datagram(ENDED, part))
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, ports: Sequence[int] | None = None) -> None:
         if self._socket is None:
             return
-        for port in self._others:
+        for port in self._others if ports is None else ports:
             try:
                 self._socket.sendto(data, ("127.0.0.1", port))
             except OSError:  # it notices that a number is missing

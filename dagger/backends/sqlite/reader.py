@@ -35,7 +35,7 @@ class SqliteReader:
             if self._read:
                 # With the values of now: where the caller is cancelled, this may run after the next read.
                 work = partial(self._commit, leases=leases, read=self._read, owned=self._owned or {})
-                await self._file.database.transact(work)
+                await self._file.database.transact(work, wakes=False)
                 self._read = {}
             self._check()
             owned = leases.owned

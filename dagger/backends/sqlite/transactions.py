@@ -19,7 +19,7 @@ Work = Callable[[sqlite3.Connection], Any]
 class Request:
     """A query or a change, and the future of its caller. An append has entries and no work."""
 
-    __slots__ = ("can_be_refused", "entries", "error", "future", "is_write", "partitions", "result", "work")
+    __slots__ = ("can_be_refused", "entries", "error", "future", "is_write", "partitions", "result", "wakes", "work")
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Request:
         *,
         is_write: bool = True,
         can_be_refused: bool = False,
+        wakes: bool = True,
         partitions: int = 0,
     ) -> None:
         self.future = future
@@ -37,6 +38,7 @@ class Request:
         self.entries = entries
         self.can_be_refused = can_be_refused
         self.is_write = is_write
+        self.wakes = wakes
         self.result: Any = None
         self.error: BaseException | None = None
 
