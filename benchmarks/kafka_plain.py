@@ -124,29 +124,28 @@ async def produce(producer: AIOKafkaProducer, batches: Batches) -> list[asyncio.
     return sent
 
 
-class Lanes:
-    """A transactional producer for each lane."""
+class Transactions:
+    """A transactional producer, with one transaction for each batch, as a worker has."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        self._producers = list[AIOKafkaProducer]()
+        self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
-        for lane in range(PARTITIONS):
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._place.bootstrap,
-                transactional_id=f"{self._place.prefix}raw.{lane}",
-                acks="all",
-                max_batch_size=1 << 30,
-                request_timeout_ms=15_000,
-                retry_backoff_ms=20,
-            )
-            await producer.start()
-            self._producers.append(producer)
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._place.bootstrap,
+            transactional_id=f"{self._place.prefix}raw",
+            acks="all",
+            max_batch_size=1 << 30,
+            request_timeout_ms=15_000,
+            retry_backoff_ms=20,
+        )
+        await self._producer.start()
 
-    async def commit(self, lane: int, batches: Batches, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
+    async def commit(self, batches: Batches, offsets: Mapping[TopicPartition, OffsetAndMetadata]) -> None:
         """One transaction: the records, and the offsets."""
-        producer = self._producers[lane]
+        producer = self._producer
+        assert producer is not None, "it is open"
         await producer.begin_transaction()
         marks = asyncio.ensure_future(producer.send_offsets_to_transaction(dict(offsets), self._place.group))
         await asyncio.gather(*await produce(producer, batches))
@@ -154,8 +153,8 @@ class Lanes:
         await producer.commit_transaction()
 
     async def close(self) -> None:
-        for producer in self._producers:
-            await producer.stop()
+        if self._producer is not None:
+            await self._producer.stop()
 
 
 class Records:

@@ -16,7 +16,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 
-from benchmarks.kafka_plain import PARTITIONS, Batches, Job, Lanes, Put, Records, job_of, reading
+from benchmarks.kafka_plain import PARTITIONS, Batches, Job, Put, Records, Transactions, job_of, reading
 from benchmarks.kafka_script import Script
 from benchmarks.workflow import payments, shipments
 from dagger.engine.process.gc_tuning import THRESHOLDS
@@ -32,15 +32,15 @@ class Loop:
         self._job = job
         self._script = script
         self._consumer = consumer
-        self._lanes = Lanes(job.place)
+        self._transactions = Transactions(job.place)
         self._records = Records(job.place)
         self._position: dict[TopicPartition, int] = {}
 
     async def open(self) -> None:
-        await self._lanes.open()
+        await self._transactions.open()
 
     async def close(self) -> None:
-        await self._lanes.close()
+        await self._transactions.close()
         await self._consumer.stop()
         self._records.close()
 
@@ -88,12 +88,13 @@ class Loop:
             await self._records.read(reads)
         if puts:
             await self._records.write(puts)
-        await asyncio.gather(
-            *(
-                self._lanes.commit(lane, batches, {at: OffsetAndMetadata(self._position[at], MARK) for at in places})
-                for lane, (batches, places) in lanes.items()
-            )
-        )
+        everything, marks = Batches(), dict[TopicPartition, OffsetAndMetadata]()
+        for batches, places in lanes.values():
+            for at, items in batches.items():
+                everything.setdefault(at, []).extend(items)
+            marks |= {at: OffsetAndMetadata(self._position[at], MARK) for at in places}
+        if marks:
+            await self._transactions.commit(everything, marks)
 
 
 async def work(job: Job) -> None:

@@ -46,6 +46,11 @@ class StandaloneStore(Store, Protocol):
         It never changes if nothing is ever lost."""
         ...
 
+    @property
+    def reports_ends(self) -> bool:
+        """Whether `announce_ended` reaches the `changed` of all processes that use the store; else the log does it."""
+        ...
+
     def announce_ended(self, ids: Collection[str]) -> None:
         """Like `Backend.announce_ended`; a store that can't report it does nothing."""
         ...

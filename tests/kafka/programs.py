@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from dagger import Dagger, command, listener, template
+from dagger.backends.kafka.poison import PoisonDetector
 from dagger.engine.connect import connect
 from dagger.engine.ports import Backend
 from dagger.testing.contract import shop
@@ -73,7 +74,17 @@ def open_transaction(broker: str, store: str) -> None:
     anyio.run(run, connect(broker, store))
 
 
-PROGRAMS: dict[str, Callable[[str, str], None]] = {"worker": worker, "open": open_transaction}
+def unclaimed(broker: str, store: str) -> None:
+    """The same, broken: it begins transactions before it has claimed its lanes."""
+
+    async def claims(self: PoisonDetector) -> bool:
+        return True
+
+    PoisonDetector.claim = claims  # type: ignore[method-assign]  # in this process
+    open_transaction(broker, store)
+
+
+PROGRAMS: dict[str, Callable[[str, str], None]] = {"worker": worker, "open": open_transaction, "unclaimed": unclaimed}
 
 if __name__ == "__main__":
     PROGRAMS[sys.argv[1]](*sys.argv[2:])

@@ -10,7 +10,6 @@ import anyio
 import pytest
 from aiokafka.client import AIOKafkaClient
 
-from dagger.backends.kafka.lane import Lane
 from dagger.backends.kafka.ownership import Ownership
 from dagger.engine.ports import Backend
 from tests.kafka.stage import kafka_of
@@ -31,21 +30,16 @@ def instead(patch: pytest.MonkeyPatch, kind: str, act: Act) -> None:
     patch.setattr(AIOKafkaClient, "send", send)
 
 
-def lane_of(request: Any) -> int:
-    """The lane whose transactional id is in a request."""
-    return int(request._transactional_id.rpartition(".")[2])
-
-
 class Held:
-    """Keeps the first request of a lane until it may go on."""
+    """Keeps the first request of one transactional id until it may go on."""
 
-    def __init__(self, lane: int) -> None:
-        self._lane = lane
+    def __init__(self, id: str) -> None:
+        self._id = id
         self.reached = anyio.Event()
         self.goes_on = anyio.Event()
 
     async def __call__(self, send: Send, request: Any) -> Any:
-        if lane_of(request) == self._lane and not self.reached.is_set():
+        if request._transactional_id == self._id and not self.reached.is_set():
             self.reached.set()
             await self.goes_on.wait()
         return await send()
@@ -56,8 +50,3 @@ def ownership(backend: Backend) -> Ownership:
     own = kafka_of(backend).log._own
     assert own is not None
     return own
-
-
-def lanes(backend: Backend) -> dict[int, Lane]:
-    """The lanes that a backend owns."""
-    return ownership(backend).lanes

@@ -6,7 +6,7 @@ Each case is run a second time with the product broken, and must fail then.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import anyio
@@ -14,10 +14,12 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from dagger import command, signal, template
-from dagger.backends.kafka import lane as lane_module
+from dagger.backends.kafka import transactions as transactions_module
 from dagger.backends.kafka.batches import Batches
-from dagger.backends.kafka.lane import Lane
+from dagger.backends.kafka.client import OffsetAndMetadata, TopicPartition
+from dagger.backends.kafka.cluster import Cluster
 from dagger.backends.kafka.log import KafkaLog
+from dagger.backends.kafka.transactions import Marks, Transactions
 from dagger.engine.ports import Append, Entry, Outgoing, Position
 from dagger.engine.worker.worker import Worker
 from dagger.errors import BackendUnavailable, Fenced
@@ -25,7 +27,7 @@ from dagger.testing.clock import VirtualClock
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import Driver, messages_of
 from dagger.testing.contract.harness import Harness, alone, in_loop, note, offsets_of
-from tests.kafka.requests import Act, Send, instead, lane_of
+from tests.kafka.requests import Act, Send, instead
 from tests.kafka.stage import OnKafka, fails, kafka_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]
@@ -36,14 +38,14 @@ EACH = 6
 
 
 class Once:
-    """Strikes one commit of one lane."""
+    """Strikes one commit."""
 
     def __init__(self, fault: Act) -> None:
         self._fault = fault
         self.struck = False
 
     async def __call__(self, send: Send, request: Any) -> Any:
-        if lane_of(request) == 1 and not self.struck:
+        if not self.struck:
             self.struck = True
             return await self._fault(send, request)
         return await send()
@@ -75,11 +77,11 @@ async def aborted(send: Send, request: Any) -> Any:
 
 
 async def done_once(storage: OnKafka, patch: pytest.MonkeyPatch, fault: Act) -> None:
-    """A message for each record, in their order, though one lane's commit goes wrong amid those of the others."""
+    """A message for each record, in their order, though a commit goes wrong."""
     once = Once(fault)
     with patch.context() as patched:
         async with alone(storage) as harness:
-            patched.setattr(lane_module, "REQUEST_S", 1.0)
+            patched.setattr(transactions_module, "REQUEST_S", 1.0)
             instead(patched, "EndTxnRequest", once)
             places = [(number, partition) for number in range(EACH) for partition in range(PARTITIONS)]
             await harness.log.append([Append(partition, b"%d" % number) for number, partition in places])
@@ -112,23 +114,29 @@ def not_sought(patch: pytest.MonkeyPatch) -> None:
 
     async def rewind(self: KafkaLog) -> None:
         self._is_behind = False
-        for lane in self._own.lanes.values() if self._own else ():
-            if not lane.is_sound:
-                await lane.take()
+        own = self._own
+        if own is not None and not own.transactions.is_resolved:
+            await own.transactions.resolve()
 
     patch.setattr(KafkaLog, "rewind", rewind)
 
 
 def not_asked(patch: pytest.MonkeyPatch) -> None:
     """After a failure it is believed that nothing was committed."""
-    take = Lane.take
+    commit, stable = Transactions.commit, Cluster.stable
+    before = dict[TopicPartition, OffsetAndMetadata]()
 
-    async def takes(self: Lane) -> None:
-        known = dict(self.positions)
-        await take(self)
-        self.positions.update(known)
+    async def commits(self: Transactions, batches: Batches, marks: Marks, member: Any) -> None:
+        found, _ = await stable(self._cluster, member.group, marks)
+        before.update(found)
+        await commit(self, batches, marks, member)
 
-    patch.setattr(Lane, "take", takes)
+    async def told(self: Cluster, group: str, places: Collection[TopicPartition]) -> Any:
+        found, pending = await stable(self, group, places)
+        return {place: before.get(place, mark) for place, mark in found.items()}, pending
+
+    patch.setattr(Transactions, "commit", commits)
+    patch.setattr(Cluster, "stable", told)
 
 
 @command(shop.CHARGES)
@@ -147,12 +155,12 @@ two = template("TwoCommands", charge >> signal("go", shop.Order) >> ship, key=sh
 async def published_though_commits_are_lost(storage: OnKafka, patch: pytest.MonkeyPatch) -> None:
     """The last lost commit has the next record of the same instance in it, whose write could drop what is owed."""
     ordered, struck = list[str](), set[str]()
-    attempt = Lane._attempt
+    attempt = Transactions._attempt
 
-    async def attempted(self: Lane, batches: Batches, *more: Any) -> None:
+    async def attempted(self: Transactions, producer: Any, batches: Batches, *more: Any) -> None:
         entries = [item.entry for items in batches.values() for item in items]
         ordered[:] = [entry.topic for entry in entries if isinstance(entry, Outgoing)]
-        await attempt(self, batches, *more)
+        await attempt(self, producer, batches, *more)
 
     async def strike(send: Send, request: Any) -> Any:
         if shop.SHIPMENTS.name in struck or not ordered:
@@ -164,7 +172,7 @@ async def published_though_commits_are_lost(storage: OnKafka, patch: pytest.Monk
     with patch.context() as patched:
         async with Driver(storage.backend(), VirtualClock()).working() as engine:
             await engine.run_until_idle()
-            patched.setattr(Lane, "_attempt", attempted)
+            patched.setattr(Transactions, "_attempt", attempted)
             instead(patched, "EndTxnRequest", strike)
             run = await engine.start(two, order)
             while not struck:

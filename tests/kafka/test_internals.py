@@ -15,7 +15,7 @@ from typing import Any
 
 import anyio
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
@@ -24,9 +24,19 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.producer.sender import (
+    AddOffsetsToTxnHandler,
+    AddPartitionsToTxnHandler,
+    Sender,
+    TxnOffsetCommitHandler,
+)
 from aiokafka.protocol.api import Request, RequestStruct
 from aiokafka.protocol.metadata import MetadataRequest
 from packaging.requirements import Requirement
+
+from dagger.backends.kafka.client import GroupMetadata, group_metadata
+from dagger.backends.kafka.client.groups import OffsetFetchStable
+from dagger.backends.kafka.client.transactions import TxnOffsetCommitAs
 
 BACKEND = Path(__file__).resolve().parents[2] / "dagger" / "backends" / "kafka"
 NOWHERE = "127.0.0.1:1"
@@ -47,6 +57,7 @@ class Parts:
         subscription: Any = vars(self.consumer)["_subscription"]
         self.fetcher = Fetcher(self.consumer._client, subscription)
         self.coordinator = GroupCoordinator(self.consumer._client, subscription, group_id="g")
+        self.consumer._coordinator = self.coordinator
 
     async def close(self) -> None:
         for task in (self.fetcher._fetch_task, self.coordinator._coordination_task):
@@ -141,6 +152,36 @@ def a_transaction_has_a_future_for_its_end(parts: Parts) -> bool:
     return all(isinstance(failure, KafkaConnectionError) for failure in failures)
 
 
+def a_coordinator_knows_who_it_is_in_the_group(parts: Parts) -> bool:
+    return group_metadata(parts.consumer) == GroupMetadata("g", -1, "")
+
+
+def a_sender_adds_partitions_and_commits_offsets_by_methods(parts: Parts) -> bool:
+    methods = (Sender._do_add_partitions_to_txn, Sender._do_add_offsets_to_txn, Sender._do_txn_offset_commit)
+    return all(inspect.iscoroutinefunction(one) for one in methods) and callable(Sender._find_coordinator)
+
+
+def a_sender_asks_by_handlers_that_answer_with_a_pause(parts: Parts) -> bool:
+    kinds = (AddOffsetsToTxnHandler, AddPartitionsToTxnHandler, TxnOffsetCommitHandler)
+    return all({"create_request", "handle_response", "do"} <= set(dir(kind)) for kind in kinds)
+
+
+def offsets_of_a_transaction_wait_in_a_queue(parts: Parts) -> bool:
+    manager = parts.producer._txn_manager
+    manager.set_pid_and_epoch(1, 0)
+    manager.begin_transaction()
+    manager.add_offsets_to_txn({}, "g").cancel()
+    ((group, _, future),) = manager._pending_txn_offsets
+    return bool(group == "g" and future.cancelled() and manager.is_in_transaction())
+
+
+def requests_of_later_versions_are_encoded_as_flexible(parts: Parts) -> bool:
+    stable = OffsetFetchStable("g", [TopicPartition("t", 1)]).prepare({9: (0, 9)})
+    manager = parts.producer._txn_manager
+    offsets = TxnOffsetCommitAs(manager, GroupMetadata("g", 3, "m"), {"t": [(1, 7, "note")]}).prepare({28: (0, 5)})
+    return all(one.FLEXIBLE_VERSION and one.encode() for one in (stable, offsets))
+
+
 def an_assignor_is_a_class_that_sees_members_user_data(parts: Parts) -> bool:
     metadata: Any = ConsumerProtocolMemberMetadata
     assignment: Any = ConsumerProtocolMemberAssignment
@@ -172,6 +213,11 @@ ASSUMPTIONS = [
     a_sender_shows_its_task,
     an_accumulator_keeps_unsent_and_unanswered_batches,
     a_transaction_has_a_future_for_its_end,
+    a_coordinator_knows_who_it_is_in_the_group,
+    a_sender_adds_partitions_and_commits_offsets_by_methods,
+    a_sender_asks_by_handlers_that_answer_with_a_pause,
+    offsets_of_a_transaction_wait_in_a_queue,
+    requests_of_later_versions_are_encoded_as_flexible,
     an_assignor_is_a_class_that_sees_members_user_data,
 ]
 

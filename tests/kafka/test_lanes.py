@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dagger.backends.kafka.assignor import assignor, lanes_of
+from dagger.backends.kafka.assignor import Claim, assignor, lanes_of
 
 
 @given(
@@ -43,7 +44,7 @@ class Metadata:
 
 
 def test_partitions_of_topics_follow_their_lanes_to_who_consumes_them() -> None:
-    kind = assignor("log", lambda: [1])
+    kind = assignor("log", lambda: Claim("w", [1]), lambda alive: None)
     old, new = kind.metadata(["log", "notes"]), kind.metadata(["log", "notes", "late"])
     cluster: Any = Metadata(log=2, notes=3, late=2)
     found = kind.assign(cluster, {"a": old, "b": new})
@@ -54,3 +55,13 @@ def test_partitions_of_topics_follow_their_lanes_to_who_consumes_them() -> None:
         assert all(partition % 2 in lanes[name] for partition in share["notes"])
     assert "late" not in shares["a"]
     assert shares["b"]["late"] == lanes["b"]
+
+
+def test_each_member_is_told_who_is_alive() -> None:
+    heard = list[frozenset[str]]()
+    kinds = [assignor("log", partial(Claim, id), heard.append) for id in ("w1", "w2")]
+    cluster: Any = Metadata(log=2)
+    members = {str(number): kind.metadata(["log"]) for number, kind in enumerate(kinds)}
+    for kind, share in zip(kinds, kinds[0].assign(cluster, members).values(), strict=True):
+        kind.on_assignment(share)
+    assert heard == [frozenset({"w1", "w2"})] * 2

@@ -15,6 +15,7 @@ from dagger.errors import BackendUnavailable
 from dagger.testing.contract import shop
 from dagger.testing.contract.harness import alone, in_loop, note
 from tests.kafka.programs import exiting
+from tests.kafka.requests import ownership
 from tests.kafka.stage import OnKafka, consumer_of, kafka_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]
@@ -36,11 +37,9 @@ def coordination(engine: Dagger) -> asyncio.Task[Any]:
 
 
 def senders(engine: Dagger) -> list[asyncio.Task[Any]]:
-    """What sends all that lanes commit."""
-    own = kafka_of(engine.backend).log._own
-    assert own is not None
-    producers: list[Any] = [lane._producer for lane in own.lanes.values()]
-    return [producer._sender._sender_task for producer in producers]
+    """What sends all that a worker commits."""
+    producer: Any = ownership(engine.backend).transactions._producer
+    return [producer._sender._sender_task]
 
 
 @asynccontextmanager

@@ -83,12 +83,37 @@ class TestPoison:
         anyio.run(run)
 
 
+async def takes(detector: PoisonDetector, at: dict[tuple[str, int], int]) -> None:
+    """Take the lane over, with its offsets there."""
+    await detector.read()
+    assert await detector.claim()
+    await detector.taken(at)
+
+
 async def lived(notes: StandaloneStore, name: str, at: dict[tuple[str, int], int] = AT) -> PoisonDetector:
     """Somebody has taken the lane over, and polled."""
     detector = PoisonDetector(notes, 0, name)
-    await detector.taken(at)
+    await takes(detector, at)
     await detector.polled(HERE)
     return detector
+
+
+class TestOwner:
+    def test_of_two_who_have_read_the_same_note_one_claims_the_lane(self) -> None:
+        async def run() -> None:
+            notes = pins()
+            one, other = PoisonDetector(notes, 0, "one"), PoisonDetector(notes, 0, "other")
+            await one.read()
+            await other.read()
+            assert await one.claim()
+            assert not await other.claim()
+            await other.read()
+            assert other.owner == "one"
+            assert await other.claim()
+            await one.read()
+            assert one.owner == "other"
+
+        anyio.run(run)
 
 
 class TestPoisonDetector:
@@ -102,7 +127,7 @@ class TestPoisonDetector:
             assert detector.is_careful
             assert detector.poison is None, "it was never alone"
             detector = PoisonDetector(notes, 0, "last")
-            await detector.taken(AT)
+            await takes(detector, AT)
             assert detector.poison == HERE
 
         anyio.run(run)
@@ -115,10 +140,10 @@ class TestPoisonDetector:
             detector = await lived(notes, "careful")
             await detector.polled(("log", 0, 9))
             after, done = PoisonDetector(notes, 0, "after"), PoisonDetector(notes, 0, "done")
-            await after.taken({("log", 0): 8})
+            await takes(after, {("log", 0): 8})
             assert after.poison == ("log", 0, 9)
             assert after.is_careful
-            await done.taken({("log", 0): 10})
+            await takes(done, {("log", 0): 10})
             assert done.poison is None, "it was committed"
 
         anyio.run(run)
@@ -129,7 +154,7 @@ class TestPoisonDetector:
         async def run() -> None:
             detector = PoisonDetector(pins(), 0, "me")
             for _ in range(3 * PATIENCE):
-                await detector.taken(AT)
+                await takes(detector, AT)
                 assert not detector.is_careful
                 assert detector.poison is None
                 await detector.polled(HERE)
@@ -152,7 +177,7 @@ class TestPoisonDetector:
         async def run() -> None:
             notes = pins()
             for number in range(3 * PATIENCE):
-                await PoisonDetector(notes, 0, f"w-{number}").taken(AT)
+                await takes(PoisonDetector(notes, 0, f"w-{number}"), AT)
             assert not (await lived(notes, "last")).is_careful
 
         anyio.run(run)

@@ -9,7 +9,7 @@ from aiokafka import OffsetAndMetadata, TopicPartition
 
 from dagger.backends.kafka.binding import Binding
 from dagger.backends.kafka.cluster import Cluster
-from dagger.backends.kafka.lane import Lane, safe_of
+from dagger.backends.kafka.lane import Lane, OffsetNote
 from dagger.backends.kafka.options import options_of
 
 LOG = TopicPartition("orders.log", 0)
@@ -33,8 +33,8 @@ def lane_at(offset: int, safe: int) -> Lane:
 
 def committed(lane: Lane, offset: int) -> OffsetAndMetadata:
     """What stands in the group once a lane has committed."""
-    marks = lane._marks({LOG: offset}, BINDING)
-    lane._went_on(marks)
+    marks = lane.marks({LOG: offset}, BINDING)
+    lane.went_on(marks)
     return marks[LOG]
 
 
@@ -56,10 +56,12 @@ def test_an_outage_makes_nothing_safe_for_who_goes_on(monkeypatch: pytest.Monkey
     last = committed(lane, 600)
     assert last == OffsetAndMetadata(600, "c 100")
     times.s += 3_600.0  # nothing could be committed, for the store was away
-    other = lane_at(last.offset, safe_of(last, last.offset))
+    safe = OffsetNote.of(last).safe
+    assert safe is not None
+    other = lane_at(last.offset, safe)
     assert other.safe() == 100
     times.s += 9.0
-    assert safe_of(committed(other, 700), 700) == 100
+    assert OffsetNote.of(committed(other, 700)).safe == 100
     times.s += 2.0
     committed(other, 800)
     assert other.safe() == 600, "that was when it was taken over"
@@ -83,5 +85,10 @@ def test_what_is_read_again_is_never_committed_as_less(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("metadata", ["", "c", "c x"])
-def test_where_nothing_is_told_the_offset_itself_is_safe(metadata: str) -> None:
-    assert safe_of(OffsetAndMetadata(7, metadata), 7) == 7
+def test_a_note_without_a_safe_offset_tells_none(metadata: str) -> None:
+    assert OffsetNote.of(OffsetAndMetadata(7, metadata)).safe is None
+
+
+@pytest.mark.parametrize("told", [OffsetNote("c", 0), OffsetNote("c", 17), OffsetNote("c"), OffsetNote("")])
+def test_a_note_is_read_as_it_was_written(told: OffsetNote) -> None:
+    assert OffsetNote.of(OffsetAndMetadata(7, str(told))) == told

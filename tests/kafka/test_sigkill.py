@@ -1,4 +1,6 @@
-"""A transaction that a worker leaves open when it is killed, holds readers up only until its lane is taken over.
+"""A transaction that a worker leaves open when it is killed holds readers up only until its lanes are taken over.
+
+Who takes over knows the worker's transactional id by the notes of the lanes, and initialises it.
 
 Else it would be for as long as `transaction` says: here ten minutes, of which no test waits one.
 """
@@ -6,13 +8,12 @@ Else it would be for as long as `transaction` says: here ten minutes, of which n
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from dagger.backends.kafka import lane as lane_module
+from dagger.backends.kafka import ownership as ownership_module
+from dagger.backends.kafka.cluster import Cluster
 from dagger.engine.ports import Append
 from dagger.testing.contract.harness import Harness, in_loop, note
 from tests.kafka.programs import OPEN
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 
 @pytest.fixture
 def storage(kafka: KafkaCluster, tmp_path: Path) -> OnKafka:
-    return beside_sqlite(kafka.bootstrap, tmp_path, "&transaction=600s")
+    return beside_sqlite(kafka.bootstrap, tmp_path, "&transaction=600s&lease=2s")
 
 
 async def readable(kafka: KafkaCluster, topic: str) -> tuple[int, int]:
@@ -41,12 +42,12 @@ async def readable(kafka: KafkaCluster, topic: str) -> tuple[int, int]:
     return ends[0], ends[1]
 
 
-async def killed_amid_a_transaction(kafka: KafkaCluster, storage: OnKafka) -> None:
+async def killed_amid_a_transaction(kafka: KafkaCluster, storage: OnKafka, worker: str = "open") -> None:
     backend = storage.backend()
     topic = storage.prefix + OPEN
     async with backend.open():
         await backend.log.append([Append(0, b"record")])
-        with program("open", storage) as process:
+        with program(worker, storage) as process:
             await says(process, "open")
             process.kill()
         await backend.log.append([note(OPEN, "k", b"behind it")])
@@ -75,8 +76,16 @@ class TestSigkill:
     async def test_readers_would_wait_for_the_timeout(
         self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def producer(transactional_id: str, **settings: Any) -> AIOKafkaProducer:
-            return AIOKafkaProducer(transactional_id=f"{uuid4()}.{transactional_id}", **settings)
+        async def nobody(*_: object) -> None:
+            pass
 
-        monkeypatch.setattr(lane_module, "AIOKafkaProducer", producer)
-        await fails(killed_amid_a_transaction(kafka, storage), "readers go on")
+        monkeypatch.setattr(Cluster, "fence", nobody)
+        monkeypatch.setattr(ownership_module, "REQUEST_S", 1.0)
+        await fails(killed_amid_a_transaction(kafka, storage), "a transaction is open")
+
+    @in_loop
+    async def test_would_not_be_known_if_lanes_were_not_claimed_first(
+        self, kafka: KafkaCluster, storage: OnKafka, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ownership_module, "REQUEST_S", 1.0)
+        await fails(killed_amid_a_transaction(kafka, storage, "unclaimed"), "a transaction is open")

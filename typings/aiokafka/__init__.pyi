@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.producer.sender import Sender
 from aiokafka.structs import RecordMetadata
 
 class TopicPartition(NamedTuple):
@@ -32,6 +33,7 @@ class ConsumerRebalanceListener:
 
 class AIOKafkaProducer:
     client: AIOKafkaClient
+    _sender: Sender
     def __init__(
         self,
         *,
@@ -66,6 +68,7 @@ class AIOKafkaProducer:
 
 class AIOKafkaConsumer:
     _client: AIOKafkaClient
+    _coordinator: Any
     def __init__(
         self,
         *topics: str,

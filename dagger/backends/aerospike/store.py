@@ -154,6 +154,10 @@ class AerospikeStore:
         """The cluster key, which changes each time that a server joins, leaves or restarts."""
         return await self._do(lambda: incarnation(self._cluster))
 
+    @property
+    def reports_ends(self) -> bool:
+        return False
+
     def announce_ended(self, ids: Collection[str]) -> None:
         """Aerospike cannot report it: other processes read the records now and then."""
 

@@ -43,8 +43,26 @@ def lanes_of(members: Mapping[str, Collection[int]], count: int) -> dict[str, li
     return {name: sorted(lanes) for name, lanes in kept.items()}
 
 
-def assignor(log: str, owned: Callable[[], Collection[int]]) -> type[AbstractPartitionAssignor]:
-    """The assignor for an application's log, which tells what this member owns."""
+class Claim(msgspec.Struct, frozen=True):
+    """What a member tells the leader of its group."""
+
+    id: str = ""
+    """Its transactional id."""
+    lanes: list[int] = []
+    """The lanes that it owns."""
+
+
+def assignor(
+    log: str, claim: Callable[[], Claim], heard: Callable[[frozenset[str]], None]
+) -> type[AbstractPartitionAssignor]:
+    """The assignor for an application's log.
+
+    Args:
+        log: the name of the log's topic.
+        claim: what this member tells.
+        heard: is told the transactional ids of all members of a generation, before its partitions are assigned. The
+            dead can't tell theirs, so every other id belongs to nobody who is alive.
+    """
 
     class LaneAssignor(AbstractPartitionAssignor):
         name = "dagger-lanes"
@@ -55,7 +73,9 @@ def assignor(log: str, owned: Callable[[], Collection[int]]) -> type[AbstractPar
             cls, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
         ) -> dict[str, ConsumerProtocolMemberAssignment]:
             count = len(cluster.partitions_for_topic(log) or ())
-            lanes = lanes_of({name: _claims(member.user_data) for name, member in members.items()}, count)
+            claims = {name: _claim(member.user_data) for name, member in members.items()}
+            lanes = lanes_of({name: claim.lanes for name, claim in claims.items()}, count)
+            alive = msgspec.json.encode(sorted({claim.id for claim in claims.values()}))
             topics = {topic for member in members.values() for topic in member.subscription}
             partitions = {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in sorted(topics)}
             shares = {
@@ -63,27 +83,33 @@ def assignor(log: str, owned: Callable[[], Collection[int]]) -> type[AbstractPar
                 for name, member in members.items()
             }
             _warn(partitions, shares.values())
-            return {name: ConsumerProtocolMemberAssignment(0, share, b"") for name, share in shares.items()}
+            return {name: ConsumerProtocolMemberAssignment(0, share, alive) for name, share in shares.items()}
 
         @classmethod
         @override
         def metadata(cls, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-            return ConsumerProtocolMemberMetadata(0, sorted(topics), msgspec.json.encode(sorted(owned())))
+            return ConsumerProtocolMemberMetadata(0, sorted(topics), msgspec.json.encode(claim()))
 
         @classmethod
         @override
         def on_assignment(cls, assignment: ConsumerProtocolMemberAssignment) -> None:
-            pass
+            heard(_alive(assignment.user_data))
 
     return LaneAssignor
 
 
-def _claims(user_data: bytes) -> list[int]:
-    """The lanes that a member says it has."""
+def _claim(user_data: bytes) -> Claim:
     try:
-        return msgspec.json.decode(user_data, type=list[int])
+        return msgspec.json.decode(user_data, type=Claim)
+    except msgspec.MsgspecError:  # of another program
+        return Claim()
+
+
+def _alive(user_data: bytes) -> frozenset[str]:
+    try:
+        return frozenset(msgspec.json.decode(user_data, type=list[str]))
     except msgspec.MsgspecError:
-        return []
+        return frozenset()
 
 
 def _share(lanes: Collection[int], count: int, topics: Mapping[str, list[int]]) -> list[tuple[str, list[int]]]:

@@ -44,9 +44,13 @@ class KafkaBackend:
 
     def announce_ended(self, ids: Collection[str]) -> None:
         self.store.announce_ended(ids)
+        if not self.store.reports_ends:
+            self.log.ends.announce(ids)
 
     async def changed(self) -> Collection[str] | None:
-        return await self.store.changed()
+        if self.store.reports_ends or not self.log.ends.is_heard:
+            return await self.store.changed()
+        return await self.log.ends.changed()
 
     async def caught_up(self) -> bool:
         """Whether all that was accepted so far has been polled."""

@@ -34,6 +34,8 @@ FORBIDDEN: Final = (errors.TopicAuthorizationFailedError,)
 """Refusals that are not the fault of an entry. On the log they dead-letter nothing, as each entry would be refused."""
 ROOM: Final = 4096
 """How much of a refused payload goes to the dead letters of the application, in bytes; of a key too."""
+SMALLEST: Final = 1024
+"""Batches are made smaller for a topic that refuses them until they have so many bytes."""
 HEADERS: Final = 16 * ROOM
 """Headers that are larger are left out there."""
 
@@ -250,6 +252,20 @@ def _letter(cluster: Cluster, entry: Entry, refusal: Refused, topic: str) -> Out
         "dagger-offset": "-1",
     }
     return Outgoing(dead_letter_topic(topic), entry.key, entry.payload, (*entry.headers, *headers_of(added)))
+
+
+def without(cluster: Cluster, batches: Batches, refusal: Refused) -> list[Entry]:
+    """The entries with a dead letter for each that was refused; of a large batch, those of smaller ones."""
+    entries = [item.entry for items in batches.values() for item in items]
+    if len(refusal.items) > 1:
+        size = sum(len(item.value or b"") for item in refusal.items)
+        cluster.batch_bytes[refusal.place.topic] = size // 2 if size // 2 > SMALLEST else 1
+        return entries
+    refused = refusal.items[0].entry
+    if refusal.place.topic == cluster.options.dead_letters:
+        raise BackendError(f"{cluster.options.place}: {refusal}") from refusal
+    letter = instead(cluster, refusal)
+    return [letter if entry is refused else entry for entry in entries]
 
 
 def dead_letter(cluster: Cluster, entry: Entry, reason: str) -> Outgoing:

@@ -102,7 +102,7 @@ class Sources:
         Args:
             topic: its name.
             partition: its number.
-            note: what stands beside the offset that is committed; None if there is none.
+            note: the id of the binding beside the offset that is committed, which may be empty; None without an offset.
             begun: what was seen before the offset was asked for. Seen after it, another may have taken the partition,
                 and begun it, in between.
         """
@@ -112,7 +112,7 @@ class Sources:
                 f"the group's offset of {at} is gone (expired, or deleted): nobody knows what was read. Set it to what "
                 "is to be read next"
             )
-        if note is not None and note.partition(" ")[0] not in ("", self._binding.id):
+        if note is not None and note not in ("", self._binding.id):
             raise self._refused(
                 f"the offset of {at} was committed beside another store. Go on with that one, or give the application "
                 "another name"

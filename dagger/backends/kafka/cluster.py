@@ -15,6 +15,7 @@ from dagger.backends.kafka.client import (
     AIOKafkaConsumer,
     AIOKafkaProducer,
     Brokers,
+    GroupMetadata,
     KafkaClient,
     NewTopic,
     OffsetAndMetadata,
@@ -24,7 +25,10 @@ from dagger.backends.kafka.client import (
     adopt,
     described,
     errors,
+    fence,
+    is_current,
     murmur2,
+    stable_offsets,
 )
 from dagger.backends.kafka.clock import BrokerClock
 from dagger.backends.kafka.diagnose import refusal
@@ -109,9 +113,7 @@ class Cluster:
 
     async def look(self, names: Collection[str]) -> dict[str, TopicInfo]:
         """Ask for topics anew; gives those that exist."""
-        client = self._client
-        if client is None:
-            raise BackendUnavailable(f"{self.options.place} is not open")
+        client = self._connected()
         with self.translating():
             self.id, found = await described(client, list(names))
         for name in names:
@@ -162,8 +164,36 @@ class Cluster:
         except TimeoutError:
             raise BackendUnavailable(f"{self.options.place}: new topics are not known to all brokers yet") from None
 
+    async def stable(
+        self, group: str, places: Collection[TopicPartition]
+    ) -> tuple[dict[TopicPartition, OffsetAndMetadata], set[TopicPartition]]:
+        """What a group has committed, without partitions for which it has nothing, and the partitions of which an open
+        transaction may still change that."""
+        if not places:
+            return {}, set()
+        with self.translating():
+            async with asyncio.timeout(REQUEST_S):
+                return await stable_offsets(self._connected(), group, places)
+
+    async def is_current(self, member: GroupMetadata) -> bool:
+        """Whether a member is in its generation, and no rebalance is under way."""
+        with self.translating():
+            async with asyncio.timeout(REQUEST_S):
+                return await is_current(self._connected(), member)
+
+    async def fence(self, transactional_id: str) -> None:
+        """Settle the open transaction of a worker, which can commit nothing more until it begins anew."""
+        with self.translating():
+            async with asyncio.timeout(REQUEST_S):
+                await fence(self._connected(), transactional_id, int(self.options.transaction * 1000))
+
+    def _connected(self) -> KafkaClient:
+        if self._client is None:
+            raise BackendUnavailable(f"{self.options.place} is not open")
+        return self._client
+
     async def committed(self, group: str, places: Iterable[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        """What a group has committed; without those for which it has nothing."""
+        """What a group has committed, as far as its transactions have ended; without partitions that have nothing."""
         assert self._admin is not None
         asked = list(places)
         if not asked:

@@ -10,8 +10,14 @@ from typing import Final
 from dagger.backends.kafka.client import Unreached, errors
 from dagger.errors import BackendError, BackendUnavailable, Fenced
 
-FENCED: Final = (errors.ProducerFenced, errors.InvalidProducerEpoch)
-"""Another worker has begun to use a transactional id, or its transaction was given up by the cluster."""
+FENCED: Final = (
+    errors.ProducerFenced,
+    errors.InvalidProducerEpoch,
+    errors.IllegalGenerationError,
+    errors.UnknownMemberIdError,
+)
+"""A worker is no member of the generation in which it polled, another has initialised its transactional id, or the
+cluster has given up its transaction."""
 _LASTING: Final[dict[type[errors.KafkaError], str]] = {
     errors.AuthenticationFailedError: "does not know this user, or not with this password; check both",
     errors.SaslAuthenticationFailed: "does not know this user, or not with this password; check both",

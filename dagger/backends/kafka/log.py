@@ -8,20 +8,21 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, TypeAlias
+from typing import Final
 
 import anyio
 import msgspec
 
 from dagger.backends.kafka.appender import Appender
 from dagger.backends.kafka.backlog import BacklogReader
-from dagger.backends.kafka.batches import Batches, addressed, batches_of
+from dagger.backends.kafka.batches import addressed, batches_of
 from dagger.backends.kafka.binding import agreed
-from dagger.backends.kafka.client import ConsumerRecord, TopicPartition
+from dagger.backends.kafka.client import ConsumerRecord, GroupMetadata, TopicPartition
 from dagger.backends.kafka.cluster import LOOK_S, Cluster
+from dagger.backends.kafka.ends import Ends
 from dagger.backends.kafka.member import Member, OffsetsGone
 from dagger.backends.kafka.options import KafkaOptions
-from dagger.backends.kafka.ownership import Ownership, side_by_side
+from dagger.backends.kafka.ownership import Ownership, Superseded, Work
 from dagger.backends.kafka.reader import KafkaReader, message_of
 from dagger.backends.kafka.shutdown import END_S, end
 from dagger.backends.loops import LoopBinding, nested_contextmanager
@@ -38,14 +39,10 @@ STORE_S: Final = 10.0
 TRIES: Final = 5
 """How often is looked whether a topic was made again where nothing is kept at its offset."""
 NOTHING: Final = Batch((), ())
-Marks: TypeAlias = dict[TopicPartition, int]
-"""By partition, what is committed."""
-Work: TypeAlias = tuple[Batches, Marks]
-"""What a lane publishes, and commits."""
 
 
 class KafkaLog:
-    """Polls the lanes that this process owns, and commits each in a transaction of its own."""
+    """Polls the lanes that this process owns, and commits what they order in one transaction."""
 
     def __init__(self, cluster: Cluster, store: StandaloneStore) -> None:
         self._cluster = cluster
@@ -65,10 +62,13 @@ class KafkaLog:
         self._is_behind = False
         """Whether positions must be found again."""
         self._is_fenced = False
+        self._identity: GroupMetadata | None = None
+        """Who this was in the group when what is worked on was assigned."""
         self._looked = self._looked_at_store = 0.0
         self._incarnation = ""
         self._readers: set[KafkaReader] = set()
         self._backlog_reader = BacklogReader(cluster)
+        self.ends = Ends(cluster, self._appender)
 
     @property
     def partitions(self) -> int:
@@ -91,15 +91,14 @@ class KafkaLog:
         async with self._cluster.open():
             await self._agree(self._cluster.options)
             # Those of a loop before are of no use.
-            self._appender, self._backlog_reader, self._readers = (
-                Appender(self._cluster),
-                BacklogReader(self._cluster),
-                set(),
-            )
+            self._appender, self._readers = Appender(self._cluster), set()
+            self._backlog_reader, self.ends = BacklogReader(self._cluster), Ends(self._cluster, self._appender)
+            await self.ends.have()
             async with self._appender.open():
                 try:
                     yield
                 finally:
+                    self.ends.close()
                     self._backlog_reader.drop()
                     for reader in list(self._readers):
                         await end(reader.close)
@@ -139,7 +138,8 @@ class KafkaLog:
         assert own is not None, "the backend is open"
         await self._cluster.need(self._topics | self._published)
         self._seen, self._is_behind, self._is_fenced = 0, False, False
-        member = Member(self._cluster, {self._name, *self._topics}, lambda: own.epochs, own.release)
+        own.join()
+        member = Member(self._cluster, {self._name, *self._topics}, own.claim, own.release)
         try:
             async with member.open():
                 self._member = member
@@ -157,7 +157,8 @@ class KafkaLog:
             await member.wait()
 
     def _must_take_over(self, member: Member) -> bool:
-        return self._is_behind or member.assignments != self._seen
+        is_over = self._own is not None and self._own.isolation.is_over
+        return self._is_behind or is_over or member.assignments != self._seen
 
     async def poll(self, limit: int) -> Batch:
         member, own = self._member, self._own
@@ -232,7 +233,14 @@ class KafkaLog:
         seen = member.assignments
         self._is_behind = True  # until everything is done
         member.hold()
-        positions = await own.take_over(member, member.assigned)
+        self._identity = member.identity
+        try:
+            positions = await own.take_over(member, member.assigned)
+        except Superseded:
+            return False
+        except Fenced:
+            self._is_fenced = True
+            raise
         if member.is_between or member.assignments != seen:
             return False
         member.go_on(positions)
@@ -272,7 +280,7 @@ class KafkaLog:
 
     async def commit(self, entries: Orders, offsets: Mapping[Position, int]) -> None:
         member, own = self._member, self._own
-        if member is None or own is None:
+        if member is None or own is None or self._identity is None:
             raise Fenced(f"nothing of '{self._name}' is owned any more")
         work = await self._divided(own, entries, offsets)
         missing = sorted(work.keys() - own.lanes.keys())
@@ -280,7 +288,7 @@ class KafkaLog:
             self._is_fenced = self._is_behind = True
             raise Fenced(f"the lanes {missing} of '{self._name}' are not owned any more")
         try:
-            await side_by_side(*(own.lanes[lane].commit(*what, own.binding) for lane, what in work.items()))
+            await own.commit(work, self._identity)
         except BaseException as error:
             self._is_behind = True
             self._is_fenced = self._is_fenced or isinstance(error, Fenced)
@@ -290,7 +298,7 @@ class KafkaLog:
 
     async def _divided(self, own: Ownership, entries: Orders, offsets: Mapping[Position, int]) -> dict[int, Work]:
         """What each lane has to do. Whatever cannot be sent is found out before anything is."""
-        sendable, marks = defaultdict[int, list[Entry]](list), defaultdict[int, Marks](dict)
+        sendable, marks = defaultdict[int, list[Entry]](list), defaultdict[int, dict[TopicPartition, int]](dict)
         for (_, partition), ordered in entries.items():
             sendable[own.lane_of(partition)] += await addressed(self._cluster, ordered)
         for (topic, partition), offset in offsets.items():
@@ -302,9 +310,11 @@ class KafkaLog:
     async def caught_up(self) -> bool:
         """Whether all that was accepted for what is owned has been polled: for tests, since Kafka takes its time."""
         member = self._member
-        if member is None:
+        if member is None or self._own is None:
             return True
-        return not (member.is_between or self._must_take_over(member)) and await member.at_end()
+        if self._own.isolation.is_holding or member.is_between or self._must_take_over(member):
+            return False
+        return await member.at_end()
 
     async def backlog(self, after: Mapping[int, int], limit: int) -> Backlog:
         self.loop.check()

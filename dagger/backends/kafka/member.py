@@ -17,14 +17,16 @@ from typing import Final
 
 from typing_extensions import override
 
-from dagger.backends.kafka.assignor import assignor
+from dagger.backends.kafka.assignor import Claim, assignor
 from dagger.backends.kafka.client import (
     AIOKafkaConsumer,
     ConsumerRebalanceListener,
     ConsumerRecord,
+    GroupMetadata,
     TopicPartition,
     check_tasks,
     errors,
+    group_metadata,
     refresh,
 )
 from dagger.backends.kafka.cluster import REQUEST_S, Cluster
@@ -55,11 +57,11 @@ class Member(ConsumerRebalanceListener):
         self,
         cluster: Cluster,
         topics: Collection[str],
-        owned: Callable[[], Collection[int]],
+        claim: Callable[[], Claim],
         released: Callable[[], Awaitable[None]],
     ) -> None:
         self._cluster = cluster
-        self._owned = owned
+        self._claim = claim
         self._released = released
         """Is awaited before others may get what is owned."""
         self._place = cluster.options.place
@@ -67,6 +69,10 @@ class Member(ConsumerRebalanceListener):
         self.assigned = frozenset[TopicPartition]()
         self.assignments = 0
         """How often something was assigned."""
+        self.identity: GroupMetadata | None = None
+        """Who this was in the group when something was assigned last."""
+        self.alive = frozenset[str]()
+        """The transactional ids of all members then."""
         self.is_between = True
         """Whether a rebalance is under way: nothing is polled."""
         self._has_gone_on = False
@@ -92,7 +98,7 @@ class Member(ConsumerRebalanceListener):
             auto_offset_reset="none",
             enable_auto_commit=False,
             isolation_level="read_committed",
-            partition_assignment_strategy=[assignor(options.log, self._owned)],
+            partition_assignment_strategy=[assignor(options.log, self._claim, self._heard)],
             session_timeout_ms=session_ms,
             heartbeat_interval_ms=max(session_ms // 5, 50),
             rebalance_timeout_ms=session_ms,
@@ -155,9 +161,13 @@ class Member(ConsumerRebalanceListener):
             self._consumer.seek(place, 0)  # so that no other position is looked for
         self._forget()
         self.assigned = frozenset(assigned)
+        self.identity = group_metadata(self._consumer)
         self.assignments += 1
         self.is_between = False
         self._bell.set()
+
+    def _heard(self, alive: frozenset[str]) -> None:
+        self.alive = alive
 
     def _forget(self) -> None:
         """Drop what was fetched ahead, also what is waited for: it would be given out before what is sought next."""

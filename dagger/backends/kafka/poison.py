@@ -38,6 +38,8 @@ class LaneNote(PinnedNote, frozen=True, kw_only=True):
     """Who has polled it: as long as the same one goes on, nothing has ended it."""
     store: str = ""
     """The incarnation of the store beside which the lane was read to its end."""
+    owner: str = ""
+    """The transactional id of whoever may commit for the lane."""
 
 
 class PoisonDetector:
@@ -53,6 +55,21 @@ class PoisonDetector:
         """What has ended its worker though it was alone."""
 
     @property
+    def owner(self) -> str:
+        """The transactional id of whoever may commit for the lane, as far as it was read."""
+        return self._kept.owner
+
+    async def read(self) -> None:
+        """Read the note of the lane."""
+        self._kept = await self._pin.get(LaneNote())
+
+    async def claim(self) -> bool:
+        """Own the lane, if the note is as it was read: before its first transaction, so that an heir knows its id."""
+        if self._kept.owner != self._me:
+            await self._keep(msgspec.structs.replace(self._kept, owner=self._me))
+        return self._kept.owner == self._me
+
+    @property
     def is_careful(self) -> bool:
         """Whether records are to be polled one by one."""
         return self._left > 0
@@ -63,9 +80,8 @@ class PoisonDetector:
         return self._kept.store
 
     async def taken(self, positions: Mapping[tuple[str, int], int]) -> None:
-        """The lane was taken over; its partitions are committed up to these offsets."""
+        """The lane was read and claimed; its partitions are committed up to these offsets."""
         at = ",".join(f"{topic}/{partition}/{offset}" for (topic, partition), offset in sorted(positions.items()))
-        self._kept = await self._pin.get(LaneNote())
         same = self._kept.at == at
         deaths = self._kept.deaths if same else 0
         if self._kept.by == self._me:  # it lives, so nothing has killed it
@@ -74,7 +90,7 @@ class PoisonDetector:
             self.poison = self._kept.alone
         if self.poison is not None and not _is_left(self.poison, positions):
             self.poison = None
-        self._note = LaneNote(at=at, deaths=deaths, by=self._me, store=self._kept.store)
+        self._note = LaneNote(at=at, deaths=deaths, by=self._me, store=self._kept.store, owner=self._kept.owner)
         self._polled = self._open = False
         self._left = CAREFUL if deaths >= PATIENCE or self.poison else 0
 

@@ -53,6 +53,10 @@ class SqliteRecordStore(RecordReader):
             await self.file.database.transact(name_of)
         return await self.file.database.query(name_of)
 
+    @property
+    def reports_ends(self) -> bool:
+        return True
+
     def announce_ended(self, ids: Collection[str]) -> None:
         self.file.announce_ended(ids)
 

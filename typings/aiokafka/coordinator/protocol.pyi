@@ -8,6 +8,7 @@ class ConsumerProtocolMemberMetadata:
 
 class ConsumerProtocolMemberAssignment:
     assignment: Sequence[tuple[str, Sequence[int]]]
+    user_data: bytes
     def __init__(self, version: int, assignment: Sequence[tuple[str, Sequence[int]]], user_data: bytes) -> None: ...
     @classmethod
     def decode(cls, data: bytes) -> ConsumerProtocolMemberAssignment: ...

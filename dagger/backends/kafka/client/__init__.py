@@ -28,11 +28,18 @@ from dagger.backends.kafka.client.connections import KafkaClient as KafkaClient
 from dagger.backends.kafka.client.connections import adopt as adopt
 from dagger.backends.kafka.client.connections import end_connections as end_connections
 from dagger.backends.kafka.client.connections import refresh as refresh
+from dagger.backends.kafka.client.groups import GroupMetadata as GroupMetadata
+from dagger.backends.kafka.client.groups import fence as fence
+from dagger.backends.kafka.client.groups import group_metadata as group_metadata
+from dagger.backends.kafka.client.groups import is_current as is_current
+from dagger.backends.kafka.client.groups import stable_offsets as stable_offsets
 from dagger.backends.kafka.client.liveness import check_tasks as check_tasks
 from dagger.backends.kafka.client.liveness import silence as silence
 from dagger.backends.kafka.client.liveness import watch_sender as watch_sender
 from dagger.backends.kafka.client.metadata import TopicInfo as TopicInfo
 from dagger.backends.kafka.client.metadata import described as described
+from dagger.backends.kafka.client.transactions import commits_as as commits_as
+from dagger.backends.kafka.client.transactions import stop_sending as stop_sending
 
 __all__ = [
     "AIOKafkaAdminClient",
@@ -47,6 +54,7 @@ __all__ = [
     "ConsumerProtocolMemberMetadata",
     "ConsumerRebalanceListener",
     "ConsumerRecord",
+    "GroupMetadata",
     "KafkaClient",
     "NewTopic",
     "OffsetAndMetadata",
@@ -56,11 +64,17 @@ __all__ = [
     "Unreached",
     "adopt",
     "check_tasks",
+    "commits_as",
     "described",
     "end_connections",
     "errors",
+    "fence",
+    "group_metadata",
+    "is_current",
     "murmur2",
     "refresh",
     "silence",
+    "stable_offsets",
+    "stop_sending",
     "watch_sender",
 ]
