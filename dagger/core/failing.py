@@ -25,7 +25,7 @@ _FRAMELESS: Final = frozenset[type[ops.Op]]({ops.Enter, ops.Choose})
 
 def fail(tr: Transition, op: ops.Op, parent: int, error: Error) -> None:
     """A step has failed; `parent` is the frame around it."""
-    tr.failed, tr.passed = [], []
+    tr.failed, tr.passed = (), ()
     if op.slot >= 0:
         tr.fail(op.slot, error)
     _propagate(tr, op.owner, parent, error, 0)
@@ -33,14 +33,14 @@ def fail(tr: Transition, op: ops.Op, parent: int, error: Error) -> None:
 
 def exceed(tr: Transition, op: ops.Op, parent: int, error: Error) -> None:
     """A task has exceeded its own timeout: it is stopped, as what is in a bound is, and that is a failure."""
-    tr.failed, tr.passed = [(op.slot, tr.row(op.slot))], []
+    tr.failed, tr.passed = ((op.slot, tr.row(op.slot)),), ()
     tr.finish(op.slot, STOPPED)
     _propagate(tr, op.owner, parent, error, 0)
 
 
 def fail_frame(tr: Transition, number: int, error: Error) -> None:
     """A composite fails by itself, not by what is inside of it."""
-    tr.failed, tr.passed = [], [number]
+    tr.failed, tr.passed = (), (number,)
     frame = tr.frames[number]
     _propagate(tr, tr.ops[frame.op].owner, frame.parent, error, number)
 
@@ -58,7 +58,7 @@ def _propagate(tr: Transition, owner: int, parent: int, error: Error, below: int
         onward = RULES[type(frame)].failed(tr, parent, frame, op, error, below)
         if onward is None:
             return
-        tr.passed.append(parent)
+        tr.passed = (*tr.passed, parent)
         below = parent
         owner, parent, error = onward
         while tr.frames[below].parent != parent:

@@ -73,7 +73,7 @@ def leave(tr: Transition, number: int, then: Then | None) -> None:
             inherited += reversed(left.queue)
         elif type(left) is Scoping:
             queue += left.undos
-    tr.passed = []
+    tr.passed = ()
     if queue or inherited or undoing:
         _end(tr, number, then, inherited + queue, undoing)
     else:

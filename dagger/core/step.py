@@ -109,7 +109,8 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
             if op.channel == channel:
                 tr = Transition.of(plan, state, now, message.headers)
                 tr.take(id)
-                return _run(tr, RULES[Waiting].heard(tr, number, frame, message.payload))
+                run(tr, RULES[Waiting].heard(tr, number, frame, message.payload))
+                return tr.close()
     return keep(plan, state, as_held(event, now + plan.limits.early_us), now)
 
 

@@ -72,9 +72,9 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     effects: list[Effect] = []
     stack: list[Token] = []
     """Tokens that are to be driven, the next one last. One whose frame is gone is dropped."""
-    failed: list[tuple[int, Row]] = []
+    failed: tuple[tuple[int, Row], ...] = ()
     """The steps through which the failure has gone that is on its way, each with the row that it had."""
-    passed: list[int] = []
+    passed: tuple[int, ...] = ()
     """The frames through which the failure has gone that is on its way."""
     reopened: dict[int, list[Row]] | None = None
     """The chunks that were looked into, by their number: each is unpacked once a step, and packed once."""
@@ -321,7 +321,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
 
     def fail(self, slot: int, error: Error) -> None:
         """A step that has begun ends badly."""
-        self.failed.append((slot, self.row(slot)))
+        self.failed = (*self.failed, (slot, self.row(slot)))
         self.finish(slot, FAILURE)
         self.errors = {**self.errors, slot: error}
 

@@ -13,8 +13,10 @@ from traceback import walk_tb
 from typing import Final, TypeAlias
 from unittest.mock import patch
 
+from dagger.core.invariants import broken
+from dagger.engine.records import decode_stored
 from dagger.errors import DaggerError, RequestError
-from dagger.testing.fault_points import Fault, FaultInjector, FaultPoint
+from dagger.testing.fault_points import Fault, FaultInjector, FaultPoint, Trace, Written
 from dagger.testing.faults import FaultyMemory
 from dagger.testing.kit import TestEngine
 from dagger.testing.outcome import Outcome, changes, outcome_of
@@ -92,6 +94,7 @@ class Trial:
             self.memory.log.finish()
             await engine.run_until_idle()
             self._outcome = await outcome_of(engine)
+            check_states(self.injector.trace, engine.plan)
         except Exception as raised:
             self.error = raised
 
@@ -104,6 +107,17 @@ class Trial:
         return Attempt(
             injector, lambda: TraceFormatter(injector.trace, find), polls, self._time, self._outcome, error, void
         )
+
+
+def check_states(trace: Trace, find: FindPlan) -> None:
+    """Raises AssertionError where an invariant does not hold of a state that was stored."""
+    for _, item in trace:
+        for write in item.writes if isinstance(item, Written) else ():
+            state = None if write.data is None else decode_stored(write.data).entity.state
+            plan = None if state is None else find(state.template, state.version)
+            if state is not None and plan is not None and plan.signature == state.signature:
+                found = broken(plan, state)
+                assert not found, f"what is stored for '{write.key}' breaks an invariant: {'; '.join(found)}"
 
 
 def _no_plan(name: str, version: int) -> None:

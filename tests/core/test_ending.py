@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from dagger import Status
 from dagger.core.events import StopRequested, TaskSucceeded
+from dagger.core.invariants import broken
+from dagger.core.state import COMPLETED
 from dagger.core.step import step
 from tests.core.machine import (
     INT,
@@ -359,3 +363,14 @@ def test_a_stop_waits_for_all_that_is_undone_side_by_side() -> None:
     m.ends("ua")
     m.undoes("uc")
     assert m.status is Status.STOPPED
+
+
+def test_what_breaks_an_invariant_of_a_stored_state_is_found() -> None:
+    m = Machine(chain(A, job("b")))
+    m.ends("a")
+    good = m.state
+    assert not broken(m.plan, good)
+    orphan = msgspec.structs.replace(good, frames={**good.frames, 99: good.frames[max(good.frames)]})
+    assert "frame 99 has a number that was not given" in broken(m.plan, orphan)
+    ended = msgspec.structs.replace(good, status=COMPLETED)
+    assert "an instance executes as long as it has frames" in broken(m.plan, ended)
