@@ -4,6 +4,12 @@ Invariants:
 
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
+* An `Ending` has the number of the frame whose place it has taken. Directly inside of it is only what undoes
+  (`Undoing`, or
+  an `Ending` in the place of one), as many as it says that it runs.
+* Undos are numbered by the same counter as frames, in the order in which their steps completed. An `Ending` runs those
+  without a number first, and then the others, the highest number first.
+* What holds of a state can be asked: see `invariants.py`.
 * An instance that has ended has no frames; a result if COMPLETED; an error if FAILURE.
 * `head` never changes.
 * `chunks` and `rows` are the outcome table, of a fixed row for each step of the template up to the last that was
