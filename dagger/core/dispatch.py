@@ -46,6 +46,7 @@ from dagger.core.mailbox import (
     unsubscribe,
     without_expired,
 )
+from dagger.core.oversized import step_oversized
 from dagger.core.parking import check_room
 from dagger.core.state import EXECUTING, Held, State
 from dagger.core.step import begin, begin_oversized, step
@@ -82,6 +83,16 @@ def receive(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: i
             return entity, (Parked(why, unreadable) if unreadable else Ignored(why),)
         check_room(limits, entity.parked, event, why)
         return msgspec.structs.replace(entity, parked=(*entity.parked, event)), (Parked(why, unreadable),)
+
+
+def receive_oversized(find: FindPlan, limits: Limits, entity: Entity, event: Event, text: str, now: int) -> Result:
+    """The same where that would be more than can be stored: the step of the instance that made it fails. Raises
+    PlanMissing."""
+    state = entity.state
+    if state is None or not isinstance(event, InstanceEvent):
+        return entity, (Ignored("no instance has this id"),)
+    after, effects = step_oversized(_plan_of(find, state), state, event, now, text)
+    return _stepped(limits, entity, after, effects, now)
 
 
 def _behind(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: int) -> Result:

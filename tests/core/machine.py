@@ -13,6 +13,7 @@ from dagger.codecs import codec_of
 from dagger.core import State, Status, begin, step
 from dagger.core.effects import Effect, RunTask, StopTask
 from dagger.core.events import InstanceEvent, StopRequested, Submitted, TaskFailed, TaskSucceeded, TimerDue
+from dagger.core.oversized import step_oversized
 from dagger.core.rules.running import running
 from dagger.core.state import STATUSES, Running
 from dagger.core.step_rows import step_rows
@@ -141,6 +142,11 @@ class Machine:
 
     def fails(self, name: str) -> None:
         self.apply(TaskFailed(self.frame_of(name), "ValueError", "no", kinds_of(ValueError)))
+
+    def grows(self, name: str) -> None:
+        """A task gives more than can be stored."""
+        event = TaskSucceeded(self.frame_of(name), INT.encode(7))
+        self.state = self._after(step_oversized(self.plan, self.state, event, self.now, "too much"))
 
     def waits(self, seconds: int) -> None:
         self.now += seconds * SECOND

@@ -374,3 +374,14 @@ def test_what_breaks_an_invariant_of_a_stored_state_is_found() -> None:
     assert "frame 99 has a number that was not given" in broken(m.plan, orphan)
     ended = msgspec.structs.replace(good, status=COMPLETED)
     assert "an instance executes as long as it has frames" in broken(m.plan, ended)
+
+
+def test_a_result_that_is_too_large_fails_its_step_and_what_had_completed_is_undone() -> None:
+    m = Machine(chain(A, recovered(chain(B, job("c")), job("h"))))
+    m.ends("a", "b")
+    m.grows("c")
+    m.undoes("ub")
+    m.grows("h")
+    m.undoes("ua")
+    assert m.status is Status.FAILURE
+    assert str(m.state.error) == "h: TooLarge: too much"

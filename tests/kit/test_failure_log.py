@@ -141,7 +141,7 @@ async def test_an_instance_that_is_too_large_fails_in_the_log_too(
     await small_engine.start(template("W", grow >> sleep(SECOND), key=by_id), Order("o-1"))
     ((level, text),) = lines(told)
     assert level == "ERROR"
-    assert text.startswith("o-1 has ended as FAILURE: TooLarge: its record would have ")
+    assert text.startswith("o-1 has ended as FAILURE: grow: TooLarge: its record would have ")
 
 
 async def test_the_traceback_of_the_last_try_is_kept(dagger_engine: TestEngine) -> None:

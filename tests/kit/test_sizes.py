@@ -7,7 +7,20 @@ from datetime import timedelta
 
 import pytest
 
-from dagger import Dagger, Status, Topic, WrongInput, command, for_each, listener, signal, sleep, task, template
+from dagger import (
+    Dagger,
+    Failure,
+    Status,
+    Topic,
+    WrongInput,
+    command,
+    for_each,
+    listener,
+    signal,
+    sleep,
+    task,
+    template,
+)
 from dagger.backends.memory import MemoryBackend
 from dagger.engine.headers import texts_of
 from dagger.engine.ports import Append
@@ -56,7 +69,7 @@ async def test_a_value_that_is_too_large_fails_its_instance_and_no_other(small_e
     fine = await small_engine.start(growing, Word("fine"))
     await small_engine.advance(timedelta(hours=1))
     assert large.status is Status.FAILURE
-    assert str(large.error).startswith("TooLarge: its record would have ")
+    assert str(large.error).startswith("grow: TooLarge: its record would have ")
     assert str(large.error).endswith(f"and may have {SIZE_MAX:,}")
     assert fine.status is Status.COMPLETED
 
@@ -313,3 +326,27 @@ async def test_an_instance_that_fails_fits_however_full_its_record_was(small_eng
     assert run.error is not None
     assert run.error.type == "TooLarge"
     assert run.instance.input.key == "k"
+
+
+def instead(failure: Failure[Word]) -> Word:
+    return Word(failure.input.key, failure.error.partition(":")[0])
+
+
+async def test_a_value_that_is_too_large_is_a_failure_that_may_be_handled(small_engine: TestEngine) -> None:
+    handled = template("Handled", grow.recover(instead) >> sleep(timedelta(hours=1)), key=key_of)
+    run = await small_engine.start(handled, Word("large", "grow"))
+    await small_engine.advance(timedelta(hours=1))
+    assert run.result == Word("large", "TooLarge")
+    assert run.step("grow").status is Status.FAILURE
+
+
+async def test_a_message_that_makes_too_much_fails_the_step_that_heard_it(small_engine: TestEngine) -> None:
+    @listener(words)
+    def grown(word: Word, message: Word) -> Word:
+        return Word(word.key, "x" * SIZE_MAX)
+
+    hears = template("Hears", grown.recover(instead) >> sleep(timedelta(hours=1)), key=key_of)
+    run = await small_engine.start(hears, Word("w"))
+    await small_engine.deliver(words, Word("w"))
+    await small_engine.advance(timedelta(hours=1))
+    assert run.result == Word("w", "TooLarge")

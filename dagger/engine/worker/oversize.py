@@ -12,10 +12,10 @@ from typing import Final
 
 import msgspec
 
-from dagger.core.dispatch import FindPlan, PlanMissing, bare, begin_too_large, receive
+from dagger.core.dispatch import FindPlan, PlanMissing, bare, begin_too_large, receive, receive_oversized
 from dagger.core.early import unmatched
 from dagger.core.entity import Entity, Result
-from dagger.core.events import Event, SizeLimitExceeded, Submitted, Subscribed
+from dagger.core.events import Event, InstanceEvent, SizeLimitExceeded, Submitted, Subscribed
 from dagger.core.state import Held, State
 from dagger.engine.ports import Batch
 from dagger.engine.records import Record, decode_record, unread_record
@@ -55,9 +55,13 @@ def _goes_to(data: bytes, key: str) -> bool:
 def answer(
     find: FindPlan, limits: Limits, entity: Entity, event: Event, oversized: Oversized, now: int
 ) -> Result | None:
-    """What comes of such an event instead: its instance fails. None if the event cannot be kept in any way."""
+    """What comes of such an event instead. None if the event cannot be kept in any way.
+
+    First the step that made the value fails, and that is a failure as any other. Where that is too large as well, the
+    instance fails, and what had completed is undone. Where even that is too large, it fails, and nothing is undone.
+    """
     state = entity.state
-    if entity.parked or oversized.tries > 2:
+    if entity.parked or oversized.tries > 3:
         return None
     if state is None:
         return _begin(find, limits, entity, event, oversized, now)
@@ -67,7 +71,10 @@ def answer(
     if after is not None and (early := _kept_in(state, after)) is not None:
         logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), oversized.text)
         return entity, (unmatched(early, "overflow"),)
-    if oversized.tries == 2:
+    if oversized.tries == 1 and isinstance(event, InstanceEvent):
+        return receive_oversized(find, limits, entity, event, oversized.text, now)
+    if oversized.tries == 3:
+        logger.error("%s: it ends without what would be undone: %s", in_line(state.id), oversized.text)
         entity = msgspec.structs.replace(entity, state=bare(state))
     return receive(find, limits, entity, SizeLimitExceeded(oversized.text), now)
 
