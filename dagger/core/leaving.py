@@ -1,7 +1,7 @@
 """`leave(tr, number, then)`: give up all that executes inside of a frame, as one, and go on from there.
 
-Every end that is no good end of what is inside is this: a bound that runs out, a failure that is answered, a try that
-is given up, a branch that loses, a stop. Frames are left innermost first. What they wait for is called off, and each
+Everything inside ends this way unless it ends well: a bound that runs out, a failure that is answered, a try that
+is given up, a branch that loses, a stop. Frames are left innermost first. What they wait for is cancelled, and each
 of their steps that still executes is STOPPED; those through which a failure has gone are FAILURE already, and stay
 that.
 
@@ -14,7 +14,7 @@ that.
 
 If something has to be run first, `then` waits. An `Ending` takes the place of the frame, under its number. It has a
 queue: the hooks of what was stopped, innermost first, and then the undos of what had completed, last first. One after
-the other is run, each in an `Undoing` inside of it. Behind the last `then` is carried out.
+the other is run, each in an `Undoing` inside of it. After the last, `then` is carried out.
 
 What undoes is not disturbed, whatever is given up around it. An `Ending` inside of what is left is gone, with what it
 was to carry out, but what it runs goes on inside of the outer one. The hooks of its queue come before those of the

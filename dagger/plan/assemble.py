@@ -147,7 +147,7 @@ class Assembler:
     def _answers(
         self, opener: ops.Scope, answers: list[Trigger], result: Shape, shape: Shape
     ) -> tuple[dict[Trigger, int], Shape]:
-        """Lay out what goes on instead of a body; all ends are tagged, and meet behind."""
+        """Lay out what goes on instead of a body; all ends are tagged, and meet after them."""
         if not answers:
             return {}, result
         shapes, merges = [result], [self.add(ops.Merge, opener.path, result, tag=0)]

@@ -2,7 +2,7 @@
 
 The items that are to begin in a step are counted in `Transition.feeding`, and one token on the stack stands for all of
 them: it comes back to the opening operation with the number of the frame, begins the next item, and is put back as long
-as there are more. So items begin behind each other, whatever their bodies do, and each costs the same.
+as there are more. So items begin one after the other, whatever their bodies do, and each costs the same.
 """
 
 from __future__ import annotations
