@@ -157,7 +157,7 @@ class AcceptedContract(ContractCase):
                     await asker.stop(run)
                     await engine.run_until_idle()
                     assert await storage.purge(backend, LATE)
-                    with pytest.raises(UnknownInstance, match="'o-1' is not there any more"):
+                    with pytest.raises(UnknownInstance, match="'o-1' no longer exists"):
                         await asker.wait(run)
                     assert (await asker.start(asks, shop.Order("o-1"))).status is Status.SUBMITTED
                     await engine.run_until_idle()
