@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 
 from dagger import (
     Failure,
@@ -299,3 +300,51 @@ async def test_a_step_that_executes_has_begun_and_not_ended(dagger_engine: TestE
     await dagger_engine.deliver(payments, Paid("o-1"))
     step = run.step("PAYMENTS")
     assert (step.status, step.started, step.ended) == (Status.COMPLETED, START, START + HOUR)
+
+
+async def test_a_long_body_that_is_tried_again_shows_its_last_try(dagger_engine: TestEngine) -> None:
+    """The first rows of the table are packed by then."""
+    tries = list[int]()
+
+    @task
+    async def walk(order: Order) -> Order:
+        return order
+
+    @task
+    async def arrive(order: Order) -> Order:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise OSError("lost")
+        return order
+
+    steps = [walk.named(f"s{number}") for number in range(60)]
+    body = reduce(lambda chain, step: chain >> step, steps[1:], steps[0] >> sleep(HOUR).named("rest")) >> arrive
+    way = template("Way", process("P", body).retry(Retry(attempts=2, first=HOUR, longest=HOUR)), key=by_id, takes=Order)
+    run = await dagger_engine.start(way, Order("o-1"))
+    await dagger_engine.advance(HOUR)
+    assert shown(run) == (
+        {Status.COMPLETED},
+        {1},
+        {(START, START), (START, START + HOUR), (START + HOUR, START + HOUR)},
+    )
+    await dagger_engine.advance(HOUR)
+    again = START + 2 * HOUR
+    assert run.step("P/s0").attempts == 2
+    rest = run.step("P/rest")
+    assert (rest.status, rest.attempts, rest.started, rest.ended) == (Status.EXECUTING, 2, again, None)
+    assert run.step("P/s1").attempts == 1
+    await dagger_engine.advance(HOUR)
+    end = again + HOUR
+    assert run.status is Status.COMPLETED
+    assert shown(run) == ({Status.COMPLETED}, {2}, {(again, again), (again, end), (end, end)})
+
+
+def shown(run: Run[Order]) -> tuple[set[Status], set[int], set[tuple[datetime | None, datetime | None]]]:
+    """Statuses, attempts and times of all steps that walk and rest."""
+    steps = [step for step in run.instance.steps if step.path not in ("P", "P/arrive")]
+    assert len(steps) == 61
+    return (
+        {step.status for step in steps},
+        {step.attempts for step in steps},
+        {(step.started, step.ended) for step in steps},
+    )
