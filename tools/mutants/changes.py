@@ -55,6 +55,7 @@ COMPUTED: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
+NOT_SWAPPED: Final = ("min", "max", "isinstance", "issubclass", "cast", "zip")
 CALLED: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
 _NEVER: Final = (ast.Assert, ast.Import, ast.ImportFrom, ast.Global, ast.Nonlocal, ast.Pass)
 _NOT_ENTERED: Final = (ast.JoinedStr, ast.Lambda)
@@ -197,7 +198,11 @@ def _call(node: ast.Call) -> Iterator[_Swap]:
     if isinstance(node.func, ast.Name) and (other := CALLED.get(node.func.id)):
         yield f"{node.func.id} becomes {other}", partial(setattr, node.func, "id", other)
     first = node.args[:2]
-    if len(first) == 2 and not any(isinstance(one, ast.Starred | ast.Constant) for one in first) and not _is_type(node):
+    if (
+        len(first) == 2
+        and not any(isinstance(one, ast.Starred | ast.Constant) for one in first)
+        and _may_be_swapped(node)
+    ):
         yield f"{ast.unparse(node.func)}: the first two arguments swapped", partial(_swap, node.args)
 
 
@@ -232,9 +237,9 @@ def _is_cast(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("cast", "assert_never")
 
 
-def _is_type(node: ast.Call) -> bool:
-    """What takes a value and a type fails at once where they are swapped."""
-    return isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass", "cast", "zip")
+def _may_be_swapped(node: ast.Call) -> bool:
+    """Not where it changes nothing, nor where a type in place of a value fails at once."""
+    return not (isinstance(node.func, ast.Name) and node.func.id in NOT_SWAPPED)
 
 
 _SIGNS: Final[dict[type[ast.AST], str]] = {
