@@ -134,6 +134,31 @@ def test_changes_without_an_end_lead_to_a_round_after_a_while(monkeypatch: pytes
     anyio.run(run)
 
 
+def test_a_round_that_takes_long_does_not_follow_on_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is reported is read meanwhile."""
+
+    async def run() -> None:
+        elsewhere = Elsewhere()
+        poller = follower_of(elsewhere)
+        elsewhere.reported = set()
+        async with anyio.create_task_group() as group:
+            group.start_soon(poller.wait_for, elsewhere.waiting["o-1"])
+            await elsewhere.is_asked.wait()
+            poller._round_s = 3_600.0  # as if it had taken so long
+            elsewhere.looks.clear()
+            for _ in range(100):
+                elsewhere.has_changed.set()
+                await anyio.lowlevel.checkpoint()
+            elsewhere.ended = elsewhere.reported = {"o-1"}
+            elsewhere.has_changed.set()
+        assert elsewhere.looks == [["o-1"]]
+        poller.stop()
+
+    monkeypatch.setattr("dagger.engine.client.poller.PROGRESS_S", 0.0)
+    monkeypatch.setattr("dagger.engine.client.poller.ROUND_S_MAX", 3_600)
+    anyio.run(run)
+
+
 @pytest.mark.parametrize("failure", [BackendError("the file was deleted"), ZeroDivisionError("a fault of ours")])
 def test_what_ends_the_looking_is_told_to_all_who_wait(failure: Exception) -> None:
     """What does not pass, and what nobody expects; who waits afterwards looks anew."""

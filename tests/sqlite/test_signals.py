@@ -163,3 +163,13 @@ async def test_what_a_reader_has_committed_wakes_nobody(tmp_path: Path) -> None:
         assert not notifier._events["test"].is_set()
         await backend.log.append([Outgoing("T", b"k", b"third")])
         await notifier.wait("test")
+
+
+@in_loop
+async def test_a_commit_of_which_no_datagram_has_come_is_worth_a_look() -> None:
+    changes = await listening()
+    changes.received(sent("a")[0])
+    changes.something()
+    assert await changes.wait() == {"a"}
+    changes.something()
+    assert await changes.wait() == set()

@@ -250,7 +250,7 @@ class OpenFile:
         (version,) = connection.execute("PRAGMA data_version").fetchone()
         if version != self._seen_version:
             self._seen_version = version
-            self._notify_threadsafe()
+            self._call_in_loop(self._on_wake if not self.processes.port else self._on_change)
         if self.groups.needs_heartbeat or self.processes.is_heartbeat_due():
             self.groups.heartbeat(connection, self.options.busy_timeout)
         elif self._wants_wakeups and not self.processes.is_registered:
@@ -306,6 +306,11 @@ class OpenFile:
             self._on_hello()
         if signal.kind != ENDED:  # the commit that has ended them has sent another one
             self.notifier.notify()
+
+    def _on_change(self) -> None:
+        """A tick has seen a commit."""
+        self.notifier.notify()
+        self.remote_changes.something()
 
     def _on_wake(self) -> None:
         """Anything may have changed."""

@@ -20,7 +20,7 @@ from dagger.errors import BackendUnavailable, EngineClosed
 REST_S_MAX: Final = 0.02
 """The longest rest after a poll, in seconds."""
 PROGRESS_S: Final = 0.25
-"""How long after a round the next one follows, in seconds, where instances have changed and none has ended."""
+"""How long after a poll a round follows, in seconds, where instances have changed and none is known to have ended."""
 ROUND_S_MAX: Final = 2.0
 """The longest time from one round to the next, in seconds."""
 CHUNK: Final = 512
@@ -59,6 +59,8 @@ class ChangePoller:
         self._polling: asyncio.Task[None] | None = None
         self._round_at = 0.0
         """When the next round is due, by the monotonic clock."""
+        self._round_s = 0.0
+        """How long the last round took, in seconds."""
 
     async def wait_for(self, event: anyio.Event) -> None:
         """Return when the event is set, by a commit of this process or by a poll that finds one of another.
@@ -108,8 +110,10 @@ class ChangePoller:
         while self._waiting:
             try:
                 if time.monotonic() >= self._round_at:
+                    begun = time.monotonic()
                     await self._poll_each(self._wanted())
-                    self._round_at = time.monotonic() + ROUND_S_MAX
+                    self._round_s = time.monotonic() - begun
+                    self._round_at = time.monotonic() + max(ROUND_S_MAX, self._rest_s)
                 else:
                     await self._poll_each([id for id in ended if self._is_wanted(id)])
                 ended = ()
@@ -130,9 +134,14 @@ class ChangePoller:
             if changed is None:
                 self._round_at = 0.0
             elif not changed:  # a round shows how far the others have come
-                self._round_at = min(self._round_at, polled_at + PROGRESS_S)
+                self._round_at = min(self._round_at, polled_at + max(PROGRESS_S, self._rest_s))
             return changed or ()
         return ()
+
+    @property
+    def _rest_s(self) -> float:
+        """How long a round rests for: while many instances are waited for, those that are reported come first."""
+        return REST_FACTOR * self._round_s
 
     def _fail(self, error: Exception) -> None:
         """Make all who wait now fail."""
