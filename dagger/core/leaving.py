@@ -133,7 +133,6 @@ def _end(tr: Transition, number: int, then: Then | None, queue: list[Undo], undo
     undos = sorted([one for one in queue if one.number], key=lambda one: one.number)
     ending = Ending(left.op, left.parent, then, [*undos, *reversed(hooks)], len(undoing))
     tr.frames[number] = ending
-    tr.stack[:] = [token for token in tr.stack if token[2] != number]  # of branches that were not begun
     for child in undoing:
         frame = tr.frames[child]
         assert isinstance(frame, Undoing)
@@ -146,8 +145,9 @@ def _run_next(tr: Transition, number: int, ending: Ending) -> None:
     if not ending.queue:
         _carry_out(tr, number, ending.then)
         return
-    *rest, one = ending.queue
-    tr.frames[number] = Ending(ending.op, ending.parent, ending.then, rest, 1)
+    queue = ending.queue if tr.may_change(number) else ending.queue.copy()
+    one = queue.pop()
+    tr.frames[number] = Ending(ending.op, ending.parent, ending.then, queue, 1)
     child = tr.add_frame(Undoing(one.op, number, one.items))
     tr.stack.append((tr.ops[one.op].next, Stored(one.value), child))
 

@@ -1,10 +1,12 @@
 """Tokens are driven through the operations of the plan, until each has come to a frame or the template has ended.
 
 Tokens that wait to be driven are on a stack, so that branches run in the order written, each as far as it goes before
-the next. A token whose frame is gone is dropped: its branch was never begun.
+the next. A token whose frame is gone, or was left and waits for what undoes, is dropped: its branch was never begun.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from dagger.core.early import unmatched
 from dagger.core.effects import Failed, Send
@@ -12,9 +14,12 @@ from dagger.core.events import Unsubscribed
 from dagger.core.failing import fail
 from dagger.core.functions import StepFailed
 from dagger.core.rules import OPERATIONS
-from dagger.core.state import EXECUTING
+from dagger.core.state import EXECUTING, Ending
 from dagger.core.transition import Token, Transition
 from dagger.plan import ops
+
+_LEFT: Final = frozenset[type]({Ending, type(None)})
+"""What is at the number of a frame that was left."""
 
 
 def run(tr: Transition, token: Token | None) -> None:
@@ -38,7 +43,7 @@ def run(tr: Transition, token: Token | None) -> None:
         if not stack or tr.status != EXECUTING:
             break
         token = stack.pop()
-        if token[2] and token[2] not in tr.frames:
+        if token[2] and type(tr.frames.get(token[2])) in _LEFT:
             token = None
     if tr.status != EXECUTING:
         _conclude(tr)

@@ -19,6 +19,7 @@ Invariants:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -226,6 +227,19 @@ class Undoing(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
 
 
 Frame: TypeAlias = Waiting | Running | Sleeping | Scoping | Gathering | Spreading | Item | Ending | Undoing
+
+
+def item_suffix(frames: Mapping[int, Frame], number: int) -> str:
+    """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
+    suffix = ""
+    while number:
+        frame = frames[number]
+        if type(frame) is Item:
+            suffix = f"[{frame.number}]{suffix}"
+        elif type(frame) is Undoing:
+            return frame.items + suffix
+        number = frame.parent
+    return suffix
 
 
 TIMED: Final = (Sleeping, Scoping)

@@ -43,6 +43,5 @@ def with_chunks(chunks: tuple[bytes, ...], changed: dict[int, list[Row]]) -> tup
 
 def packed(chunks: tuple[bytes, ...], rows: list[Row]) -> tuple[tuple[bytes, ...], list[Row]]:
     """The chunks and the open rows, once these are few enough."""
-    while len(rows) >= OPEN_MAX:
-        chunks, rows = (*chunks, _pack(rows[:CHUNK])), rows[CHUNK:]
-    return chunks, rows
+    count = max((len(rows) - OPEN_MAX) // CHUNK + 1, 0) * CHUNK
+    return (*chunks, *(_pack(rows[at : at + CHUNK]) for at in range(0, count, CHUNK))), rows[count:]

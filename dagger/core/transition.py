@@ -11,7 +11,6 @@ children of each frame, the timers that are due, how many steps wait for a chann
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -26,11 +25,11 @@ from dagger.core.state import (
     Error,
     Frame,
     Held,
-    Item,
     Scoping,
     Sleeping,
     State,
     Undoing,
+    item_suffix,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
 from dagger.plan import ops
@@ -90,6 +89,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     """How many items of each for_each are to begin in this step."""
     copied: set[int] | None = None
     """The frames whose dictionaries this step has copied, and may change."""
+    has_own_errors: bool = False
+    """Whether `errors` is a copy of this step."""
     steps_failing: Counter[int] | None = None
     """How often each step is in `failing`, if `failing` is a copy of this step."""
 
@@ -317,13 +318,19 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     def _forgive(self, slot: int) -> None:
         """A step that has failed before ends well, unless another item still counts."""
         if slot in self.errors and not (self.failing and self._own_failing()[1][slot]):
-            self.errors = {k: v for k, v in self.errors.items() if k != slot}
+            del self._own_errors()[slot]
 
     def fail(self, slot: int, error: Error) -> None:
         """A step that has begun ends badly."""
         self.failed = (*self.failed, (slot, self.row(slot)))
         self.finish(slot, FAILURE)
-        self.errors = {**self.errors, slot: error}
+        self._own_errors()[slot] = error
+
+    def _own_errors(self) -> dict[int, Error]:
+        """The errors, which this step may change."""
+        if not self.has_own_errors:
+            self.errors, self.has_own_errors = self.errors.copy(), True
+        return self.errors
 
     def answered(self, number: int) -> None:
         """A failure goes no further than a frame. Where that is in an item, its steps count as failed until the frame
@@ -359,16 +366,3 @@ class Transition(msgspec.Struct, gc=False, eq=False):
 def is_bound(op: Op) -> bool:
     """Whether it is a bound whose time can run out."""
     return isinstance(op, ops.Scope) and any(type(trigger.when) is ops.After for trigger in op.triggers)
-
-
-def item_suffix(frames: Mapping[int, Frame], number: int) -> str:
-    """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
-    suffix = ""
-    while number:
-        frame = frames[number]
-        if type(frame) is Item:
-            suffix = f"[{frame.number}]{suffix}"
-        elif type(frame) is Undoing:
-            return frame.items + suffix
-        number = frame.parent
-    return suffix

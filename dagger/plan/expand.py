@@ -154,9 +154,9 @@ def _process(x: Expander, node: nodes.Process, prefix: str) -> Kernel:
 
 
 def _timeout(x: Expander, node: nodes.Bounded, prefix: str) -> Kernel:
+    body = x.expand(node.body, prefix)
     other = None if node.otherwise is None else x.expand(node.otherwise, prefix)
-    trigger = Trigger(ops.After(node.after // MICROSECOND), ops.INTERRUPT, other)
-    return Scope(place_of(node, prefix), x.expand(node.body, prefix), (trigger,))
+    return Scope(place_of(node, prefix), body, (Trigger(ops.After(node.after // MICROSECOND), ops.INTERRUPT, other),))
 
 
 def _retry(x: Expander, node: nodes.Retried, prefix: str) -> Kernel:
@@ -169,10 +169,10 @@ def _retry_of(path: str, body: Kernel, policy: Any) -> Kernel:
 
 
 def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
-    handler = x.expand(node.handler, prefix)
+    body, handler = x.expand(node.body, prefix), x.expand(node.handler, prefix)
     kinds = tuple(qualified(kind) for kind in node.on) or None
     trigger = Trigger(ops.InnerFailure(kinds), ops.INTERRUPT, handler, takes=FailureShape)
-    return Scope(place_of(node, prefix), x.expand(node.body, prefix), (trigger,))
+    return Scope(place_of(node, prefix), body, (trigger,))
 
 
 def _keep(x: Expander, node: nodes.KeptNode, prefix: str) -> Kernel:

@@ -26,35 +26,36 @@ def entered(tr: Transition, op: ops.Fork, stored: Stored, parent: int) -> None:
 def ended(tr: Transition, op: ops.Join, stored: Stored, parent: int) -> None:
     """A branch has ended well; with the last one that is needed, the group has."""
     group, fork = _group(tr, parent)
-    done = {**group.done, op.number: stored.raw}
-    if len(done) < fork.needed:
-        tr.frames[parent] = Gathering(group.op, group.parent, done, group.failed)
+    group.done[op.number] = stored.raw
+    if len(group.done) < fork.needed:
         return
     if fork.slot >= 0:
         tr.finish(fork.slot)
-    leave(tr, parent, GoOn(fork.exit, _gathered(fork.kind, done)))
+    leave(tr, parent, GoOn(fork.exit, _gathered(fork.kind, group.done)))
 
 
 def failed(tr: Transition, number: int, group: Gathering, op: ops.Branch, error: Error, below: int) -> Onward | None:
     """The others go on, or the group fails as a whole."""
-    _, fork = _group(tr, number)
-    reasons = {**group.failed, op.number: str(error)}
-    if len(reasons) <= fork.spare:
-        tr.frames[number] = Gathering(group.op, group.parent, group.done, reasons)
+    group, fork = _group(tr, number)
+    group.failed[op.number] = str(error)
+    if len(group.failed) <= fork.spare:
         tr.answered(number)
         tr.effects.append(Answered(error, "the other branches"))
         if below:
             leave(tr, below, None)
         return None
     if fork.spare or fork.kind == "at_least":  # else one that fails decides
-        error = _all_failed(fork, reasons, error)
+        error = _all_failed(fork, group.failed, error)
     note_failed(tr, fork, error)
     return fork.owner, group.parent, error
 
 
 def _group(tr: Transition, number: int) -> tuple[Gathering, ops.Fork]:
+    """The frame of a group, whose dictionaries this step may change, and its operation."""
     frame = tr.frames[number]
     assert isinstance(frame, Gathering)
+    if not tr.may_change(number):
+        frame = tr.frames[number] = Gathering(frame.op, frame.parent, frame.done.copy(), frame.failed.copy())
     op = tr.ops[frame.op]
     assert isinstance(op, ops.Fork)
     return frame, op

@@ -10,9 +10,9 @@ from dagger.core.envelope import with_trace
 from dagger.core.functions import Stored
 from dagger.core.head import Head
 from dagger.core.kinds import Rules
-from dagger.core.state import Frame, Running, Scoping, State
+from dagger.core.state import Frame, Running, Scoping, State, item_suffix
 from dagger.core.tracing import kept_trace
-from dagger.core.transition import Transition, item_suffix
+from dagger.core.transition import Transition
 from dagger.plan import ops
 from dagger.plan.names import quoted, quoted_path
 from dagger.plan.plan import Plan
