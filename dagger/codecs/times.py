@@ -29,7 +29,7 @@ MomentForm: TypeAlias = Callable[[type[Any]], Form]
 
 _MARKED: Final = re.compile(r"([^\[]+)(?:\[([^\]=]+)\])?(\[fold=1\])?")
 _IS_ZONED: Final = re.compile(rb"\d\d:\d\d:\d\d(\.\d+)?[\[+-]")
-_FINE_OFFSET: Final = re.compile(r".*[+-]\d\d:\d\d:\d\d(\.\d{6})?", re.ASCII)
+_FINE_OFFSET: Final = re.compile(r"(.*)([+-])(\d\d):(\d\d):(\d\d)(?:\.(\d{6}))?", re.ASCII)
 
 
 def stored(cls: type[Any]) -> Form:
@@ -68,14 +68,24 @@ def _read_datetime(read: Any) -> dt.datetime:
     clock, zone, fold = _parts(read, dt.datetime)
     if zone is None and not fold and not _FINE_OFFSET.fullmatch(clock):
         return msgspec.convert(clock, dt.datetime)
-    return cast("dt.datetime", _marked(dt.datetime.fromisoformat(clock), zone, fold))
+    return cast("dt.datetime", _marked(_read_clock(dt.datetime, clock), zone, fold))
 
 
 def _read_time(read: Any) -> dt.time:
     clock, zone, fold = _parts(read, dt.time)
     if zone is None and not fold and not _FINE_OFFSET.fullmatch(clock):
         return msgspec.convert(clock, dt.time)
-    return cast("dt.time", _marked(dt.time.fromisoformat(clock), zone, fold))
+    return cast("dt.time", _marked(_read_clock(dt.time, clock), zone, fold))
+
+
+def _read_clock(cls: type[Any], clock: str) -> Any:
+    """A clock with its offset. Python reads an offset of less than a second as UTC, so one with seconds is read here."""
+    found = _FINE_OFFSET.fullmatch(clock)
+    if found is None:
+        return cls.fromisoformat(clock)
+    plain, sign, hours, minutes, seconds, micros = found.groups()
+    offset = dt.timedelta(hours=int(hours), minutes=int(minutes), seconds=int(seconds), microseconds=int(micros or 0))
+    return cls.fromisoformat(plain).replace(tzinfo=dt.timezone(-offset if sign == "-" else offset))
 
 
 def _parts(read: Any, cls: type[Any]) -> tuple[str, ZoneInfo | None, int]:

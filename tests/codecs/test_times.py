@@ -41,6 +41,8 @@ def stored(kind: Any, value: Any) -> Any:
         dt.datetime(2030, 1, 1, 2, 3, 4, 5, tzinfo=ZoneInfo("America/Argentina/Buenos_Aires")),
         dt.datetime(2030, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=2))),
         dt.datetime(2030, 1, 1, tzinfo=dt.timezone(dt.timedelta(hours=-2, seconds=7, microseconds=3))),
+        dt.datetime(2030, 1, 1, tzinfo=dt.timezone(dt.timedelta(microseconds=33))),
+        dt.datetime(2030, 1, 1, tzinfo=dt.timezone(dt.timedelta(microseconds=-33))),
         dt.datetime.max.replace(tzinfo=dt.timezone(dt.timedelta(hours=-2))),
         dt.datetime.min.replace(tzinfo=BERLIN),
         NAIVE.replace(fold=1),

@@ -232,8 +232,8 @@ class TestCharter:
                 return
             ours = await agreed(store, OPTIONS, "one", LOG)
             look = Sources(store, OPTIONS, ours).look(NOTES, 3)
-            taken = PoisonDetector(store, 0, "me").taken({})
-            ask, other = (taken, look) if name == "lane/0" else (look, taken)
+            read = PoisonDetector(store, 0, "me").read()
+            ask, other = (read, look) if name == "lane/0" else (look, read)
             await other
             with pytest.raises(BackendError, match=says):
                 await ask
@@ -257,10 +257,11 @@ class TestCharter:
             await sources.look(NOTES, 3)
             await sources.begun(NOTES, 3)
             assert await Sources(store, OPTIONS, ours).look(NOTES, 3)
+            await detector.read()
             await detector.taken({})
             await detector.caught_up("here")
             again = PoisonDetector(store, 0, "another")
-            await again.taken({})
+            await again.read()
             assert again.incarnation == "here"
 
         anyio.run(run)
