@@ -79,7 +79,7 @@ def _read_time(read: Any) -> dt.time:
 
 
 def _read_clock(cls: type[Any], clock: str) -> Any:
-    """A clock with its offset. Python reads an offset of less than a second as UTC, so one with seconds is read here."""
+    """A clock with its offset. Python reads an offset of less than a second as UTC, so fine offsets are read here."""
     found = _FINE_OFFSET.fullmatch(clock)
     if found is None:
         return cls.fromisoformat(clock)

@@ -152,7 +152,7 @@ async def test_a_process_that_has_come_is_woken_by_those_that_learn_of_it(
 
 @in_loop
 async def test_what_a_reader_has_committed_wakes_nobody(tmp_path: Path) -> None:
-    shop = Shop(tmp_path)
+    shop = Shop(tmp_path, "lease=4h")
     backend = shop.backend()
     async with backend.open(), backend.log.reader("T", "group") as reader:
         await backend.log.append([Outgoing("T", b"k", b"first"), Outgoing("T", b"k", b"second")])
