@@ -175,6 +175,8 @@ def _with(entity: Entity, state: State, held: tuple[Held, ...]) -> Entity:
 def _message(find: FindPlan, limits: Limits, entity: Entity, event: MessageReceived, now: int) -> Result:
     state, subscribers, message = entity.state, entity.subscribers, event.message
     channel, id = message.channel, message.id
+    if entity.given and any(one.id == id and one.channel == channel for one in entity.given):
+        return entity, (Ignored("a message of this id was given already"),)
     takers = subscribers.get(channel, ()) if subscribers else ()
     if state is not None and state.head.id == state.head.key:
         plan = _plan_of(find, state)
@@ -191,8 +193,6 @@ def _message(find: FindPlan, limits: Limits, entity: Entity, event: MessageRecei
                 after, effects = step(plan, state, forwarded, now)
                 entity, effects = _stepped(limits, entity, after, (*sends(others, forwarded), *effects), now)
                 return noted(entity, [forwarded], now), effects
-    if entity.given and any(one.id == id and one.channel == channel for one in entity.given):
-        return entity, (Ignored("a message of this id was given already"),)
     if takers:
         forwarded = MessageForwarded(message, now + limits.early_us, shared=len(takers) > 1)
         return noted(entity, [forwarded], now), sends(takers, forwarded)

@@ -61,6 +61,18 @@ async def test_while_its_taker_stays_it_is_not_for_another_who_has_come(dagger_e
     assert later.status is Status.EXECUTING
 
 
+@pytest.mark.unexplored("whether the message or the start comes first decides")
+async def test_what_subscribers_were_given_is_not_for_the_instance_of_the_key_nor_for_others_who_came_later(
+    dagger_engine: TestEngine,
+) -> None:
+    first = await dagger_engine.start(one, Order("o-1"), id="first")
+    await dagger_engine.deliver(notes, Note("o-1"), id="m-1")
+    later = [await dagger_engine.start(one, Order("o-1"), id=id) for id in (None, "second")]
+    await dagger_engine.deliver(notes, Note("o-1"), id="m-1")
+    assert first.status is Status.COMPLETED
+    assert [run.status for run in later] == [Status.EXECUTING] * 2
+
+
 async def test_what_was_kept_at_the_key_is_given_once(dagger_engine: TestEngine) -> None:
     dagger_engine.register(follows)
     await dagger_engine.deliver(notes, Note("s-1"), id="m-1")
