@@ -58,7 +58,7 @@ def step_or_handler(given: object, place: str) -> Node:
 def chained(first: Node, second: Node) -> Node:
     """Two steps one after the other, flattened on both sides."""
     steps = _steps(first)
-    if isinstance(steps[-1], Pure) and steps[-1].fails:
+    if not steps[-1].ends_well:
         raise TemplateError(f"{steps[-1].label}: nothing can follow a fail(...); it never ends well")
     return Chain(steps=steps + _steps(second))
 

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterator
 from enum import Enum
-from typing import Any, Literal, assert_never
+from typing import Any, Literal
 
 from dagger import codecs
 from dagger.dsl.functions import MISSING, Fn, members_of
 from dagger.dsl.labels import case_label
-from dagger.dsl.nodes import (
-    Apply,
-    Await,
-    Bounded,
-    Call,
-    Chain,
-    Command,
-    ForEach,
-    Group,
-    Listen,
-    Node,
-    Process,
-    Pure,
-    Retried,
-    Sleep,
-    SwitchNode,
-    Until,
-    Workflow,
-    Wrapper,
-)
+from dagger.dsl.nodes import Await, Command, ForEach, Listen, Node, SwitchNode, Workflow
 from dagger.dsl.paths import walk
 from dagger.dsl.topics import Topic
 from dagger.dsl.values import Again
@@ -62,33 +42,6 @@ def check_workflow(node: Workflow) -> None:
     _check_codec(node.takes, f"{place}: its input")
     for path, inner in walk(node.body):
         _check_types(inner, path)
-
-
-def input_type(node: Node) -> Any:
-    """The declared type of a construct's input, or MISSING if it takes anything."""
-    match node:
-        case Chain():
-            return _first(input_type(step) for step in _up_to_first_result(node.steps))
-        case Command():
-            return node.build.takes() if node.build else node.topic.type
-        case Listen():
-            return _first(fn.takes() for fn in (node.fold, node.on) if fn)
-        case Await():
-            return node.fold.takes() if node.fold else MISSING
-        case Call() | Apply():
-            return node.fn.takes()
-        case SwitchNode():
-            return _first(iter([node.fn.takes(), *map(input_type, node.children)]))
-        case Until():
-            return node.at.takes()
-        case ForEach():
-            return node.items.takes()
-        case Sleep():
-            return MISSING
-        case Process() | Group() | Wrapper() | Workflow():
-            return _first(input_type(child) for child in node.children)
-        case _:
-            assert_never(node)
 
 
 def stored_type(fn: Fn, path: str) -> Any:
@@ -130,37 +83,6 @@ def values_of(hint: Any) -> list[Any] | None:
         else:
             return None
     return found
-
-
-def _up_to_first_result(steps: tuple[Node, ...]) -> Iterator[Node]:
-    """The steps that see the chain's own input: up to the first that replaces it."""
-    for step in steps:
-        yield step
-        if not _passes(step):
-            return
-
-
-def _passes(node: Node) -> bool:
-    """Whether a construct passes its input on."""
-    match node:
-        case Command() | Sleep() | Until():
-            return True
-        case Chain():
-            return all(_passes(step) for step in node.steps)
-        case Process() | Bounded():
-            return node.otherwise is None and _passes(node.body)
-        case Retried():
-            return _passes(node.body)
-        case Listen() | Await() | Call() | Apply() | Workflow():
-            return False
-        case Group() | SwitchNode() | ForEach() | Wrapper():
-            return False
-        case _:
-            assert_never(node)
-
-
-def _first(types: Iterator[Any]) -> Any:
-    return next((found for found in types if found is not MISSING), MISSING)
 
 
 def _check_topic(topic: Topic[Any], path: str, place: str, topics: dict[str, tuple[Topic[Any], str]]) -> None:
@@ -209,23 +131,11 @@ def _check_cases(node: SwitchNode, path: str) -> None:
 
 
 def _check_types(node: Node, path: str) -> None:
-    match node:
-        case Pure(fails=True):
-            pass
-        case Call():
-            _check_codec(stored_type(node.fn, path), f"{path}: the result of '{node.fn.name}'")
-        case Listen() | Await():
-            if node.fold is not None:
-                _check_codec(stored_type(node.fold, path), f"{path}: the result of '{node.fold.name}'")
-                _check_again(node.fold, path)
-        case ForEach():
-            _check_items(node, path)
-        case Command() | Sleep() | Until() | Apply() | SwitchNode() | Workflow():
-            pass
-        case Chain() | Process() | Group() | Wrapper():
-            pass
-        case _:
-            assert_never(node)
+    for fn in node.stored:
+        _check_codec(stored_type(fn, path), f"{path}: the result of '{fn.name}'")
+        _check_again(fn, path)
+    if isinstance(node, ForEach):
+        _check_items(node, path)
 
 
 def _check_again(fold: Fn, path: str) -> None:

@@ -7,14 +7,15 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from typing_extensions import override
 
+from dagger import codecs
 from dagger.errors import TemplateError
 
-__all__ = ["MISSING", "Fn", "fn_of", "may_take", "members_of"]
+__all__ = ["MISSING", "Fn", "first_of", "fn_of", "hint_text", "may_take", "members_of"]
 
 MISSING: Final = inspect.Parameter.empty
 """Stands for a missing annotation."""
@@ -139,6 +140,22 @@ def members_of(hint: Any) -> tuple[Any, ...]:
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return typing.get_args(hint)
     return (hint,)
+
+
+def first_of(hints: Iterable[Any]) -> Any:
+    """The first annotation that is not missing, or MISSING."""
+    return next((hint for hint in hints if hint is not MISSING), MISSING)
+
+
+def hint_text(hint: Any) -> str:
+    """An annotation as a fingerprint reads it."""
+    if hint is MISSING:
+        return "?"
+    return " | ".join("Again" if _is_again(member) else codecs.type_name(member) for member in members_of(hint))
+
+
+def _is_again(member: Any) -> bool:
+    return getattr(member, "__name__", "") == "Again"
 
 
 def may_take(declared: Any, given: Any) -> bool:

@@ -1,48 +1,35 @@
 """The workflow as an immutable tree: what the typed `Step` wraps and what every interpreter walks.
 
-One frozen class a construct; no behaviour but its name. `Node` is the closed union of them. Trees are compared and
-hashed by structure, functions by identity. A chain is flat, so a template of 10,000 steps is walked without recursion;
-nesting is bounded (`DEPTH_MAX`), so recursion over nesting is safe.
+One frozen class a construct, which answers what others ask of it (see `leaf_nodes.py`). `Node` is the closed union of
+them. Trees are compared and hashed by structure, functions by identity. A chain is flat, so a template of 10,000 steps
+is walked without recursion; nesting is bounded (`DEPTH_MAX`), so recursion over nesting is safe.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, Final, TypeAlias
 
 from typing_extensions import override
 
-from dagger.dsl.functions import Fn
-from dagger.dsl.labels import short
-from dagger.dsl.topics import Topic
-from dagger.dsl.values import Limit, Retry
+from dagger.dsl.functions import Fn, first_of, hint_text
+from dagger.dsl.labels import case_label
+from dagger.dsl.leaf_nodes import Apply as Apply
+from dagger.dsl.leaf_nodes import Await as Await
+from dagger.dsl.leaf_nodes import Call as Call
+from dagger.dsl.leaf_nodes import Command as Command
+from dagger.dsl.leaf_nodes import Construct as Construct
+from dagger.dsl.leaf_nodes import Listen as Listen
+from dagger.dsl.leaf_nodes import Pure as Pure
+from dagger.dsl.leaf_nodes import Sleep as Sleep
+from dagger.dsl.leaf_nodes import Task as Task
+from dagger.dsl.leaf_nodes import Until as Until
+from dagger.dsl.values import Retry
 
 DEPTH_MAX: Final = 64
 """How deep processes, groups and bounds may be nested in one template."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Construct:
-    """What all constructs have in common. `name` is the argument of `.named`, else None."""
-
-    name: str | None = None
-
-    @property
-    def label(self) -> str | None:
-        """The step's name in its path; None if it has no name of its own."""
-        return self.name
-
-    @property
-    def children(self) -> tuple[Node, ...]:
-        """The constructs directly inside, in the order written."""
-        return ()
-
-    @cached_property
-    def depth(self) -> int:
-        """How deep the tree below is nested: 0 for a leaf."""
-        return 1 + max((child.depth for child in self.children), default=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,111 +43,27 @@ class Chain(Construct):
     def children(self) -> tuple[Node, ...]:
         return self.steps
 
-
-@dataclass(frozen=True, kw_only=True)
-class Command(Construct):
-    """Publish what `build` returns for the input (or the input itself), and pass the input on."""
-
-    topic: Topic[Any]
-    build: Fn | None = None
+    @property
+    @override
+    def input_type(self) -> Any:
+        return first_of(step.input_type for step in self._up_to_first_result())
 
     @property
     @override
-    def label(self) -> str:
-        return self.name or (self.build.name if self.build else self.topic.name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Listen(Construct):
-    """Wait for a message of a topic whose key matches, and fold it in."""
-
-    topic: Topic[Any]
-    fold: Fn | None = None
-    on: Fn | None = None
-    by: Fn | None = None
+    def passes(self) -> bool:
+        return all(step.passes for step in self.steps)
 
     @property
     @override
-    def label(self) -> str:
-        return self.name or (self.fold.name if self.fold else self.topic.name)
+    def ends_well(self) -> bool:
+        return self.steps[-1].ends_well
 
-
-@dataclass(frozen=True, kw_only=True)
-class Await(Construct):
-    """Wait for a signal sent to this instance, and fold its value in."""
-
-    signal: str
-    type: Any
-    fold: Fn | None = None
-
-    @property
-    @override
-    def label(self) -> str:
-        return self.name or (self.fold.name if self.fold else self.signal)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Call(Construct):
-    """A function whose result is stored by its declared type."""
-
-    fn: Fn
-
-    @property
-    @override
-    def label(self) -> str:
-        return self.name or self.fn.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task(Call):
-    """Run a function with side effects."""
-
-    retry: Retry | None = None
-    timeout: timedelta | None = None
-    limit: Limit | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pure(Call):
-    """Call a pure function; `fails` where the step fails with the text that the function returns."""
-
-    fails: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sleep(Construct):
-    """Continue after a duration."""
-
-    pause: timedelta
-
-    @property
-    @override
-    def label(self) -> str:
-        return self.name or f"sleep-{short(self.pause)}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Until(Construct):
-    """Continue at the time that the function computes."""
-
-    at: Fn
-
-    @property
-    @override
-    def label(self) -> str:
-        return self.name or self.at.name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Apply(Construct):
-    """Apply a pure function to a value; applied again whenever the value is loaded."""
-
-    fn: Fn
-
-    @property
-    @override
-    def label(self) -> None:
-        return None
+    def _up_to_first_result(self) -> Iterator[Node]:
+        """The steps that see the chain's own input: up to the first that replaces it."""
+        for step in self.steps:
+            yield step
+            if not step.passes:
+                return
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +78,11 @@ class Process(Construct):
     @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,) if self.otherwise is None else (self.body, self.otherwise)
+
+    @property
+    @override
+    def passes(self) -> bool:
+        return self.otherwise is None and self.body.passes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,6 +133,11 @@ class AtLeast(Group):
     def rule(self) -> str:
         return f"at least {self.k}"
 
+    @property
+    @override
+    def details(self) -> Iterable[str]:
+        yield f"k={self.k}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Race(Group):
@@ -255,6 +168,16 @@ class SwitchNode(Construct):
         branches = tuple(branch for _, branch in self.cases)
         return branches if self.default is None else (*branches, self.default)
 
+    @property
+    @override
+    def input_type(self) -> Any:
+        return first_of([self.fn.takes(), *(child.input_type for child in self.children)])
+
+    @property
+    @override
+    def details(self) -> Iterable[str]:
+        yield "cases=" + ",".join(case_label(value) for value, _ in self.cases)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForEach(Construct):
@@ -273,6 +196,11 @@ class ForEach(Construct):
     @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
+
+    @property
+    @override
+    def input_type(self) -> Any:
+        return self.items.takes()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,6 +221,11 @@ class Retried(Wrapper):
 
     policy: Retry
 
+    @property
+    @override
+    def passes(self) -> bool:
+        return self.body.passes
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bounded(Wrapper):
@@ -305,6 +238,11 @@ class Bounded(Wrapper):
     @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,) if self.otherwise is None else (self.body, self.otherwise)
+
+    @property
+    @override
+    def passes(self) -> bool:
+        return self.otherwise is None and self.body.passes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -338,6 +276,11 @@ class Workflow(Construct):
     @override
     def children(self) -> tuple[Node, ...]:
         return (self.body,)
+
+    @property
+    @override
+    def details(self) -> Iterable[str]:
+        yield f"v{self.version} takes={hint_text(self.takes)}"
 
 
 Leaf: TypeAlias = Command | Listen | Await | Task | Pure | Sleep | Until | Apply | Workflow

@@ -11,7 +11,7 @@ from uuid import UUID
 from typing_extensions import TypeVar, override
 
 from dagger.dsl.build import checked_name, node_of
-from dagger.dsl.check import check_workflow, input_type
+from dagger.dsl.check import check_workflow
 from dagger.dsl.functions import MISSING, Fn, fn_of
 from dagger.dsl.nodes import Node, Workflow
 from dagger.dsl.step import Pass, Runs, Step
@@ -146,7 +146,7 @@ def template(name: str, body: Any, *, key: Any, version: Any = 1, takes: Any = N
 
 
 def _takes(given: Any, body: Node, key: Fn, place: str) -> Any:
-    found = given if given is not None else input_type(body)
+    found = given if given is not None else body.input_type
     if found is MISSING:
         found = key.takes()
     if found is MISSING:

@@ -162,7 +162,7 @@ class Assembler:
         return starts, Tagged(shapes)
 
     def _fork(self, fork: Fork, shape: Shape) -> Shape:
-        slot = self._row(fork.path, fork.kind) if fork.row else -1
+        slot = self._row(fork.path, fork.row) if fork.row else -1
         opener = self.add(ops.Fork, fork.path, shape, slot=slot, needed=fork.needed, spare=fork.spare, kind=fork.kind)
         results, starts = list[Shape](), list[int]()
         for number, part in enumerate(fork.branches):

@@ -193,16 +193,19 @@ def _at_least(x: Expander, node: nodes.AtLeast, prefix: str) -> Kernel:
 
 
 def _race(x: Expander, node: nodes.Race, prefix: str) -> Kernel:
-    return _group(x, node, prefix, "any", needed=1, spare=0)
+    return _group(x, node, prefix, "any", needed=1, spare=0, row="race")
 
 
 _Group: TypeAlias = nodes.AllOf | nodes.AnyOf | nodes.AtLeast | nodes.Race
 
 
-def _group(x: Expander, node: _Group, prefix: str, kind: str, *, needed: int, spare: int) -> Kernel:
+def _group(
+    x: Expander, node: _Group, prefix: str, kind: str, *, needed: int, spare: int, row: str | None = None
+) -> Kernel:
+    """`kind` is how the results are put together; `row` what a group that has a name is, if it is something else."""
     within = inside(node, prefix)
     branches = tuple(x.expand(branch, within) for branch in node.branches)
-    return Fork(place_of(node, prefix), kind, branches, needed, spare, row=node.name is not None)
+    return Fork(place_of(node, prefix), kind, branches, needed, spare, (row or kind) if node.name is not None else "")
 
 
 def _switch(x: Expander, node: nodes.SwitchNode, prefix: str) -> Kernel:

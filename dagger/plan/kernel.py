@@ -100,8 +100,8 @@ class Fork:
     branches: tuple[Kernel, ...]
     needed: int
     spare: int
-    row: bool = False
-    """Whether it has a row of the outcome table."""
+    row: str = ""
+    """What its row of the outcome table says that it is; empty where it has none."""
 
     @cached_property
     def undoes(self) -> bool:

@@ -245,3 +245,10 @@ def test_what_is_no_exception_class_is_refused() -> None:
     wrong: object = "OSError"
     with pytest.raises(TemplateError, match="recover: on is 'OSError'; give an exception class, or a tuple of several"):
         breaks.recover(said, on=wrong)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # the test
+
+
+async def test_a_race_that_has_a_name_is_a_race(dagger_engine: TestEngine) -> None:
+    raced = race(cancelled, sleep(HOUR)).named("DECISION")
+    run = await dagger_engine.start(template("Raced", raced, key=by_id, takes=Order), Order("o-1"))
+    (kind,) = [step.kind for step in (await dagger_engine.get_instance(run)).steps if step.path == "DECISION"]
+    assert kind == "race"

@@ -154,7 +154,8 @@ class _Builder:
     def _box(self, box: Box, tails: _OpenEnds) -> _Drawn:
         detail = f"{KINDS[box.kind].title} {target_text(box)}".strip()
         notes = notes_text(box.notes, brief=True)
-        return self._vertex(Vertex(self._id(box.path), box.kind, box.name, detail, notes, box.path), tails)
+        members, left = self._vertex(Vertex(self._id(box.path), box.kind, box.name, detail, notes, box.path), tails)
+        return members, () if KINDS[box.kind].final else left
 
     def _frame(self, frame: Frame, tails: _OpenEnds) -> _Drawn:
         own = self._id(frame.path)

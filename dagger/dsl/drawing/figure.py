@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import assert_never
 
 from dagger import codecs
 from dagger.dsl.drawing.elements import (
@@ -44,13 +43,11 @@ from dagger.dsl.nodes import (
     Listen,
     Node,
     Process,
-    Pure,
     Recovered,
     Retried,
     Sleep,
     SwitchNode,
     Task,
-    Until,
     Workflow,
 )
 from dagger.dsl.paths import branches_of_switch, inside, joined
@@ -109,18 +106,14 @@ def _leaf(node: Leaf, prefix: str) -> Element:
             return Box("signal", name, path, printable(signal))
         case Task(retry=retry, timeout=timeout, limit=limit):
             return Box("task", name, path, notes=(*_limits(timeout), *_retries(retry), *_shared(limit)))
-        case Pure(fails=fails):
-            return Box("fail" if fails else "pure", name, path)
         case Sleep(pause=pause):
             return Box("sleep", name, path, short(pause))
-        case Until():
-            return Box("wait_until", name, path)
         case Apply(fn=fn):
             return Box("then", printable(fn.name), None)
         case Workflow(version=version):
             return Box("workflow", name, path, str(version))
-        case _:
-            assert_never(node)
+        case _:  # there is nothing more to say of it
+            return Box(node.kind, name, path)
 
 
 def _named(node: Node, prefix: str) -> tuple[str, str | None]:

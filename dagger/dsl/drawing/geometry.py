@@ -108,6 +108,8 @@ class Block:
     foot: float
     marks: tuple[Mark, ...] = ()
     inner: tuple[Placed, ...] = ()
+    ends: bool = False
+    """Whether the flow ends in it, and nothing leaves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,9 @@ class Placed:
         return self.x + self.block.leaves, self.y + self.block.foot
 
 
-def single(width: float, height: float, mark: Mark) -> Block:
+def single(width: float, height: float, mark: Mark, *, ends: bool = False) -> Block:
     """A block of one mark, with the flow through its middle."""
-    return Block(width, height, width / 2, width / 2, height, (mark,))
+    return Block(width, height, width / 2, width / 2, height, (mark,), ends=ends)
 
 
 def stacked(blocks: Sequence[Block]) -> Block:
@@ -142,9 +144,11 @@ def stacked(blocks: Sequence[Block]) -> Block:
         x, y = placed[-1].x + block.leaves, y + block.height + GAP
     placed = _from_zero(placed)
     width = max(inner.x + inner.block.width for inner in placed)
-    connectors = tuple([Connector((above.tail, below.head)) for above, below in pairwise(placed)])
+    joined = [(above, below) for above, below in pairwise(placed) if not above.block.ends]
+    connectors = tuple([Connector((above.tail, below.head)) for above, below in joined])
     tail = placed[-1].tail
-    return Block(width, y - GAP, placed[0].head[0], tail[0], tail[1], connectors, tuple(placed))
+    ends = placed[-1].block.ends
+    return Block(width, y - GAP, placed[0].head[0], tail[0], tail[1], connectors, tuple(placed), ends)
 
 
 def _from_zero(placed: Sequence[Placed]) -> list[Placed]:
@@ -183,7 +187,7 @@ def _beside(columns: Sequence[Block]) -> Block:
     low = max(inner.y + inner.block.height for inner in placed) + _BEND
     connectors = tuple([_up(one, other, low) for one, other in pairwise(placed)])
     first, last = placed[0], placed[-1]
-    return Block(last.x + last.block.width, low, first.head[0], *last.tail, connectors, tuple(placed))
+    return Block(last.x + last.block.width, low, first.head[0], *last.tail, connectors, tuple(placed), last.block.ends)
 
 
 def _up(one: Placed, other: Placed, low: float) -> Connector:

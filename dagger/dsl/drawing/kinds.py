@@ -41,6 +41,8 @@ class StepKind:
     dot: str = "shape=box"
     mermaid: tuple[str, str] = ("[", "]")
     about: str = ""
+    final: bool = False
+    """Whether nothing follows it."""
 
 
 _COMMAND: Final = Hue("command", "#4f46e5", "#e0e7ff", "#1e1b4b", "#4f46e5", "#a5b4fc")
@@ -78,7 +80,7 @@ KINDS: Final[Mapping[str, StepKind]] = {
     "wait_until": StepKind("wait until", "", _TIMER, _CLOCK, _OVAL, ("([", "])")),
     "then": StepKind("then", "", None, _FUNCTION, "shape=plaintext, style=solid", ("(", ")"), "pure function"),
     "pure": StepKind("pure", "", None, _FUNCTION, "shape=plaintext, style=solid", ("(", ")"), "pure function"),
-    "fail": StepKind("fail", "", None, _CROSS, "shape=octagon", ("{{", "}}")),
+    "fail": StepKind("fail", "", None, _CROSS, "shape=octagon", ("{{", "}}"), final=True),
     "workflow": StepKind("workflow", "version", _WORKFLOW, _SHEETS, "shape=box3d, style=filled", ("[[", "]]")),
     "switch": StepKind("switch", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
     "process": StepKind("process"),

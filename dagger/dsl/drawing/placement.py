@@ -118,7 +118,7 @@ def _box(box: Box) -> Block:
     detail = width_of(detail_of(box), DETAIL_SIZE, mono=True)
     width = ICON_ROOM + max(min(max(name, detail), TEXT_MAX), _notes_width(box.notes), 70) + 22
     height = 64 if box.notes else 48
-    return single(width, height, Card(width, height, box))
+    return single(width, height, Card(width, height, box), ends=KINDS[box.kind].final)
 
 
 def _frame(frame: Frame) -> Block:
@@ -130,7 +130,7 @@ def _frame(frame: Frame) -> Block:
     axis, (foot, low) = inner.head[0], inner.tail
     # Lines that meet at the end of a body go on to the edge: they would end nowhere.
     out = (Connector(((foot, low), (foot, height)), arrow=False),) if _merges(frame.body[-1]) else ()
-    return Block(width, height, axis, axis, height, (Panel(width, height, frame), *out), (inner,))
+    return Block(width, height, axis, axis, height, (Panel(width, height, frame), *out), (inner,), body.ends)
 
 
 def _merges(shape: Element) -> bool:
@@ -150,7 +150,8 @@ def _fork(fork: ForkElement) -> Block:
     down = [
         Connector(((inner.head[0], _edge(inner.head[0] - middle, fork.label, BAR)), inner.head)) for inner in placed
     ]
-    into = [(inner, inner.tail[0], _edge(inner.tail[0] - middle, fork.rule, 0)) for inner in placed]
+    lasting = [inner for inner in placed if not inner.block.ends]
+    into = [(inner, inner.tail[0], _edge(inner.tail[0] - middle, fork.rule, 0)) for inner in lasting]
     joins = [Connector((inner.tail, (x, low + y))) for inner, x, y in into]
     return _spread(placed, (*down, *joins, *bars), (left, right), middle, low + BAR)
 
@@ -180,7 +181,8 @@ def _decision(choice: Decision) -> Block:
     for branch, inner in zip(choice.branches, placed, strict=True):
         x, end = inner.head[0], inner.tail
         marks.append(Connector(((middle, height), (middle, bus), (x, bus), inner.head)))
-        marks.append(Connector((end, (end[0], low), (middle, low)), arrow=False))
+        if not inner.block.ends:
+            marks.append(Connector((end, (end[0], low), (middle, low)), arrow=False))
         marks.append(Tag(x, bus + 8 + TAG / 2, branch.label))
     placed.append(Placed(middle - width / 2, 0, diamond))
     return _spread(placed, tuple(marks), (0, 0), middle, low)
@@ -205,14 +207,17 @@ def _with_alternative(with_alternative: WithAlternative) -> Block:
     room = tag_width(with_alternative.side.label) + 30
     beside = Placed(max(main.width + LANE, main.width + room - side.enters), across + TAG, side)
     low = max(main.height, beside.y + side.height) + GAP / 2
+    back = Connector((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True)
+    down = Connector(((main.leaves, main.foot), (main.leaves, low)), arrow=False)
     marks = (
         Connector(((main.width, across), (beside.head[0], across), beside.head), dashed=True),
-        Connector((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True),
-        Connector(((main.leaves, main.foot), (main.leaves, low)), arrow=False),
+        *(() if side.ends else (back,)),
+        *(() if main.ends else (down,)),
         Tag((main.width + beside.head[0]) / 2, across, with_alternative.side.label),
     )
     width = beside.x + side.width
-    return Block(width, low, main.enters, main.leaves, low, marks, (Placed(0, 0, main), beside))
+    inner = (Placed(0, 0, main), beside)
+    return Block(width, low, main.enters, main.leaves, low, marks, inner, main.ends and side.ends)
 
 
 def _across(main: Box | Frame) -> float:
