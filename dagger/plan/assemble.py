@@ -105,12 +105,14 @@ class Assembler:
         return result
 
     def _scope(self, scope: Scope, shape: Shape) -> Shape:
-        opener = self.add(ops.Scope, scope.path, shape, keeps=scope.body.undoes)
+        shape = self._retyped(scope.path, self._owner, scope.latest, shape)
+        opener = self.add(ops.Scope, scope.path, shape, keeps=scope.body.undoes, follows=scope.latest is not None)
         is_repeated = any(trigger.effect == ops.AGAIN for trigger in scope.triggers)
         self._repeats += is_repeated
-        inside = self._retyped(opener, scope.head, shape)
+        inside = self._retyped(scope.path, opener.index, scope.head, shape)
         anew = self.here
-        result = self._retyped(opener, scope.head, self._within(opener, -1, scope.body, inside))
+        result = self._within(opener, -1, scope.body, inside)
+        result = self._retyped(scope.path, opener.index, scope.head, result)
         self._repeats -= is_repeated
         ends = any(type(trigger.when) is ops.Ended for trigger in scope.triggers)
         close = self._closing(opener, ops.Close, result, plain=not (ends or opener.keeps))
@@ -129,11 +131,11 @@ class Assembler:
         )
         return result
 
-    def _retyped(self, opener: ops.Scope, codec: TypeCodec[Any] | None, shape: Shape) -> Shape:
-        """Where a loop has its head or its end: what enters the body, or enters it again, is stored alike."""
+    def _retyped(self, path: str, owner: int, codec: TypeCodec[Any] | None, shape: Shape) -> Shape:
+        """Where values come by several ways: they are stored alike, by a declared type, if one is given."""
         if codec is None or (isinstance(shape, Typed) and shape.codec is codec):
             return shape
-        self.add(ops.Retype, opener.path, shape, owner=opener.index, out=codec)
+        self.add(ops.Retype, path, shape, owner=owner, out=codec)
         return Typed(codec)
 
     def _aside(self, opener: ops.Scope, trigger: Trigger, shape: Shape) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final, Never, TypeAlias
 
 from dagger import codecs
@@ -148,15 +149,32 @@ def _process(x: Expander, node: nodes.Process, prefix: str) -> Kernel:
     path = joined(prefix, node.label or "")
     body = x.expand(node.body, path)
     if node.timeout is not None:
-        other = None if node.otherwise is None else x.expand(node.otherwise, path)
-        body = Scope(path, body, (Trigger(ops.After(node.timeout // MICROSECOND), ops.INTERRUPT, other),))
+        body = _bound(x, path, body, node.timeout, node, path)
     return Named(path, "process", body)
 
 
 def _timeout(x: Expander, node: nodes.Bounded, prefix: str) -> Kernel:
     body = x.expand(node.body, prefix)
-    other = None if node.otherwise is None else x.expand(node.otherwise, prefix)
-    return Scope(place_of(node, prefix), body, (Trigger(ops.After(node.after // MICROSECOND), ops.INTERRUPT, other),))
+    return _bound(x, place_of(node, prefix), body, node.after, node, prefix)
+
+
+def _bound(
+    x: Expander, path: str, body: Kernel, after: timedelta, node: nodes.Process | nodes.Bounded, prefix: str
+) -> Kernel:
+    """Steps with a longest duration. What answers gets the latest value of a step that waits again, if that is all."""
+    if node.otherwise is None:
+        return Scope(path, body, (Trigger(ops.After(after // MICROSECOND), ops.INTERRUPT),))
+    trigger = Trigger(ops.After(after // MICROSECOND), ops.INTERRUPT, x.expand(node.otherwise, prefix))
+    return Scope(path, body, (trigger,), latest=_again_of(node.body))
+
+
+def _again_of(node: nodes.Node) -> TypeCodec[Any] | None:
+    """The type of what is exactly one step answers as `Again`; None if it never does, or there are more steps."""
+    while isinstance(node, nodes.Process) and node.otherwise is None:
+        node = node.body
+    if isinstance(node, nodes.Listen | nodes.Await) and node.fold is not None and may_wait_again(node.fold):
+        return codec_of(node.fold.takes())
+    return None
 
 
 def _retry(x: Expander, node: nodes.Retried, prefix: str) -> Kernel:

@@ -82,6 +82,8 @@ class Scope:
     triggers: tuple[Trigger, ...] = ()
     head: TypeCodec[Any] | None = None
     """The type by which what enters the body and what it gives are stored, where it begins anew with its result."""
+    latest: TypeCodec[Any] | None = None
+    """The type by which its input is stored, where that is replaced by what the only step in it answers as `Again`."""
 
     @cached_property
     def undoes(self) -> bool:

@@ -125,6 +125,8 @@ class Scope(Op, kw_only=True, gc=False):
     triggers: tuple[Trigger, ...] = ()
     keeps: bool = False
     """Whether it keeps the undos of what completes inside."""
+    follows: bool = False
+    """Whether its input is replaced by the value of each `Again` that the only step in it answers."""
 
 
 class Close(Op, kw_only=True, gc=False):

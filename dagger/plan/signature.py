@@ -55,7 +55,7 @@ def _run(op: ops.Task | ops.Retype) -> list[str]:
 
 def _scope(op: ops.Scope) -> list[str]:
     triggers = [f"{_WHEN[type(one.when)]} {one.effect} {one.start}" for one in op.triggers]
-    return [*triggers, "keeps"] if op.keeps else triggers
+    return [*triggers, *(["keeps"] if op.keeps else []), *(["follows"] if op.follows else [])]
 
 
 def _fork(op: ops.Fork) -> list[str]:

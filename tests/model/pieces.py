@@ -337,11 +337,18 @@ class WaitPiece(Leaf):
         result = letter.value if fn is None else self.call(fn, self.value, letter.value)
         if isinstance(result, Again):
             self.value = result.value
+            self.tell_again()
             self.execute()
         elif fn is None or fits(result, fn):
             self.done(result)
         else:
             raise Failed(Problem(self.place, "TypeError", TypeError, pure=True))
+
+    def tell_again(self) -> None:
+        """A bound around nothing but this step answers with its latest value."""
+        for outer in self.around():
+            if isinstance(outer, BoundPiece) and only_step(outer.node.body) is self.node:
+                outer.value = self.value
 
     @override
     def leave(self) -> None:
@@ -682,6 +689,11 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
 def piece_of(world: Reference, node: nodes.Node, prefix: str, value: Any, outer: Piece | None) -> Piece:
     """An execution of a construct, not yet begun."""
     return PIECES[type(node)](world, node, prefix, value, outer)
+
+
+def only_step(node: nodes.Node) -> nodes.Node:
+    """What a body is, where it is one step, with nothing around it that answers in its place."""
+    return only_step(node.body) if isinstance(node, nodes.Process) and node.otherwise is None else node
 
 
 def channel_of(node: Any, path: str) -> str:

@@ -180,6 +180,14 @@ class Gardener:
         kind = self.draw(st.integers(0, 2))
         return (None, words.Total())[kind] if kind < 2 else self.step(min(depth, 1))
 
+    def patient(self, depth: int) -> AnyStep:
+        """A bound of exactly one listener that waits again: what answers gets its latest value."""
+        waits, after = self.listening(words.Count()), self.draw(seconds)
+        if self.draw(st.booleans()):
+            waits = process(self.name("p"), waits)
+        answer = self.draw(st.sampled_from([words.Total(), self.echo()]))
+        return applied(words.Total()) >> waits.timeout(after, otherwise=answer)
+
     def retry(self, depth: int) -> AnyStep:
         return self.step(depth).retry(self.draw(retries))
 
@@ -263,6 +271,7 @@ STEMS = [
     Gardener.chain,
     Gardener.process,
     Gardener.timeout,
+    Gardener.patient,
     Gardener.retry,
     Gardener.recover,
     Gardener.kept,

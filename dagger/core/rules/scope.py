@@ -97,6 +97,17 @@ def _keeps(op: ops.Op) -> bool:
     return isinstance(op, ops.Scope) and op.keeps
 
 
+def follow(tr: Transition, number: int, raw: bytes) -> None:
+    """A step has answered `Again`: a bound around it and nothing else has the latest value as its input."""
+    while type(frame := tr.frames.get(number)) is Scoping:
+        op = tr.ops[frame.op]
+        assert isinstance(op, ops.Scope)
+        if op.follows:
+            tr.frames[number] = msgspec.structs.replace(frame, value=raw)
+            return
+        number = frame.parent
+
+
 def failed(tr: Transition, number: int, frame: Scoping, op: ops.Scope, error: Error, below: int) -> Onward | None:
     """Another try begins, or a handler answers, or the failure goes on."""
     for trigger in op.triggers:

@@ -17,6 +17,7 @@ from dagger.core.events import Subscribed, Unsubscribed
 from dagger.core.failing import fail
 from dagger.core.functions import CannotRead, StepFailed, Stored, call_pure, error_of, store_result, wrong
 from dagger.core.kinds import Rules
+from dagger.core.rules.scope import follow
 from dagger.core.state import Held, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.dsl.values import Again
@@ -131,6 +132,8 @@ def _early(tr: Transition, channel: str, key: str) -> Held | None:
 
 
 def _wait_from_now(tr: Transition, op: ops.Listen, frame: Waiting, number: int) -> None:
+    if frame.again:
+        follow(tr, frame.parent, frame.value)
     if op.on is not None:
         if not _comes(tr, op, frame.key):
             tr.effects.append(Send(frame.key, Subscribed(tr.state.head.id, (op.channel,))))
