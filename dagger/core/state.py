@@ -189,13 +189,14 @@ class Gathering(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=5):
 
 
 class Spreading(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
-    """A for_each: its items, how many were begun, and what the bodies gave."""
+    """A for_each: its items, how many were begun, what the bodies gave, and how many that failed do not count."""
 
     op: int
     parent: int
     items: tuple[bytes, ...]
     begun: int
     done: dict[int, bytes]
+    lost: int = 0
 
 
 class Item(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=7):

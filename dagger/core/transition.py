@@ -27,6 +27,7 @@ from dagger.core.state import (
     Held,
     Scoping,
     Sleeping,
+    Spreading,
     State,
     Undoing,
     item_suffix,
@@ -333,9 +334,10 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         return self.errors
 
     def answered(self, number: int) -> None:
-        """A failure goes no further than a frame. Where that is in an item, its steps count as failed until the frame
-        is gone, or `over`: their rows say what they said before, if that is that another item has completed them."""
-        if not number or not self.item_suffix(number):
+        """A failure goes no further than a frame. Where that is in an item, or has items, its steps count as failed
+        until the frame is gone, or `over`: their rows say what they said before, if that is that another item has
+        completed them."""
+        if not number or (type(self.frames[number]) is not Spreading and not self.item_suffix(number)):
             return
         failing, count = self._own_failing()
         known = failing.get(number, ())

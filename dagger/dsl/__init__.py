@@ -1,9 +1,9 @@
 """The language: steps, operators, topics and templates. Values only; nothing here runs a workflow."""
 
 from dagger.dsl.groups import Switch as Switch
-from dagger.dsl.groups import for_each as for_each
 from dagger.dsl.groups import process as process
 from dagger.dsl.groups import switch as switch
+from dagger.dsl.items import for_each as for_each
 from dagger.dsl.leaves import Signal as Signal
 from dagger.dsl.leaves import command as command
 from dagger.dsl.leaves import listener as listener
@@ -12,12 +12,12 @@ from dagger.dsl.leaves import sleep as sleep
 from dagger.dsl.leaves import task as task
 from dagger.dsl.leaves import wait_until as wait_until
 from dagger.dsl.parallel import all_of as all_of
-from dagger.dsl.parallel import any_of as any_of
-from dagger.dsl.parallel import at_least as at_least
 from dagger.dsl.plumbing import fail as fail
 from dagger.dsl.plumbing import keep as keep
 from dagger.dsl.plumbing import pure as pure
+from dagger.dsl.racing import any_of as any_of
 from dagger.dsl.racing import race as race
+from dagger.dsl.some import at_least as at_least
 from dagger.dsl.step import Step as Step
 from dagger.dsl.template import Template as Template
 from dagger.dsl.template import template as template

@@ -68,8 +68,8 @@ def _steps(node: Node) -> tuple[Node, ...]:
 
 
 def grouped(kind: type[AllOf] | type[AnyOf], first: Node, second: Node) -> Node:
-    """Two branches in parallel, flattened on the left, unless the left group has a name of its own."""
-    left = first.branches if isinstance(first, kind) and first.name is None else (first,)
+    """Two branches in parallel, flattened on the left, unless the left group is closed."""
+    left = first.branches if isinstance(first, kind) and first.is_open else (first,)
     return kind(branches=(*left, second))
 
 
@@ -89,6 +89,13 @@ def checked_name(name: object, place: str) -> str:
     if not name.isprintable() and any(0xD800 <= ord(c) <= 0xDFFF for c in name):
         raise TemplateError(f"{place}: the name {name!r} holds half a character (a lone surrogate); use another")
     return name
+
+
+def checked_flag(flag: object, place: str) -> bool:
+    """True or False."""
+    if not isinstance(flag, bool):
+        raise TemplateError(f"{place} is {flag!r}; give True or False")
+    return flag
 
 
 def checked_duration(duration: object, place: str) -> timedelta:

@@ -1,8 +1,8 @@
-"""The steps that contain steps: processes, switches, parallel bodies."""
+"""The steps that contain steps: processes and switches."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Generic, Never, overload
@@ -16,9 +16,9 @@ from dagger.dsl.build import (
     step_or_function,
 )
 from dagger.dsl.check import check_scope, values_of
-from dagger.dsl.functions import fn_of, members_of
+from dagger.dsl.functions import fn_of
 from dagger.dsl.labels import case_label
-from dagger.dsl.nodes import ForEach, Process, SwitchNode
+from dagger.dsl.nodes import Process, SwitchNode
 from dagger.dsl.step import Pass, Runs, Step, step_of
 from dagger.errors import TemplateError
 
@@ -29,7 +29,7 @@ K = TypeVar("K")
 O = TypeVar("O", covariant=True)  # as in Step
 X = TypeVar("X")
 
-__all__ = ["Switch", "for_each", "process", "switch"]
+__all__ = ["Switch", "process", "switch"]
 
 
 @overload
@@ -67,29 +67,6 @@ def process(name: str, body: Any = None, *, timeout: timedelta | None = None, ot
     node = Process(name=name, body=inside, timeout=optional_duration(timeout, place), otherwise=answer)
     check_scope(node, place)
     return step_of(node)
-
-
-@overload
-def for_each(items: Callable[[A], Iterable[X]], body: Pass[Never], *, limit: int | None = ...) -> Step[A, list[X]]: ...
-@overload
-def for_each(items: Callable[[A], Iterable[X]], body: Pass[B], *, limit: int | None = ...) -> Step[A, list[X | B]]: ...
-@overload
-def for_each(items: Callable[[A], Iterable[X]], body: Step[X, B], *, limit: int | None = ...) -> Step[A, list[B]]: ...
-def for_each(items: Any, body: Any, *, limit: int | None = None) -> Any:
-    """One parallel body for each item that `items` returns; the results are in the order of the items.
-
-    `limit` bounds how many run at a time (default: all). The first failure stops the others.
-    """
-    fn = fn_of(items, "for_each")
-    if limit is not None and (type(limit) is not int or limit < 1):
-        raise TemplateError(f"for_each '{fn.name}': limit is {limit!r}; give 1 or more, or None for all at once")
-    for member in members_of(fn.gives):
-        if member in (str, bytes):
-            raise TemplateError(
-                f"for_each '{fn.name}': goes over a {member.__name__}, one character at a time; "
-                "return a list (of one, if that is meant)"
-            )
-    return step_of(ForEach(items=fn, body=node_of(body, f"for_each '{fn.name}'"), limit=limit))
 
 
 class Switch(Step[A, O], Generic[A, K, O]):

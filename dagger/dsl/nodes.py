@@ -101,15 +101,33 @@ class Group(Construct):
         """How its branches join, as drawings show it."""
         raise NotImplementedError
 
+    @property
+    def is_open(self) -> bool:
+        """Whether another branch may join it."""
+        return self.name is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class AllOf(Group):
-    """All of the branches; the results as a tuple."""
+    """All of the branches; the results as a tuple. `collect` where a failure is a result too."""
+
+    collect: bool = False
 
     @property
     @override
     def rule(self) -> str:
-        return "all"
+        return "collect all" if self.collect else "all"
+
+    @property
+    @override
+    def is_open(self) -> bool:
+        return self.name is None and not self.collect
+
+    @property
+    @override
+    def details(self) -> Iterable[str]:
+        if self.collect:
+            yield "collect"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +204,10 @@ class ForEach(Construct):
     items: Fn
     body: Node
     limit: int | None = None
+    collect: bool = False
+    """Whether a failure of a body is a result too."""
+    enough: int | None = None
+    """How many bodies must succeed; None for all."""
 
     @property
     @override
@@ -201,6 +223,14 @@ class ForEach(Construct):
     @override
     def input_type(self) -> Any:
         return self.items.takes()
+
+    @property
+    @override
+    def details(self) -> Iterable[str]:
+        if self.collect:
+            yield "collect"
+        if self.enough is not None:
+            yield f"enough={self.enough}"
 
 
 @dataclass(frozen=True, kw_only=True)

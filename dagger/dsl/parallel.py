@@ -1,19 +1,19 @@
-"""Steps in parallel: all of them, any of them, some of them.
+"""`all_of`: several steps in parallel.
 
-Each group has two signatures for each number of members: for members with the same input, and for such members beside
+A group has two signatures for each number of members: for members with the same input, and for such members beside
 others that take anything (raw listeners, sleeps, tasks of an `object`).
 """
 
 from __future__ import annotations
 
-from typing import Any, Never, overload
+from typing import Any, Literal, Never, overload
 
 from typing_extensions import TypeVar
 
-from dagger.dsl.build import branches_of
-from dagger.dsl.nodes import AllOf, AnyOf, AtLeast
+from dagger.dsl.build import branches_of, checked_flag
+from dagger.dsl.nodes import AllOf
 from dagger.dsl.step import Both, Exact, Loose, Nil, Pass, Step, both_of, step_of
-from dagger.errors import TemplateError
+from dagger.dsl.values import Failure
 
 Input = TypeVar("Input")
 T1 = TypeVar("T1", default=Any)
@@ -25,7 +25,7 @@ T6 = TypeVar("T6", default=Any)
 T7 = TypeVar("T7", default=Any)
 T8 = TypeVar("T8", default=Any)
 
-__all__ = ["all_of", "any_of", "at_least"]
+__all__ = ["all_of"]
 
 
 @overload
@@ -120,43 +120,62 @@ def all_of(
     h: Loose[Input, T8],
     /,
 ) -> Both[Input | Nil, T1, T2, T3, T4, T5, T6, T7, T8]: ...
-def all_of(*steps: Any) -> Any:
-    """All steps in parallel, on the same input; the results as a tuple. The first failure stops the others."""
-    return both_of(AllOf(branches=branches_of(steps, "all_of")))
-
-
 @overload
-def any_of(a: Pass[Never], b: Pass[Never], /) -> Pass[Never]: ...
+def all_of(a: Pass[Never], b: Pass[Never], /, *, collect: Literal[True]) -> Step[object, tuple[object, object]]: ...
 @overload
-def any_of(a: Step[object, T1], b: Pass[Never], /) -> Pass[T1]: ...
+def all_of(
+    a: Exact[Input, T1], b: Exact[Input, T2], /, *, collect: Literal[True]
+) -> Step[Input | Nil, tuple[T1 | Failure[Input], T2 | Failure[Input]]]: ...
 @overload
-def any_of(a: Pass[Never], b: Step[object, T2], /) -> Pass[T2]: ...
+def all_of(
+    a: Loose[Input, T1], b: Loose[Input, T2], /, *, collect: Literal[True]
+) -> Step[Input | Nil, tuple[T1 | Failure[Input], T2 | Failure[Input]]]: ...
 @overload
-def any_of(a: Exact[Input, T1], b: Exact[Input, T2], /) -> Step[Input | Nil, T1 | T2]: ...
+def all_of(
+    a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], /, *, collect: Literal[True]
+) -> Step[Input | Nil, tuple[T1 | Failure[Input], T2 | Failure[Input], T3 | Failure[Input]]]: ...
 @overload
-def any_of(a: Loose[Input, T1], b: Loose[Input, T2], /) -> Step[Input | Nil, T1 | T2]: ...
+def all_of(
+    a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], /, *, collect: Literal[True]
+) -> Step[Input | Nil, tuple[T1 | Failure[Input], T2 | Failure[Input], T3 | Failure[Input]]]: ...
 @overload
-def any_of(a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], /) -> Step[Input | Nil, T1 | T2 | T3]: ...
+def all_of(
+    a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], d: Exact[Input, T4], /, *, collect: Literal[True]
+) -> Step[Input | Nil, tuple[T1 | Failure[Input], T2 | Failure[Input], T3 | Failure[Input], T4 | Failure[Input]]]: ...
 @overload
-def any_of(a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], /) -> Step[Input | Nil, T1 | T2 | T3]: ...
+def all_of(
+    a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], d: Loose[Input, T4], /, *, collect: Literal[True]
+) -> Step[Input | Nil, tuple[T1 | Failure[Input], T2 | Failure[Input], T3 | Failure[Input], T4 | Failure[Input]]]: ...
 @overload
-def any_of(
-    a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], d: Exact[Input, T4], /
-) -> Step[Input | Nil, T1 | T2 | T3 | T4]: ...
+def all_of(
+    a: Exact[Input, T1],
+    b: Exact[Input, T2],
+    c: Exact[Input, T3],
+    d: Exact[Input, T4],
+    e: Exact[Input, T5],
+    /,
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[T1 | Failure[Input], T2 | Failure[Input], T3 | Failure[Input], T4 | Failure[Input], T5 | Failure[Input]],
+]: ...
 @overload
-def any_of(
-    a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], d: Loose[Input, T4], /
-) -> Step[Input | Nil, T1 | T2 | T3 | T4]: ...
+def all_of(
+    a: Loose[Input, T1],
+    b: Loose[Input, T2],
+    c: Loose[Input, T3],
+    d: Loose[Input, T4],
+    e: Loose[Input, T5],
+    /,
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[T1 | Failure[Input], T2 | Failure[Input], T3 | Failure[Input], T4 | Failure[Input], T5 | Failure[Input]],
+]: ...
 @overload
-def any_of(
-    a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], d: Exact[Input, T4], e: Exact[Input, T5], /
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5]: ...
-@overload
-def any_of(
-    a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], d: Loose[Input, T4], e: Loose[Input, T5], /
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5]: ...
-@overload
-def any_of(
+def all_of(
     a: Exact[Input, T1],
     b: Exact[Input, T2],
     c: Exact[Input, T3],
@@ -164,9 +183,21 @@ def any_of(
     e: Exact[Input, T5],
     f: Exact[Input, T6],
     /,
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6]: ...
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[
+        T1 | Failure[Input],
+        T2 | Failure[Input],
+        T3 | Failure[Input],
+        T4 | Failure[Input],
+        T5 | Failure[Input],
+        T6 | Failure[Input],
+    ],
+]: ...
 @overload
-def any_of(
+def all_of(
     a: Loose[Input, T1],
     b: Loose[Input, T2],
     c: Loose[Input, T3],
@@ -174,111 +205,21 @@ def any_of(
     e: Loose[Input, T5],
     f: Loose[Input, T6],
     /,
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6]: ...
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[
+        T1 | Failure[Input],
+        T2 | Failure[Input],
+        T3 | Failure[Input],
+        T4 | Failure[Input],
+        T5 | Failure[Input],
+        T6 | Failure[Input],
+    ],
+]: ...
 @overload
-def any_of(
-    a: Exact[Input, T1],
-    b: Exact[Input, T2],
-    c: Exact[Input, T3],
-    d: Exact[Input, T4],
-    e: Exact[Input, T5],
-    f: Exact[Input, T6],
-    g: Exact[Input, T7],
-    /,
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
-@overload
-def any_of(
-    a: Loose[Input, T1],
-    b: Loose[Input, T2],
-    c: Loose[Input, T3],
-    d: Loose[Input, T4],
-    e: Loose[Input, T5],
-    f: Loose[Input, T6],
-    g: Loose[Input, T7],
-    /,
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6 | T7]: ...
-@overload
-def any_of(
-    a: Exact[Input, T1],
-    b: Exact[Input, T2],
-    c: Exact[Input, T3],
-    d: Exact[Input, T4],
-    e: Exact[Input, T5],
-    f: Exact[Input, T6],
-    g: Exact[Input, T7],
-    h: Exact[Input, T8],
-    /,
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
-@overload
-def any_of(
-    a: Loose[Input, T1],
-    b: Loose[Input, T2],
-    c: Loose[Input, T3],
-    d: Loose[Input, T4],
-    e: Loose[Input, T5],
-    f: Loose[Input, T6],
-    g: Loose[Input, T7],
-    h: Loose[Input, T8],
-    /,
-) -> Step[Input | Nil, T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]: ...
-def any_of(*steps: Any) -> Any:
-    """The first step to succeed, on the same input; the others are stopped. Fails when all have failed."""
-    return step_of(AnyOf(branches=branches_of(steps, "any_of")))
-
-
-@overload
-def at_least(k: int, a: Exact[Input, T1], b: Exact[Input, T2], /) -> Step[Input | Nil, list[T1 | T2]]: ...
-@overload
-def at_least(k: int, a: Loose[Input, T1], b: Loose[Input, T2], /) -> Step[Input | Nil, list[T1 | T2]]: ...
-@overload
-def at_least(
-    k: int, a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], /
-) -> Step[Input | Nil, list[T1 | T2 | T3]]: ...
-@overload
-def at_least(
-    k: int, a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], /
-) -> Step[Input | Nil, list[T1 | T2 | T3]]: ...
-@overload
-def at_least(
-    k: int, a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], d: Exact[Input, T4], /
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4]]: ...
-@overload
-def at_least(
-    k: int, a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], d: Loose[Input, T4], /
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4]]: ...
-@overload
-def at_least(
-    k: int, a: Exact[Input, T1], b: Exact[Input, T2], c: Exact[Input, T3], d: Exact[Input, T4], e: Exact[Input, T5], /
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5]]: ...
-@overload
-def at_least(
-    k: int, a: Loose[Input, T1], b: Loose[Input, T2], c: Loose[Input, T3], d: Loose[Input, T4], e: Loose[Input, T5], /
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5]]: ...
-@overload
-def at_least(
-    k: int,
-    a: Exact[Input, T1],
-    b: Exact[Input, T2],
-    c: Exact[Input, T3],
-    d: Exact[Input, T4],
-    e: Exact[Input, T5],
-    f: Exact[Input, T6],
-    /,
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6]]: ...
-@overload
-def at_least(
-    k: int,
-    a: Loose[Input, T1],
-    b: Loose[Input, T2],
-    c: Loose[Input, T3],
-    d: Loose[Input, T4],
-    e: Loose[Input, T5],
-    f: Loose[Input, T6],
-    /,
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6]]: ...
-@overload
-def at_least(
-    k: int,
+def all_of(
     a: Exact[Input, T1],
     b: Exact[Input, T2],
     c: Exact[Input, T3],
@@ -287,10 +228,22 @@ def at_least(
     f: Exact[Input, T6],
     g: Exact[Input, T7],
     /,
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6 | T7]]: ...
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[
+        T1 | Failure[Input],
+        T2 | Failure[Input],
+        T3 | Failure[Input],
+        T4 | Failure[Input],
+        T5 | Failure[Input],
+        T6 | Failure[Input],
+        T7 | Failure[Input],
+    ],
+]: ...
 @overload
-def at_least(
-    k: int,
+def all_of(
     a: Loose[Input, T1],
     b: Loose[Input, T2],
     c: Loose[Input, T3],
@@ -299,10 +252,22 @@ def at_least(
     f: Loose[Input, T6],
     g: Loose[Input, T7],
     /,
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6 | T7]]: ...
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[
+        T1 | Failure[Input],
+        T2 | Failure[Input],
+        T3 | Failure[Input],
+        T4 | Failure[Input],
+        T5 | Failure[Input],
+        T6 | Failure[Input],
+        T7 | Failure[Input],
+    ],
+]: ...
 @overload
-def at_least(
-    k: int,
+def all_of(
     a: Exact[Input, T1],
     b: Exact[Input, T2],
     c: Exact[Input, T3],
@@ -312,10 +277,23 @@ def at_least(
     g: Exact[Input, T7],
     h: Exact[Input, T8],
     /,
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]]: ...
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[
+        T1 | Failure[Input],
+        T2 | Failure[Input],
+        T3 | Failure[Input],
+        T4 | Failure[Input],
+        T5 | Failure[Input],
+        T6 | Failure[Input],
+        T7 | Failure[Input],
+        T8 | Failure[Input],
+    ],
+]: ...
 @overload
-def at_least(
-    k: int,
+def all_of(
     a: Loose[Input, T1],
     b: Loose[Input, T2],
     c: Loose[Input, T3],
@@ -325,10 +303,27 @@ def at_least(
     g: Loose[Input, T7],
     h: Loose[Input, T8],
     /,
-) -> Step[Input | Nil, list[T1 | T2 | T3 | T4 | T5 | T6 | T7 | T8]]: ...
-def at_least(k: Any, *steps: Any) -> Any:
-    """The first `k` steps to succeed, on the same input; their results as a list, in the order written."""
-    branches = branches_of(steps, "at_least")
-    if type(k) is not int or not 1 <= k <= len(branches):
-        raise TemplateError(f"at_least: {k!r} of {len(branches)} steps; give a number from 1 to {len(branches)}")
-    return step_of(AtLeast(k=k, branches=branches))
+    *,
+    collect: Literal[True],
+) -> Step[
+    Input | Nil,
+    tuple[
+        T1 | Failure[Input],
+        T2 | Failure[Input],
+        T3 | Failure[Input],
+        T4 | Failure[Input],
+        T5 | Failure[Input],
+        T6 | Failure[Input],
+        T7 | Failure[Input],
+        T8 | Failure[Input],
+    ],
+]: ...
+def all_of(*steps: Any, collect: Any = False) -> Any:
+    """All steps in parallel, on the same input; the results as a tuple. The first failure stops the others.
+
+    With `collect=True` a step that fails stops no other. It is undone, and a `Failure` takes the place of its result.
+    """
+    branches = branches_of(steps, "all_of")
+    if checked_flag(collect, "all_of: collect"):
+        return step_of(AllOf(branches=branches, collect=True))
+    return both_of(AllOf(branches=branches))

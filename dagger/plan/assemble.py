@@ -11,7 +11,7 @@ from typing import Any, TypeVar, assert_never
 from dagger.codecs import TypeCodec
 from dagger.plan import ops
 from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
-from dagger.plan.shapes import Many, Shape, Tagged, Together, Typed
+from dagger.plan.shapes import FailureShape, Many, Shape, Tagged, Together, Typed
 
 P = TypeVar("P", bound=ops.Op)
 
@@ -198,8 +198,23 @@ class Assembler:
         opener = self.add(ops.Spread, each.path, shape, slot=slot, **fields)
         opener.body = self.here
         self._repeats += 1
-        result = self._within(opener, slot, each.body, Typed(each.item))
+        body = keeping(each.body) if each.collect or each.enough else each.body
+        result = self._within(opener, slot, body, Typed(each.item))
         self._repeats -= 1
+        if each.collect:
+            result = self._collected(opener, result)
         self._closing(opener, ops.Gather, result)
+        if each.enough:
+            opener.enough, opener.lost = each.enough, self.here
+            self._closing(opener, ops.Lose, result)
         opener.exit = self.here
         return Many(result)
+
+    def _collected(self, opener: ops.Spread, result: Shape) -> Shape:
+        """Lay out the two ends of a body whose failure is a result; gives what both are gathered as."""
+        shapes = (result, FailureShape(Typed(opener.item)))
+        well = self._closing(opener, ops.Merge, result, tag=0)
+        opener.lost = self.here
+        self._closing(opener, ops.Merge, shapes[1], tag=1)
+        well.next = self.here
+        return Tagged(shapes)

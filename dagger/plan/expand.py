@@ -221,9 +221,16 @@ def _group(
     x: Expander, node: _Group, prefix: str, kind: str, *, needed: int, spare: int, row: str | None = None
 ) -> Kernel:
     """`kind` is how the results are put together; `row` what a group that has a name is, if it is something else."""
-    within = inside(node, prefix)
+    within, place = inside(node, prefix), place_of(node, prefix)
     branches = tuple(x.expand(branch, within) for branch in node.branches)
-    return Fork(place_of(node, prefix), kind, branches, needed, spare, (row or kind) if node.name is not None else "")
+    if isinstance(node, nodes.AllOf) and node.collect:
+        branches = tuple(_collecting(place, branch) for branch in branches)
+    return Fork(place, kind, branches, needed, spare, (row or kind) if node.name is not None else "")
+
+
+def _collecting(path: str, branch: Kernel) -> Kernel:
+    """A branch whose failure is a result: it is answered by nothing more than the `Failure` itself."""
+    return Scope(path, branch, (Trigger(ops.InnerFailure(), ops.INTERRUPT, Chain(), takes=FailureShape),))
 
 
 def _switch(x: Expander, node: nodes.SwitchNode, prefix: str) -> Kernel:
@@ -235,7 +242,8 @@ def _switch(x: Expander, node: nodes.SwitchNode, prefix: str) -> Kernel:
 def _for_each(x: Expander, node: nodes.ForEach, prefix: str) -> Kernel:
     path = joined(prefix, node.label)
     item = codec_of(item_type(node, path))
-    return Each(path, "for_each", node.items.call, item, node.limit, x.expand(node.body, path))
+    body = x.expand(node.body, path)
+    return Each(path, "for_each", node.items.call, item, node.limit, body, node.collect, node.enough)
 
 
 def _child(x: Expander, node: nodes.Workflow, prefix: str) -> Kernel:

@@ -136,6 +136,10 @@ class Each:
     item: TypeCodec[Any]
     limit: int | None
     body: Kernel
+    collect: bool = False
+    """Whether a failure of a body is a result too."""
+    enough: int | None = None
+    """How many bodies must end well; None for all."""
 
     @property
     def undoes(self) -> bool:

@@ -7,7 +7,7 @@ closing one a branch, so that the machine never walks a tree:
     Scope    = Scope . body . Close . (Aside . start . Done)* . [Merge . (start . Merge)*]
     Fork     = Fork . (Branch . body . Join)*
     Choose   = Choose . (body . Merge)*
-    Each     = Spread . body . Gather
+    Each     = Spread . body . [Merge . Merge] . Gather . [Lose]
 
 `owner` is the opening operation (or Branch) around an operation, -1 for none: where a failure goes next.
 `slot` is the row of the outcome table, -1 for what has no outcome. Times are in microseconds.
@@ -191,10 +191,18 @@ class Spread(Op, kw_only=True, gc=False):
     body: int = -1
     limit: int | None
     exit: int = -1
+    enough: int | None = None
+    """With so many bodies that end well, it does; None for all."""
+    lost: int = -1
+    """Where a body that has failed goes on, given up; -1 where its failure is that of the whole."""
 
 
 class Gather(Op, kw_only=True, gc=False):
     """A body of a Spread ends well."""
+
+
+class Lose(Op, kw_only=True, gc=False):
+    """A body of a Spread has failed, and the others go on."""
 
 
 class End(Op, kw_only=True, gc=False):

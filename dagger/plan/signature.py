@@ -75,7 +75,8 @@ def _merge(op: ops.Merge) -> list[str]:
 
 
 def _spread(op: ops.Spread) -> list[str]:
-    return [f"{op.body} to {op.exit} each {Typed(op.item).stored}"]
+    lost = [f"failures to {op.lost}"] if op.lost >= 0 else []
+    return [f"{op.body} to {op.exit} each {Typed(op.item).stored}", *lost]
 
 
 _WHEN: Final[dict[type[ops.When], str]] = {
@@ -106,5 +107,6 @@ _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Merge: ("merge", _merge),
     ops.Spread: ("spread", _spread),
     ops.Gather: ("gather", _nothing),
+    ops.Lose: ("lose", _nothing),
     ops.End: ("end", _nothing),
 }

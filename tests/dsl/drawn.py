@@ -176,6 +176,10 @@ def priced(kept: tuple[Order, Order]) -> Order:
     return kept[0]
 
 
+def order_of(found: object) -> Order:
+    return Order("o-1", 1)
+
+
 raced = named(
     "Raced",
     race(approved, sleep(timedelta(days=3)), step("check") >> step("score")).named("DECISION")
@@ -189,6 +193,13 @@ plumbed = named(
     >> keep((step("look_up") >> step("compare")).retry(Retry(attempts=2))).then(priced)
     >> step("pay").recover(gone, on=(OSError, ValueError))
     >> switch(kind).case("large", step("send")).otherwise(fail(refusal)),
+)
+
+partly = named(
+    "Partly",
+    for_each(lines, step("check"), collect=True, limit=4).named("CHECKS").then(order_of)
+    >> all_of(step("a"), step("b"), collect=True).then(order_of)
+    >> for_each(lines, step("ask"), enough=2).named("QUOTES").then(first_of),
 )
 
 child = template("Returns", step("inspect"), key=key, version=2)
@@ -263,6 +274,7 @@ ALL = [
     recovered,
     raced,
     plumbed,
+    partly,
     children,
     everything,
     nasty(),

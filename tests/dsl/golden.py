@@ -20,6 +20,7 @@ DRAWN: dict[str, Template[Order, object]] = {
     "recover": drawn.recovered,
     "race": drawn.raced,
     "plumbing": drawn.plumbed,
+    "partly": drawn.partly,
     "child": drawn.children,
     "everything": drawn.everything,
 }

@@ -180,7 +180,7 @@ class Piece:
     @property
     def is_scope(self) -> bool:
         """Whether it bounds for how long a failure counts that is answered inside of it: any body of an item does."""
-        bounds = isinstance(self, RetryPiece | GroupPiece | BoundPiece | RecoverPiece)
+        bounds = isinstance(self, RetryPiece | GroupPiece | BoundPiece | RecoverPiece | EachPiece)
         return isinstance(self.outer, EachPiece) or (bounds and not getattr(self, "answering", False))
 
     def all_inside(self) -> Iterator[Piece]:
@@ -587,7 +587,10 @@ class GroupPiece(Piece):
     @override
     def broke(self, piece: Piece, problem: Problem) -> None:
         self.failures += 1
-        if isinstance(self.node, nodes.Race):
+        if getattr(self.node, "collect", False):
+            self.world.answered(self)
+            self.ended(piece, Failure(self.value, problem.kind, problem.path))
+        elif isinstance(self.node, nodes.Race):
             self.fail(problem)
         elif len(self.node.branches) - self.failures < self.needed:
             all_failed = Problem(self.place, "AllFailed", problem.cause, problem.pure)
@@ -626,6 +629,7 @@ class EachPiece(Piece):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.items: list[Any] = []
+        self.failures = 0
         self.numbers: dict[Piece, int] = {}
         self.results: dict[int, Any] = {}
 
@@ -642,6 +646,10 @@ class EachPiece(Piece):
             return
         if not self.items:
             self.done([])
+            return
+        if len(self.items) < (self.node.enough or 0):
+            self.fail(Problem(self.place, "ValueError", ValueError, pure=True))
+            return
         for _ in range(self.node.limit or len(self.items)):
             self.begin_next()
 
@@ -656,10 +664,27 @@ class EachPiece(Piece):
     @override
     def ended(self, piece: Piece, value: Any) -> None:
         self.results[self.numbers[piece]] = value
-        if len(self.results) == len(self.items):
+        if len(self.results) == (self.node.enough or len(self.items)):
+            self.stop_inside()
             self.done([self.results[number] for number in sorted(self.results)])
         else:
             self.begin_next()
+
+    @override
+    def broke(self, piece: Piece, problem: Problem) -> None:
+        if self.node.collect:
+            self.world.answered(self)
+            number = self.numbers[piece]
+            self.ended(piece, Failure(self.items[number], problem.kind, problem.path))
+        elif self.node.enough is None:
+            self.fail(problem)
+        else:
+            self.failures += 1
+            if len(self.items) - self.failures < self.node.enough:
+                self.fail(Problem(self.place, "AllFailed", problem.cause, problem.pure))
+            else:
+                self.world.answered(self)
+                self.begin_next()
 
 
 PIECES: dict[type[nodes.Construct], type[Piece]] = {

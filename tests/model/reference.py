@@ -236,7 +236,7 @@ class Reference:
     def answered(self, piece: Piece) -> None:
         """A failure goes no further than this piece."""
         scope = next((outer for outer in (piece, *piece.around()) if outer.is_scope), None)
-        if scope is not None and any(isinstance(outer, EachPiece) for outer in scope.around()):
+        if scope is not None and any(isinstance(outer, EachPiece) for outer in (scope, *scope.around())):
             self.failing += [(scope, path) for path, _ in self.failed]
             self.steps |= {path: before for path, before in self.failed if before.status is Status.COMPLETED}
         self.failed.clear()

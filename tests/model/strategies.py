@@ -208,12 +208,14 @@ class Gardener:
         branches: list[Any] = [self.step(depth) for _ in range(self.draw(st.integers(2, 3)))]
         if self.draw(rarely):
             branches.append(self.fail())
-        kind = self.draw(st.sampled_from(["all", "any", "least", "race", "race"]))
+        kind = self.draw(st.sampled_from(["all", "any", "least", "race", "race", "collect"]))
         if kind == "least":
             return at_least(self.draw(st.integers(1, len(branches))), *branches)
         if kind == "race":
             raced: AnyStep = race(*branches)
             return raced
+        if kind == "collect":
+            return all_of(*branches, collect=True)
         return all_of(*branches) if kind == "all" else any_of(*branches)
 
     def switch(self, depth: int) -> AnyStep:
@@ -231,7 +233,11 @@ class Gardener:
     def for_each(self, depth: int) -> AnyStep:
         items = self.draw(st.builds(words.Items, st.integers(2, 5), rarely))
         limit = self.draw(st.none() | st.integers(1, 3))
-        return for_each(items, self.step(depth), limit=limit).named(self.name("f"))
+        kind = self.draw(st.sampled_from(["all", "collect", "enough"]))
+        enough = self.draw(st.integers(1, 3)) if kind == "enough" else None
+        each: Any = for_each  # the overloads ask for a literal
+        step: AnyStep = each(items, self.step(depth), limit=limit, collect=kind == "collect", enough=enough)
+        return step.named(self.name("f"))
 
 
 def applied(fn: Any) -> AnyStep:

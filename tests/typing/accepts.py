@@ -1069,6 +1069,41 @@ assert_type(for_each(orders_of, paid & invoice), Step[Event, list[tuple[PaidOrde
 assert_type(for_each(lines, pick) >> count, Step[Order, int])
 assert_type(charge >> for_each(lines, process("PICK", pick)) >> count, Step[Order, int])
 assert_type(for_each(lines, pick).then(len), Step[Order, int])
+assert_type(for_each(lines, pick, collect=True), Step[Order, list[Picked | Failure[Line]]])
+assert_type(for_each(lines, pick, collect=True, limit=4), Step[Order, list[Picked | Failure[Line]]])
+assert_type(for_each(lines, nap, collect=True), Step[Order, list[Line | Failure[Line]]])
+assert_type(for_each(lines, raw_paid, collect=True), Step[Order, list[Paid | Failure[Line]]])
+assert_type(for_each(orders_of, paid | invoice, collect=True), Step[Event, list[PaidOrder | Invoice | Failure[Order]]])
+assert_type(for_each(lines, pick, enough=2), Step[Order, list[Picked]])
+assert_type(for_each(lines, pick, limit=3, enough=2), Step[Order, list[Picked]])
+assert_type(for_each(lines, nap, enough=2), Step[Order, list[Line]])
+
+
+@task
+def tally(found: list[Picked | Failure[Line]]) -> int:
+    return len(found)
+
+
+assert_type(charge >> for_each(lines, pick, collect=True) >> tally, Step[Order, int])
+
+# --- collect ---
+
+assert_type(
+    all_of(paid, invoice, collect=True), Step[Order, tuple[PaidOrder | Failure[Order], Invoice | Failure[Order]]]
+)
+assert_type(
+    all_of(paid, invoice, raw_paid, collect=True),
+    Step[Order, tuple[PaidOrder | Failure[Order], Invoice | Failure[Order], Paid | Failure[Order]]],
+)
+assert_type(all_of(raw_paid, paid, collect=True), Step[Order, tuple[Paid | Failure[Order], PaidOrder | Failure[Order]]])
+
+
+@task
+def both_or_not(found: tuple[PaidOrder | Failure[Order], Invoice | Failure[Order]]) -> int:
+    return len(found)
+
+
+assert_type(charge >> all_of(paid, invoice, collect=True) >> both_or_not, Step[Order, int])
 
 
 # --- templates ---

@@ -186,6 +186,11 @@ def pair(results: tuple[Paid, Line]) -> None:
 
 
 @task
+def of_lines(results: list[Line]) -> None:
+    raise NotImplementedError
+
+
+@task
 def recover_order(failure: Failure[Order]) -> Shipped:
     return Shipped(failure.input.id)
 
@@ -765,6 +770,11 @@ for_each(order_lines)  # type: ignore[call-overload]  # pyright: ignore[reportCa
 for_each(order_key, total)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 for_each([Line("a")], pick)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 for_each(pick, order_lines)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+for_each(order_lines, pick, collect=True, enough=2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+for_each(order_lines, pick, enough="2")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+for_each(order_lines, pick, collect=True) >> of_lines  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+all_of(paid, reserve, collect=True) >> pair  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+all_of(paid, ship, collect=True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 for_each(is_large, pick)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
 for_each(order_lines, pick, limit="2")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 for_each(order_lines, pick, 2)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

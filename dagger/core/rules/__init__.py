@@ -27,6 +27,7 @@ OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], To
     ops.Merge: passing.merge,
     ops.Spread: each.entered,
     ops.Gather: each.ended,
+    ops.Lose: each.lost,
     ops.End: passing.end,
 }
 """What an operation does with a token that has come to it: it gives the token as it goes on, or None."""

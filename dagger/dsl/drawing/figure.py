@@ -71,9 +71,8 @@ def element_of(node: Node, prefix: str) -> Element:
         case Process(body=body, timeout=timeout, otherwise=otherwise):
             scope = Frame("process", *_named(node, prefix), run_of(body, inside(node, prefix)), _limits(timeout))
             return _answered(scope, "otherwise", otherwise, inside(node, prefix))
-        case ForEach(body=body, limit=limit):
-            notes = (Note("limit", str(limit)),) if limit else ()
-            return Frame("for_each", *_named(node, prefix), run_of(body, inside(node, prefix)), notes)
+        case ForEach(body=body):
+            return Frame("for_each", *_named(node, prefix), run_of(body, inside(node, prefix)), _spread(node))
         case Retried(body=body, policy=policy):
             return _noted(run_of(body, prefix), _retry(policy))
         case Bounded(body=body, after=after, otherwise=otherwise):
@@ -93,6 +92,12 @@ def element_of(node: Node, prefix: str) -> Element:
             return _held(run_of(node, prefix))
         case _:
             return _leaf(node, prefix)
+
+
+def _spread(node: ForEach) -> tuple[Note, ...]:
+    limit = (Note("limit", str(node.limit)),) if node.limit else ()
+    enough = (Note("enough", str(node.enough)),) if node.enough else ()
+    return (*limit, *enough, *((Note("collect", "failures"),) if node.collect else ()))
 
 
 def _leaf(node: Leaf, prefix: str) -> Element:
