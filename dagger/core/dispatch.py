@@ -18,16 +18,20 @@ from typing import TypeAlias
 
 import msgspec
 
+from dagger.core.children import as_next_run, given_up, is_revoked, not_started, without_revoked
 from dagger.core.effects import Effect, Ignored, Parked
 from dagger.core.entity import Entity, Result
 from dagger.core.envelope import Envelope
 from dagger.core.events import (
+    CallGivenUp,
     Event,
     InstanceEvent,
     MessageForwarded,
     MessageReceived,
     MessageReturned,
+    Parent,
     PlanRegistered,
+    StopRequested,
     Submitted,
     Subscribed,
     TimerDue,
@@ -49,7 +53,7 @@ from dagger.core.mailbox import (
 from dagger.core.oversized import step_oversized
 from dagger.core.parking import check_room
 from dagger.core.state import EXECUTING, Held, State
-from dagger.core.step import begin, begin_oversized, step
+from dagger.core.step import begin, begin_oversized, begin_stopped, step
 from dagger.plan.plan import Limits, Plan
 
 FindPlan: TypeAlias = Callable[[str, int], Plan | None]
@@ -112,8 +116,13 @@ def _apply(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: in
             return _message(find, limits, entity, event, now)
         case MessageReturned():
             return _returned(find, limits, entity, event, now)
+        case Submitted() if event.parent is not None:
+            return _called(find, limits, entity, event, event.parent, now)
         case Submitted() if entity.state is None:
             return _submitted(find, limits, entity, event, now)
+        case CallGivenUp():
+            result = given_up(entity, event, now + limits.early_us)
+            return _forward(find, limits, entity, StopRequested(), now) if result is None else result
         case Subscribed():
             return subscribe(entity, event, now)
         case Unsubscribed():
@@ -169,7 +178,7 @@ def _stepped(limits: Limits, entity: Entity, state: State, effects: tuple[Effect
 
 def _with(entity: Entity, state: State, held: tuple[Held, ...]) -> Entity:
     """An entity where nothing is parked, with another state of its instance: a third of the cost of `replace`."""
-    return Entity(state, entity.subscribers, held, (), entity.given, entity.exclusive)
+    return Entity(state, entity.subscribers, held, (), entity.given, entity.exclusive, entity.revoked)
 
 
 def _message(find: FindPlan, limits: Limits, entity: Entity, event: MessageReceived, now: int) -> Result:
@@ -226,17 +235,35 @@ def _returned(find: FindPlan, limits: Limits, entity: Entity, event: MessageRetu
 def _submitted(find: FindPlan, limits: Limits, entity: Entity, event: Submitted, now: int) -> Result:
     """An instance begins, with the messages that came for it before."""
     plan = _plan(find, event.template, event.version)
+    before = entity.state
+    event = as_next_run(event, before)
     taken, left, expired = split(entity.held, _wanted(plan, event), now)
-    state, effects = begin(plan, event, now, taken)
+    state, effects = begin(plan, event, now, taken, before)
     entity = _with(entity, state, left)
     return _stepped(limits, entity, state, expired + effects, now)
+
+
+def _called(find: FindPlan, limits: Limits, entity: Entity, event: Submitted, parent: Parent, now: int) -> Result:
+    """A step of another instance starts this one."""
+    answer = not_started(entity, event, parent)
+    if answer is not None:
+        return entity, (answer,)
+    revoked = is_revoked(entity, parent)
+    entity = without_revoked(entity, parent)
+    if not revoked:
+        return _submitted(find, limits, entity, event, now)
+    before, plan = entity.state, _plan(find, event.template, event.version)
+    state, effects = begin_stopped(plan, as_next_run(event, before), now, before)
+    return _with(entity, state, entity.held), effects
 
 
 def begin_too_large(find: FindPlan, limits: Limits, entity: Entity, event: Submitted, text: str, now: int) -> Result:
     """An instance begins whose first step is larger than the store takes: it has failed. Raises PlanMissing."""
     plan = _plan(find, event.template, event.version)
+    before = entity.state
+    event = as_next_run(event, before)
     taken, left, expired = split(entity.held, _wanted(plan, event), now)
-    state, effects = begin_oversized(plan, event, now, taken, text)
+    state, effects = begin_oversized(plan, event, now, taken, text, before)
     return _stepped(limits, _with(entity, state, left), state, expired + effects, now)
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from dagger.core.envelope import Envelope
-from dagger.core.events import Event
+from dagger.core.events import Event, Submitted
 from dagger.core.state import Error
 
 
@@ -91,6 +91,15 @@ class Ignored(msgspec.Struct, frozen=True, gc=False):
     """Nothing was changed, for this reason."""
 
     reason: str
+
+
+def frame_of(effect: Effect) -> int:
+    """The frame for which a task or a child is ordered; 0 for all else."""
+    if type(effect) is RunTask:
+        return effect.frame
+    if type(effect) is Send and type(effect.event) is Submitted and effect.event.parent is not None:
+        return effect.event.parent.frame
+    return 0
 
 
 Notice: TypeAlias = TryFailed | Answered | Failed

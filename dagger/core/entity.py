@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from dagger.core.effects import Effect
-from dagger.core.events import Event, Submitted
+from dagger.core.events import Event, Parent, Submitted
 from dagger.core.state import Held, State
 
 
@@ -21,6 +21,13 @@ class Given(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     channel: str
     id: str
+    until: int
+
+
+class Revoked(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A start that its parent has given up before it came; remembered until `until`."""
+
+    parent: Parent
     until: int
 
 
@@ -38,11 +45,13 @@ class Entity(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Messages that subscribers were given, the last ones: what is sent again is not for those who came later."""
     exclusive: dict[str, tuple[str, ...]] = {}
     """Those of the subscribers of a channel of whom only the one that has waited longest gets a message."""
+    revoked: tuple[Revoked, ...] = ()
+    """Starts that were given up before they came."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing needs to be remembered."""
-        return self.state is None and not (self.subscribers or self.held or self.parked or self.given)
+        return self.state is None and not (self.subscribers or self.held or self.parked or self.given or self.revoked)
 
     @property
     def submission(self) -> Submitted | None:
@@ -63,8 +72,9 @@ class Entity(msgspec.Struct, frozen=True, array_like=True, gc=False):
         due, busy = (None, False) if self.state is None else self.state.wakeup()
         if self.parked:
             due = None
-        if self.held or self.given:
-            expires = min([*(held.expires for held in self.held), *(given.until for given in self.given)])
+        if self.held or self.given or self.revoked:
+            kept = [held.expires for held in self.held]
+            expires = min([*kept, *(given.until for given in self.given), *(one.until for one in self.revoked)])
             due = expires if due is None else min(due, expires)
         return due, busy or bool(self.parked)
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from dagger.core.envelope import Envelope
+from dagger.core.error import Error
 
 Match: TypeAlias = Literal["all", "one"]
 """Who of several subscribers gets a message."""
@@ -22,6 +23,13 @@ class Parent(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The run of the parent."""
     frame: int = 0
     """The frame in which the parent waits for the end."""
+    created: int = 0
+    """When the parent began, in microseconds: another instance that has its id later is another parent."""
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Of two starts of one child by one parent, the later has the greater."""
+        return self.created, self.frame
 
 
 class Submitted(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
@@ -143,6 +151,27 @@ class UnreadRecord(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1
     why: str
 
 
+class ChildEnded(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20):
+    """An instance that a step of this one started has ended, or could not be started."""
+
+    parent: Parent
+    """As the child was started with."""
+    child: str
+    """The id of the child."""
+    status: int
+    result: bytes | None = None
+    error: Error | None = None
+
+
+class CallGivenUp(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
+    """The step of another instance that has started this one, or is about to start it, was given up."""
+
+    parent: Parent
+    """As this instance was, or will be, started with."""
+    child: str
+    """The id of this instance."""
+
+
 InstanceEvent: TypeAlias = (
     Submitted
     | MessageReceived
@@ -153,5 +182,8 @@ InstanceEvent: TypeAlias = (
     | TimerDue
     | StopRequested
     | SizeLimitExceeded
+    | ChildEnded
 )
-Event: TypeAlias = InstanceEvent | Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord
+Event: TypeAlias = (
+    InstanceEvent | Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord | CallGivenUp
+)

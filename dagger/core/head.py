@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from dagger.core.events import Parent, Submitted
+from dagger.plan.names import quoted
 
 
 class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -26,6 +27,11 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Which run of this id it is."""
     parent: Parent | None = None
     """The step of another instance that started it."""
+
+    @property
+    def run_name(self) -> str:
+        """What the ids of its messages and the keys of its tasks begin with; another one in each run."""
+        return quoted(self.id) if self.run == 1 else f"{quoted(self.id)}#{self.run}"
 
 
 def head_of(event: Submitted, created: int, signature: int) -> Head:

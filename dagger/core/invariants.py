@@ -10,10 +10,12 @@ from dagger.core.state import (
     EXECUTING,
     FAILURE,
     STOPPED,
+    Calling,
     Ending,
     Frame,
     Gathering,
     Item,
+    Recalling,
     Running,
     Scoping,
     Sleeping,
@@ -34,6 +36,8 @@ _OPERATIONS: dict[type[Frame], type[ops.Op]] = {
     Spreading: ops.Spread,
     Item: ops.Spread,
     Undoing: ops.Aside,
+    Calling: ops.Call,
+    Recalling: ops.Call,
 }
 """The operation that a frame of each kind is at. An `Ending` is at that of the frame whose place it has."""
 
@@ -69,8 +73,10 @@ def _of_a_frame(plan: Plan, state: State, number: int, frame: Frame) -> Iterator
     parent = state.frames.get(frame.parent)
     if (type(frame) is Item) != (type(parent) is Spreading) and type(frame) is not Ending:
         yield f"frame {number} is directly in a for_each, and is no item of it"
-    if type(parent) is Ending and type(frame) not in (Undoing, Ending):
+    if type(parent) is Ending and type(frame) not in (Undoing, Ending, Recalling):
         yield f"frame {number} is in what ends, and undoes nothing"
+    if type(frame) is Recalling and type(parent) is not Ending:
+        yield f"frame {number} waits for a child that was stopped, and nothing ends"
     if type(frame) is Ending:
         yield from _of_an_ending(plan, state, number, frame)
     if plan.undoes and not frame.parent and number != ROOT:
@@ -82,7 +88,7 @@ def _of_an_ending(plan: Plan, state: State, number: int, frame: Ending) -> Itera
     if not frame.running or frame.running != inside:
         yield f"frame {number} says that it runs {frame.running}, and runs {inside}"
     if not plan.undoes:
-        yield f"frame {number} ends by undoing, and the plan has nothing that undoes"
+        yield f"frame {number} ends later, and the plan has nothing that is waited for"
     order = [one.number for one in reversed(frame.queue) if one.number]
     if order != sorted(order, reverse=True):
         yield f"frame {number} undoes in another order than the last first"

@@ -16,6 +16,9 @@ If something has to be run first, `then` waits. An `Ending` takes the place of t
 queue: the hooks of what was stopped, innermost first, and then the undos of what had completed, last first. One after
 the other is run, each in an `Undoing` inside of it. After the last, `then` is carried out.
 
+A child that executes is stopped, and its end is waited for before anything is run: a `Recalling` takes the place of
+the frame of the step, under its number, and is inside of the `Ending`.
+
 What undoes is not disturbed, whatever is given up around it. An `Ending` inside of what is left is gone, with what it
 was to carry out, but what it runs goes on inside of the outer one. The hooks of its queue come before those of the
 outer one, and the undos of both are run last first. So each hook and each undo is ordered once, and `then` is that of
@@ -34,10 +37,11 @@ from dagger.core.state import (
     EXECUTING,
     FOREVER,
     STOPPED,
+    Calling,
     EndAs,
     Ending,
-    Frame,
     GoOn,
+    Recalling,
     Scoping,
     Then,
     TryAgain,
@@ -62,7 +66,12 @@ def leave(tr: Transition, number: int, then: Then | None) -> None:
     for inner in inside:
         frame = tr.frames.pop(inner)
         RULES[type(frame)].stopped(tr, inner, frame)
-        _note_stopped(tr, frame, boundary)
+        if type(frame) is Calling and tr.is_ordered(inner):
+            tr.frames[inner] = Recalling(frame.op, frame.parent, frame.child)
+            undoing.append(inner)  # the step itself is stopped when the child has ended
+            _note_stopped(tr, tr.ops[frame.op].owner, boundary)
+            continue
+        _note_stopped(tr, frame.op, boundary)
         if type(frame) is Ending:
             inherited += reversed(frame.queue)
         elif type(frame) is Scoping and tr.plan.undoes:
@@ -85,12 +94,12 @@ def abandon(tr: Transition, then: EndAs) -> None:
     for number in sorted(tr.frames, reverse=True):
         frame = tr.frames.pop(number)
         RULES[type(frame)].stopped(tr, number, frame)
-        _note_stopped(tr, frame, -1)
+        _note_stopped(tr, frame.op, -1)
     _carry_out(tr, 0, then)
 
 
 def undone(tr: Transition, number: int) -> None:
-    """One that an `Ending` has run is done."""
+    """One that an `Ending` has waited for is done."""
     ending = tr.frames[number]
     assert isinstance(ending, Ending)
     if ending.running > 1:
@@ -99,9 +108,8 @@ def undone(tr: Transition, number: int) -> None:
         _run_next(tr, number, ending)
 
 
-def _note_stopped(tr: Transition, frame: Frame, boundary: int) -> None:
-    """The steps that execute at a frame, or around it and inside of what is left, are stopped."""
-    index = frame.op
+def _note_stopped(tr: Transition, index: int, boundary: int) -> None:
+    """The steps that execute at an operation, or around it and inside of what is left, are stopped."""
     while index not in (boundary, -1):
         op = tr.ops[index]
         if op.slot >= 0 and tr.row(op.slot)[0] == EXECUTING:
@@ -135,7 +143,7 @@ def _end(tr: Transition, number: int, then: Then | None, queue: list[Undo], undo
     tr.frames[number] = ending
     for child in undoing:
         frame = tr.frames[child]
-        assert isinstance(frame, Undoing)
+        assert isinstance(frame, Undoing | Recalling)
         tr.adopt(number, child, frame)
     if not undoing:
         _run_next(tr, number, ending)

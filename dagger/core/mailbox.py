@@ -122,6 +122,7 @@ def without_expired(entity: Entity, now: int) -> Result:
     """An entity without what is kept or remembered there and whose time is over."""
     _, left, expired = split(entity.held, frozenset(), now)
     given = tuple(one for one in entity.given if one.until > now)
-    if not expired and len(given) == len(entity.given):
+    revoked = tuple(one for one in entity.revoked if one.until > now)
+    if not expired and len(given) == len(entity.given) and len(revoked) == len(entity.revoked):
         return entity, ()
-    return msgspec.structs.replace(entity, held=left, given=given), expired
+    return msgspec.structs.replace(entity, held=left, given=given, revoked=revoked), expired

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dagger.core.effects import Effect
 from dagger.core.events import (
+    ChildEnded,
     InstanceEvent,
     MessageForwarded,
     MessageReceived,
@@ -21,7 +22,7 @@ from dagger.core.failing import fail, fail_frame
 from dagger.core.kinds import RULES
 from dagger.core.leaving import leave
 from dagger.core.run import run
-from dagger.core.state import FAILURE, EndAs, Error, Scoping, State, Waiting
+from dagger.core.state import FAILURE, Calling, EndAs, Error, Scoping, State, Waiting
 from dagger.core.transition import Transition
 from dagger.errors import DaggerError, kinds_of
 from dagger.plan import ops
@@ -46,6 +47,8 @@ def step_oversized(
 def _maker(tr: Transition, event: InstanceEvent) -> int:
     """The frame whose step has made the value; 0 if that is not known."""
     match event:
+        case ChildEnded():
+            return event.parent.frame if type(tr.frames.get(event.parent.frame)) is Calling else 0
         case TaskSucceeded() | TaskFailed():
             return event.frame if event.frame in tr.frames else 0
         case MessageReceived() | MessageForwarded():
@@ -74,12 +77,13 @@ def _hearer(tr: Transition, channel: str, key: str) -> int:
 def _fail(tr: Transition, number: int, text: str) -> None:
     frame = tr.frames[number]
     op = tr.ops[frame.op]
-    error = _too_large(op.path, text, pure=not isinstance(op, ops.Task))
+    error = _too_large(op.path, text, pure=not isinstance(op, ops.Task | ops.Call))
     if type(frame) is Scoping:
         fail_frame(tr, number, error)
         return
     del tr.frames[number]
-    RULES[type(frame)].stopped(tr, number, frame)
+    if type(frame) is not Calling:  # whose child has ended
+        RULES[type(frame)].stopped(tr, number, frame)
     fail(tr, op, frame.parent, error)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from dagger.core.children import told_to_parent
 from dagger.core.early import unmatched
 from dagger.core.effects import Failed, Send
 from dagger.core.events import Unsubscribed
@@ -54,6 +55,8 @@ def _conclude(tr: Transition) -> None:
     if tr.error is not None:
         tr.effects.append(Failed(tr.error))
     head = tr.state.head
+    if head.parent is not None:
+        tr.effects.append(told_to_parent(head, head.parent, tr.status, tr.result, tr.error))
     tr.effects += [unmatched(held, "ended") for held in tr.held]
     tr.held = ()
     if head.id != head.key and tr.plan.open_channels:

@@ -4,9 +4,9 @@ Invariants:
 
 * `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
-* An `Ending` has the number of the frame whose place it has taken. Directly inside of it is only what undoes
-  (`Undoing`, or
-  an `Ending` in the place of one), as many as it says that it runs.
+* An `Ending` has the number of the frame whose place it has taken. Directly inside of it is only what it waits for:
+  what undoes (`Undoing`, or an `Ending` in the place of one), and children that were stopped (`Recalling`); as many as
+  it says that it runs.
 * Undos are numbered by the same counter as frames, in the order in which their steps completed. An `Ending` runs those
   without a number first, and then the others, the highest number first.
 * What holds of a state can be asked: see `invariants.py`.
@@ -24,9 +24,9 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 import msgspec
-from typing_extensions import override
 
 from dagger.core.envelope import Envelope
+from dagger.core.error import Error as Error
 from dagger.core.head import Head
 from dagger.core.table import Row
 
@@ -56,43 +56,6 @@ JOURNAL_MAX: Final = 32
 """How many operations the journal of an instance keeps."""
 NOT_STARTED, SUBMITTED, EXECUTING, COMPLETED, FAILURE, SKIPPED, STOPPED = range(7)
 """The statuses as the outcome table holds them."""
-
-
-class Error(msgspec.Struct, frozen=True, array_like=True, gc=False, eq=False):
-    """Why a step failed. `str(error)` is `path: Type: message`. Errors that say the same are equal."""
-
-    path: str
-    type: str
-    message: str
-    kinds: tuple[str, ...] = ()
-    """Qualified names of the exception's classes, the base classes too: what `Retry(on=)` is matched by."""
-    pure: bool = False
-    """Whether a function that must be pure failed: never retried."""
-    timed_out: bool = False
-    """Whether a task exceeded its own timeout: retried whatever `Retry(on=)` says."""
-    traceback: str = ""
-    """The traceback of the exception, at most its last 4 KiB; empty for what raised none."""
-
-    @property
-    def text(self) -> str:
-        """`Type: message`."""
-        return f"{self.type}: {self.message}" if self.message else self.type
-
-    @override
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Error) and _said(self) == _said(other)
-
-    @override
-    def __hash__(self) -> int:
-        return hash(_said(self))
-
-    @override
-    def __str__(self) -> str:
-        return f"{self.path}: {self.text}" if self.path else self.text
-
-
-def _said(error: Error) -> tuple[object, ...]:
-    return error.path, error.type, error.message, error.kinds
 
 
 class GoOn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
@@ -216,7 +179,7 @@ class Ending(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=8):
     queue: list[Undo]
     """What is still to be run, the next one last."""
     running: int
-    """How many are run."""
+    """How many are run, or are children whose end it waits for."""
 
 
 class Undoing(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
@@ -227,7 +190,28 @@ class Undoing(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     items: str
 
 
-Frame: TypeAlias = Waiting | Running | Sleeping | Scoping | Gathering | Spreading | Item | Ending | Undoing
+class Calling(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20):
+    """A step that is an instance of its own, a child, waits for the end of that."""
+
+    op: int
+    parent: int
+    value: bytes
+    """The input of the step."""
+    child: str
+    """The id of the child."""
+
+
+class Recalling(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21):
+    """A step that was given up waits for the end of its child, which was stopped."""
+
+    op: int
+    parent: int
+    child: str
+
+
+Frame: TypeAlias = (
+    Waiting | Running | Sleeping | Scoping | Gathering | Spreading | Item | Ending | Undoing | Calling | Recalling
+)
 
 
 def item_suffix(frames: Mapping[int, Frame], number: int) -> str:

@@ -18,6 +18,7 @@ from dagger.core.early import as_held, keep, unmatched
 from dagger.core.effects import Effect, Ignored, Send
 from dagger.core.envelope import Envelope
 from dagger.core.events import (
+    ChildEnded,
     InstanceEvent,
     MessageForwarded,
     MessageReceived,
@@ -35,9 +36,23 @@ from dagger.core.functions import Stored
 from dagger.core.head import head_of
 from dagger.core.kinds import RULES
 from dagger.core.leaving import ROOT, leave
+from dagger.core.rules import calling
 from dagger.core.run import run
 from dagger.core.same_start import is_same_start
-from dagger.core.state import EXECUTING, FAILURE, STOPPED, EndAs, Ending, Error, Held, Running, State, Waiting
+from dagger.core.state import (
+    EXECUTING,
+    FAILURE,
+    STOPPED,
+    Calling,
+    EndAs,
+    Ending,
+    Error,
+    Held,
+    Recalling,
+    Running,
+    State,
+    Waiting,
+)
 from dagger.core.transition import Token, Transition
 from dagger.errors import DaggerError, kinds_of
 from dagger.plan import ops
@@ -47,21 +62,36 @@ from dagger.plan.plan import Plan
 Result = tuple[State, tuple[Effect, ...]]
 
 
-def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = ()) -> Result:
-    """The first step of an instance; `held` are messages that came for it before it existed."""
-    tr = Transition.of(plan, _first(plan, event, now, held), now)
+def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = (), before: State | None = None) -> Result:
+    """The first step of an instance; `held` are messages that came for it before it existed.
+
+    `before` is its state at the end of its last run, if it has had one.
+    """
+    tr = Transition.of(plan, _first(plan, event, now, held, before), now)
     if event.id != event.key and plan.open_channels:
         tr.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
     return _run(tr, (0, Stored(event.input), 0))
 
 
-def begin_oversized(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...], text: str) -> Result:
+def begin_oversized(
+    plan: Plan, event: Submitted, now: int, held: tuple[Held, ...], text: str, before: State | None = None
+) -> Result:
     """The same where the first step is larger than the store takes: the instance fails, and keeps its input."""
-    return _size_limit_exceeded(plan, _first(plan, event, now, held), SizeLimitExceeded(text), now)
+    return _size_limit_exceeded(plan, _first(plan, event, now, held, before), SizeLimitExceeded(text), now)
 
 
-def _first(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...]) -> State:
-    return State(head_of(event, now, plan.signature), now, held=held)
+def begin_stopped(plan: Plan, event: Submitted, now: int, before: State | None) -> Result:
+    """The same where the instance is to be stopped before it has begun."""
+    return _end(plan, _first(plan, event, now, (), before), EndAs(STOPPED), now)
+
+
+def _first(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...], before: State | None) -> State:
+    """The state before the first step. The frames of another run have other numbers, so that what comes late for one
+    of an earlier run is ignored."""
+    head = head_of(event, now, plan.signature)
+    if before is None:
+        return State(head, now, held=held)
+    return State(head, max(now, before.now), next_frame=before.next_frame, held=held, seen=before.seen)
 
 
 def step(plan: Plan, state: State, event: InstanceEvent, now: int) -> Result:
@@ -137,6 +167,15 @@ def _task_failed(plan: Plan, state: State, event: TaskFailed, now: int) -> Resul
     return _run(tr, None)
 
 
+def _child_ended(plan: Plan, state: State, event: ChildEnded, now: int) -> Result:
+    head, parent = state.head, event.parent
+    frame = state.frames.get(parent.frame)
+    if not isinstance(frame, Calling | Recalling) or (parent.created, parent.run) != (head.created, head.run):
+        return state, (Ignored("the step was given up"),)
+    tr = Transition.of(plan, state, now)
+    return _run(tr, calling.ended(tr, parent.frame, frame, event))
+
+
 def _timer(plan: Plan, state: State, event: TimerDue, now: int) -> Result:
     """Fire all that is due."""
     tr = Transition.of(plan, state, now)
@@ -178,4 +217,5 @@ _ON: dict[type[msgspec.Struct], Callable[[Plan, State, Any, int], Result]] = {
     TimerDue: _timer,
     StopRequested: _stop,
     SizeLimitExceeded: _size_limit_exceeded,
+    ChildEnded: _child_ended,
 }

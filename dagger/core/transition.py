@@ -11,12 +11,12 @@ children of each frame, the timers that are due, how many steps wait for a chann
 from __future__ import annotations
 
 from collections import Counter
-from heapq import heapify, heappop, heappush
 from typing import Final
 
 import msgspec
 
-from dagger.core.effects import Effect, RunTask
+from dagger.core.due_timers import DueTimers
+from dagger.core.effects import Effect, frame_of
 from dagger.core.functions import Stored
 from dagger.core.state import (
     COMPLETED,
@@ -25,6 +25,7 @@ from dagger.core.state import (
     Error,
     Frame,
     Held,
+    Recalling,
     Scoping,
     Sleeping,
     Spreading,
@@ -33,12 +34,14 @@ from dagger.core.state import (
     item_suffix,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
-from dagger.plan import ops
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 
 SEEN_MAX: Final = 64
 """How many ids of taken messages an instance remembers."""
+
+UNDISTURBED: Final = frozenset[type]({Undoing, Recalling})
+"""What goes on, whatever is given up around it."""
 
 NONE: Final[dict[str, str]] = {}
 """No headers."""
@@ -80,12 +83,12 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     """The chunks that were looked into, by their number: each is unpacked once a step, and packed once."""
     children: dict[int, list[int]] | None = None
     """The frames in each frame, and some that are gone, if that was asked."""
-    timers: list[tuple[int, bool, int]] | None = None
-    """A heap of the timers that are due, while timers are fired; and some that are due no more."""
+    timers: DueTimers | None = None
+    """The timers that are due, while timers are fired."""
     awaited: Counter[tuple[str, str]] | None = None
     """How many steps wait by a computed key, by channel and key, if that was asked."""
     cancelled: set[int] | None = None
-    """The tasks that this step has begun and given up: they are not ordered at all."""
+    """The tasks and children that this step has begun and given up: they are not ordered at all."""
     feeding: dict[int, int] | None = None
     """How many items of each for_each are to begin in this step."""
     copied: set[int] | None = None
@@ -127,7 +130,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         if len(rows) >= OPEN_MAX:
             chunks, rows = packed(chunks, rows)
         if self.cancelled:
-            effects = [one for one in effects if type(one) is not RunTask or one.frame not in self.cancelled]
+            effects = [one for one in effects if frame_of(one) not in self.cancelled]
         state = State(
             old.head,
             now,
@@ -167,7 +170,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     def inside(self, number: int) -> tuple[list[int], list[int]]:
         """The frames below a frame (0: all), which are to be removed: each before those around it.
 
-        What undoes is not disturbed: it is given apart, without what is below.
+        What undoes is not disturbed, and the end of a child is waited for: they are given apart, without what is below.
         """
         children = self.children
         if children is None:
@@ -179,7 +182,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         while look_into:
             for child in children.pop(look_into.pop(), ()):
                 inner = self.frames.get(child)
-                if type(inner) is Undoing:
+                if type(inner) in UNDISTURBED:
                     undoing.append(child)
                 elif inner is not None:
                     found.append(child)
@@ -187,9 +190,12 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         found.sort(reverse=True)
         return found, undoing
 
-    def adopt(self, number: int, child: int, frame: Undoing) -> None:
-        """Something that undoes belongs to another frame from now on."""
-        self.frames[child] = Undoing(frame.op, number, frame.items)
+    def adopt(self, number: int, child: int, frame: Undoing | Recalling) -> None:
+        """Something that is waited for belongs to another frame from now on."""
+        if type(frame) is Undoing:
+            self.frames[child] = Undoing(frame.op, number, frame.items)
+        elif type(frame) is Recalling:
+            self.frames[child] = Recalling(frame.op, number, frame.child)
         if self.children is not None:
             self.children.setdefault(number, []).append(child)
 
@@ -206,40 +212,30 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         self.copied.add(number)
         return False
 
-    # Timers.
+    # Orders.
 
-    def set_timers(self) -> list[tuple[int, bool, int]]:
-        """From now on the timers that are due are kept in their order."""
-        self.timers = [
-            timer
-            for number, frame in self.frames.items()
-            if isinstance(frame, Sleeping | Scoping) and (timer := self._timer_of(number, frame)) is not None
-        ]
-        heapify(self.timers)
-        return self.timers
+    def is_ordered(self, number: int) -> bool:
+        """Whether what a frame stands for was ordered by an earlier step."""
+        return number < self.state.next_frame
+
+    def cancel(self, number: int) -> None:
+        """What this very step has ordered for a frame is not ordered at all."""
+        if self.cancelled is None:
+            self.cancelled = set()
+        self.cancelled.add(number)
+
+    # Timers.
 
     def timed(self, number: int, frame: Sleeping | Scoping) -> None:
         """A frame has a timer, or another one than it had."""
-        if self.timers is not None and (timer := self._timer_of(number, frame)) is not None:
-            heappush(self.timers, timer)
-
-    def _timer_of(self, number: int, frame: Sleeping | Scoping) -> tuple[int, bool, int] | None:
-        """Where a timer that is due stands in the order: what ends well first, in the order in which it began; then
-        the bounds that run out, innermost first."""
-        if not 0 < frame.due <= self.now:
-            return None
-        runs_out = type(frame) is Scoping and is_bound(self.ops[frame.op])
-        return frame.due, runs_out, -number if runs_out else number
+        if self.timers is not None:
+            self.timers.add(number, frame)
 
     def next_timer(self) -> tuple[int, Sleeping | Scoping] | None:
         """The frame whose timer fires next, of those that are due; None if none is."""
-        timers = self.timers if self.timers is not None else self.set_timers()
-        while timers:
-            due, _, number = heappop(timers)
-            frame = self.frames.get(abs(number))
-            if isinstance(frame, Sleeping | Scoping) and frame.due == due:
-                return abs(number), frame
-        return None
+        if self.timers is None:
+            self.timers = DueTimers(self.ops, self.now, self.frames)
+        return self.timers.pop(self.frames)
 
     # Messages.
 
@@ -363,8 +359,3 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.failing = self.failing.copy()
             self.steps_failing = Counter(slot for slots in self.failing.values() for slot in slots)
         return self.failing, self.steps_failing
-
-
-def is_bound(op: Op) -> bool:
-    """Whether it is a bound whose time can run out."""
-    return isinstance(op, ops.Scope) and any(type(trigger.when) is ops.After for trigger in op.triggers)

@@ -10,7 +10,7 @@ import msgspec
 from dagger.codecs import type_name
 from dagger.core.state import State
 from dagger.dsl.check import same_function
-from dagger.dsl.nodes import Command
+from dagger.dsl.nodes import Command, Workflow
 from dagger.dsl.paths import walk
 from dagger.dsl.template import Template
 from dagger.dsl.topics import Topic
@@ -49,7 +49,25 @@ class Registry:
         return self._plans[place] if self._templates.get(place) is template else None
 
     def add(self, template: Template[Any, Any]) -> Plan:
-        """Register a template; repeating it changes nothing, and another workflow under its version is refused."""
+        """Register a template, and the templates that are steps of it: all of them or, if one is refused, none.
+
+        Repeating it changes nothing, and another workflow under the version of one of them is refused."""
+        trial = self._copy()
+        plans = [trial._add(one) for one in (*children_of(template), template)]
+        vars(self).update(vars(trial))
+        return plans[-1]
+
+    def _copy(self) -> Registry:
+        """Another registry of the same, which can be changed by itself."""
+        other = Registry(self.limits)
+        for name, value in vars(self).items():
+            setattr(other, name, value.copy() if isinstance(value, dict) else value)
+        other.channels = {topic: channels.copy() for topic, channels in self.channels.items()}
+        other.start_triggers = {topic: triggers.copy() for topic, triggers in self.start_triggers.items()}
+        return other
+
+    def _add(self, template: Template[Any, Any]) -> Plan:
+        """Register one template."""
         place = (template.name, template.version)
         known = self._plans.get(place)
         plan = compile(template, self.limits)
@@ -165,6 +183,16 @@ class Registry:
             known = ", ".join(self.names) or "none"
             raise UnknownTemplate(f"{what} is not registered; call engine.register(...) first (registered: {known})")
         return found
+
+
+def children_of(template: Template[Any, Any]) -> list[Template[Any, Any]]:
+    """The templates that are steps of a template, or of one of these, each after those that are steps of it."""
+    found = list[Template[Any, Any]]()
+    for _, node in walk(template.body):
+        if isinstance(node, Workflow):
+            child: Template[Any, Any] = Template(node)
+            found += [*children_of(child), child]
+    return found
 
 
 def _topics(template: Template[Any, Any], plan: Plan) -> list[Topic[Any]]:

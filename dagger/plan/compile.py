@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from dagger.codecs import codec_of
+from dagger.dsl.nodes import Workflow
 from dagger.dsl.template import Template
 from dagger.plan import ops
 from dagger.plan.assemble import Assembler, keeping
@@ -19,7 +20,11 @@ from dagger.plan.signature import signature_of
 @lru_cache(maxsize=256)
 def compile(template: Template[Any, Any], limits: Limits | None = None) -> Plan:
     """Compile a template: the same value gives the same plan, in time proportional to its size."""
-    expander = Expander(template.name, template.version)
+
+    def compile_child(node: Workflow) -> Plan:
+        return compile(Template(node), limits)
+
+    expander = Expander(template.name, template.version, compile_child)
     return assembled(template, expander.expand(template.body, ""), expander, limits or Limits())
 
 

@@ -22,7 +22,7 @@ from dagger.errors import BusinessError, TemplateError, UnsupportedType, shown
 from dagger.plan import ops
 from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
 from dagger.plan.names import listener_channel, signal_channel, topic_channel
-from dagger.plan.plan import Channel
+from dagger.plan.plan import Channel, Plan
 from dagger.plan.policies import MICROSECOND, qualified, retry_rule
 from dagger.plan.shapes import FailureShape, Mapped, Shape, Typed
 
@@ -30,9 +30,11 @@ from dagger.plan.shapes import FailureShape, Mapped, Shape, Typed
 class Expander:
     """Expands the constructs of one template, and collects what they listen to."""
 
-    def __init__(self, template: str, version: int) -> None:
+    def __init__(self, template: str, version: int, compile_child: Callable[[nodes.Workflow], Plan]) -> None:
         self.template = template
         self.version = version
+        self.compile_child = compile_child
+        """Compiles a template that is a step of this one."""
         self.channels: dict[str, Channel] = {}
         self.signals: dict[str, TypeCodec[Any]] = {}
 
@@ -247,10 +249,14 @@ def _for_each(x: Expander, node: nodes.ForEach, prefix: str) -> Kernel:
 
 
 def _child(x: Expander, node: nodes.Workflow, prefix: str) -> Kernel:
-    raise TemplateError(
-        f"{joined(prefix, node.label or '')}: template '{node.name}' as a step of '{x.template}' can be drawn, "
-        "but child workflows cannot be run yet; compose the body of the child instead"
-    )
+    plan = x.compile_child(node)
+    return Leaf(ops.Call, joined(prefix, node.label or ""), "workflow", {
+        "template": plan.template,
+        "version": plan.version,
+        "takes": Typed(plan.takes),
+        "key": plan.key,
+        "gives": plan.gives,
+    }, lambda _: plan.gives)  # fmt: skip
 
 
 EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Kernel]]] = {

@@ -34,7 +34,10 @@ class Leaf:
     gives: Callable[[Shape], Shape] = _same
     """The shape of its result, by that of its input."""
 
-    undoes = False
+    @property
+    def undoes(self) -> bool:
+        """Whether something may have to be run, or waited for, when it is given up."""
+        return self.op is ops.Call
 
 
 @dataclass(frozen=True, eq=False)

@@ -90,6 +90,24 @@ class Pause(Op, kw_only=True, gc=False):
     at: Pure | None
 
 
+class Call(Op, kw_only=True, gc=False):
+    """Start an instance of another template with the value, and wait for its end."""
+
+    template: str
+    version: int
+    takes: Typed
+    """How the template stores its input."""
+    key: Pure
+    """Computes the business key of the child from its input."""
+    gives: Shape
+    """How the template stores its result."""
+
+    @property
+    def is_stored_alike(self) -> bool:
+        """Whether the value is stored as the input of the template is."""
+        return isinstance(self.shape, Typed) and self.shape.codec is self.takes.codec
+
+
 class Apply(Op, kw_only=True, gc=False):
     """Apply a pure function that declares no stored result."""
 

@@ -66,7 +66,7 @@ class Plan(msgspec.Struct, frozen=True):
     """How the values of each signal are stored."""
     limits: Limits
     undoes: bool = False
-    """Whether something may have to be run where something is given up."""
+    """Whether something may have to be run, or waited for, where something is given up."""
 
     def key_of(self, value: object) -> str:
         """The business key of an input; raises MissingKey, or what the key function raises."""

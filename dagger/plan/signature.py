@@ -53,6 +53,10 @@ def _run(op: ops.Task | ops.Retype) -> list[str]:
     return [f"gives {op.out.name}"]
 
 
+def _call(op: ops.Call) -> list[str]:
+    return [f"{op.template!r} version {op.version} takes {op.takes.stored} gives {op.gives.stored}"]
+
+
 def _scope(op: ops.Scope) -> list[str]:
     triggers = [f"{_WHEN[type(one.when)]} {one.effect} {one.start}" for one in op.triggers]
     return [*triggers, *(["keeps"] if op.keeps else []), *(["follows"] if op.follows else [])]
@@ -92,6 +96,7 @@ _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Listen: ("listen", _listen),
     ops.Task: ("task", _run),
     ops.Pause: ("sleep", _nothing),
+    ops.Call: ("call", _call),
     ops.Apply: ("then", _nothing),
     ops.Retype: ("retype", _run),
     ops.Enter: ("enter", _nothing),

@@ -238,9 +238,9 @@ class TraceFormatter:
     def _published(self, message: Outgoing) -> str:
         path = (header_text(message.headers, ID) or "").rpartition("/")[0]
         for id in self._instances:
-            prefix = f"{quoted(id)}/"
-            if path.startswith(prefix):
-                return f"{message.topic} of '{text_of(message.key or b'')}' ({path.removeprefix(prefix)} of {id})"
+            run, _, place = path.removeprefix(quoted(id)).partition("/")
+            if path.startswith(quoted(id)) and place and (not run or run.startswith("#")):
+                return f"{message.topic} of '{text_of(message.key or b'')}' ({place} of {id}{run})"
         return self._message(message)
 
     def _path(self, id: str, frame: int) -> str:
@@ -266,6 +266,10 @@ class TraceFormatter:
                 return f"timer of {to}"
             case StopRequested():
                 return f"stop of {to}"
+            case events.ChildEnded():
+                return f"end of {event.child} for {to}"
+            case events.CallGivenUp():
+                return f"stop of {to} by {event.parent.id}"
             case SizeLimitExceeded():
                 return f"end of {to}, which is too large"
             case events.UnreadRecord():

@@ -17,6 +17,7 @@ from dagger.core.oversized import step_oversized
 from dagger.core.rules.running import running
 from dagger.core.state import STATUSES, Running
 from dagger.core.step_rows import step_rows
+from dagger.dsl.nodes import Workflow
 from dagger.errors import kinds_of
 from dagger.plan import Plan, ops
 from dagger.plan.compile import assembled
@@ -88,9 +89,13 @@ def for_each(path: str, count: int, body: Kernel) -> Each:
     return Each(path, "for_each", lambda _: list(range(count)), INT, None, body)
 
 
+def _no_child(node: Workflow) -> Plan:
+    raise AssertionError(f"'{node.name}' is a template")
+
+
 def plan_of(body: Kernel) -> Plan:
     shell: Template[int, int] = template("T", sleep(timedelta(1)), key=str, takes=int)
-    return assembled(shell, body, Expander("T", 1), Limits())
+    return assembled(shell, body, Expander("T", 1, _no_child), Limits())
 
 
 class Machine:

@@ -197,14 +197,6 @@ def charges_of(kind: type[Any]) -> Topic[Any]:
     return Topic("NEW", kind, key=lambda m: m.order_id)
 
 
-async def test_a_template_as_a_step_is_refused_until_it_can_be_run(dagger_engine: TestEngine) -> None:
-    with pytest.raises(
-        TemplateError,
-        match="template 'OrderWorkflow' as a step of 'Outer' can be drawn, but child workflows cannot be run yet; ",
-    ):
-        dagger_engine.register(template("Outer", order_workflow, key=by_order))
-
-
 async def test_a_wrong_input_is_refused_when_it_is_given(dagger_engine: TestEngine) -> None:
     wrong: Any = Paid("o-1", "r-7")
     with pytest.raises(WrongInput, match=r"template 'OrderWorkflow' takes Order: declared Order, got Paid"):

@@ -17,6 +17,7 @@ from dagger.core.effects import Effect, Ignored, Parked, Unmatched
 from dagger.core.entity import EMPTY, Entity
 from dagger.core.envelope import Envelope
 from dagger.core.events import (
+    CallGivenUp,
     Event,
     MessageForwarded,
     MessageReceived,
@@ -272,7 +273,7 @@ def test_a_timer_that_is_parked_is_not_due_and_comes_to_the_same(case: Case) -> 
 
 @given(cases(releases=False), strange_events())
 def test_after_the_end_nothing_happens_and_the_reason_is_told(case: Case, event: Event) -> None:
-    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord):
+    if isinstance(event, Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord | CallGivenUp):
         event = TimerDue()
     core = driven(case)
     core.append(case.id, StopRequested())

@@ -28,6 +28,7 @@ COMPILED: dict[str, Template[Order, object]] = {
     "race": drawn.raced,
     "plumbing": drawn.plumbed,
     "partly": drawn.partly,
+    "child": drawn.children,
 }
 UNDONE = chain(hooked(undone_by(job("a"), "ua"), "h"), any_of(undone_by(job("b"), "ub"), job("c")))
 LOOP = chain(any_of(job("x"), job("y")), repeated(chain(job("a"), any_of(job("b"), job("c"))), bool))

@@ -17,7 +17,7 @@ from dagger.backends.kafka.binding import Binding, Source
 from dagger.backends.kafka.poison import LaneNote
 from dagger.core import events as e
 from dagger.core import state as s
-from dagger.core.entity import Entity, Given
+from dagger.core.entity import Entity, Given, Revoked
 from dagger.core.envelope import Envelope
 from dagger.core.format import FORMAT
 from dagger.core.head import Head
@@ -29,7 +29,7 @@ from tests.stored import FOLDER
 FILE: Final = FOLDER / f"format-{FORMAT}.txt"
 
 TRACE: Final = {"traceparent": "00-1-2-01"}
-PARENT: Final = e.Parent("p-1", "PAYMENT/check", 2, 7)
+PARENT: Final = e.Parent("p-1", "PAYMENT/check", 2, 7, 900)
 MESSAGE: Final = Envelope("PAYMENTS", "o-1", b'{"id":"o-1"}', "PAYMENTS/m-1", TRACE, b"\x92\xc0\x90")
 HEAD: Final = Head("o-1", "Orders", 3, "k-1", b"\x82", 1_000, 0xFEED, TRACE, 2, PARENT)
 ERROR: Final = s.Error("ship", "ValueError", "no", ("builtins.ValueError",), True, True, "Traceback ...")
@@ -52,6 +52,9 @@ EVENTS: Final[dict[str, e.Event]] = {
     "size limit exceeded": e.SizeLimitExceeded("too large"),
     "plan registered": e.PlanRegistered(),
     "message returned": e.MessageReturned(MESSAGE, 99, "other"),
+    "child ended": e.ChildEnded(PARENT, "o-1", s.FAILURE, b"\x07", ERROR),
+    "child ended, with defaults": e.ChildEnded(e.Parent("p-1", "check"), "o-1", s.STOPPED),
+    "call given up": e.CallGivenUp(PARENT, "o-1"),
     "unread record": e.UnreadRecord(b"\x93", "it is of format 9"),
 }
 FRAMES: Final[dict[str, s.Frame]] = {
@@ -66,6 +69,8 @@ FRAMES: Final[dict[str, s.Frame]] = {
     "ending, to try again": s.Ending(1, 2, s.TryAgain(b"v", 2, 9), [], 0),
     "ending, to end": s.Ending(1, 2, s.EndAs(s.FAILURE, ERROR), [], 0),
     "undoing": s.Undoing(1, 2, "[1]"),
+    "calling": s.Calling(1, 2, b"v", "o-1/check"),
+    "recalling": s.Recalling(1, 2, "o-1/check"),
 }
 STATE: Final = s.State(
     HEAD,
@@ -91,6 +96,7 @@ ENTITY: Final = Entity(
     (EVENTS["submitted"],),
     (Given("PAYMENTS", "PAYMENTS/m-1", 99),),
     {"PAYMENTS": ("other",)},
+    (Revoked(PARENT, 99),),
 )
 OUTBOX: Final[dict[str, Kept]] = {
     "a record": Append(3, b"\x93"),

@@ -5,8 +5,20 @@ from typing import Any, Final
 
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES, Rules
-from dagger.core.rules import each, ending, group, passing, publishing, running, scope, sleeping, waiting
-from dagger.core.state import Ending, Gathering, Item, Running, Scoping, Sleeping, Spreading, Undoing, Waiting
+from dagger.core.rules import calling, each, ending, group, passing, publishing, running, scope, sleeping, waiting
+from dagger.core.state import (
+    Calling,
+    Ending,
+    Gathering,
+    Item,
+    Recalling,
+    Running,
+    Scoping,
+    Sleeping,
+    Spreading,
+    Undoing,
+    Waiting,
+)
 from dagger.core.transition import Token, Transition
 from dagger.plan import ops
 
@@ -15,6 +27,7 @@ OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], To
     ops.Listen: waiting.entered,
     ops.Task: running.entered,
     ops.Pause: sleeping.entered,
+    ops.Call: calling.entered,
     ops.Apply: passing.apply,
     ops.Retype: passing.retype,
     ops.Scope: scope.entered,
@@ -40,6 +53,8 @@ RULES.update({
     Gathering: group.RULES,
     Spreading: Rules(),  # nothing fails or waits in it but its items
     Item: each.RULES,
-    Ending: Rules(),  # nothing is directly in it but what undoes
+    Ending: Rules(),  # nothing is directly in it but what it waits for
     Undoing: ending.RULES,
+    Calling: calling.RULES,
+    Recalling: Rules(),  # it is not given up: it waits for what was
 })  # fmt: skip

@@ -13,7 +13,6 @@ from dagger.dsl.values import Message
 from dagger.errors import shown
 from dagger.plan import ops
 from dagger.plan.keys import is_encodable, key_text, partition_key_of
-from dagger.plan.names import quoted
 
 _SEVERAL: Final = (list, tuple)
 """What a command's function may return several messages in; a named tuple is one message."""
@@ -23,7 +22,7 @@ def publish(tr: Transition, op: ops.Publish, stored: Stored, parent: int) -> Tok
     """Build, encode and order the messages; the input passes on."""
     # Noted as done at once: should it fail, that is noted over it.
     head = tr.state.head
-    id = f"{quoted(head.id)}/{op.path}/{tr.complete(op.slot)}"
+    id = f"{head.run_name}/{op.path}/{tr.complete(op.slot)}"
     build = op.build
     built = load(op, stored) if build is None else call_pure(op, build, stored, op.shape)
     trace = trace_context(tr) if tr.cause or head.headers else {}

@@ -14,7 +14,7 @@ from dagger.core.state import Frame, Running, Scoping, State, item_suffix
 from dagger.core.tracing import kept_trace
 from dagger.core.transition import Transition
 from dagger.plan import ops
-from dagger.plan.names import quoted, quoted_path
+from dagger.plan.names import quoted_path
 from dagger.plan.plan import Plan
 
 
@@ -28,12 +28,10 @@ def entered(tr: Transition, op: ops.Task, stored: Stored, parent: int) -> None:
 
 def stopped(tr: Transition, number: int, frame: Running) -> None:
     """Call it off; a task that this very step has begun is not ordered at all."""
-    if number < tr.state.next_frame:
+    if tr.is_ordered(number):
         tr.effects.append(StopTask(number))
-    elif tr.cancelled is None:
-        tr.cancelled = {number}
     else:
-        tr.cancelled.add(number)
+        tr.cancel(number)
 
 
 def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
@@ -60,7 +58,7 @@ def _is_retried(op: ops.Op) -> bool:
 
 
 def _order(head: Head, table: tuple[ops.Op, ...], frames: Mapping[int, Frame], number: int, frame: Running) -> RunTask:
-    key = f"{quoted(head.id)}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
+    key = f"{head.run_name}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
     headers = with_trace(head.headers, frame.trace) if frame.trace else head.headers
     return RunTask(number, frame.op, frame.attempt, key, frame.value, headers)
 

