@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import time
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import anyio
 import msgspec
 
-from benchmarks.kafka_plain import PARTITIONS, Place
+from benchmarks.kafka_plain import Place, partition_for
 from benchmarks.kafka_record import Step
 from dagger.backends.aerospike import store as store_of
 from dagger.engine.ports import Write
@@ -41,7 +40,7 @@ def rows(model: Write, count: int) -> Iterator[Write]:
         yield msgspec.structs.replace(
             model,
             key=key,
-            partition=zlib.crc32(key.encode()) % PARTITIONS,
+            partition=partition_for(key.encode()),
             data=model.data.replace(model.key.encode(), key.encode()),
             listing=msgspec.structs.replace(model.listing, key=key),
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +17,7 @@ from typing import Final
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from benchmarks.kafka_plain import PARTITIONS, Batches, Item, Job, Place, job_of, partition_for, produce, reading
+from benchmarks.kafka_plain import Batches, Item, Job, Place, job_of, partition_for, produce, reading
 from benchmarks.kafka_script import Script
 from benchmarks.workflow import Order, charges, orders, parcels, payments, shipments
 from dagger import Dagger
@@ -102,7 +101,7 @@ def submitting(job: Job, engine: Dagger, producer: AIOKafkaProducer) -> Submit:
     async def send(first: int, last: int) -> None:
         some = Batches()
         for id, value in known[first:last]:
-            at = TopicPartition(job.place.log, zlib.crc32(id.encode()) % PARTITIONS)
+            at = TopicPartition(job.place.log, partition_for(id.encode()))
             some.setdefault(at, []).append(Item(None, value, []))
         await asyncio.gather(*await produce(producer, some))
 

@@ -74,6 +74,9 @@ class MemoryLog:
         self._news = Notifier()
         self._published = Notifier()
 
+    def partition_of(self, key: str) -> int:
+        return crc32(key.encode()) % PARTITIONS
+
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         for topic in topics:
             self._polled_topics.setdefault(topic, [0] * PARTITIONS)

@@ -22,7 +22,6 @@ from dagger.engine.connect import connect
 from dagger.engine.connection import Connection, close_stale, running_loop
 from dagger.engine.ports import Backend
 from dagger.engine.process.service import serve
-from dagger.engine.records import partition_of
 from dagger.engine.worker.dispatch import LocalEffects
 from dagger.engine.worker.failure_log import log_failure
 from dagger.engine.worker.loop import WorkLoop
@@ -293,8 +292,8 @@ class Dagger(Client):
 
     def _lost(self, partitions: Collection[int]) -> None:
         """Stop the tasks of these partitions, which other workers own now."""
-        count = self._backend.log.partitions
-        self._tasks.stop_where(lambda id: partition_of(id, count) in partitions)
+        home = self._backend.log.partition_of
+        self._tasks.stop_where(lambda id: home(id) in partitions)
 
     def _committed(self, changes: Sequence[LocalEffects], states: Sequence[State]) -> None:
         """After a commit: start and stop tasks, update runs, and wake waiters for ended instances."""

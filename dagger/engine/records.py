@@ -5,7 +5,7 @@ Bytes of another release are examined only if decoding fails, so that it costs n
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeAlias, get_args
 
@@ -45,16 +45,11 @@ encode_stored: Final = _ENCODER.encode
 decode_stored: Final = msgspec.msgpack.Decoder(StoredEntity).decode
 
 
-def partition_of(key: str, partitions: int) -> int:
-    """The home partition of a key."""
-    return zlib.crc32(key.encode()) % partitions
-
-
-def expanded(kept: Kept, partitions: int) -> list[Entry]:
-    """The entries in an outbox."""
+def expanded(kept: Kept, partition_of: Callable[[str], int]) -> list[Entry]:
+    """The entries in an outbox. `partition_of` returns the home partition of a key."""
     if type(kept) is not Fanout:
         return [kept]
-    return [Append(partition_of(to, partitions), encode_record(Record(to, kept.event))) for to in kept.to]
+    return [Append(partition_of(to), encode_record(Record(to, kept.event))) for to in kept.to]
 
 
 # What cannot be decoded.

@@ -22,7 +22,7 @@ import msgspec
 import pytest
 
 from dagger import Dagger, Instance
-from dagger.engine.records import partition_of
+from dagger.backends.kafka.cluster import hash_of
 from tests.chaos.processes import Program
 from tests.chaos.programs import REFUSED
 from tests.chaos.report import Summary
@@ -196,7 +196,7 @@ class Chaos:
         found, first, number = dict[int, Order](), len(self.probes), 0
         while len(found) < self.site.lanes:
             id = f"probe-{first}-{number}"
-            found.setdefault(partition_of(id, self.site.lanes), Order(id, first + len(found)))
+            found.setdefault(hash_of(id.encode()) % self.site.lanes, Order(id, first + len(found)))
             number += 1
         probes = list(found.values())
         self.probes += probes

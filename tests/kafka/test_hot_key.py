@@ -25,7 +25,7 @@ from dagger.core.envelope import Envelope
 from dagger.core.events import MessageForwarded, Unsubscribed
 from dagger.engine.fanout import FANOUT_MIN, Fanout, compacted
 from dagger.engine.ports import Append, Backend, Entry, Outgoing, Write
-from dagger.engine.records import Record, encode_record, expanded, partition_of
+from dagger.engine.records import Record, encode_record, expanded
 from dagger.engine.worker import worker as worker_module
 from dagger.testing.contract import shop
 from dagger.testing.contract.driver import messages_of
@@ -182,14 +182,15 @@ class TestFolded:
     def test_many_records_of_one_event_are_kept_as_one(self) -> None:
         one = MessageForwarded(Envelope("C", "hot", b"payload", "id"), 1, True)
         other = Unsubscribed("me", ("C",))
+        home = MemoryBackend().log.partition_of
         sends = [Send(f"w-{number}", one) for number in range(FANOUT_MIN * 4)] + [Send("last", other)]
         effects: tuple[Effect, ...] = (*sends, Ignored("no"))
         message = Outgoing("T", b"k", b"m")
-        entries: list[Entry] = [Append(partition_of(s.to, 4), encode_record(Record(s.to, s.event))) for s in sends]
+        entries: list[Entry] = [Append(home(s.to), encode_record(Record(s.to, s.event))) for s in sends]
         entries.append(message)
         kept = compacted(entries, effects)
         assert [type(each) for each in kept] == [Fanout, Fanout, Outgoing]
-        assert [entry for each in kept for entry in expanded(each, 4)] == entries
+        assert [entry for each in kept for entry in expanded(each, home)] == entries
 
     def test_a_few_are_kept_as_they_are(self) -> None:
         events = [Unsubscribed(f"me-{number}", ("C",)) for number in range(FANOUT_MIN * 2)]

@@ -208,6 +208,17 @@ class TestCharter:
 
         anyio.run(run)
 
+    def test_a_log_that_was_divided_otherwise_is_refused(self) -> None:
+        async def run() -> None:
+            store = pins()
+            ours = msgspec.to_builtins(await agreed(pins(), OPTIONS, "one", LOG))
+            del ours["homes"]  # as builds wrote it that knew no other hash
+            await store.pin("charter", msgspec.json.encode(ours))
+            with pytest.raises(BackendError, match=r"the keys of 'app.log' are divided by crc32, .* by murmur2"):
+                await agreed(store, OPTIONS, "one", LOG)
+
+        anyio.run(run)
+
     @pytest.mark.parametrize("name", ["charter", "source/notes/3", "lane/0"])
     @pytest.mark.parametrize(
         ("kept", "why"),

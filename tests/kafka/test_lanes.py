@@ -9,6 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dagger.backends.kafka.assignor import Claim, assignor, lanes_of
+from dagger.backends.kafka.client import TopicInfo
+from dagger.backends.kafka.cluster import Cluster
+from dagger.backends.kafka.log import KafkaLog
+from dagger.backends.kafka.options import options_of
+from tests.kafka.pins import pins
 
 
 @given(
@@ -31,6 +36,14 @@ def test_nothing_moves_while_nobody_comes_or_goes(count: int, members: int) -> N
 def test_who_comes_gets_a_share_and_nothing_else_moves() -> None:
     found = lanes_of({"a": [0, 1, 2, 3], "b": [4, 5, 6, 7], "c": []}, 8)
     assert found == {"a": [0, 1, 2], "b": [4, 5, 6], "c": [3, 7]}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(1, 24), st.integers(1, 4))
+def test_a_message_is_in_the_lane_of_its_key(key: str, lanes: int, times: int) -> None:
+    """Else the transactions of two workers would write to the same partitions, and each would wait for the other."""
+    cluster = Cluster(options_of("kafka://localhost/app"))
+    cluster.topics |= {"app.log": TopicInfo("app.log", "1", lanes), "T": TopicInfo("T", "2", times * lanes)}
+    assert cluster.partition_for("T", key.encode()) % lanes == KafkaLog(cluster, pins()).partition_of(key)
 
 
 class Metadata:

@@ -8,7 +8,7 @@ from typing_extensions import override
 from dagger.backends.memory import MemoryBackend, MemoryLog
 from dagger.core.events import Subscribed, Unsubscribed
 from dagger.engine.ports import Append, Batch, Position
-from dagger.engine.records import Record, decode_stored, encode_record, partition_of
+from dagger.engine.records import Record, decode_stored, encode_record
 from dagger.errors import DaggerError
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.driver import Driver
@@ -33,7 +33,7 @@ class Dividing(MemoryLog):
 def backend_with(*events: Subscribed | Unsubscribed) -> tuple[MemoryBackend, Dividing, Position]:
     backend, log = MemoryBackend(), Dividing()
     backend.log = log
-    partition = partition_of("o-1", log.partitions)
+    partition = log.partition_of("o-1")
     log._put([Append(partition, encode_record(Record("o-1", event))) for event in events])
     return backend, log, ("", partition)
 

@@ -14,7 +14,7 @@ from dagger.core.events import StopRequested, Submitted
 from dagger.engine.client import queries, submissions
 from dagger.engine.client.submissions import Submissions
 from dagger.engine.ports import Append, LogRecord, Query
-from dagger.engine.records import Record, encode_record, partition_of
+from dagger.engine.records import Record, encode_record
 
 pytestmark = pytest.mark.anyio
 
@@ -96,10 +96,10 @@ async def test_of_two_submissions_of_an_id_the_first_counts_until_it_is_committe
     log = MemoryBackend().log
     known = Submissions(log)
     await log.append([submitted("o", "first"), submitted("other"), submitted("o", "second")])
-    await log.append([Append(partition_of("o", 4), encode_record(Record("o", StopRequested())))])
+    await log.append([Append(log.partition_of("o"), encode_record(Record("o", StopRequested())))])
     assert (await known.find(["o"]))["o"].template == "first"
     batch = await log.poll(1)
-    while not any(record.partition == partition_of("o", 4) for record in batch.records):
+    while not any(record.partition == log.partition_of("o") for record in batch.records):
         await log.commit({}, last(batch.records))
         batch = await log.poll(1)
     await log.commit({}, last(batch.records))
@@ -129,7 +129,7 @@ async def test_those_who_ask_at_once_are_answered_by_one_reading(monkeypatch: py
 
 
 def submitted(id: str, template: str = "Asks") -> Append:
-    return Append(partition_of(id, 4), encode_record(Record(id, Submitted(template, 1, id, id, b"x" * 20))))
+    return Append(MemoryLog().partition_of(id), encode_record(Record(id, Submitted(template, 1, id, id, b"x" * 20))))
 
 
 def last(records: Sequence[LogRecord]) -> dict[tuple[str, int], int]:
@@ -141,7 +141,7 @@ def done_of(log: MemoryLog, ids: list[str]) -> set[str]:
     seen = dict[int, int]()
     done = set[str]()
     for id in ids:
-        partition = partition_of(id, 4)
+        partition = log.partition_of(id)
         seen[partition] = seen.get(partition, -1) + 1
         if seen[partition] <= log.committed.get(("", partition), -1):
             done.add(id)

@@ -105,7 +105,7 @@ OUTBOX: Final[dict[str, Kept]] = {
     "a record for many": Fanout(EVENTS["message forwarded"], ("other", "another")),
 }
 NOTES: Final[dict[str, msgspec.Struct]] = {
-    "binding": Binding(id="5f0e", application="orders", cluster="c", log="l", partitions=8),
+    "binding": Binding(id="5f0e", application="orders", cluster="c", log="l", partitions=8, homes="murmur2"),
     "source": Source(topic="t", begun=True, made=2),
     "lane": LaneNote(at="PAYMENTS/0/7", deaths=2, alone=("PAYMENTS", 0, 7), by="w-1", store="s-1", owner="orders.w-1"),
 }

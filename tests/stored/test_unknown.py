@@ -22,7 +22,7 @@ from dagger.dsl.topics import Topic
 from dagger.engine import records
 from dagger.engine.headers import texts_of
 from dagger.engine.ports import Append, Backend, Listing, Write
-from dagger.engine.records import Record, decode_record, partition_of, unread_record, why_unread
+from dagger.engine.records import Record, decode_record, unread_record, why_unread
 from dagger.engine.worker import decoding
 from dagger.testing.clock import VirtualClock
 from dagger.testing.contract.driver import Driver, messages_of
@@ -67,7 +67,7 @@ def engine_on(backend: Backend) -> Driver:
 
 async def append(engine: Driver, key: str, data: bytes) -> None:
     """Put a record on the log, as another release does."""
-    await engine.backend.log.append([Append(partition_of(key, engine.backend.log.partitions), data)])
+    await engine.backend.log.append([Append(engine.backend.log.partition_of(key), data)])
 
 
 async def dead_letters(engine: Driver) -> list[tuple[bytes | None, str]]:
@@ -150,7 +150,7 @@ async def test_a_row_of_a_later_format_stays_and_what_comes_for_it_is_dead_lette
         (row,) = await engine.backend.store.read(["a"])
         assert row is not None
         data = msgspec.msgpack.encode([LATER, *msgspec.msgpack.decode(row.data)[1:]])
-        at = partition_of("a", engine.backend.log.partitions)
+        at = engine.backend.log.partition_of("a")
         write = Write("a", at, row.version, row.version + 1, data, listing=Listing("Waits", Status.EXECUTING, "a", 0))
         assert list(await engine.backend.store.write([write])) == [True]
         await engine.backend.log.commit({}, {})

@@ -21,6 +21,9 @@ from dagger.errors import BackendError
 NAME: Final = "charter"
 """The name of the note. Builds before the first release kept theirs under it: so it is found, and refused."""
 
+HOMES: Final = "murmur2"
+"""The hash by which a new log divides keys."""
+
 
 class Binding(PinnedNote, frozen=True, kw_only=True):
     """What one application's records and log belong to."""
@@ -32,6 +35,8 @@ class Binding(PinnedNote, frozen=True, kw_only=True):
     log: str
     """The id of the log's topic."""
     partitions: int
+    homes: str = "crc32"
+    """The hash by which keys are divided among the partitions. The first notes of this format do not say it."""
 
 
 class Source(PinnedNote, frozen=True, kw_only=True):
@@ -53,6 +58,7 @@ async def agreed(store: StandaloneStore, options: KafkaOptions, cluster: str, lo
         cluster=cluster,
         log=log.id,
         partitions=log.partitions,
+        homes=HOMES,
     )
     try:
         kept = await Pin[Binding](store, NAME).get(mine)
@@ -63,6 +69,7 @@ async def agreed(store: StandaloneStore, options: KafkaOptions, cluster: str, lo
         (cluster, kept.cluster, "the store belongs to the cluster '{before}', and this is '{found}'"),
         (mine.log, kept.log, f"the topic '{log.name}' was deleted and made again since the records of the store"),
         (mine.partitions, kept.partitions, f"'{log.name}' had {{before}} partitions, and has {{found}}"),
+        (mine.homes, kept.homes, f"the keys of '{log.name}' are divided by {{before}}, and here by {{found}}"),
     ):
         if found != before:
             said = words.format(before=before, found=found)

@@ -207,9 +207,10 @@ class Cluster:
 
     def partition_for(self, topic: str, key: bytes) -> int:
         """Where messages of a key go, as producers of other languages have it by default."""
-        return _hashed(key) % self.topics[topic].partitions
+        return hash_of(key) % self.topics[topic].partitions
 
 
 @lru_cache(maxsize=65_536)
-def _hashed(key: bytes) -> int:
+def hash_of(key: bytes) -> int:
+    """What producers of all languages divide topics by, unless they are configured otherwise."""
     return murmur2(key) & 0x7FFFFFFF

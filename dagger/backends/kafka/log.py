@@ -18,7 +18,7 @@ from dagger.backends.kafka.backlog import BacklogReader
 from dagger.backends.kafka.batches import addressed, batches_of
 from dagger.backends.kafka.binding import agreed
 from dagger.backends.kafka.client import ConsumerRecord, GroupMetadata, TopicPartition
-from dagger.backends.kafka.cluster import LOOK_S, Cluster
+from dagger.backends.kafka.cluster import LOOK_S, Cluster, hash_of
 from dagger.backends.kafka.ends import Ends
 from dagger.backends.kafka.member import Member, OffsetsGone
 from dagger.backends.kafka.options import KafkaOptions
@@ -74,6 +74,11 @@ class KafkaLog:
     def partitions(self) -> int:
         found = self._cluster.topics.get(self._name)
         return found.partitions if found is not None else self._cluster.options.partitions or PARTITIONS
+
+    def partition_of(self, key: str) -> int:
+        # As Kafka's own producers: where a topic has as many partitions as the log, its messages are in the lane of the
+        # instance that they are for, and the transactions of two workers write to no partition in common.
+        return hash_of(key.encode()) % self.partitions
 
     @property
     def counts(self) -> Mapping[str, int]:

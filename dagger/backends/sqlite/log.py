@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Seque
 from contextlib import asynccontextmanager
 from functools import partial
 from types import MappingProxyType
+from zlib import crc32
 
 import anyio
 
@@ -52,6 +53,9 @@ class SqliteLog:
     @property
     def partitions(self) -> int:
         return self._file.partitions
+
+    def partition_of(self, key: str) -> int:
+        return crc32(key.encode()) % self._file.partitions
 
     @property
     def topics(self) -> Collection[str]:

@@ -28,7 +28,7 @@ from dagger.engine.client.validation import (
 )
 from dagger.engine.headers import CARRIED_MAX
 from dagger.engine.ports import Append, Row
-from dagger.engine.records import Record, StoredEntity, encode_record, encode_stored, partition_of
+from dagger.engine.records import Record, StoredEntity, encode_record, encode_stored
 from dagger.errors import InstanceConflict, UnknownInstance, WrongInput, in_line
 from dagger.plan.plan import Plan
 
@@ -266,7 +266,7 @@ class Client(Inspector):
         await self._backend.log.append([self._record(to, event)])
 
     def _record(self, to: str, event: Event) -> Append:
-        return Append(partition_of(to, self._backend.log.partitions), encode_record(Record(to, event)))
+        return Append(self._backend.log.partition_of(to), encode_record(Record(to, event)))
 
     async def _target(self, instance: str | uuid.UUID | Run[Any]) -> tuple[str, Plan]:
         """The instance of a request. A run may not have begun yet: the request comes after its submission."""

@@ -19,7 +19,7 @@ import msgspec
 
 from dagger.core.events import Submitted
 from dagger.engine.ports import Backlog, Log, Query
-from dagger.engine.records import decode_record, partition_of
+from dagger.engine.records import decode_record
 
 READ_MAX: Final = 2048
 """How many records are read at a time."""
@@ -121,8 +121,7 @@ class Submissions:
 
     async def find(self, ids: Collection[str]) -> dict[str, Submitted]:
         """The submissions of these ids that are accepted and not committed."""
-        partitions = self._log.partitions
-        homes = {id: partition_of(id, partitions) for id in ids}
+        homes = {id: self._log.partition_of(id) for id in ids}
         asked = await self._ask(ids, set(homes.values()))
         found = {id: asked.tails[home].get(id) or asked.beyond.get(id) for id, home in homes.items()}
         return {id: event for id, event in found.items() if event is not None}

@@ -50,6 +50,14 @@ class Log(Protocol):
         """The number of partitions of the internal log."""
         ...
 
+    def partition_of(self, key: str) -> int:
+        """The home partition of a key, which is the same in every process and never changes.
+
+        Where external topics are divided in the same way, the messages of a key are best in the partition of the same
+        number: one owner then has both.
+        """
+        ...
+
     @property
     def counts(self) -> Mapping[str, int]:
         """How many entries were dead-lettered instead of sent: `too_large`, `refused`, and `dead_letters` in total."""

@@ -25,7 +25,7 @@ from dagger.core.effects import (
 from dagger.core.state import State
 from dagger.engine.headers import ID, header, headers_of, unpacked
 from dagger.engine.ports import Append, Backend, Entry, Headers, Outgoing
-from dagger.engine.records import Record, encode_record, partition_of
+from dagger.engine.records import Record, encode_record
 from dagger.engine.worker.conflicts import TooLarge
 from dagger.engine.worker.rows import LoadedRow
 from dagger.plan.names import topic_of
@@ -78,7 +78,7 @@ class Dispatcher:
                 case Publish():
                     entries.append(self._message(id, effect))
                 case Send():
-                    partition = partition_of(effect.to, self._log.partitions)
+                    partition = self._log.partition_of(effect.to)
                     entries.append(Append(partition, encode_record(Record(effect.to, effect.event))))
                 case Unmatched():
                     entries += self._unmatched(effect, result)

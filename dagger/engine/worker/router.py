@@ -15,7 +15,7 @@ from dagger.core.events import MessageReceived, Submitted
 from dagger.engine.dead_letters import dead_letter, payload_of, position_of
 from dagger.engine.headers import ID, carried, header, packed
 from dagger.engine.ports import Append, Backend, Entry, Position, TopicRecord
-from dagger.engine.records import Record, encode_record, partition_of
+from dagger.engine.records import Record, encode_record
 from dagger.engine.registry import Registry, StartTrigger
 from dagger.errors import in_line, reason_of
 from dagger.plan.keys import keys_of
@@ -91,13 +91,13 @@ class Router:
         id = _id_of(message) if message.headers else ""
         if not id and not (has_one_channel and len(keys) == 1):
             id = f"/{position_of(message)}" + (f"/{message.made}" if message.made else "")
-        partitions, name = self._log.partitions, channel.name
+        name = channel.name
         headers = carried(message.headers) if message.headers else {}
         original = packed(message.key, message.headers) if self._keeps_originals else b""
         entries: list[Append] = []
         for key in keys:
             event = MessageReceived(Envelope(name, key, payload, id, headers, original))
-            entries.append(Append(partition_of(key, partitions), encode_record(Record(key, event))))
+            entries.append(Append(self._log.partition_of(key), encode_record(Record(key, event))))
         return entries
 
     def _submitted(self, trigger: StartTrigger, value: Any, message: TopicRecord) -> Append:
@@ -107,7 +107,7 @@ class Router:
         key = plan.key_of(live)
         headers = carried(message.headers) if message.headers else {}
         event = Submitted(plan.template, plan.version, key, key, raw, headers=headers)
-        return Append(partition_of(key, self._log.partitions), encode_record(Record(key, event)))
+        return Append(self._log.partition_of(key), encode_record(Record(key, event)))
 
 
 def _id_of(message: TopicRecord) -> str:

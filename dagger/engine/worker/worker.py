@@ -40,7 +40,6 @@ from dagger.engine.records import (
     StoredEntity,
     encode_record,
     expanded,
-    partition_of,
 )
 from dagger.engine.registry import Registry
 from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge, UnreadRow
@@ -179,8 +178,8 @@ class Worker:
         await self._log.append(self._records([Record(key, event) for key in keys]))
 
     def _records(self, records: Iterable[Record]) -> list[Entry]:
-        count = self._log.partitions
-        return [Append(partition_of(record.to, count), encode_record(record)) for record in records]
+        home = self._log.partition_of
+        return [Append(home(record.to), encode_record(record)) for record in records]
 
     async def _apply_all(self, batch: Batch) -> None:
         """Apply a batch; again where a row would grow too large, in parts and then otherwise, and where records had
@@ -332,7 +331,7 @@ class Worker:
 
     def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:
         """What the step of a record has ordered."""
-        return [entry for at, kept in outbox if at == offset for entry in expanded(kept, self._log.partitions)]
+        return [entry for at, kept in outbox if at == offset for entry in expanded(kept, self._log.partition_of)]
 
     def _uncommitted(self, outbox: Outbox, done: int) -> Outbox:
         """What is left of an outbox where everything up to an offset is committed."""

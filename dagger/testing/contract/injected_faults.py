@@ -114,6 +114,10 @@ class InterceptedLog:
         """As the port says."""
         return self._inner.partitions
 
+    def partition_of(self, key: str) -> int:
+        """As the port says."""
+        return self._inner.partition_of(key)
+
     @property
     def is_early(self) -> bool:
         """As the port says."""
