@@ -2,7 +2,8 @@
 
 Invariants:
 
-* `frames` holds what executes now, by a number that is never used again; the `parent` of a frame is a number in
+* `frames` holds what executes now, by a number that is never used again, in no later run either, but for that of the
+  frame around everything, to which nothing from outside refers; the `parent` of a frame is a number in
   `frames` that is smaller than its own, or 0.
 * An `Ending` has the number of the frame whose place it has taken. Directly inside of it is only what it waits for:
   what undoes (`Undoing`, or an `Ending` in the place of one), and children that were stopped (`Recalling`); as many as

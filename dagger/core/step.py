@@ -36,7 +36,7 @@ from dagger.core.functions import Stored
 from dagger.core.head import head_of
 from dagger.core.kinds import RULES
 from dagger.core.leaving import ROOT, leave
-from dagger.core.rules import calling
+from dagger.core.rules import calling, scope
 from dagger.core.run import run
 from dagger.core.same_start import is_same_start
 from dagger.core.state import (
@@ -70,7 +70,18 @@ def begin(plan: Plan, event: Submitted, now: int, held: tuple[Held, ...] = (), b
     tr = Transition.of(plan, _first(plan, event, now, held, before), now)
     if event.id != event.key and plan.open_channels:
         tr.effects.append(Send(event.key, Subscribed(event.id, tuple(sorted(plan.open_channels)))))
-    return _run(tr, (0, Stored(event.input), 0))
+    token: Token = (0, Stored(event.input), 0)
+    return _run(tr, token if before is None or not plan.undoes else _around_everything(tr, token))
+
+
+def _around_everything(tr: Transition, token: Token) -> Token:
+    """The frame around everything has the same number in each run."""
+    number, tr.next_frame = tr.next_frame, ROOT
+    op = tr.ops[0]
+    assert isinstance(op, ops.Scope)
+    token = scope.entered(tr, op, token[1], token[2])
+    tr.next_frame = max(number, ROOT + 1)
+    return token
 
 
 def begin_oversized(
