@@ -132,5 +132,6 @@ def _matches(write: Write, query: Query) -> bool:
             (query.template, listing.template),
             (query.status, listing.status),
             (query.key, listing.key),
+            (query.parent, listing.parent),
         )
     )

@@ -114,6 +114,7 @@ def _instances(commands: Add) -> None:
         "--status", choices=[status.value for status in Status], metavar="STATUS", help="with this status only"
     )
     one.add_argument("--key", help="with this business key only")
+    one.add_argument("--parent", metavar="ID", help="started by a step of this instance only")
     one.add_argument("--limit", type=int, default=100, metavar="N", help="at most this many (100)")
     one.add_argument("--after", metavar="ID", help="continue after this id, the last one of the previous page")
 

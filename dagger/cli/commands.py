@@ -16,6 +16,7 @@ from dagger.cli.arguments import parser
 from dagger.cli.messages import publish
 from dagger.cli.targets import UsageError, checked_shared, checked_there, engine_of
 from dagger.engine import Dagger, Instance
+from dagger.engine.client.validation import ANY_PARENT
 from dagger.engine.connect import BACKENDS, scheme_of
 from dagger.engine.process.signals import SignalHandler
 from dagger.errors import DaggerError, DecodeError, RequestError, WrongInput, in_line
@@ -97,6 +98,7 @@ async def _instances(engine: Dagger, arguments: Arguments) -> None:
         key=arguments.key,
         limit=arguments.limit,
         after=arguments.after,
+        parent=ANY_PARENT if arguments.parent is None else arguments.parent,
     )
     rows = [("ID", "TEMPLATE", "STATUS", "CREATED", "WAITING FOR"), *map(_row, found)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dagger.core.head import Head
 from dagger.core.state import Frame
 from dagger.core.transition import Transition
 from dagger.plan import ops
@@ -18,9 +19,12 @@ def child_id(tr: Transition, op: ops.Op, parent: int) -> str:
 
     The id of the parent is quoted once: that of a child, which is made of it, is not quoted again.
     """
-    head = tr.state.head
-    base = quoted(head.id) if head.parent is None else head.id
-    return f"{base}/{item_path(tr, op, parent)}{rounds(tr.frames, parent)}"
+    return child_of(tr.state.head, f"{item_path(tr, op, parent)}{rounds(tr.frames, parent)}")
+
+
+def child_of(head: Head, place: str) -> str:
+    """The id of the child of a step, by where it is in its parent."""
+    return f"{quoted(head.id) if head.parent is None else head.id}/{place}"
 
 
 def item_path(tr: Transition, op: ops.Op, parent: int) -> str:

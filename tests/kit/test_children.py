@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from dagger import (
     Dagger,
     Failure,
+    RequestError,
     Retry,
     Status,
     TemplateConflict,
@@ -268,3 +270,42 @@ def test_two_children_of_one_name_are_refused() -> None:
         engine.register(template("Outer", first >> all_of(process("A", shipment), process("B", other)), key=id_of))
     with pytest.raises(UnknownTemplate, match=r"\(registered: none\)"):
         engine.get_template("Shipment")
+
+
+# Parent and child find each other.
+
+
+async def test_they_find_each_other(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(single, Parcel("p-1", ["a"]))
+    parent, child = await dagger_engine.get_instance(run), await dagger_engine.get_instance("p-1/Shipment")
+    assert parent.parent is None
+    assert parent.children == ("p-1/Shipment",)
+    assert child.parent == "p-1"
+    assert child.children == ()
+    assert "child of p-1" in child.tree()
+    await dagger_engine.deliver(scans, Scan("a"))
+    assert (await dagger_engine.get_instance(run)).children == ("p-1/Shipment",)
+
+
+async def test_children_that_execute_in_items_are_known(dagger_engine: TestEngine) -> None:
+    run = await dagger_engine.start(several, Parcel("p-1", ["a", "b"]))
+    ids = ("p-1/P/lines[0]/Shipment", "p-1/P/lines[1]/Shipment")
+    assert (await dagger_engine.get_instance(run)).children == ids
+    await dagger_engine.deliver(scans, Scan("a"))
+    assert (await dagger_engine.get_instance(run)).children == ids[1:]
+    assert tuple(one.id for one in await dagger_engine.instances(parent=run)) == ids
+    assert tuple(one.id for one in await dagger_engine.instances(parent="p-1", status=Status.EXECUTING)) == ids[1:]
+
+
+async def test_instances_are_found_and_counted_by_parent(dagger_engine: TestEngine) -> None:
+    await dagger_engine.start(several, Parcel("p-1", ["a", "b"]))
+    await dagger_engine.start(several, Parcel("p-2", ["c"]))
+    await dagger_engine.start(shipment, "d")
+    assert [one.id for one in await dagger_engine.instances(parent=None)] == ["d", "p-1", "p-2"]
+    assert await dagger_engine.count(parent=None) == 3
+    assert await dagger_engine.count(parent="p-1") == 2
+    assert await dagger_engine.count(parent="p-1", template="Several") == 0
+    assert await dagger_engine.count() == 6
+    wrong: Any = 7
+    with pytest.raises(RequestError, match="an instance id is text that is not empty, or a UUID; got 7"):
+        await dagger_engine.instances(parent=wrong)

@@ -25,7 +25,10 @@ from tests.stored import UNRELEASED_FILE
 
 IDS = [f"o-{number}" for number in range(30)]
 
-HASHES = {LOG_AND_RECORDS: ["84f3d14b6ecfff43"], RECORDS_ONLY: ["5fdb8a2082018f57"]}
+HASHES = {
+    LOG_AND_RECORDS: ["84f3d14b6ecfff43", "204cdc449c9c1b28"],
+    RECORDS_ONLY: ["5fdb8a2082018f57", "204cdc449c9c1b28"],
+}
 
 STEPS = LOG_AND_RECORDS.migrations
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -95,19 +95,43 @@ def change_of(write: Write, lifetimes: Lifetimes) -> ConditionalWrite:
 def listed_by(listing: Listing) -> tuple[int, ...]:
     """The hashes by which an instance is listed: of each property, and of the pair that is queried most."""
     template, status, key = listing.template, listing.status, listing.key
+    of_parent = (_CHILD, _number("parent", listing.parent)) if listing.parent else ()
     return (
         _number(),
         _number("template", template),
         _number("status", status),
         _number("both", template, status),
         _number("key", key),
+        *of_parent,
     )
 
 
-def wanted_by(query: Query) -> tuple[int, Sequence[int]]:
-    """The most selective hash of a query, and the other hashes that a match must have."""
+class Wanted(msgspec.Struct, frozen=True):
+    """The hashes by which the instances of a query are found."""
+
+    number: int
+    """The most selective one, by which the index is asked."""
+    besides: frozenset[int] = frozenset()
+    """The others that a match must have."""
+    without: frozenset[int] = frozenset()
+    """Those that it must not have."""
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all that the index gives are matches."""
+        return not (self.besides or self.without)
+
+    def matches(self, by: Iterable[int]) -> bool:
+        """Whether a record that the index gives, which is listed by these hashes, is a match."""
+        return self.is_exact or (self.besides.issubset(by) and self.without.isdisjoint(by))
+
+
+def wanted_by(query: Query) -> Wanted:
+    """The hashes that a match of a query must have, and those that it must not have."""
     template, status, key = query.template, query.status, query.key
     parts = list[int]()
+    if query.parent:
+        parts.append(_number("parent", query.parent))
     if key is not None:
         parts.append(_number("key", key))
     if template is not None and status is not None:
@@ -116,7 +140,8 @@ def wanted_by(query: Query) -> tuple[int, Sequence[int]]:
         parts.append(_number("template", template))
     elif status is not None:
         parts.append(_number("status", status))
-    return (parts[0], parts[1:]) if parts else (_number(), ())
+    number, *besides = parts or [_number()]
+    return Wanted(number, frozenset(besides), frozenset([_CHILD] if query.parent == "" else []))
 
 
 @lru_cache(maxsize=4096)
@@ -125,3 +150,7 @@ def _number(*parts: str) -> int:
     text = "".join(f"{len(part)}:{part}" for part in parts)
     digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
+
+
+_CHILD: Final = _number("child")
+"""The hash by which all instances are listed that have a parent."""

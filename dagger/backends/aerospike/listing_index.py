@@ -6,10 +6,9 @@ An index has no order, so a page reads the ids of all matching instances. It rea
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
 from typing import Final
 
-from dagger.backends.aerospike.bins import BY, DATA, KEY, VERSION, wanted_by
+from dagger.backends.aerospike.bins import BY, DATA, KEY, VERSION, Wanted, wanted_by
 from dagger.backends.aerospike.cluster import AerospikeCluster, Bins, Contains
 from dagger.engine.ports import Query, Row
 
@@ -27,14 +26,16 @@ class ListingIndex:
     def find(self, query: Query) -> list[Row]:
         """The matching instances, ordered by id. One that changes meanwhile and no longer matches is left out."""
         found = list[Row]()
-        number, besides = wanted_by(query)
-        after, wanted = query.after, {number, *besides}
+        wanted = wanted_by(query)
+        after = query.after
         while len(found) < query.limit:
             missing = query.limit - len(found)
-            ids = self._ids(number, besides, after, missing)
+            ids = self._ids(wanted, after, missing)
             rows = self._cluster.get(self._set, ids, [VERSION, DATA, BY])
             found += [
-                Row(row[VERSION], row[DATA]) for row in rows if row is not None and wanted <= set(row.get(BY, ()))
+                Row(row[VERSION], row[DATA])
+                for row in rows
+                if row is not None and wanted.number in (by := row.get(BY, ())) and wanted.matches(by)
             ]
             if len(ids) < missing:
                 break
@@ -43,17 +44,17 @@ class ListingIndex:
 
     def count(self, query: Query) -> int:
         """The number of matching instances."""
-        number, besides = wanted_by(query)
+        wanted = wanted_by(query)
         count = 0
 
         def visit(bins: Bins) -> None:
             nonlocal count
-            count += not besides or set(besides) <= set(bins[BY])
+            count += wanted.is_exact or wanted.matches(bins[BY])
 
-        self._cluster.query(self._set, Contains(BY, number), [BY] if besides else [], visit)
+        self._cluster.query(self._set, Contains(BY, wanted.number), [] if wanted.is_exact else [BY], visit)
         return count
 
-    def _ids(self, number: int, besides: Sequence[int], after: str | None, limit: int) -> list[str]:
+    def _ids(self, wanted: Wanted, after: str | None, limit: int) -> list[str]:
         """The first ids after a given one, of matching instances."""
         first = list[str]()
         last: str | None = None  # the largest that may still be among the first
@@ -64,12 +65,12 @@ class ListingIndex:
             if (
                 (after is None or id > after)
                 and (last is None or id < last)
-                and (not besides or set(besides) <= set(bins[BY]))
+                and (wanted.is_exact or wanted.matches(bins[BY]))
             ):
                 first.append(id)
                 if len(first) == SPARE * limit:
                     first = heapq.nsmallest(limit, first)
                     last = first[-1]
 
-        self._cluster.query(self._set, Contains(BY, number), [KEY, BY] if besides else [KEY], visit)
+        self._cluster.query(self._set, Contains(BY, wanted.number), [KEY] if wanted.is_exact else [KEY, BY], visit)
         return sorted(set(first))[:limit]

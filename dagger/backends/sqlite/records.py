@@ -17,12 +17,12 @@ AT_ONCE: Final = 256
 """How many records one statement reads."""
 
 _INSERT: Final = """
-INSERT INTO record (key, partition, version, due, busy, template, status, business, created, ended, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO record (key, partition, version, due, busy, template, status, business, created, parent, ended, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _UPDATE: Final = """
-UPDATE record SET version = ?, due = ?, busy = ?, template = ?, status = ?, business = ?, created = ?, ended = ?,
-data = ? WHERE key = ? AND version = ?
+UPDATE record SET version = ?, due = ?, busy = ?, template = ?, status = ?, business = ?, created = ?, parent = ?,
+ended = ?, data = ? WHERE key = ? AND version = ?
 """
 _UPDATE_DATA: Final = "UPDATE record SET version = ?, data = ? WHERE key = ? AND version = ?"
 _DELETE: Final = "DELETE FROM record WHERE key = ? AND version = ?"
@@ -101,7 +101,9 @@ def statement_of(write: Write) -> tuple[str, tuple[Any, ...]]:
 
 def _index_values(write: Write) -> tuple[Any, ...]:
     listing = write.listing
-    listed = (listing.template, listing.status, listing.key, listing.created) if listing else (None,) * 4
+    if listing is None:
+        return (write.due, write.busy, None, None, None, None, None, write.ended, write.data)
+    listed = (listing.template, listing.status, listing.key, listing.created, listing.parent or None)
     return (write.due, write.busy, *listed, write.ended, write.data)
 
 
@@ -154,7 +156,10 @@ def _where(query: Query) -> tuple[str, dict[str, Any]]:
         parts.append("status = :status")
     if query.key is not None:
         parts.append("((key = :key AND business = :key) OR (business = :key AND business <> key))")
-    return " AND ".join(parts), {"template": query.template, "status": query.status, "key": query.key}
+    if query.parent is not None:
+        parts.append("parent = :parent" if query.parent else "parent IS NULL")
+    values = {"template": query.template, "status": query.status, "key": query.key, "parent": query.parent}
+    return " AND ".join(parts), values
 
 
 def _find(connection: sqlite3.Connection, query: Query) -> list[Row]:

@@ -105,6 +105,13 @@ CREATE TABLE pin (name TEXT PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
+_PARENTS: Final = """
+-- The key of the instance whose step started this one.
+ALTER TABLE record ADD COLUMN parent TEXT;
+CREATE INDEX record_parent ON record (parent, key) WHERE parent IS NOT NULL;
+"""
+
+
 class FileKind(msgspec.Struct, frozen=True):
     """A kind of file."""
 
@@ -133,14 +140,16 @@ LOG_AND_RECORDS: Final = FileKind(
     0x64616767,  # `dagg`
     "has the log and the records of engines that need nothing else, Dagger('sqlite:///...')",
     4,
-    (_RECORDS + _LOG + _PROCESSES,),
+    (_RECORDS + _LOG + _PROCESSES, _PARENTS),
+    readable_from=5,
 )
 """A file with a log, topics and records."""
 RECORDS_ONLY: Final = FileKind(
     0x64616773,  # `dags`
     "has the records of an application whose log is elsewhere, Dagger(..., store='sqlite:///...')",
     3,
-    (_RECORDS + _PROCESSES + _REMEMBERED,),
+    (_RECORDS + _PROCESSES + _REMEMBERED, _PARENTS),
+    readable_from=4,
 )
 """A file of records for a log of another kind."""
 KINDS: Final = {kind.id: kind for kind in (LOG_AND_RECORDS, RECORDS_ONLY)}

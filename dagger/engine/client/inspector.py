@@ -19,7 +19,7 @@ from dagger.engine.client.poller import ChangePoller
 from dagger.engine.client.queries import CHUNK, InstanceQueries
 from dagger.engine.client.run import Run, accepted
 from dagger.engine.client.submissions import Submissions
-from dagger.engine.client.validation import checked_query, id_of
+from dagger.engine.client.validation import ANY_PARENT, Parents, checked_query, id_of
 from dagger.engine.client.watch import Watch
 from dagger.engine.clock import Clock
 from dagger.engine.ports import Backend, Row
@@ -78,9 +78,13 @@ class Inspector(Messenger):
         key: str | None = None,
         limit: int = 100,
         after: str | None = None,
+        parent: Parents = ANY_PARENT,
     ) -> Sequence[Instance[Any]]:
-        """Instances that match all conditions, ordered by id; `after` is the last id of the previous page."""
-        query = checked_query(template, status, key, limit, after)
+        """Instances that match all conditions, ordered by id; `after` is the last id of the previous page.
+
+        `parent` is the instance whose steps started them, or None for those that no step started.
+        """
+        query = checked_query(template, status, key, limit, after, parent)
         await self._open()
         states, left_out = await self._queries.page(query, self._can_show)
         for (name, version), count in left_out.items():
@@ -94,10 +98,15 @@ class Inspector(Messenger):
         return [self._snapshot(state) for state in states]
 
     async def count(
-        self, *, template: str | None = None, status: Status | str | None = None, key: str | None = None
+        self,
+        *,
+        template: str | None = None,
+        status: Status | str | None = None,
+        key: str | None = None,
+        parent: Parents = ANY_PARENT,
     ) -> int:
-        """The number of instances that match all conditions."""
-        query = checked_query(template, status, key, 1, None)
+        """The number of instances that match all conditions, as in `instances`."""
+        query = checked_query(template, status, key, 1, None, parent)
         await self._open()
         return await self._queries.count(query)
 

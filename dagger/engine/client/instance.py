@@ -11,11 +11,12 @@ from typing import Any, Final, Generic
 from typing_extensions import TypeVar, override
 
 from dagger.core.dispatch import other_steps
-from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Error, State, Status, Waiting
+from dagger.core.places import child_of
+from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Calling, Error, Recalling, State, Status, Waiting
 from dagger.core.step_rows import step_rows
 from dagger.engine.clock import to_datetime
 from dagger.errors import TemplateConflict, UnknownStep, in_line
-from dagger.plan.ops import Listen
+from dagger.plan.ops import Call, Listen, Op, Spread
 from dagger.plan.plan import Plan
 
 B = TypeVar("B", covariant=True, default=Any)
@@ -112,6 +113,20 @@ class Instance(Generic[B]):
         return MappingProxyType(self._state.head.headers)
 
     @property
+    def parent(self) -> str | None:
+        """The id of the instance whose step started it; None if no step did."""
+        parent = self._state.head.parent
+        return None if parent is None else parent.id
+
+    @property
+    def children(self) -> tuple[str, ...]:
+        """The ids of the instances that its steps have started, in the order of the steps.
+
+        Those that have ended in a `for_each` are not among them: `engine.instances(parent=)` finds all.
+        """
+        return tuple(children_of(self._plan, self._state)) if is_own_plan(self._plan, self._state) else ()
+
+    @property
     def created(self) -> datetime:
         """When it was created."""
         return to_datetime(self._state.head.created)
@@ -200,6 +215,26 @@ def step_states(plan: Plan, state: State) -> Iterator[StepState]:
         )
 
 
+def children_of(plan: Plan, state: State) -> Iterator[str]:
+    """The children that execute, and those of the steps that are in no for_each: their ids are known by their paths."""
+    rows = step_rows(plan, state)
+    executing = dict[int, list[str]]()
+    for frame in state.frames.values():
+        if isinstance(frame, Calling | Recalling):
+            executing.setdefault(frame.op, []).append(frame.child)
+    for op in plan.ops:
+        if isinstance(op, Call) and rows[op.slot][1]:
+            yield from executing.get(op.index) or ([] if _is_in_items(plan, op) else [child_of(state.head, op.path)])
+
+
+def _is_in_items(plan: Plan, op: Op) -> bool:
+    while op.owner >= 0:
+        op = plan.ops[op.owner]
+        if isinstance(op, Spread):
+            return True
+    return False
+
+
 def _waits(plan: Plan, state: State) -> Iterator[str]:
     for frame in state.frames.values():
         op = plan.ops[frame.op]
@@ -210,8 +245,9 @@ def _waits(plan: Plan, state: State) -> Iterator[str]:
 def _tree(instance: Instance[Any], has_steps: bool) -> Iterator[str]:
     head = f"{_MARKS[instance.status]} {instance.template} {in_line(instance.id)}  {instance.status}"
     # An error that belongs to no step, such as a timeout, is shown on the first line.
+    whose = f"  child of {in_line(instance.parent)}" if instance.parent is not None else ""
     error = "" if any(step.error for step in instance.steps) else f"  {in_line(str(instance.error or ''))}"
-    yield f"{head}  {_span(instance.created, instance.ended)}{error}".rstrip()
+    yield f"{head}  {_span(instance.created, instance.ended)}{whose}{error}".rstrip()
     if not has_steps:
         yield "  its steps are not known: the template has other steps here than it had when the instance began"
     rows = list(_branches(_by_parent(instance.steps), "", ""))

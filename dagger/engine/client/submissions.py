@@ -230,5 +230,6 @@ def _matches(event: Submitted, query: Query) -> bool:
     return (
         (query.template is None or event.template == query.template)
         and (query.key is None or event.key == query.key)
+        and (query.parent is None or query.parent == ("" if event.parent is None else event.parent.id))
         and (query.after is None or event.id > query.after)
     )

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from typing_extensions import TypeIs
 
@@ -79,8 +80,24 @@ def checked_prepared(given: object) -> None:
     raise RequestError(f"submit: expects the result of create_instance, got {given!r}")
 
 
+class AnyParent(Enum):
+    """Marks a query for instances whatever their parent is."""
+
+    ANY_PARENT = 0
+
+
+ANY_PARENT: Final = AnyParent.ANY_PARENT
+Parents: TypeAlias = str | uuid.UUID | Run[Any] | AnyParent | None
+"""Whose children are wanted: of one instance, of none, or any."""
+
+
 def checked_query(
-    template: str | None, status: Status | str | None, key: str | None, limit: int, after: str | None
+    template: str | None,
+    status: Status | str | None,
+    key: str | None,
+    limit: int,
+    after: str | None,
+    parent: Parents = ANY_PARENT,
 ) -> Query:
     """Which instances are wanted. Raises RequestError."""
     if type(limit) is not int or limit < 1:
@@ -90,7 +107,8 @@ def checked_query(
             raise RequestError(f"instances: {name} is {value!r}; give text")
     if status is not None and status not in list(Status):
         raise RequestError(f"instances: no status is called {status!r}; there are: {', '.join(Status)}")
-    return Query(template, None if status is None else Status(status).value, key, min(limit, LIMIT_MAX), after)
+    of = None if parent is ANY_PARENT else "" if parent is None else id_of(parent)
+    return Query(template, None if status is None else Status(status).value, key, min(limit, LIMIT_MAX), after, of)
 
 
 def checked_settings(counts: Mapping[str, tuple[object, int]], spans: Mapping[str, object]) -> None:

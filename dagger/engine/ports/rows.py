@@ -12,6 +12,8 @@ class Listing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     status: str
     key: str
     created: int
+    parent: str = ""
+    """The id of the instance whose step started it; empty if there is none."""
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -49,3 +51,5 @@ class Query(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None
     limit: int = 100
     after: str | None = None
+    parent: str | None = None
+    """The id of the instance whose steps started them; empty for those that have no parent."""

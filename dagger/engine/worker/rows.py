@@ -8,6 +8,8 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
+from dagger.core.events import Submitted
+from dagger.core.head import Head
 from dagger.core.state import STATUSES, Status
 from dagger.engine.ports import Backend, Listing, Row, Write
 from dagger.engine.records import StoredEntity, encode_stored, read_stored, why_unread
@@ -103,12 +105,16 @@ class RowCache(dict[str, LoadedRow]):
             data = None if entity.is_empty and not cell.outbox else encode_stored(cell)
             loaded.index_key = None
             event = entity.submission  # for whose template a worker is missing
-            listing = None if event is None else Listing(event.template, Status.SUBMITTED, event.key, event.at)
+            listing = (
+                None
+                if event is None
+                else Listing(event.template, Status.SUBMITTED, event.key, event.at, _parent_of(event))
+            )
             return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing)
         listing, status = loaded.listing, STATUSES[state.status]
-        if listing is None or listing.status is not status:
-            head = state.head
-            listing = loaded.listing = Listing(head.template, status, head.key, head.created)
+        head = state.head
+        if listing is None or listing.status is not status or listing.created != head.created:
+            listing = loaded.listing = Listing(head.template, status, head.key, head.created, _parent_of(head))
         ended = None
         if state.ended and not (entity.held or entity.subscribers or entity.parked):
             ended = state.ended
@@ -122,6 +128,11 @@ class RowCache(dict[str, LoadedRow]):
         """Forget the rows that were loaded first, once there are too many, or they are too large."""
         while len(self) > CACHE_MAX or self.size > CACHE_BYTES_MAX:
             del self[next(iter(self))]
+
+
+def _parent_of(start: Head | Submitted) -> str:
+    """The id of the instance whose step starts another one; empty if none does."""
+    return "" if start.parent is None else start.parent.id
 
 
 def _loaded(row: Row) -> LoadedRow:

@@ -139,6 +139,29 @@ class ListingContract(ContractCase):
             assert await found(harness, Query(key="o-2")) == []
 
     @in_loop
+    async def test_children_are_found_by_their_parent(self, storage: Storage) -> None:
+        async with alone(storage) as harness:
+            of_a, of_b = Listing("T", "EXECUTING", "k", 1, "a"), Listing("T", "COMPLETED", "k", 1, "b")
+            writes = [Write(f"a/{n}", 0, 0, 1, b"a/%d" % n, listing=of_a) for n in range(5)]
+            assert await harness.save(*writes, Write("b/x", 0, 0, 1, b"b/x", listing=of_b))
+            await some(harness)
+            children = [f"a/{n}" for n in range(5)]
+            assert await found(harness, Query(parent="a")) == children
+            assert await found(harness, Query(parent="a", limit=2, after="a/1")) == ["a/2", "a/3"]
+            assert await found(harness, Query(parent="a", status="COMPLETED")) == []
+            assert await found(harness, Query(parent="b", template="T", status="COMPLETED")) == ["b/x"]
+            assert await found(harness, Query(parent="c")) == []
+            assert await found(harness, Query(parent="")) == ["a", "b", "c", "d"]
+            assert await found(harness, Query(parent="", template="T")) == ["a", "b", "c"]
+            assert await found(harness, Query()) == ["a", *children, "b", "b/x", "c", "d"]
+            assert await harness.store.count(Query(parent="a", limit=1)) == 5
+            assert await harness.store.count(Query(parent="")) == 4
+            ended = Listing("T", "COMPLETED", "k", 1, "a")
+            assert await harness.save(Write("a/0", 0, 1, 2, b"a/0", listing=ended))
+            assert await found(harness, Query(parent="a", status="COMPLETED")) == ["a/0"]
+            assert await found(harness, Query(parent="a")) == children
+
+    @in_loop
     async def test_instances_are_counted(self, storage: Storage) -> None:
         async with alone(storage) as harness:
             count = harness.store.count
