@@ -89,12 +89,11 @@ def receive(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: i
         return msgspec.structs.replace(entity, parked=(*entity.parked, event)), (Parked(why, unreadable),)
 
 
-def receive_oversized(find: FindPlan, limits: Limits, entity: Entity, event: Event, text: str, now: int) -> Result:
-    """The same where that would be more than can be stored: the step of the instance that made it fails. Raises
-    PlanMissing."""
-    state = entity.state
-    if state is None or not isinstance(event, InstanceEvent):
-        return entity, (Ignored("no instance has this id"),)
+def receive_oversized(
+    find: FindPlan, limits: Limits, entity: Entity, state: State, event: InstanceEvent, text: str, now: int
+) -> Result:
+    """The same where that would be more than can be stored: the step of the entity's instance that made it fails.
+    Raises PlanMissing."""
     after, effects = step_oversized(_plan_of(find, state), state, event, now, text)
     return _stepped(limits, entity, after, effects, now)
 

@@ -89,15 +89,6 @@ def leave(tr: Transition, number: int, then: Then | None) -> None:
         _carry_out(tr, number, then)
 
 
-def abandon(tr: Transition, then: EndAs) -> None:
-    """The instance ends at once, and nothing is undone."""
-    for number in sorted(tr.frames, reverse=True):
-        frame = tr.frames.pop(number)
-        RULES[type(frame)].stopped(tr, number, frame)
-        _note_stopped(tr, frame.op, -1)
-    _carry_out(tr, 0, then)
-
-
 def undone(tr: Transition, number: int) -> None:
     """One that an `Ending` has waited for is done."""
     ending = tr.frames[number]
@@ -186,7 +177,5 @@ def _begin_anew(tr: Transition, number: int, then: TryAgain) -> None:
     due = min(tr.now + then.pause, FOREVER) if then.pause else 0
     anew = Scoping(frame.op, frame.parent, then.value, due, then.attempt, trace=kept_trace(tr))
     tr.frames[number] = anew
-    if due:
-        tr.timed(number, anew)
-    else:
+    if not due:  # else its timer is of a time to come
         tr.stack.append((tr.ops[frame.op].next, Stored(then.value), number))

@@ -71,8 +71,3 @@ class Plan(msgspec.Struct, frozen=True):
     def key_of(self, value: object) -> str:
         """The business key of an input; raises MissingKey, or what the key function raises."""
         return key_text(self.key(value))
-
-    @property
-    def layout(self) -> int:
-        """Another name of `signature`: states fit a plan if both are laid out alike."""
-        return self.signature

@@ -52,10 +52,10 @@ def main(arguments: list[str]) -> int:
         flags = [
             "-q",
             "-s",
+            "--tb=no",
+            "--assert=plain",
             "-p",
             "no:cacheprovider",
-            "-W",
-            "ignore::pytest.PytestAssertRewriteWarning",
             f"--basetemp={folder}/tests",
             "-m",
             MARKS,

@@ -1,37 +1,47 @@
 """Runs the tests against mutants: pytest collects once, and the tests that concern a mutant run in a fork of its own.
 
 First one fork runs every test with probes, which record the statements that each test executes and how long it runs.
-A mutant is then tried by the tests that execute its statement, the fastest first, until one fails. A fork that runs for
-much longer than it should is stopped by a limit of processor time, so that the load of the machine decides nothing.
+A mutant is then tried by the tests that execute its statement, until one fails or they have used up their time. Tests
+that found other mutants of the same function come first, then those of the same module, then the fastest. A test that
+runs for much longer than it should is stopped by a limit of processor time, so that the load of the machine decides
+nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import pickle
 import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 import pytest
+from hypothesis import Phase, settings
 
 from tools.mutants.patching import Mutant, Source, Statement
 
 MEMORY_MAX: Final = 4 * 1024**3
 """How much memory a fork may use, in bytes."""
-SLACK_S: Final = 5
-"""How much processor time a fork may use in any case, in seconds, beside four times what its tests need."""
-HANGS_S: Final = 30
+BUDGET_S: Final = 8
+"""How much processor time the tests of one mutant may use, in seconds. What they have not found by then survives."""
+SLACK_S: Final = 2
+"""How much processor time a test may use in any case, in seconds, beside ten times what it uses without a mutant."""
+HANGS_S: Final = 15
 """How long one test may take, in seconds of real time, beside twenty times what it takes without a mutant: whatever
 waits for something that never comes uses no processor time."""
 
 Killer: TypeAlias = str
 """The test that fails, "timeout", or nothing."""
+Kills: TypeAlias = Counter[tuple[str, str, str]]
+"""How many mutants each test has found: by the path of a module, a function (or nothing, for all), and the test."""
 
 
 @dataclass
@@ -41,13 +51,20 @@ class Known:
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     statements: dict[str, set[Statement]] = field(default_factory=dict[str, set[Statement]])
 
-    def tests_of(self, mutant: Mutant) -> list[str]:
-        """The tests that execute the statement of a mutant, the fastest first. For a table: all that execute any."""
-        if mutant.entry >= 0:
-            found = [id for id, seen in self.statements.items() if seen]
-        else:
-            found = [id for id, seen in self.statements.items() if (mutant.path, mutant.line) in seen]
-        return sorted(found, key=lambda id: self.seconds[id])
+    def tests_of(self, mutant: Mutant, kills: Kills) -> list[str]:
+        """The tests that execute the statement of a mutant, those that are likely to find it first.
+
+        For an entry of a table: all that execute anything. They end where the time of a mutant is used up.
+        """
+        place = (mutant.path, mutant.line)
+        found = [id for id, seen in self.statements.items() if (seen if mutant.entry >= 0 else place in seen)]
+
+        def order(id: str) -> tuple[int, int, float]:
+            return -kills[mutant.path, mutant.function, id], -kills[mutant.path, "", id], self.seconds[id]
+
+        found.sort(key=order)
+        used = accumulate((self.seconds[id] for id in found), initial=0.0)
+        return [id for id, before in zip(found, used, strict=False) if before < BUDGET_S]
 
 
 @dataclass
@@ -81,6 +98,11 @@ class Mutants:
         if report.failed and not self._failed:
             self._failed = report.nodeid
 
+    def pytest_collection(self) -> None:
+        """A mutant is found by any example: there is no need to look for the smallest one."""
+        settings.register_profile("mutants", settings.default, phases=[Phase.explicit, Phase.generate])
+        settings.load_profile("mutants")
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
@@ -88,8 +110,12 @@ class Mutants:
         self._items = {item.nodeid: item for item in session.items}
         known = self._measured()
         waiting = self._chosen([mutant for source in self._sources.values() for mutant in source.mutants()])
-        for done, (mutant, killer) in enumerate(self._tried(waiting, known), start=1):
+        gc.collect()
+        gc.freeze()  # forks share what is there now
+        kills = Kills()
+        for done, (mutant, killer) in enumerate(self._tried(waiting, known, kills), start=1):
             self.found[mutant] = killer
+            kills.update([(mutant.path, mutant.function, killer), (mutant.path, "", killer)])
             self._told(done, len(waiting), mutant, killer)
         return True
 
@@ -129,10 +155,10 @@ class Mutants:
 
     # The mutants.
 
-    def _tried(self, waiting: list[Mutant], known: Known) -> Iterator[tuple[Mutant, Killer]]:
+    def _tried(self, waiting: list[Mutant], known: Known, kills: Kills) -> Iterator[tuple[Mutant, Killer]]:
         running = list[Fork]()
         for mutant in waiting:
-            tests = known.tests_of(mutant)
+            tests = known.tests_of(mutant, kills)
             if not tests:
                 yield mutant, ""
                 continue
@@ -143,11 +169,9 @@ class Mutants:
             yield from _ended(running)
 
     def _forked(self, mutant: Mutant, tests: list[str], known: Known) -> Fork:
-        limit = int(SLACK_S + 4 * sum(known.seconds[id] for id in tests))
         reading, writing = os.pipe()
         pid = os.fork()
         if not pid:
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 1))
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MAX, MEMORY_MAX))
             _quietly(lambda: self._try(mutant, tests, known, writing))
         os.close(writing)
@@ -155,9 +179,11 @@ class Mutants:
 
     def _try(self, mutant: Mutant, tests: list[str], known: Known, writing: int) -> None:
         self._sources[mutant.path].plant(mutant)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process
+        for ends in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(ends, signal.SIG_DFL)  # which ends the process
         items = [self._items[id] for id in tests]
         for item, after in zip(items, [*items[1:], None], strict=True):
+            signal.setitimer(signal.ITIMER_PROF, SLACK_S + 10 * known.seconds[item.nodeid])
             signal.setitimer(signal.ITIMER_REAL, HANGS_S + 20 * known.seconds[item.nodeid])
             self._run(item, after)
             if self._failed:

@@ -72,7 +72,7 @@ def answer(
         logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), oversized.text)
         return entity, (unmatched(early, "overflow"),)
     if oversized.tries == 1 and isinstance(event, InstanceEvent):
-        return receive_oversized(find, limits, entity, event, oversized.text, now)
+        return receive_oversized(find, limits, entity, state, event, oversized.text, now)
     if oversized.tries == 3:
         logger.error("%s: it ends without what would be undone: %s", in_line(state.id), oversized.text)
         entity = msgspec.structs.replace(entity, state=bare(state))
