@@ -44,7 +44,7 @@ def test_the_drawings_that_are_looked_at_have_each() -> None:
 def test_random_templates_have_each() -> None:
     found = set[type[nodes.Construct]]()
 
-    @settings(max_examples=200, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=500, deadline=None, derandomize=True, database=None)
     @given(templates())
     def look(template: Any) -> None:
         found.update(found_in(template.body))

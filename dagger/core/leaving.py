@@ -115,19 +115,21 @@ def _to_run(tr: Transition, number: int, frame: Scoping) -> list[Undo]:
     """What has to be run because a scope is given up: hooks in the order in which they are run, and undos."""
     op = tr.ops[frame.op]
     assert isinstance(op, ops.Scope)
-    if number in tr.passed:  # it has failed, and is not stopped
-        return frame.undos
-    hooks = [
-        Undo(trigger.start, frame.value, 0, tr.item_suffix(frame.parent))
-        for trigger in op.triggers
-        if type(trigger.when) is ops.Stopped
-    ]
-    return hooks + frame.undos
+    has_failed = number in tr.passed
+    found = list[Undo]()
+    for trigger in op.triggers:
+        if type(trigger.when) is ops.Stopped and not has_failed:
+            found.append(Undo(trigger.start, frame.value, 0, tr.item_suffix(frame.parent)))
+        elif type(trigger.when) is ops.GivenUp:
+            found.append(Undo(trigger.start, frame.value, tr.count(), tr.item_suffix(frame.parent)))
+    return [*found, *frame.undos] if found else frame.undos
 
 
 def _end(tr: Transition, number: int, then: Then | None, queue: list[Undo], undoing: list[int]) -> None:
     """Run what has to be run, hooks in the order of `queue`, and then carry out `then`."""
     left = tr.frames[number]
+    ordered = tr.count()
+    queue = [one if one.ordered else Undo(one.op, one.value, one.number, one.items, ordered) for one in queue]
     hooks = [one for one in queue if not one.number]
     undos = sorted([one for one in queue if one.number], key=lambda one: one.number)
     ending = Ending(left.op, left.parent, then, [*undos, *reversed(hooks)], len(undoing))
@@ -147,7 +149,7 @@ def _run_next(tr: Transition, number: int, ending: Ending) -> None:
     queue = ending.queue if tr.may_change(number) else ending.queue.copy()
     one = queue.pop()
     tr.frames[number] = Ending(ending.op, ending.parent, ending.then, queue, 1)
-    child = tr.add_frame(Undoing(one.op, number, one.items))
+    child = tr.add_frame(Undoing(one.op, number, one.items, one.ordered))
     tr.stack.append((tr.ops[one.op].next, Stored(one.value), child))
 
 

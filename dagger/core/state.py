@@ -127,6 +127,8 @@ class Undo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The place in the order in which undos were ordered; of what is run first, in whatever order, 0."""
     items: str
     """Which items of which for_each it belongs to."""
+    ordered: int = 0
+    """What the counter of frames said when it was ordered to run; 0 while it is only kept."""
 
 
 class Scoping(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=4):
@@ -189,6 +191,8 @@ class Undoing(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=9):
     op: int
     parent: int
     items: str
+    ordered: int = 0
+    """What the counter of frames said when they were ordered: they are given messages that have come since."""
 
 
 class Calling(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=20):
@@ -239,6 +243,8 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
     expires: int
     shared: bool = False
     """Whether others were offered it too."""
+    number: int = 0
+    """What the counter of frames said when it came; 0 if it came before the instance."""
 
 
 class Operation(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -7,8 +7,9 @@ failed or waits for its next try, then EXECUTING while some item executes, then 
 
 from __future__ import annotations
 
-from dagger.core.state import EXECUTING, FAILURE, Item, State
+from dagger.core.state import EXECUTING, FAILURE, Ending, Item, State
 from dagger.core.table import Row, rows_of
+from dagger.plan import ops
 from dagger.plan.plan import Plan
 
 
@@ -30,10 +31,12 @@ def _executing(plan: Plan, state: State) -> set[int]:
         return found
     seen = set[int]()
     for frame in state.frames.values():
-        index = frame.op
+        index = frame.op if type(frame) is not Ending else plan.ops[frame.op].owner
         while index >= 0 and index not in seen:
             seen.add(index)
             op = plan.ops[index]
+            if type(op) is ops.Aside:  # what is around has ended
+                break
             if op.slot >= 0:
                 found.add(op.slot)
             index = op.owner

@@ -34,6 +34,7 @@ from dagger.core.state import (
     item_suffix,
 )
 from dagger.core.table import CHUNK, NEVER, OPEN_MAX, Row, packed, unpacked, with_chunks
+from dagger.plan import ops
 from dagger.plan.ops import Op
 from dagger.plan.plan import Plan
 
@@ -193,7 +194,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     def adopt(self, number: int, child: int, frame: Undoing | Recalling) -> None:
         """Something that is waited for belongs to another frame from now on."""
         if type(frame) is Undoing:
-            self.frames[child] = Undoing(frame.op, number, frame.items)
+            self.frames[child] = Undoing(frame.op, number, frame.items, frame.ordered)
         elif type(frame) is Recalling:
             self.frames[child] = Recalling(frame.op, number, frame.child)
         if self.children is not None:
@@ -335,6 +336,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         completed them."""
         if not number or (type(self.frames[number]) is not Spreading and not self.item_suffix(number)):
             return
+        while type(frame := self.frames[number]) is Scoping and _only_undoes(self.ops[frame.op]):
+            number = frame.parent
         failing, count = self._own_failing()
         known = failing.get(number, ())
         new = tuple(slot for slot, _ in self.failed if slot not in known)
@@ -359,3 +362,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             self.failing = self.failing.copy()
             self.steps_failing = Counter(slot for slots in self.failing.values() for slot in slots)
         return self.failing, self.steps_failing
+
+
+def _only_undoes(op: Op) -> bool:
+    """Whether it is a scope that answers nothing: it keeps undos, or has some, or hooks."""
+    return isinstance(op, ops.Scope) and all(trigger.effect in (ops.BESIDE, ops.LATER) for trigger in op.triggers)

@@ -12,6 +12,7 @@ from dagger.dsl.labels import case_label
 from dagger.dsl.nodes import Await, Command, ForEach, Listen, Node, SwitchNode, Workflow
 from dagger.dsl.paths import walk
 from dagger.dsl.topics import Topic
+from dagger.dsl.undoing import check_undos
 from dagger.dsl.values import Again
 from dagger.errors import TemplateError, UnsupportedType
 
@@ -39,6 +40,7 @@ def check_workflow(node: Workflow) -> None:
     """Refuse a template that cannot run: see `check_scope`; every stored type needs a codec."""
     place = f"template '{node.name}'"
     check_scope(node.body, place)
+    check_undos(node.body)
     _check_codec(node.takes, f"{place}: its input")
     for path, inner in walk(node.body):
         _check_types(inner, path)

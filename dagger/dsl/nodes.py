@@ -15,6 +15,11 @@ from typing import Any, Final, TypeAlias
 from typing_extensions import override
 
 from dagger.dsl.functions import Fn, first_of, hint_text
+from dagger.dsl.group_nodes import AllOf as AllOf
+from dagger.dsl.group_nodes import AnyOf as AnyOf
+from dagger.dsl.group_nodes import AtLeast as AtLeast
+from dagger.dsl.group_nodes import Group as Group
+from dagger.dsl.group_nodes import Race as Race
 from dagger.dsl.labels import case_label
 from dagger.dsl.leaf_nodes import Apply as Apply
 from dagger.dsl.leaf_nodes import Await as Await
@@ -83,88 +88,6 @@ class Process(Construct):
     @override
     def passes(self) -> bool:
         return self.otherwise is None and self.body.passes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group(Construct):
-    """Parallel branches; `needed` of them must succeed."""
-
-    branches: tuple[Node, ...]
-
-    @property
-    @override
-    def children(self) -> tuple[Node, ...]:
-        return self.branches
-
-    @property
-    def rule(self) -> str:
-        """How its branches join, as drawings show it."""
-        raise NotImplementedError
-
-    @property
-    def is_open(self) -> bool:
-        """Whether another branch may join it."""
-        return self.name is None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AllOf(Group):
-    """All of the branches; the results as a tuple. `collect` where a failure is a result too."""
-
-    collect: bool = False
-
-    @property
-    @override
-    def rule(self) -> str:
-        return "collect all" if self.collect else "all"
-
-    @property
-    @override
-    def is_open(self) -> bool:
-        return self.name is None and not self.collect
-
-    @property
-    @override
-    def details(self) -> Iterable[str]:
-        if self.collect:
-            yield "collect"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnyOf(Group):
-    """The first branch to succeed; its result."""
-
-    @property
-    @override
-    def rule(self) -> str:
-        return "any"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AtLeast(Group):
-    """The first k branches to succeed; their results as a list, in the order written."""
-
-    k: int
-
-    @property
-    @override
-    def rule(self) -> str:
-        return f"at least {self.k}"
-
-    @property
-    @override
-    def details(self) -> Iterable[str]:
-        yield f"k={self.k}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Race(Group):
-    """The first branch to end decides, well or badly."""
-
-    @property
-    @override
-    def rule(self) -> str:
-        return "first to end"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,6 +212,46 @@ class Recovered(Wrapper):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Compensated(Wrapper):
+    """A step that another step undoes; `attempted` does so where the step has failed or was stopped."""
+
+    undo: Node
+    attempted: Node | None = None
+
+    @property
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return (self.body, self.undo) if self.attempted is None else (self.body, self.undo, self.attempted)
+
+    @property
+    @override
+    def input_type(self) -> Any:
+        return first_of(node.input_type for node in (self.body, self.attempted) if node is not None)
+
+    @property
+    @override
+    def passes(self) -> bool:
+        return self.body.passes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooked(Wrapper):
+    """A step with another one that is run if it is stopped."""
+
+    hook: Node
+
+    @property
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return (self.body, self.hook)
+
+    @property
+    @override
+    def passes(self) -> bool:
+        return self.body.passes
+
+
+@dataclass(frozen=True, kw_only=True)
 class KeptNode(Wrapper):
     """A step whose input is given beside its result."""
 
@@ -329,6 +292,8 @@ Node: TypeAlias = (
     | Retried
     | Bounded
     | Recovered
+    | Compensated
+    | Hooked
     | KeptNode
 )
 """Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""

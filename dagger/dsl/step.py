@@ -38,7 +38,7 @@ from dagger.dsl.build import (
     step_or_handler,
 )
 from dagger.dsl.functions import fn_of
-from dagger.dsl.nodes import AllOf, AnyOf, Apply, Bounded, Node, Recovered, Retried, renamed
+from dagger.dsl.nodes import AllOf, AnyOf, Apply, Bounded, Compensated, Hooked, Node, Recovered, Retried, renamed
 from dagger.dsl.values import Failure, Retry
 from dagger.errors import TemplateError
 
@@ -212,6 +212,33 @@ class Step(Generic[I, O]):
         kinds = checked_kinds(on, f"{self!r}.recover")
         return step_of(Recovered(body=self.node, handler=step_or_handler(handler, ".recover"), on=kinds))
 
+    @overload
+    def compensate(self, undo: Runs[O, object], *, attempted: None = None) -> Step[I, O]: ...
+    @overload
+    def compensate(self: Exact[A, X], undo: Runs[X, object], *, attempted: Runs[A, object]) -> Step[A, X]: ...
+    @overload
+    def compensate(self: Step[object, X], undo: Runs[X, object], *, attempted: Runs[A, object]) -> Step[A, X]: ...
+    def compensate(self, undo: Any, *, attempted: Any = None) -> Any:
+        """Undo the step with another step, which takes its result, when what is around is given up after it.
+
+        `attempted` takes the input instead, and runs where the step began and then failed or was stopped. Undos run one
+        after the other, the last first, before anything goes on.
+        """
+        place = f"{self!r}.compensate"
+        tried = None if attempted is None else node_of(attempted, f"attempted of {place}")
+        return step_of(Compensated(body=self.node, undo=node_of(undo, place), attempted=tried))
+
+    @overload
+    def on_stop(self: Exact[A, X], hook: Runs[A, object]) -> Step[A, X]: ...
+    @overload
+    def on_stop(self: Step[object, X], hook: Runs[A, object]) -> Step[A, X]: ...
+    def on_stop(self, hook: Any) -> Any:
+        """Run another step, which takes the input, when the step is stopped while it executes.
+
+        It does not run when the step fails or ends well.
+        """
+        return step_of(Hooked(body=self.node, hook=node_of(hook, f"{self!r}.on_stop")))
+
     def named(self, name: str) -> Self:
         """The same step with another name in its path; a chain becomes a scope with that name."""
         return type(self)(renamed(self.node, checked_name(name, f"{self!r}.named")))
@@ -294,6 +321,24 @@ class Pass(Step[object, O]):
         def timeout(self, after: timedelta, *, otherwise: Runs[A, B] | Callable[[A], B]) -> Step[A, A | O | B]: ...
         @override
         def timeout(self, after: timedelta, *, otherwise: Any = None) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
+
+        @overload  # type: ignore[override]  # see above
+        def compensate(self, undo: Pass[Never], *, attempted: Pass[Never] | None = None) -> Self: ...
+        @overload
+        def compensate(
+            self, undo: Step[A | O, object], *, attempted: Exact[A, object] | None = None
+        ) -> Step[A, A | O]: ...
+        @overload
+        def compensate(self, undo: Pass[Never], *, attempted: Step[A, object]) -> Step[A, A | O]: ...
+        @override
+        def compensate(self, undo: Any, *, attempted: Any = None) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
+
+        @overload  # type: ignore[override]  # see above
+        def on_stop(self, hook: Pass[Never]) -> Self: ...
+        @overload
+        def on_stop(self, hook: Step[A, object]) -> Step[A, A | O]: ...
+        @override
+        def on_stop(self, hook: Any) -> Any: ...  # pyright: ignore[reportIncompatibleMethodOverride]  # see above
 
         @override
         def recover(  # type: ignore[override]  # see above

@@ -33,6 +33,8 @@ class Assembler:
         self._around: int = -1
         self._repeats = 0
         """How many scopes around are entered more than once."""
+        self._inside_of: int = -1
+        """The innermost Aside around."""
 
     def lay(self, part: Kernel, shape: Shape) -> Shape:
         """Lay out a part; gives the shape of its result by that of its input."""
@@ -93,7 +95,7 @@ class Assembler:
     def _leaf(self, leaf: Leaf, shape: Shape) -> Shape:
         fields = dict(leaf.fields)
         if leaf.op is ops.Listen:
-            fields["repeats"] = self._repeats > 0
+            fields |= {"repeats": self._repeats > 0, "aside": self._inside_of}
         slot = self._row(leaf.path, leaf.kind) if leaf.kind else -1
         self.add(leaf.op, leaf.path, shape, slot=slot, **fields)
         return leaf.gives(shape)
@@ -121,7 +123,7 @@ class Assembler:
             if one.effect == ops.AGAIN:
                 starts[one] = anew
             elif one.effect in (ops.BESIDE, ops.LATER):
-                starts[one] = self._aside(opener, one, shape if one.effect == ops.BESIDE else result)
+                starts[one] = self._aside(opener, one, result if type(one.when) is ops.Ended else shape)
         close.next = self.here
         answers = [one for one in scope.triggers if one.effect == ops.INTERRUPT and one.start is not None]
         found, result = self._answers(opener, answers, result, shape)
@@ -141,8 +143,10 @@ class Assembler:
     def _aside(self, opener: ops.Scope, trigger: Trigger, shape: Shape) -> int:
         """Lay out what is run where something is given up; gives where."""
         assert trigger.start is not None
-        aside = self._closing(opener, ops.Aside, shape)
+        aside, around = self._closing(opener, ops.Aside, shape), self._inside_of
+        self._inside_of = aside.index
         result = self._within(aside, -1, keeping(trigger.start), shape)
+        self._inside_of = around
         self._closing(aside, ops.Done, result)
         return aside.index
 

@@ -172,7 +172,9 @@ def _bound(
 
 def _again_of(node: nodes.Node) -> TypeCodec[Any] | None:
     """The type of what is exactly one step answers as `Again`; None if it never does, or there are more steps."""
-    while isinstance(node, nodes.Process) and node.otherwise is None:
+    while isinstance(node, nodes.Compensated | nodes.Hooked | nodes.Process):
+        if isinstance(node, nodes.Process) and node.otherwise is not None:
+            return None
         node = node.body
     if isinstance(node, nodes.Listen | nodes.Await) and node.fold is not None and may_wait_again(node.fold):
         return codec_of(node.fold.takes())
@@ -193,6 +195,19 @@ def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
     kinds = tuple(qualified(kind) for kind in node.on) or None
     trigger = Trigger(ops.InnerFailure(kinds), ops.INTERRUPT, handler, takes=FailureShape)
     return Scope(place_of(node, prefix), body, (trigger,))
+
+
+def _compensate(x: Expander, node: nodes.Compensated, prefix: str) -> Kernel:
+    body = x.expand(node.body, prefix)
+    triggers = [Trigger(ops.Ended(), ops.LATER, x.expand(node.undo, prefix))]
+    if node.attempted is not None:
+        triggers.append(Trigger(ops.GivenUp(), ops.LATER, x.expand(node.attempted, prefix)))
+    return Scope(place_of(node, prefix), body, tuple(triggers))
+
+
+def _on_stop(x: Expander, node: nodes.Hooked, prefix: str) -> Kernel:
+    body = x.expand(node.body, prefix)
+    return Scope(place_of(node, prefix), body, (Trigger(ops.Stopped(), ops.BESIDE, x.expand(node.hook, prefix)),))
 
 
 def _keep(x: Expander, node: nodes.KeptNode, prefix: str) -> Kernel:
@@ -273,6 +288,8 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.Bounded: _timeout,
     nodes.Retried: _retry,
     nodes.Recovered: _recover,
+    nodes.Compensated: _compensate,
+    nodes.Hooked: _on_stop,
     nodes.KeptNode: _keep,
     nodes.AllOf: _all_of,
     nodes.AnyOf: _any_of,

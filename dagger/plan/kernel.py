@@ -73,7 +73,7 @@ class Trigger:
     start: Kernel | None = None
     tries: ops.RetryRule | None = None
     takes: Callable[[Shape], Shape] = _same
-    """The shape of what `start` gets, by that of what the scope gets or, for what ends well, gives."""
+    """The shape of what `start` gets, by that of what the scope gets or, when it ends well, gives."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,6 +71,8 @@ class Listen(Op, kw_only=True, gc=False):
     """How the value of `Again` is stored; None where the function never answers it."""
     repeats: bool
     """Whether the step may be reached more than once."""
+    aside: int = -1
+    """The `Aside` that it is in: a step that is run where something is given up. -1 for a step of the flow."""
 
 
 class Task(Op, kw_only=True, gc=False):
@@ -237,7 +239,7 @@ AGAIN: Final = "again"
 BESIDE: Final = "beside"
 """Run `start` with the input, and wait for its end before anything goes on."""
 LATER: Final = "later"
-"""Keep `start` and the result, and run it when what is around is given up."""
+"""Keep `start` and the result (of a scope that is given up, the input), and run it when what is around is given up."""
 
 
 class After(msgspec.Struct, frozen=True):
@@ -257,6 +259,10 @@ class Stopped(msgspec.Struct, frozen=True):
     """When the scope is given up while it executes, other than by a failure of its own."""
 
 
+class GivenUp(msgspec.Struct, frozen=True):
+    """When the scope is given up while it executes, also by a failure of its own."""
+
+
 class Ended(msgspec.Struct, frozen=True):
     """When what is inside ends well."""
 
@@ -264,7 +270,7 @@ class Ended(msgspec.Struct, frozen=True):
     """A pure function of the result: only where that is not true; None for in any case."""
 
 
-When: TypeAlias = After | InnerFailure | Stopped | Ended
+When: TypeAlias = After | InnerFailure | Stopped | GivenUp | Ended
 
 
 class RetryRule(msgspec.Struct, frozen=True):

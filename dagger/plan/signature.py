@@ -87,6 +87,7 @@ _WHEN: Final[dict[type[ops.When], str]] = {
     ops.After: "after",
     ops.InnerFailure: "failure",
     ops.Stopped: "stop",
+    ops.GivenUp: "given up",
     ops.Ended: "end",
 }
 """The names of what triggers, of their own too."""

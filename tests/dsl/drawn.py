@@ -202,6 +202,14 @@ partly = named(
     >> for_each(lines, step("ask"), enough=2).named("QUOTES").then(first_of),
 )
 
+undone = named(
+    "Undone",
+    step("reserve").compensate(step("release"))
+    >> step("charge").compensate(step("refund"), attempted=step("ask_bank") >> step("settle"))
+    >> (step("pack") >> step("hand_over")).on_stop(step("call_back"))
+    >> step("ship").compensate(step("recall")).on_stop(step("unload")).retry(Retry(attempts=2)),
+)
+
 child = template("Returns", step("inspect"), key=key, version=2)
 children = named("Children", step("a") >> child)
 
@@ -275,6 +283,7 @@ ALL = [
     raced,
     plumbed,
     partly,
+    undone,
     children,
     everything,
     nasty(),

@@ -21,6 +21,7 @@ DRAWN: dict[str, Template[Order, object]] = {
     "race": drawn.raced,
     "plumbing": drawn.plumbed,
     "partly": drawn.partly,
+    "undoing": drawn.undone,
     "child": drawn.children,
     "everything": drawn.everything,
 }

@@ -20,6 +20,7 @@ from dagger import (
     command,
     context,
     for_each,
+    keep,
     listener,
     process,
     signal,
@@ -347,6 +348,57 @@ async def vote_three_times(engine: TestEngine) -> None:
         await engine.signal(run, "vote", vote)
 
 
+# Undoing.
+
+
+def first_of(kept: tuple[Trip, str]) -> Trip:
+    return kept[0]
+
+
+@task
+async def hold_room(trip: Trip) -> str:
+    return f"{trip.id} room"
+
+
+@command(asks)
+def give_back(held: str) -> Ask:
+    return Ask("t-1", f"give back {held}")
+
+
+@listener(hotels)
+def given_back(held: str, message: Told) -> str:
+    return message.what
+
+
+@task(retry=Retry(attempts=2, first=MINUTE))
+async def find_out(trip: Trip) -> str:
+    if context().attempt < 2:
+        raise NoRoom("busy")
+    return "not booked"
+
+
+@command(asks)
+def call_off(trip: Trip) -> Ask:
+    return Ask(trip.id, "call off")
+
+
+room_held = keep(hold_room.compensate(give_back >> given_back)).then(first_of)
+saga = template(
+    "Saga",
+    room_held
+    >> all_of(ask_hotel.compensate(call_off.named("no_hotel")), refuse.compensate(print_ticket, attempted=find_out)),
+    key=by_id,
+)
+stopped_saga = template("Stopped", room_held >> plane.on_stop(call_off), key=by_id)
+
+
+async def stop_it(engine: TestEngine) -> None:
+    run = await engine.start(stopped_saga, TRIP)
+    await engine.advance(MINUTE)
+    await engine.stop(run)
+    await engine.deliver(*HOTEL)
+
+
 SCENARIOS: dict[str, tuple[Template[Any, Any], Scenario]] = {
     "conversation": (conversation, talk),
     "subscription": (conversation, talk_by_uuid),
@@ -368,5 +420,7 @@ SCENARIOS: dict[str, tuple[Template[Any, Any], Scenario]] = {
     "computed key": (correlates, started(correlates, TRIP, (flights, Told("Rome", "window")))),
     "one key twice": (stays, started(stays, TRIP, (hotels, Told("Rome", "in")), (hotels, Told("Rome", "out")))),
     "signals": (votes, vote_three_times),
+    "saga": (saga, started(saga, TRIP, 2 * MINUTE, HOTEL)),
+    "stop": (stopped_saga, stop_it),
     "signal": (signs, started(signs, TRIP, "agree", FLIGHT)),
 }

@@ -66,6 +66,8 @@ class Letter:
     value: Any
     id: str
     came: timedelta
+    number: int = 0
+    """When it came, of all that has happened to the instance; 0 if that was before it began."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,7 @@ class Piece:
 
     def tell_broke(self, problem: Problem) -> None:
         if self.outer is None:
-            self.world.conclude(Status.FAILURE, problem=problem)
+            self.world.end_as(Status.FAILURE, problem)
         else:
             self.outer.broke(self, problem)
 
@@ -164,6 +166,18 @@ class Piece:
         if self.path is not None and self.world.steps[self.path].status is Status.EXECUTING:
             self.mark(Status.STOPPED)
         self.leave()
+
+    def give_up(self, then: Callable[[], None]) -> None:
+        """All inside is stopped, or has failed: run what has to be run for it, and then go on."""
+        self.world.give_up(self, self, then)
+
+    @property
+    def in_items(self) -> tuple[int, ...]:
+        """Which items of which `for_each` it is in."""
+        if self.outer is None:
+            return ()
+        own = (self.outer.numbers[self],) if isinstance(self.outer, EachPiece) else ()
+        return (*self.outer.in_items, *own)
 
     def call(self, fn: Fn, *values: Any) -> Any:
         """Call a pure function of the user."""
@@ -189,6 +203,13 @@ class Piece:
             yield self
         for piece in self.inside:
             yield from piece.all_inside()
+
+    def around_here(self) -> Iterator[Piece]:
+        """The pieces around it, as far as it belongs to what they execute: what undoes belongs to nothing."""
+        for piece in self.around():
+            if self.world.is_undoing(piece):
+                return
+            yield piece
 
     def around(self) -> Iterator[Piece]:
         """The pieces around it, the nearest first."""
@@ -314,7 +335,7 @@ class WaitPiece(Leaf):
     def execute(self) -> None:
         """Take what came early, or wait."""
         address = channel_of(self.node, self.path or ""), self.awaited()
-        letter = self.world.early(address)
+        letter = self.world.early(address, self.world.ordered(self))
         if letter is None:
             self.world.wait(self, address)
         else:
@@ -389,19 +410,13 @@ class TaskPiece(Leaf):
     @property
     def attempt(self) -> int:
         """Which try of the innermost retry around it this is."""
-        tries = (piece.tries for piece in self.around() if isinstance(piece, RetryPiece))
+        tries = (piece.tries for piece in self.around_here() if isinstance(piece, RetryPiece))
         return next(tries, 1)
 
     @property
     def call_key(self) -> str:
         """What all tries of one call share: the path, and which items of which `for_each` it is in."""
-        numbers = list[int]()
-        piece: Piece = self
-        for outer in self.around():
-            if isinstance(outer, EachPiece):
-                numbers.append(outer.numbers[piece])
-            piece = outer
-        return (self.path or "") + "".join(f"[{number}]" for number in reversed(numbers))
+        return (self.path or "") + "".join(f"[{number}]" for number in self.in_items)
 
     def finish(self, outcome: Outcome) -> None:
         work: Work = self.node.fn.call
@@ -476,7 +491,7 @@ class BoundPiece(Piece):
             self.fail(Problem(self.place, "TimeoutError", TimeoutError))
         else:
             self.answering = True
-            self.start(self.node.otherwise, self.value)
+            self.give_up(lambda: self.start(self.node.otherwise, self.value))
 
 
 class ProcessBound(BoundPiece):
@@ -511,10 +526,10 @@ class RetryPiece(Piece):
         self.tries += 1
         if pause > ZERO:
             self.world.answered(self)
-            self.world.timer(self, pause)
+            self.give_up(lambda: self.world.timer(self, pause))
         else:
             self.world.failed.clear()
-            self.begin()
+            self.give_up(self.begin)
 
     @override
     def rings(self) -> None:
@@ -539,7 +554,7 @@ class RecoverPiece(Piece):
             self.answering = True
             self.world.answered(self)
             failure = Failure(self.value, problem.kind, problem.path)
-            self.start(self.node.handler, failure)
+            self.give_up(lambda: self.start(self.node.handler, failure))
 
 
 class GroupPiece(Piece):
@@ -572,7 +587,11 @@ class GroupPiece(Piece):
         self.results[self.branches[piece]] = value
         if len(self.results) == self.needed:
             self.stop_inside()
-            self.done(self.together())
+            self.mark(Status.COMPLETED)
+            outer = self.outer
+            self.leave()
+            winners = [piece for piece, number in self.branches.items() if number in self.results]
+            self.world.give_up(self, outer, lambda: self.tell_ended(self.together()), winners)
 
     def together(self) -> Any:
         values = [self.results[number] for number in sorted(self.results)]
@@ -589,7 +608,8 @@ class GroupPiece(Piece):
         self.failures += 1
         if getattr(self.node, "collect", False):
             self.world.answered(self)
-            self.ended(piece, Failure(self.value, problem.kind, problem.path))
+            failure = Failure(self.value, problem.kind, problem.path)
+            self.world.give_up(piece, self, lambda: self.ended(piece, failure))
         elif isinstance(self.node, nodes.Race):
             self.fail(problem)
         elif len(self.node.branches) - self.failures < self.needed:
@@ -597,6 +617,7 @@ class GroupPiece(Piece):
             self.fail(problem if isinstance(self.node, nodes.AllOf) else all_failed)
         else:
             self.world.answered(self)
+            self.world.give_up(piece, self, lambda: None)
 
 
 class SwitchPiece(Piece):
@@ -665,8 +686,7 @@ class EachPiece(Piece):
     def ended(self, piece: Piece, value: Any) -> None:
         self.results[self.numbers[piece]] = value
         if len(self.results) == (self.node.enough or len(self.items)):
-            self.stop_inside()
-            self.done([self.results[number] for number in sorted(self.results)])
+            self.end_well()
         else:
             self.begin_next()
 
@@ -674,8 +694,8 @@ class EachPiece(Piece):
     def broke(self, piece: Piece, problem: Problem) -> None:
         if self.node.collect:
             self.world.answered(self)
-            number = self.numbers[piece]
-            self.ended(piece, Failure(self.items[number], problem.kind, problem.path))
+            failure = Failure(self.items[self.numbers[piece]], problem.kind, problem.path)
+            self.world.give_up(piece, self, lambda: self.ended(piece, failure))
         elif self.node.enough is None:
             self.fail(problem)
         else:
@@ -684,7 +704,16 @@ class EachPiece(Piece):
                 self.fail(Problem(self.place, "AllFailed", problem.cause, problem.pure))
             else:
                 self.world.answered(self)
-                self.begin_next()
+                self.world.give_up(piece, self, self.begin_next)
+
+    def end_well(self) -> None:
+        """Enough have succeeded; the others are given up."""
+        self.stop_inside()
+        self.mark(Status.COMPLETED)
+        outer, results = self.outer, [self.results[number] for number in sorted(self.results)]
+        self.leave()
+        winners = [piece for piece, number in self.numbers.items() if number in self.results]
+        self.world.give_up(self, outer, lambda: self.tell_ended(results), winners)
 
 
 PIECES: dict[type[nodes.Construct], type[Piece]] = {
@@ -718,7 +747,11 @@ def piece_of(world: Reference, node: nodes.Node, prefix: str, value: Any, outer:
 
 def only_step(node: nodes.Node) -> nodes.Node:
     """What a body is, where it is one step, with nothing around it that answers in its place."""
-    return only_step(node.body) if isinstance(node, nodes.Process) and node.otherwise is None else node
+    if isinstance(node, nodes.Compensated | nodes.Hooked) or (
+        isinstance(node, nodes.Process) and node.otherwise is None
+    ):
+        return only_step(node.body)
+    return node
 
 
 def channel_of(node: Any, path: str) -> str:

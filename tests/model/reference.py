@@ -20,15 +20,15 @@ The rules that it follows:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property, partial
 from typing import Any
 
 from dagger import Status, Template, Topic
 from dagger.dsl import nodes
-from dagger.dsl.paths import walk
+from dagger.dsl.paths import joined, parts, walk
 from tests.model.pieces import (
     NEVER,
     ZERO,
@@ -45,6 +45,7 @@ from tests.model.pieces import (
     channel_of,
     piece_of,
 )
+from tests.model.undoing import EndingPiece, Order, UndoingPiece, give_up
 from tests.model.words import BUSINESS_KEY, Note, Outcome, plain
 
 KEPT_FOR = timedelta(days=7)
@@ -59,6 +60,28 @@ class View:
     error: tuple[str, str] | None
     sent: dict[str, list[Sent]]
     steps: dict[str, Stand]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Something that waits: its node and path, the undo or hook that it is in, and whether it is begun repeatedly."""
+
+    node: nodes.Listen | nodes.Await
+    path: str
+    aside: nodes.Node | None
+    repeats: bool
+
+
+def listeners_of(
+    node: nodes.Node, prefix: str = "", aside: nodes.Node | None = None, repeats: bool = False
+) -> Iterator[Listener]:
+    """All that wait for something in a tree."""
+    if isinstance(node, nodes.Listen | nodes.Await):
+        yield Listener(node, joined(prefix, node.label), aside, repeats)
+    again = repeats or isinstance(node, nodes.Retried | nodes.ForEach)
+    for within, child in parts(node, prefix):
+        is_aside = isinstance(node, nodes.Compensated | nodes.Hooked) and child is not node.body
+        yield from listeners_of(child, within, child if is_aside else aside, again)
 
 
 @dataclass(eq=False)
@@ -101,6 +124,12 @@ class Reference:
     body: Piece | None = None
     failed: list[tuple[str, Stand]] = field(default_factory=list[tuple[str, Stand]])
     """The steps through which a failure has gone that is not answered yet, each as it stood before."""
+    undos: list[Order] = field(default_factory=list[Order])
+    """What has completed can be undone by these."""
+    given_up: list[Any] = field(default_factory=list[Any])
+    """The pieces with hooks and undos that have just been stopped, or have failed."""
+    is_ending: bool = False
+    """Whether it is known how the instance ends."""
     failing: list[tuple[Piece, str]] = field(default_factory=list[tuple[Piece, str]])
     """The steps that have failed in an item, by the scope within which that was answered."""
     numbers: int = 0
@@ -175,9 +204,26 @@ class Reference:
         self.run_until_idle()
 
     def stopped(self) -> None:
-        if self.status is Status.EXECUTING and self.body is not None:
+        if self.status is Status.EXECUTING and self.body is not None and not self.is_ending:
             self.body.stop()
-            self.conclude(Status.STOPPED)
+            self.end_as(Status.STOPPED)
+
+    def end_as(self, status: Status, problem: Problem | None = None) -> None:
+        """The instance ends, after all that has to be run for that."""
+        self.is_ending = True
+        self.give_up(None, None, lambda: self.conclude(status, problem=problem))
+
+    def give_up(
+        self, piece: Piece | None, outer: Piece | None, then: Callable[[], None], spared: Collection[Piece] = ()
+    ) -> None:
+        give_up(self, piece, outer, then, spared)
+
+    def is_undoing(self, piece: Piece) -> bool:
+        return isinstance(piece, UndoingPiece)
+
+    def ordered(self, piece: Piece) -> int:
+        """When the undo or hook was ordered that a step is part of; -1 for one that is part of none."""
+        return next((one.order.ordered for one in piece.around() if isinstance(one, UndoingPiece)), -1)
 
     def advance(self, by: timedelta) -> None:
         """Time goes from timer to timer."""
@@ -236,7 +282,7 @@ class Reference:
     def answered(self, piece: Piece) -> None:
         """A failure goes no further than this piece."""
         scope = next((outer for outer in (piece, *piece.around()) if outer.is_scope), None)
-        if scope is not None and any(isinstance(outer, EachPiece) for outer in (scope, *scope.around())):
+        if scope is not None and (scope.in_items or isinstance(scope, EachPiece)):
             self.failing += [(scope, path) for path, _ in self.failed]
             self.steps |= {path: before for path, before in self.failed if before.status is Status.COMPLETED}
         self.failed.clear()
@@ -265,9 +311,10 @@ class Reference:
         else:
             self.unfollow(before)
 
-    def early(self, address: Address) -> Letter | None:
-        """The oldest message that was kept for a step; it is taken."""
-        letter = next((letter for letter in self.fresh(self.kept) if letter.to == address), None)
+    def early(self, address: Address, since: int) -> Letter | None:
+        """The oldest message that was kept for a step, and has come since then; it is taken."""
+        kept = (letter for letter in self.fresh(self.kept) if letter.to == address and letter.number > since)
+        letter = next(kept, None)
         if letter is not None:
             self.take(letter)
         return letter
@@ -303,7 +350,8 @@ class Reference:
 
         Where something waits for a worker already, all that comes after it does.
         """
-        if self.parked and letter.to[1] == self.id:
+        waits = self.parked or (self.away and letter.to in self.followed)
+        if waits and letter.to[1] == self.id:
             self.parked.append(partial(self.arrive, letter))
         elif self.lives_at(letter.to):
             self.receive(letter)
@@ -375,7 +423,32 @@ class Reference:
                 self.take(letter)
                 piece.take(letter)
                 return
-        self.keep(self.kept, letter)
+        if any(self.may_come(listener, letter.to) for listener in self.listeners):
+            self.keep(self.kept, replace(letter, number=self.count()))
+
+    @cached_property
+    def listeners(self) -> list[Listener]:
+        """All that wait for something."""
+        return list(listeners_of(self.template.body))
+
+    def may_come(self, listener: Listener, address: Address) -> bool:
+        """Whether a listener may still wait for what comes to an address."""
+        if channel_of(listener.node, listener.path) != address[0]:
+            return False
+        if listener.aside is not None and not any(order.node is listener.aside for order in self.orders()):
+            return False
+        computed = getattr(listener.node, "on", None) is not None
+        stands = self.steps.get(listener.path, NEVER).status if listener.path in self.steps else Status.NOT_STARTED
+        open_still = stands in (Status.NOT_STARTED, Status.EXECUTING)
+        return (computed or address[1] == BUSINESS_KEY) and (listener.repeats or open_still)
+
+    def orders(self) -> Iterator[Order]:
+        """All that is to be run because something was given up, or runs."""
+        for piece in [] if self.body is None else self.body.all_inside():
+            if isinstance(piece, EndingPiece):
+                yield from (*piece.hooks, *piece.undos)
+            if isinstance(piece, UndoingPiece):
+                yield piece.order
 
     def take(self, letter: Letter) -> None:
         """A message is taken once, on whatever channels it is heard."""

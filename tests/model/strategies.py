@@ -198,6 +198,24 @@ class Gardener:
         recovered: AnyStep = self.step(depth).recover(answer, on=on)
         return recovered
 
+    def compensated(self, depth: int) -> AnyStep:
+        step: Any = self.step(depth)
+        attempted = self.aside(depth) if self.draw(st.booleans()) else None
+        undone: AnyStep = step.compensate(self.aside(depth), attempted=attempted)
+        return undone
+
+    def hooked(self, depth: int) -> AnyStep:
+        step: Any = self.step(depth)
+        hooked: AnyStep = step.on_stop(self.aside(depth))
+        return hooked
+
+    def aside(self, depth: int) -> AnyStep:
+        """What undoes, or is run where something is stopped; now and then it fails, or has undos of its own."""
+        kind = self.draw(st.integers(0, 5))
+        if kind < 4:
+            return self.leaf()
+        return self.leaf() >> self.fail() if kind == 4 else self.step(min(depth, 1))
+
     def kept(self, depth: int) -> AnyStep:
         return keep(self.step(depth))
 
@@ -280,6 +298,9 @@ STEMS = [
     Gardener.patient,
     Gardener.retry,
     Gardener.recover,
+    Gardener.compensated,
+    Gardener.compensated,
+    Gardener.hooked,
     Gardener.kept,
     Gardener.group,
     Gardener.group,

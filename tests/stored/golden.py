@@ -33,9 +33,9 @@ PARENT: Final = e.Parent("p-1", "PAYMENT/check", 2, 7, 900)
 MESSAGE: Final = Envelope("PAYMENTS", "o-1", b'{"id":"o-1"}', "PAYMENTS/m-1", TRACE, b"\x92\xc0\x90")
 HEAD: Final = Head("o-1", "Orders", 3, "k-1", b"\x82", 1_000, 0xFEED, TRACE, 2, PARENT)
 ERROR: Final = s.Error("ship", "ValueError", "no", ("builtins.ValueError",), True, True, "Traceback ...")
-UNDO: Final = s.Undo(4, b"u", 2, "[1]")
+UNDO: Final = s.Undo(4, b"u", 2, "[1]", 5)
 OPERATION: Final = s.Operation(9, "stop", "ann", "by mistake", "done", "op-1")
-HELD: Final = s.Held(MESSAGE, 99, True)
+HELD: Final = s.Held(MESSAGE, 99, True, 6)
 
 EVENTS: Final[dict[str, e.Event]] = {
     "submitted": e.Submitted("Orders", 3, "o-1", "k-1", b"\x82", 7, TRACE, 2, PARENT),
@@ -68,7 +68,7 @@ FRAMES: Final[dict[str, s.Frame]] = {
     "ending, to go on": s.Ending(1, 2, s.GoOn(5, b"v"), [UNDO], 1),
     "ending, to try again": s.Ending(1, 2, s.TryAgain(b"v", 2, 9), [], 0),
     "ending, to end": s.Ending(1, 2, s.EndAs(s.FAILURE, ERROR), [], 0),
-    "undoing": s.Undoing(1, 2, "[1]"),
+    "undoing": s.Undoing(1, 2, "[1]", 7),
     "calling": s.Calling(1, 2, b"v", "o-1/check"),
     "recalling": s.Recalling(1, 2, "o-1/check"),
 }

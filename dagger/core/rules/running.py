@@ -10,7 +10,7 @@ from dagger.core.envelope import with_trace
 from dagger.core.functions import Stored
 from dagger.core.head import Head
 from dagger.core.kinds import Rules
-from dagger.core.state import Frame, Running, Scoping, State, item_suffix
+from dagger.core.state import Frame, Running, Scoping, State, Undoing, item_suffix
 from dagger.core.tracing import kept_trace
 from dagger.core.transition import Transition
 from dagger.plan import ops
@@ -44,9 +44,11 @@ def running(plan: Plan, state: State) -> tuple[RunTask, ...]:
 
 
 def _attempt(tr: Transition, parent: int) -> int:
-    """Which try this is, of the innermost retry around."""
+    """Which try this is, of the innermost retry around; what undoes is not part of the tries of what it undoes."""
     while parent:
         frame = tr.frames[parent]
+        if type(frame) is Undoing:
+            return 1
         if type(frame) is Scoping and _is_retried(tr.ops[frame.op]):
             return frame.attempt
         parent = frame.parent

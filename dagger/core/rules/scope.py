@@ -8,6 +8,7 @@
 | stop → beside | a hook: it is run if the scope is given up while it executes |
 | end → again | a loop: the body begins anew with the result, unless that is what was wanted |
 | end → later | an undo: it is kept, and run if what is around is given up |
+| given up → later | an undo of what was only attempted: its place among the others is that of the end of the scope |
 
 The frame has the input of the scope, which a handler, another try or what answers a timeout gets; the number of the
 try; and one timer: that of the bound, or that of the pause before the next try.

@@ -18,7 +18,7 @@ from dagger.core.failing import fail
 from dagger.core.functions import CannotRead, StepFailed, Stored, call_pure, error_of, store_result, wrong
 from dagger.core.kinds import Rules
 from dagger.core.rules.scope import follow
-from dagger.core.state import Held, Waiting
+from dagger.core.state import Held, Undoing, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.dsl.values import Again
 from dagger.errors import DecodeError
@@ -72,7 +72,7 @@ def _wait(tr: Transition, op: ops.Listen, stored: Stored, parent: int, number: i
     while True:
         shape = op.again if again and op.again else op.shape
         key = _awaited(tr, op, stored, shape)
-        held = _early(tr, op.channel, key)
+        held = _early(tr, op.channel, key, _ordered(tr, parent) if op.aside >= 0 else -1)
         if held is None:
             _wait_from_now(tr, op, Waiting(op.index, parent, stored.raw, key, again), number)
             return None
@@ -116,10 +116,18 @@ def _awaited(tr: Transition, op: ops.Listen, stored: Stored, shape: Shape) -> st
         raise StepFailed(error_of(error, op.path)) from None
 
 
-def _early(tr: Transition, channel: str, key: str) -> Held | None:
-    """The first kept message that matches; those that have expired on the way there are dropped."""
+def _ordered(tr: Transition, number: int) -> int:
+    """What the counter of frames said when the undo or hook around was ordered."""
+    frame = tr.frames[number]
+    while type(frame) is not Undoing:
+        frame = tr.frames[frame.parent]
+    return frame.ordered
+
+
+def _early(tr: Transition, channel: str, key: str, since: int) -> Held | None:
+    """The first kept message that matches and has come `since`; those that have expired on the way are dropped."""
     for held in tr.held:
-        if held.message.channel != channel or held.message.key != key:
+        if held.message.channel != channel or held.message.key != key or held.number <= since:
             continue
         if held.expires > tr.now:
             return held

@@ -19,7 +19,7 @@ from dagger.dsl.drawing.elements import (
     Figure,
     ForkElement,
     Frame,
-    WithAlternative,
+    WithSides,
     notes_text,
     target_text,
 )
@@ -148,8 +148,8 @@ class _Builder:
                 return self._fork(element, tails)
             case Decision():
                 return self._decision(element, tails)
-            case WithAlternative():
-                return self._with_alternative(element, tails)
+            case WithSides():
+                return self._with_sides(element, tails)
 
     def _box(self, box: Box, tails: _OpenEnds) -> _Drawn:
         detail = f"{KINDS[box.kind].title} {target_text(box)}".strip()
@@ -186,10 +186,14 @@ class _Builder:
             ends += left
         return members, tuple(ends)
 
-    def _with_alternative(self, with_alternative: WithAlternative, tails: _OpenEnds) -> _Drawn:
-        members, tails = self._shape(with_alternative.main, tails)
-        side, others = self._run(with_alternative.side.body, (_leaving(members[-1], with_alternative.side),))
-        return members + side, tails + others
+    def _with_sides(self, step: WithSides, tails: _OpenEnds) -> _Drawn:
+        members, tails = self._shape(step.main, tails)
+        main = members[-1]
+        for side in step.sides:
+            drawn, others = self._run(side.body, (_leaving(main, side),))
+            members += drawn
+            tails += others if side.returns else ()
+        return members, tails
 
     def _vertex(self, vertex: Vertex, tails: _OpenEnds) -> _Drawn:
         self._join(tails, vertex.id)

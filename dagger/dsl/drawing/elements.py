@@ -68,6 +68,8 @@ class BranchElement:
     kind: str
     value: str
     body: Elements
+    returns: bool = True
+    """Whether the flow goes on after it: not after what undoes."""
 
     @property
     def label(self) -> str:
@@ -85,14 +87,14 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
-class WithAlternative:
-    """A step and the branch that answers in its place."""
+class WithSides:
+    """A step, and the branches that answer in its place or undo it."""
 
     main: Box | Frame
-    side: BranchElement
+    sides: tuple[BranchElement, ...]
 
 
-Element: TypeAlias = Box | Frame | ForkElement | Decision | WithAlternative
+Element: TypeAlias = Box | Frame | ForkElement | Decision | WithSides
 Elements: TypeAlias = tuple[Element, ...]
 
 

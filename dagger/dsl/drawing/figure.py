@@ -25,7 +25,7 @@ from dagger.dsl.drawing.elements import (
     ForkElement,
     Frame,
     Note,
-    WithAlternative,
+    WithSides,
     printable,
 )
 from dagger.dsl.functions import Fn
@@ -36,8 +36,10 @@ from dagger.dsl.nodes import (
     Bounded,
     Chain,
     Command,
+    Compensated,
     ForEach,
     Group,
+    Hooked,
     KeptNode,
     Leaf,
     Listen,
@@ -81,6 +83,10 @@ def element_of(node: Node, prefix: str) -> Element:
         case Recovered(body=body, handler=handler, on=on):
             kind = f"on {_kinds(on)}" if on else "on failure"
             return _answered(_held(run_of(body, prefix)), kind, handler, prefix)
+        case Compensated(body=body, undo=undo, attempted=attempted):
+            return _aside(run_of(body, prefix), prefix, ("compensate", undo), ("attempted", attempted))
+        case Hooked(body=body, hook=hook):
+            return _aside(run_of(body, prefix), prefix, ("on stop", hook))
         case KeptNode(body=body):
             return _noted(run_of(body, prefix), Note("keep", "input"))
         case SwitchNode():
@@ -138,7 +144,16 @@ def _noted(run: Elements, *notes: Note) -> Box | Frame:
 
 
 def _answered(main: Box | Frame, kind: str, answer: Node | None, prefix: str) -> Element:
-    return main if answer is None else WithAlternative(main, BranchElement(kind, "", run_of(answer, prefix)))
+    return main if answer is None else WithSides(main, (BranchElement(kind, "", run_of(answer, prefix)),))
+
+
+def _aside(run: Elements, prefix: str, *asides: tuple[str, Node | None]) -> Element:
+    """A step with what undoes it, or is run when it is stopped: the flow does not go on from there."""
+    found = [BranchElement(kind, "", run_of(node, prefix), returns=False) for kind, node in asides if node is not None]
+    one = run[0] if len(run) == 1 else None
+    if isinstance(one, WithSides) and not any(side.returns for side in one.sides):
+        return WithSides(one.main, (*one.sides, *found))
+    return WithSides(_held(run), tuple(found))
 
 
 def _branches(node: SwitchNode, prefix: str) -> tuple[BranchElement, ...]:

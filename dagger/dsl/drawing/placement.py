@@ -18,7 +18,7 @@ from dagger.dsl.drawing.elements import (
     ForkElement,
     Frame,
     Note,
-    WithAlternative,
+    WithSides,
     target_text,
 )
 from dagger.dsl.drawing.geometry import (
@@ -105,8 +105,8 @@ def _shape(shape: Element) -> Block:
             return _fork(shape)
         case Decision():
             return _decision(shape)
-        case WithAlternative():
-            return _with_alternative(shape)
+        case WithSides():
+            return _with_sides(shape)
 
 
 def _notes_width(notes: Sequence[Note]) -> float:
@@ -134,7 +134,7 @@ def _frame(frame: Frame) -> Block:
 
 
 def _merges(shape: Element) -> bool:
-    return isinstance(shape, Decision | WithAlternative)
+    return isinstance(shape, Decision | WithSides)
 
 
 def _fork(fork: ForkElement) -> Block:
@@ -201,23 +201,31 @@ def _spread(
     return Block(right - left, height, at, at, height, (), (Placed(-left, 0, whole),))
 
 
-def _with_alternative(with_alternative: WithAlternative) -> Block:
-    main, side = _shape(with_alternative.main), _run(with_alternative.side.body)
-    across = _across(with_alternative.main)
-    room = tag_width(with_alternative.side.label) + 30
-    beside = Placed(max(main.width + LANE, main.width + room - side.enters), across + TAG, side)
-    low = max(main.height, beside.y + side.height) + GAP / 2
-    back = Connector((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True)
-    down = Connector(((main.leaves, main.foot), (main.leaves, low)), arrow=False)
-    marks = (
-        Connector(((main.width, across), (beside.head[0], across), beside.head), dashed=True),
-        *(() if side.ends else (back,)),
-        *(() if main.ends else (down,)),
-        Tag((main.width + beside.head[0]) / 2, across, with_alternative.side.label),
-    )
-    width = beside.x + side.width
-    inner = (Placed(0, 0, main), beside)
-    return Block(width, low, main.enters, main.leaves, low, marks, inner, main.ends and side.ends)
+def _with_sides(step: WithSides) -> Block:
+    """The sides stand to the right, one below the other; those from which the flow goes on lead back below."""
+    main, blocks = _shape(step.main), [_run(side.body) for side in step.sides]
+    across, placed = _across(step.main), list[Placed]()
+    for side, block in zip(step.sides, blocks, strict=True):
+        x = max(main.width + LANE, main.width + tag_width(side.label) + 30 - block.enters)
+        y = placed[-1].y + placed[-1].block.height + GAP + TAG if placed else across + TAG
+        placed.append(Placed(x, y, block))
+    low = max(main.height, *[beside.y + beside.block.height for beside in placed]) + GAP / 2
+    back, marks, goes_on = list[Mark](), list[Mark](), not main.ends
+    for side, beside in zip(step.sides, placed, strict=True):
+        level = beside.y - TAG
+        way = [(main.width, across)] if level == across else [(main.width + 8, across), (main.width + 8, level)]
+        marks.append(Connector((*way, (beside.head[0], level), beside.head), dashed=True))
+        if side.returns and not beside.block.ends:
+            goes_on = True
+            back.append(Connector((beside.tail, (beside.tail[0], low), (main.leaves, low)), arrow=False, dashed=True))
+    down = [] if main.ends else [Connector(((main.leaves, main.foot), (main.leaves, low)), arrow=False)]
+    tags = [
+        Tag((main.width + beside.head[0]) / 2, beside.y - TAG, side.label)
+        for side, beside in zip(step.sides, placed, strict=True)
+    ]
+    width = max(beside.x + beside.block.width for beside in placed)
+    inner = (Placed(0, 0, main), *placed)
+    return Block(width, low, main.enters, main.leaves, low, (*marks, *back, *down, *tags), inner, not goes_on)
 
 
 def _across(main: Box | Frame) -> float:

@@ -20,7 +20,7 @@ from dagger.dsl.drawing.elements import (
     Figure,
     ForkElement,
     Frame,
-    WithAlternative,
+    WithSides,
     one_line,
 )
 from dagger.dsl.drawing.figure import figure_of
@@ -51,7 +51,7 @@ def _line(entry: Entry) -> str:
     match entry:
         case BranchElement(kind=kind, value=value):
             return f"{kind} {value}".strip()
-        case WithAlternative(main=main):
+        case WithSides(main=main):
             return one_line(main)
         case Box() | Frame() | ForkElement() | Decision():
             return one_line(entry)
@@ -67,8 +67,8 @@ def _inside(entry: Entry) -> tuple[Entry, ...]:
             return tuple([_branch(branch) for branch in branches])
         case Decision(branches=branches):
             return branches
-        case WithAlternative(main=main, side=side):
-            return (*_inside(main), side)
+        case WithSides(main=main, sides=sides):
+            return (*_inside(main), *sides)
 
 
 def _branch(run: Elements) -> Entry:
