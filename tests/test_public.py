@@ -97,6 +97,7 @@ CONTRACT = [
     "LoopContract",
     "OwnerContract",
     "ReaderContract",
+    "ReleaseContract",
     "StandaloneContract",
     "Storage",
     "StoreContract",

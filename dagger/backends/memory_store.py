@@ -20,6 +20,7 @@ class MemoryStore:
         self._due: dict[int, list[tuple[int, str]]] = {}
         """By partition, a heap of timers; entries that no longer match their row are dropped when they are met."""
         self._busy: dict[str, None] = {}
+        self._notes: dict[str, bytes] = {}
         self._listed: list[str] = []
         self._unsorted = False
 
@@ -112,6 +113,15 @@ class MemoryStore:
 
     async def count(self, query: Query) -> int:
         return sum(_matches(write, query) for write in self._rows.values())
+
+    async def pin(self, name: str, data: bytes) -> bytes:
+        return self._notes.setdefault(name, data)
+
+    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        if self._notes.get(name) != old:
+            return False
+        self._notes[name] = new
+        return True
 
 
 def _push(heap: list[tuple[int, str]], timers: list[tuple[int, str]]) -> None:

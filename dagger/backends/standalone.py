@@ -24,20 +24,11 @@ class StandaloneStore(Store, Protocol):
     * These versions are kept longer than any log keeps its records. This includes records that the store itself
     deletes,
       some time after they have `ended`.
-    * Pinned notes are never deleted.
     """
 
     @property
     def size_max(self) -> int:
         """How large a record may be, in bytes."""
-        ...
-
-    async def pin(self, name: str, data: bytes) -> bytes:
-        """Store a note under a name permanently, unless the name exists; returns the stored note."""
-        ...
-
-    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
-        """Replace a note if the old one is stored; whether it was."""
         ...
 
     async def incarnation(self) -> str:

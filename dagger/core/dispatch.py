@@ -29,6 +29,7 @@ from dagger.core.events import (
     MessageForwarded,
     MessageReceived,
     MessageReturned,
+    MessagesHandedOver,
     Parent,
     PlanRegistered,
     StopRequested,
@@ -128,6 +129,8 @@ def _apply(find: FindPlan, limits: Limits, entity: Entity, event: Event, now: in
             return unsubscribe(entity, event)
         case UnreadRecord():
             raise NotRead(event.why)
+        case MessagesHandedOver():  # a worker that knows the channel routes them, and does not come here
+            raise PlanMissing(f"channel '{event.channel}' is not registered here")
         case PlanRegistered():
             return entity, (Ignored("nothing is parked"),)
         case TimerDue():

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from dagger.core.effects import Effect
-from dagger.core.events import Event, Parent, Submitted
+from dagger.core.events import Event, MessagesHandedOver, Parent, Submitted
 from dagger.core.state import Held, State
 
 
@@ -71,7 +71,7 @@ class Entity(msgspec.Struct, frozen=True, array_like=True, gc=False):
         a task or for what is parked."""
         due, busy = (None, False) if self.state is None else self.state.wakeup()
         if self.parked:
-            due = None
+            due = min([one.expires for one in self.parked if type(one) is MessagesHandedOver], default=None)
         if self.held or self.given or self.revoked:
             kept = [held.expires for held in self.held]
             expires = min([*kept, *(given.until for given in self.given), *(one.until for one in self.revoked)])

@@ -172,6 +172,30 @@ class CallGivenUp(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=21
     """The id of this instance."""
 
 
+class RawMessage(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A message of a topic as it was published, and its offset."""
+
+    offset: int
+    key: bytes | None
+    payload: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+    made: int = 0
+    """How often its topic was deleted and created again before."""
+
+
+class MessagesHandedOver(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=15):
+    """Messages of a topic for a channel that the worker which has read them does not know: they wait for one that does.
+
+    `expires` is when they are no longer kept.
+    """
+
+    channel: str
+    topic: str
+    partition: int
+    messages: tuple[RawMessage, ...]
+    expires: int
+
+
 InstanceEvent: TypeAlias = (
     Submitted
     | MessageReceived
@@ -185,5 +209,12 @@ InstanceEvent: TypeAlias = (
     | ChildEnded
 )
 Event: TypeAlias = (
-    InstanceEvent | Subscribed | Unsubscribed | MessageReturned | PlanRegistered | UnreadRecord | CallGivenUp
+    InstanceEvent
+    | Subscribed
+    | Unsubscribed
+    | MessageReturned
+    | PlanRegistered
+    | UnreadRecord
+    | CallGivenUp
+    | MessagesHandedOver
 )

@@ -9,6 +9,7 @@ from dagger.core.events import (
     MessageForwarded,
     MessageReceived,
     MessageReturned,
+    MessagesHandedOver,
     SignalReceived,
     Submitted,
     TaskSucceeded,
@@ -33,6 +34,8 @@ def _size(event: Event) -> int:
     match event:
         case MessageReceived() | MessageForwarded() | MessageReturned():
             return len(event.message.payload) + len(event.message.original)
+        case MessagesHandedOver():
+            return sum([len(one.payload or b"") + len(one.key or b"") for one in event.messages])
         case SignalReceived():
             return len(event.payload)
         case Submitted():

@@ -121,6 +121,7 @@ class Dagger(Client):
             self._registry,
             self._clock,
             counts=self._counts,
+            directory=self._directory,
             unmatched_topic=self._unmatched_topic,
             committed=self._committed,
             lost=self._lost,
@@ -225,6 +226,7 @@ class Dagger(Client):
         self._worker_stack = self._loop = self._resources = None
         self._open_blocks = 0
         self._poller.reset()
+        self._directory.reset()
         self._watch.abandon()
         return None
 
@@ -268,6 +270,7 @@ class Dagger(Client):
         connection.begin_close()
         self._poller.stop()
         self._submissions.reset()
+        self._directory.reset()
         try:
             await connection.stack.aclose()
         finally:

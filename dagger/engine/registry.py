@@ -17,12 +17,15 @@ from dagger.dsl.topics import Topic
 from dagger.dsl.values import Limit
 from dagger.errors import TemplateConflict, TemplateError, UnknownTemplate
 from dagger.plan import Channel, Limits, Plan, compile
+from dagger.plan.names import start_channel
 from dagger.plan.ops import Task
 
 
 class StartTrigger(msgspec.Struct, frozen=True):
     """Messages of a topic start instances of a template."""
 
+    name: str
+    """Of the channel of these messages."""
     topic: Topic[Any]
     plan: Plan
     build: Callable[[Any], Any] | None
@@ -38,6 +41,8 @@ class Registry:
         self.consumers: dict[str, tuple[Topic[Any], bool, tuple[Channel | StartTrigger, ...]]] = {}
         """For each consumed topic: the topic, whether a message has a single receiver, and the receivers."""
         self.topics: dict[str, Topic[Any]] = {}
+        self.revision = 0
+        """Changes with what is registered."""
         self._plans: dict[tuple[str, int], Plan] = {}
         self._templates: dict[tuple[str, int], Template[Any, Any]] = {}
         self._latest: dict[str, int] = {}
@@ -82,6 +87,7 @@ class Registry:
             self.check(topic, f"template '{template.name}'")
         self.topics.update({topic.name: self.topics.get(topic.name, topic) for topic in topics})
         self._task_limits = limits
+        self.revision += known is None
         self._plans[place] = plan
         self._templates[place] = template
         self._latest[template.name] = max(template.version, self._latest.get(template.name, 0))
@@ -105,7 +111,11 @@ class Registry:
         """Start an instance for each message of a topic."""
         self.check(topic, f"start_on for template '{plan.template}'")
         self.topics.setdefault(topic.name, topic)
-        self.start_triggers.setdefault(topic.name, []).append(StartTrigger(topic, plan, build))
+        triggers = self.start_triggers.setdefault(topic.name, [])
+        number = sum(other.plan.template == plan.template for other in triggers)
+        name = start_channel(topic.name, plan.template, number)
+        triggers.append(StartTrigger(name, topic, plan, build))
+        self.revision += 1
         self._index(topic.name)
 
     def _index(self, topic: str) -> None:
@@ -132,6 +142,11 @@ class Registry:
         """The topics that templates consume or that start instances."""
         return {*self.channels, *self.start_triggers}
 
+    def receivers(self, topic: str) -> frozenset[str]:
+        """The channels of a topic that are known here."""
+        found = self.consumers.get(topic)
+        return frozenset[str]() if found is None else frozenset([receiver.name for receiver in found[2]])
+
     @property
     def names(self) -> list[str]:
         """The names of all templates, sorted."""
@@ -146,11 +161,6 @@ class Registry:
     def templates(self) -> list[Template[Any, Any]]:
         """The templates, in the order in which they were registered."""
         return list(self._templates.values())
-
-    @property
-    def count(self) -> int:
-        """The number of templates."""
-        return len(self._plans)
 
     def plan(self, name: str, version: int) -> Plan | None:
         """The plan of a template, if it is registered."""

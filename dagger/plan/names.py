@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 _QUOTED: Final = str.maketrans({char: f"%{ord(char):02X}" for char in "%/[]#"})
 _IS_QUOTED: Final = re.compile(r"[%/\[\]#]").search
+_START: Final = "start:"
 _QUOTED_PATH: Final = str.maketrans({char: f"%{ord(char):02X}" for char in "%[]#"})
 
 
@@ -57,6 +58,11 @@ def signal_channel(name: str) -> str:
     return f"signal:{name}"
 
 
+def start_channel(topic: str, template: str, number: int) -> str:
+    """The channel of the messages of a topic that start instances of a template; `number` counts those of the two."""
+    return f"{_START}{topic_channel(topic)}#{quoted(template)}/{number}"
+
+
 def topic_of(channel: str) -> str:
     """The topic of a channel that is no signal's."""
-    return unquoted(channel.partition("#")[0])
+    return unquoted(channel.removeprefix(_START).partition("#")[0])

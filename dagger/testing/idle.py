@@ -149,8 +149,8 @@ class IdleEngine(Dagger):
         """A worker of another release takes over, or of this one again."""
         self._elsewhere = None if release is None else release.registered(self._registry)
         if isinstance(self.memory, FaultyMemory):
-            own, other = self._registry, self._elsewhere
-            self.memory.log.heard = None if release is None or other is None else release.heard(own, other)
+            other = self._elsewhere
+            self.memory.log.heard = None if release is None or other is None else other.consumed
         self._worker = self._make_worker()
         if release is not None:
             self._recalling = asyncio.create_task(self._recall())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Literal, TypeAlias
@@ -26,18 +26,6 @@ class Release:
     begins: Callable[[Submitted], bool]
     """Whether it has a template that it takes for that of a submission: then the instance would be of this release."""
     stays: tuple[Stay, ...] = ("nothing is left to do",)
-    is_careful: bool = False
-    """Whether it hears no topic that the first release would route to more: a channel of a listener with `by=` belongs
-    to one version of one template, and whoever lacks that routes nothing to it."""
-
-    def heard(self, first: Registry, own: Registry) -> Collection[str]:
-        """The topics that its workers hear, of what they have registered."""
-        return {topic for topic in own.consumed if not self.is_careful or _routes_as_much(topic, first, own)}
-
-
-def _routes_as_much(topic: str, first: Registry, own: Registry) -> bool:
-    channels = first.channels.get(topic, {}).keys() - own.channels.get(topic, {}).keys()
-    return not channels and len(first.start_triggers.get(topic, [])) == len(own.start_triggers.get(topic, []))
 
 
 def without(registry: Registry) -> Registry:
@@ -99,9 +87,8 @@ RELEASES: Final = (
         with_next_versions,
         _begins_nothing,
         ("nothing is left to do", "time goes on"),
-        True,
     ),
-    Release("with other steps in the templates", with_other_steps, _begins_everything, is_careful=True),
+    Release("with other steps in the templates", with_other_steps, _begins_everything),
 )
 """What may happen to any program."""
 

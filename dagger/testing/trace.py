@@ -272,6 +272,9 @@ class TraceFormatter:
                 return f"stop of {to} by {event.parent.id}"
             case SizeLimitExceeded():
                 return f"end of {to}, which is too large"
+            case events.MessagesHandedOver():
+                offsets = ", ".join(str(one.offset) for one in event.messages)
+                return f"messages {offsets} of {event.topic}/{event.partition}, handed over to {event.channel}"
             case events.UnreadRecord():
                 return f"record for {to} that cannot be read here"
             case events.PlanRegistered():

@@ -268,6 +268,14 @@ class Squeezing(MemoryStore):
         return [row for row in await super().read(keys) if row is not None]
 
 
+class Replacing(MemoryStore):
+    """Replaces a note whatever it is."""
+
+    @override
+    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        return await super().repin(name, await self.pin(name, old), new)
+
+
 class Losing(MemoryBackend):
     """Loses what was appended and not committed when it is closed."""
 

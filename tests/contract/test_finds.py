@@ -54,6 +54,7 @@ FAULTS: dict[type[object], str] = {
     faulty.Late: "test_what_is_due_is_found_the_earliest_first",
     faulty.Everywhere: "test_each_partition_has_an_agenda_of_its_own",
     faulty.Repeating: "test_pages_are_ordered_by_id_and_go_on_after_the_last",
+    faulty.Replacing: "test_a_note_is_replaced_where_the_old_one_is_kept",
     faulty.Squeezing: "test_what_does_not_exist_is_none_in_its_place",
 }
 

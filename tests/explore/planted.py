@@ -206,6 +206,7 @@ def engine_with(worker: type[Worker]) -> MakeEngine:
                 self._registry,
                 self._clock,
                 counts=self._counts,
+                directory=self._directory,
                 unmatched_topic=self._unmatched_topic,
                 committed=self._committed,
                 lost=self._lost,

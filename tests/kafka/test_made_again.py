@@ -250,7 +250,7 @@ def test_the_places_of_a_topic_and_of_that_before_are_told_apart() -> None:
 
     def id_of(made: int) -> str:
         message = TopicRecord("T", 0, 7, b"k", b'"m"', (), made)
-        found = Router(registry, MemoryBackend()).route([message], {}, Counter())
+        found = Router(registry, MemoryBackend()).route([message], {}, Counter(), {})
         (first, _) = found["T", 0]
         assert isinstance(first, Append)
         event = decode_record(first.data).event

@@ -15,7 +15,7 @@ from dagger import Dagger, Run, Status, context
 from dagger.backends.memory import MemoryBackend
 from dagger.engine.registry import Registry
 from dagger.testing import TestEngine
-from dagger.testing.releases import with_next_versions, with_other_steps
+from dagger.testing.releases import with_next_versions, with_other_steps, without
 from tests.model import MARKS
 from tests.model.drivers import refer
 from tests.model.pieces import Sent, Stand
@@ -28,26 +28,11 @@ from tests.model.words import PUBLISHED, Desk, Outcome, Work, plain
 pytestmark = [*MARKS, pytest.mark.usefixtures("silent")]
 
 
-def without_it(registry: Registry) -> Registry:
-    """No template is there, and messages go where they go with it."""
-    return routed_alike(Registry(registry.limits), registry)
-
-
-def with_its_next_version(registry: Registry) -> Registry:
-    return routed_alike(with_next_versions(registry), registry)
-
-
-def routed_alike(registry: Registry, other: Registry) -> Registry:
-    """A channel of a listener with `by=` belongs to one version of one template: others route nothing to it."""
-    registry.channels, registry.topics, registry.consumers = other.channels, other.topics, other.consumers
-    return registry
-
-
 RELEASES: Mapping[str, Callable[[Registry], Registry] | None] = {
     "it": None,
     "another shape": with_other_steps,
-    "the next version": with_its_next_version,
-    "nothing": without_it,
+    "the next version": with_next_versions,
+    "nothing": without,
 }
 """What workers of a release have registered."""
 

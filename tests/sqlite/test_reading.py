@@ -18,7 +18,7 @@ import anyio.to_thread
 import msgspec
 import pytest
 
-from dagger import BackendError, Dagger, UnknownInstance
+from dagger import BackendError, Dagger, UnknownInstance, template
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.connections import open_connection, open_read_connection
 from dagger.backends.sqlite.options import options_of
@@ -26,7 +26,7 @@ from dagger.backends.sqlite.schema import LOG_AND_RECORDS
 from dagger.errors import BackendUnavailable
 from tests.sqlite.faults import watched
 from tests.sqlite.programs import ROOT
-from tests.sqlite.shop import Order, Shop, ended, fails, file_of, in_loop, orders, pay, until
+from tests.sqlite.shop import Order, Shop, by_id, ended, fails, file_of, in_loop, orders, pack, pay, until
 
 T = TypeVar("T")
 
@@ -250,7 +250,7 @@ async def test_another_makes_it_with_other_partitions_just_before_the_first_chan
     async with engine.client():
         assert await engine.count() == 0
         async with fails(BackendUnavailable) as said:
-            await engine.start(orders, Order("o-1"))
+            await engine.start(template("Packed", pack, key=by_id), Order("o-1"))  # with no channel to declare before
         assert "was made by another process just now, with 16 partitions, and not 4; nothing was changed" in said[0]
         await engine.start(orders, Order("o-1"))
     made[0].close()

@@ -21,6 +21,7 @@ from dagger.core.entity import Entity, Given, Revoked
 from dagger.core.envelope import Envelope
 from dagger.core.format import FORMAT
 from dagger.core.head import Head
+from dagger.engine.directory import ChannelNote, KnownChannel, decode_channels
 from dagger.engine.fanout import Fanout, Kept
 from dagger.engine.ports import Append, Outgoing
 from dagger.engine.records import Record, StoredEntity, decode_record, decode_stored
@@ -55,6 +56,9 @@ EVENTS: Final[dict[str, e.Event]] = {
     "child ended": e.ChildEnded(PARENT, "o-1", s.FAILURE, b"\x07", ERROR),
     "child ended, with defaults": e.ChildEnded(e.Parent("p-1", "check"), "o-1", s.STOPPED),
     "call given up": e.CallGivenUp(PARENT, "o-1"),
+    "messages handed over": e.MessagesHandedOver(
+        "PAYMENTS#Orders/3/paid", "PAYMENTS", 5, (e.RawMessage(7, b"k", None, (("null", None), ("h", b"v")), 2),), 99
+    ),
     "unread record": e.UnreadRecord(b"\x93", "it is of format 9"),
 }
 FRAMES: Final[dict[str, s.Frame]] = {
@@ -122,6 +126,8 @@ VALUES: Final[dict[str, msgspec.Struct]] = {
     "row: everything": StoredEntity(41, tuple((40 + n, kept) for n, kept in enumerate(OUTBOX.values())), ENTITY),
     "row: nothing": StoredEntity(),
     **{f"note: {name}": note for name, note in NOTES.items()},
+    "channels: some": ChannelNote({"PAYMENTS": KnownChannel(7, True)}),
+    "channels: none": ChannelNote(),
 }
 """What is stored, by names that stay."""
 
@@ -135,6 +141,8 @@ def encoded(name: str) -> bytes:
 def decoded(name: str, data: bytes) -> Any:
     """What is read in bytes that are stored under such a name."""
     kind = name.partition(":")[0]
+    if kind == "channels":
+        return decode_channels(data)
     if kind == "note":
         return msgspec.json.decode(data, type=type(VALUES[name]))
     return decode_record(data) if kind == "record" else decode_stored(data)

@@ -13,6 +13,7 @@ from dagger.backends.kafka.binding import Binding, Source
 from dagger.backends.kafka.notes import PinnedNote
 from dagger.backends.kafka.poison import LaneNote
 from dagger.core.format import FORMAT
+from dagger.engine.directory import ChannelNote
 from dagger.engine.records import Record, StoredEntity
 from tests.stored.golden import VALUES, decoded, encoded, golden
 
@@ -61,7 +62,7 @@ def structs_in(hint: Any, seen: set[type]) -> set[type]:
 
 
 STORED: set[type] = {
-    kind for root in (Record, StoredEntity, Binding, Source, LaneNote) for kind in structs_in(root, set())
+    kind for root in (Record, StoredEntity, ChannelNote, Binding, Source, LaneNote) for kind in structs_in(root, set())
 }
 
 

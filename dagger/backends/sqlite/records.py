@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 from dagger.backends.sqlite.database import Database
+from dagger.backends.sqlite.notes import META, Notes, NoteTable
 from dagger.engine.ports import Query, Row, Write
 from dagger.errors import Fenced
 
@@ -29,10 +30,12 @@ _DELETE: Final = "DELETE FROM record WHERE key = ? AND version = ?"
 
 
 class RecordReader:
-    """Queries on the table of records."""
+    """Queries on the table of records, and notes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, notes: NoteTable) -> None:
         self._database = database
+        self._notes = Notes(database, notes)
+        self.pin, self.repin = self._notes.pin, self._notes.repin
 
     async def read(self, keys: Sequence[str]) -> Sequence[Row | None]:
         return await self._database.query(partial(_read, keys=keys)) if keys else []
@@ -57,7 +60,7 @@ class SqliteStore(RecordReader):
     """Stages writes until the log commits them, all in one transaction."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database)
+        super().__init__(database, META)
         self._staged: list[Write] = []
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:

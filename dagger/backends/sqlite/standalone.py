@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from dagger.backends.loops import nested_contextmanager
+from dagger.backends.sqlite.notes import PINS
 from dagger.backends.sqlite.open_file import OpenFile
 from dagger.backends.sqlite.options import STANDALONE_OPTIONS, SqliteOptions, options_of
 from dagger.backends.sqlite.records import SIZE_MAX, RecordReader, statement_of
@@ -34,7 +35,7 @@ class SqliteRecordStore(RecordReader):
 
     def __init__(self, options: SqliteOptions, application: str) -> None:
         self.file = OpenFile(options, RECORDS_ONLY, application)
-        super().__init__(self.file.database)
+        super().__init__(self.file.database, PINS)
 
     @property
     def data_file(self) -> Path:
@@ -65,13 +66,6 @@ class SqliteRecordStore(RecordReader):
 
     async def write(self, writes: Sequence[Write]) -> Sequence[bool]:
         return await self.file.database.transact(partial(_write, writes=writes)) if writes else []
-
-    async def pin(self, name: str, data: bytes) -> bytes:
-        kept = await self.file.database.query(partial(_pinned, name=name))
-        return await self.file.database.transact(partial(_pin, name=name, data=data)) if kept is None else kept
-
-    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
-        return await self.file.database.transact(partial(_repin, name=name, old=old, new=new))
 
     def _purge(self, connection: sqlite3.Connection) -> float:
         """A maintenance job of processes that write: delete what is old. It takes the lock only if there is some."""
@@ -114,20 +108,3 @@ def _is_free(connection: sqlite3.Connection, write: Write) -> bool:
         return False
     buried = connection.execute("SELECT version FROM tombstone WHERE key = ?", (write.key,)).fetchone()
     return write.data is None or buried is None or int(buried[0]) < write.next
-
-
-def _pin(connection: sqlite3.Connection, name: str, data: bytes) -> bytes:
-    connection.execute("INSERT OR IGNORE INTO pin VALUES (?, ?)", (name, data))
-    kept = _pinned(connection, name)
-    assert kept is not None
-    return kept
-
-
-def _pinned(connection: sqlite3.Connection, name: str) -> bytes | None:
-    found = connection.execute("SELECT data FROM pin WHERE name = ?", (name,)).fetchone()
-    return None if found is None else bytes(found[0])
-
-
-def _repin(connection: sqlite3.Connection, name: str, old: bytes, new: bytes) -> bool:
-    changed = connection.execute("UPDATE pin SET data = ? WHERE name = ? AND data = ?", (new, name, old))
-    return changed.rowcount == 1

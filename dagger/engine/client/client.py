@@ -144,6 +144,7 @@ class Client(Inspector):
         if not self._is_open():
             await self._open()
         event = instance.submission(self._clock.now(), kept)
+        await self._directory.declare(instance.plan.channels, event.at)
         (row,) = await self._backend.store.read([event.id])
         self._watch.begin_sending([event.id])
         try:
@@ -171,6 +172,7 @@ class Client(Inspector):
             if other is not event and not is_same_start(one.plan, event, other):
                 raise InstanceConflict(f"'{one.id}' is the id of two different instances; pass another id=")
         await self._open()
+        await self._directory.declare({name for one in instances for name in one.plan.channels}, now)
         rows = dict(zip(first, await self._backend.store.read(list(first)), strict=True))
         self._watch.begin_sending(first)
         try:

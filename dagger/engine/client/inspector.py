@@ -22,6 +22,7 @@ from dagger.engine.client.submissions import Submissions
 from dagger.engine.client.validation import ANY_PARENT, Parents, checked_query, id_of
 from dagger.engine.client.watch import Watch
 from dagger.engine.clock import Clock
+from dagger.engine.directory import Directory
 from dagger.engine.ports import Backend, Row
 from dagger.engine.records import decode_stored, why_unread
 from dagger.engine.registry import Registry
@@ -46,6 +47,7 @@ class Inspector(Messenger):
         self._watch = Watch()
         self._poller = ChangePoller(backend, lambda: self._watch.open_ids, self._watch.is_open, self._poll)
         self._submissions = Submissions(backend.log)
+        self._directory = Directory(lambda: backend.store, limits)
         self._missing = set[str]()
         """Awaited instances that had no row at the last check."""
         self._missing_checked_at = 0.0

@@ -9,6 +9,7 @@ The contract:
 * The partition of a key never changes.
 * A write may become visible only with the following commit of the log.
 * `due` and `busy` never scan records that are not due, or not busy.
+* Pinned notes are never deleted. A note is visible to every process when `pin` or `repin` returns.
 """
 
 from __future__ import annotations
@@ -48,4 +49,12 @@ class Store(Protocol):
 
     async def count(self, query: Query) -> int:
         """The number of instances that match a query; `limit` and `after` are ignored."""
+        ...
+
+    async def pin(self, name: str, data: bytes) -> bytes:
+        """Store a note under a name permanently, unless the name exists; returns the stored note."""
+        ...
+
+    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        """Replace a note if the old one is stored; whether it was."""
         ...

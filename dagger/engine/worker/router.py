@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from dagger.core.envelope import Envelope
 from dagger.core.events import MessageReceived, Submitted
+from dagger.dsl.topics import Topic
 from dagger.engine.dead_letters import dead_letter, payload_of, position_of
 from dagger.engine.headers import ID, carried, header, packed
 from dagger.engine.ports import Append, Backend, Entry, Position, TopicRecord
@@ -22,6 +23,9 @@ from dagger.plan.keys import keys_of
 from dagger.plan.plan import Channel
 
 logger: Final = logging.getLogger("dagger")
+
+Aside: TypeAlias = Mapping[Position, Collection[str]]
+"""By position, the channels for which its messages are not routed at once."""
 
 TOO_LARGE: Final = "TooLarge"
 """The first word of why something does not fit."""
@@ -38,32 +42,69 @@ class Router:
         self._log = backend.log
 
     def route(
-        self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str]
+        self, messages: Sequence[TopicRecord], offsets: dict[Position, int], counts: Counter[str], aside: Aside
     ) -> dict[Position, list[Entry]]:
-        """The entries for a batch of messages, by their positions; notes their offsets."""
+        """The entries for a batch of messages, by their positions, but for channels that are left aside; notes their
+        offsets."""
         orders = dict[Position, list[Entry]]()
+        nothing = frozenset[str]()
         for message in messages:
             at = message.topic, message.partition
             offsets[at] = message.offset
             entries = orders.setdefault(at, [])
-            reasons = self._take(message, entries)
+            found = self._registry.consumers.get(message.topic)
+            if found is None:
+                continue
+            topic, has_one_channel, receivers = found
+            left_out = aside.get(at, nothing) if aside else nothing
+            if left_out:
+                has_one_channel = False
+                receivers = tuple([one for one in receivers if one.name not in left_out])
+            reasons = self._take(message, topic, receivers, entries, has_one_channel)
             if reasons:
-                reason = "; ".join(reasons)
-                level = logging.WARNING
-                if TOO_LARGE in reason:
-                    counts["too_large"] += 1
-                    level = logging.ERROR
-                counts["dead_letters"] += 1
-                logger.log(level, "%s: a message is dead-lettered: %s", position_of(message), in_line(reason))
-                entries.append(dead_letter(message, reason))
+                entries.append(self.dead_letter(message, "; ".join(reasons), counts))
         return orders
 
-    def _take(self, message: TopicRecord, entries: list[Entry]) -> Iterable[str]:
-        """Add the entries for all consumers; gives why some could not: one failure keeps it from nobody else."""
+    def routed(self, messages: Sequence[TopicRecord], channel: str, counts: Counter[str]) -> list[Entry]:
+        """The entries for messages that came another way to a channel that is known here."""
+        topic, _, receivers = self._registry.consumers[messages[0].topic]
+        wanted = [one for one in receivers if one.name == channel]
+        entries = list[Entry]()
+        for message in messages:
+            reasons = self._take(message, topic, wanted, entries, has_one_channel=False)
+            if reasons:
+                entries.append(self.dead_letter(message, "; ".join(reasons), counts))
+        return entries
+
+    def dead_letter(self, message: TopicRecord, reason: str, counts: Counter[str]) -> Entry:
+        """The dead letter of a message; it is counted and logged."""
+        level = logging.WARNING
+        if TOO_LARGE in reason:
+            counts["too_large"] += 1
+            level = logging.ERROR
+        counts["dead_letters"] += 1
+        logger.log(level, "%s: a message is dead-lettered: %s", position_of(message), in_line(reason))
+        return dead_letter(message, reason)
+
+    def envelope(self, message: TopicRecord, channel: str) -> Envelope:
+        """A message that has no receiver."""
+        headers = message.headers
+        original = packed(message.key, headers) if self._keeps_originals else b""
+        key = (message.key or b"").decode(errors="backslashreplace")
+        return Envelope(channel, key, message.payload or b"", _id_of(message), carried(headers), original)
+
+    def _take(
+        self,
+        message: TopicRecord,
+        topic: Topic[Any],
+        receivers: Iterable[Channel | StartTrigger],
+        entries: list[Entry],
+        has_one_channel: bool,
+    ) -> Iterable[str]:
+        """Add the entries for all receivers; gives why some could not: one failure keeps it from nobody else."""
         reasons: dict[str, None] = {}
         size_max = self._backend.size_max  # a store tells it once it is open
-        topic, has_one_channel, consumers = self._registry.consumers[message.topic]
-        for consumer in consumers:
+        for consumer in receivers:
             try:
                 payload = message.payload
                 if payload is None:

@@ -18,11 +18,13 @@ from functools import partial
 from typing import Final
 
 from dagger.core.dispatch import receive
-from dagger.core.effects import Failed
-from dagger.core.events import Event, PlanRegistered, TimerDue, UnreadRecord
+from dagger.core.effects import Effect, Failed
+from dagger.core.entity import Entity
+from dagger.core.events import Event, MessagesHandedOver, PlanRegistered, TimerDue, UnreadRecord
 from dagger.core.rules.running import running
 from dagger.core.state import EXECUTING, State
 from dagger.engine.clock import Clock
+from dagger.engine.directory import Directory
 from dagger.engine.fanout import FANOUT_MIN, compacted
 from dagger.engine.headers import headers_of
 from dagger.engine.ports import (
@@ -43,9 +45,10 @@ from dagger.engine.records import (
 )
 from dagger.engine.registry import Registry
 from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge, UnreadRow
-from dagger.engine.worker.decoding import DEAD_LETTERS, dead_letter_batch, decode_records
+from dagger.engine.worker.decoding import DEAD_LETTERS, NewEntries, dead_letter_batch, decode_records
 from dagger.engine.worker.dispatch import BatchResult, Dispatcher, LocalEffects
 from dagger.engine.worker.failure_log import indented, log_parked
+from dagger.engine.worker.handover import Handover
 from dagger.engine.worker.oversize import Oversized, answer, follow_up, split_batch
 from dagger.engine.worker.router import Router
 from dagger.engine.worker.rows import RowCache
@@ -69,6 +72,7 @@ class Worker:
         clock: Clock,
         *,
         counts: Counter[str],
+        directory: Directory,
         unmatched_topic: str | None,
         committed: Callable[[Sequence[LocalEffects], Sequence[State]], None],
         lost: Callable[[Collection[int]], None],
@@ -81,7 +85,8 @@ class Worker:
         self._plan = registry.plan
         self._limits = registry.limits
         self._clock = clock
-        self._router = Router(registry, backend, keeps_originals=unmatched_topic is not None)
+        router = Router(registry, backend, keeps_originals=unmatched_topic is not None)
+        self._handover = Handover(registry, directory, router, backend)
         self._dispatcher = Dispatcher(backend, unmatched_topic)
         self._committed = committed
         self._lost = lost
@@ -90,6 +95,8 @@ class Worker:
         self._timers = Timers(backend.store)
         self._rows = RowCache(backend, self._timers.added)
         self._known: frozenset[tuple[str, int]] = frozenset()
+        self._revision = -1
+        """That of the registry when what waits for it was resumed last."""
         self._counts = counts
         self.user_code = UserCode(self._rows)
 
@@ -109,9 +116,11 @@ class Worker:
 
     async def fire_due_timers(self) -> int:
         """Order the timers that are due now to fire; gives how many were ordered."""
-        if self._registry.count != len(self._known):
-            await self._resume_known()
         now = self._clock.now()
+        if self._registry.revision != self._revision:
+            await self._resume_known()
+        elif now >= self._handover.declare_at:
+            await self._handover.declare(now)
         if not self._timers.are_due(now) or self._log.is_early:
             return 0
         return await self._timers.fire_due(self._owned, now, partial(self._order, event=TimerDue()))
@@ -135,6 +144,7 @@ class Worker:
         before, self._owned = self._owned, dict(owned)
         self._rows.clear()
         self._known = frozenset[tuple[str, int]]()
+        self._handover.taken_over()
         gone = {partition for partition, turn in before.items() if owned.get(partition) != turn}
         for partition in gone:
             self._done.pop(partition, None)
@@ -145,6 +155,8 @@ class Worker:
     async def _resume_known(self) -> None:
         """Go on with all that waits here for a worker that knows its template."""
         known, self._known = self._known, self._registry.places
+        self._revision = self._registry.revision
+        await self._handover.declare(self._clock.now())
         await self._timers.reset(self._owned)
         self._committed(await self.recover(self._owned, known), [])
 
@@ -162,7 +174,7 @@ class Worker:
             await self._rows.load(some)
             for key in some:
                 entity = self._rows[key].cell.entity
-                if entity.parked and (entity.lacks is None or entity.lacks in self._known):
+                if entity.parked and self._can_resume(entity):
                     parked.append(key)
                 state = entity.state
                 plan = None if state is None else self._registry.plan_of(state)
@@ -170,8 +182,14 @@ class Worker:
                     found.append(LocalEffects(key, state, running(plan, state)))
             self._rows.evict()
         if parked:
-            await self._order(parked, PlanRegistered())
+            await self._order(sorted(parked), PlanRegistered())
         return found
+
+    def _can_resume(self, entity: Entity) -> bool:
+        first = entity.parked[0]
+        if isinstance(first, MessagesHandedOver):
+            return self._handover.knows(first)
+        return entity.lacks is None or entity.lacks in self._known
 
     async def _order(self, keys: Iterable[str], event: Event) -> None:
         """Append an event for each key."""
@@ -213,7 +231,7 @@ class Worker:
         if batch.poison:
             orders, records = dead_letter_batch(batch, offsets, result.counts)
         else:
-            orders = self._route(batch, offsets, result)
+            orders = await self._route(batch, offsets, result)
             records = decode_records(batch.records, orders, result.counts)
         await self._rows.load([record.to for record in records])
         now = self._clock.now()
@@ -238,10 +256,16 @@ class Worker:
             self._done[partition] = max(offset, self._done.get(partition, -1))
         self._finish(result)
 
-    def _route(self, batch: Batch, offsets: dict[Position, int], result: BatchResult) -> dict[Position, list[Entry]]:
-        if not batch.messages:
+    async def _route(self, batch: Batch, offsets: dict[Position, int], result: BatchResult) -> NewEntries:
+        messages, now = batch.messages, self._clock.now()
+        if not messages:
             return {}
-        return self.user_code.run(lambda: self._router.route(batch.messages, offsets, result.counts))
+        while True:
+            aside = await self._handover.aside(messages, now)
+            if self._registry.revision == self._revision:
+                break
+            await self._resume_known()  # something was registered meanwhile
+        return self.user_code.run(lambda: self._handover.route(messages, aside, offsets, result.counts, now))
 
     def _finish(self, result: BatchResult) -> None:
         """Report what was committed."""
@@ -280,8 +304,13 @@ class Worker:
         if loaded.unread:
             return [] if is_committed else self._dead_letter(record, UnreadRow(loaded.unread), result)
         oversized = self._oversized.get(to) if self._oversized else None
+        handed: list[Entry] = []
         try:
-            if oversized is None:
+            if (found := self._handed_over(to, cell.entity, event, oversized, now, result)) is not None:
+                entity, effects, handed = found
+                if not (loaded.version or entity.parked):  # nothing is written that a crash could tear from the log
+                    return [] if is_committed else [*self._dispatcher.dispatch(effects, to, None, result), *handed]
+            elif oversized is None:
                 entity, effects = receive(self._plan, self._limits, cell.entity, event, now)
             else:
                 answered = answer(self._plan, self._limits, cell.entity, event, oversized, now)
@@ -298,15 +327,25 @@ class Worker:
         if outbox:
             outbox = () if outbox[-1][0] <= done else self._uncommitted(outbox, done)
         entries = self._dispatcher.dispatch(effects, to, entity.state, result) if effects else []
+        entries += handed
         if is_committed:  # read again, for the store has lost it: what it ordered is out
             entries = []
         if entries and not self._atomic:
-            kept = entries if len(entries) < FANOUT_MIN else compacted(entries, effects)
+            kept = entries if handed or len(entries) < FANOUT_MIN else compacted(entries, effects)
             outbox += tuple([(offset, one) for one in kept])
         loaded.cell = StoredEntity(offset, outbox, entity)
         loaded.partition = source.partition
         result.dirty[to] = loaded
         return entries
+
+    def _handed_over(
+        self, to: str, entity: Entity, event: Event, oversized: Oversized | None, now: int, result: BatchResult
+    ) -> tuple[Entity, tuple[Effect, ...], list[Entry]] | None:
+        """What comes of messages that were handed over, if the event or what is parked is that."""
+        if type(event) is not MessagesHandedOver and not entity.parked:
+            return None
+        why = "" if oversized is None else oversized.text
+        return self._handover.receive(to, entity, event, now, why, result.counts)
 
     def _not_kept(self, record: Record, oversized: Oversized, result: BatchResult) -> list[Entry]:
         """A record with which the row of its key would be too large, whatever is tried."""

@@ -19,6 +19,7 @@ from dagger.testing.contract.log import LogContract as LogContract  # noqa: E402
 from dagger.testing.contract.loops import LoopContract as LoopContract  # noqa: E402  # as above
 from dagger.testing.contract.owners import OwnerContract as OwnerContract  # noqa: E402  # as above
 from dagger.testing.contract.readers import ReaderContract as ReaderContract  # noqa: E402  # as above
+from dagger.testing.contract.releases import ReleaseContract as ReleaseContract  # noqa: E402  # as above
 from dagger.testing.contract.standalone import StandaloneContract as StandaloneContract  # noqa: E402  # as above
 from dagger.testing.contract.storage import Storage as Storage  # noqa: E402  # as above
 from dagger.testing.contract.store import StoreContract as StoreContract  # noqa: E402  # as above
@@ -43,6 +44,7 @@ class BackendContract(
     HeaderContract,
     CrashContract,
     WorkersContract,
+    ReleaseContract,
     LoopContract,
     TaskContract,
 ):
@@ -62,6 +64,7 @@ __all__ = [
     "LoopContract",
     "OwnerContract",
     "ReaderContract",
+    "ReleaseContract",
     "StandaloneContract",
     "Storage",
     "StoreContract",

@@ -205,6 +205,14 @@ class InterceptedStore:
         """As the port says."""
         return await self._fault.call("count", lambda: self._inner.count(query))
 
+    async def pin(self, name: str, data: bytes) -> bytes:
+        """As the port says."""
+        return await self._fault.call("pin", lambda: self._inner.pin(name, data))
+
+    async def repin(self, name: str, old: bytes, new: bytes) -> bool:
+        """As the port says."""
+        return await self._fault.call("repin", lambda: self._inner.repin(name, old, new))
+
 
 class InterceptedBackend:
     """A backend around another."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import anyio
 import pytest
 
 from dagger.engine.ports import Row, Write
 from dagger.testing.contract.harness import in_loop
 from dagger.testing.contract.with_memory_log import StoreStorage
-
-BYTES: Final = bytes(range(256))
 
 
 class StandaloneContract:
@@ -23,46 +19,6 @@ class StandaloneContract:
         raise NotImplementedError(f"{type(self).__name__} must override the fixture `stores`")
 
     # Pins.
-
-    @in_loop
-    async def test_what_is_pinned_first_is_kept(self, stores: StoreStorage) -> None:
-        store = stores.store()
-        async with store.open():
-            assert await store.pin("name", BYTES) == BYTES
-            assert await store.pin("name", b"other") == BYTES
-            assert await store.pin("empty", b"") == b""
-            assert await store.pin("empty", b"other") == b""
-            assert await store.pin("Name", b"of its own") == b"of its own"
-        store = stores.store()
-        async with store.open():
-            assert await store.pin("name", b"later") == BYTES
-            assert await store.pin("empty", b"later") == b""
-
-    @in_loop
-    async def test_a_note_is_replaced_where_the_old_one_is_kept(self, stores: StoreStorage) -> None:
-        store = stores.store()
-        async with store.open():
-            assert not await store.repin("name", b"", b"new")
-            assert await store.pin("name", b"first") == b"first"
-            assert not await store.repin("name", b"", b"no")
-            assert not await store.repin("name", b"second", b"no")
-            assert not await store.repin("Name", b"first", b"no")
-            assert await store.repin("name", b"first", b"second")
-            assert not await store.repin("name", b"first", b"no")
-            assert await store.repin("name", b"second", b"second")
-            assert await store.pin("name", b"no") == b"second"
-        store = stores.store()
-        async with store.open():
-            assert await store.pin("name", b"no") == b"second"
-
-    @in_loop
-    async def test_a_note_is_no_record(self, stores: StoreStorage) -> None:
-        store = stores.store()
-        async with store.open():
-            assert await store.pin("name", b"note") == b"note"
-            assert await store.read(["name"]) == [None]
-            assert await store.write([Write("name", 0, 0, 1, b"record")]) == [True]
-            assert await store.pin("name", b"no") == b"note"
 
     @in_loop
     async def test_of_many_who_pin_at_once_all_get_the_same(self, stores: StoreStorage) -> None:

@@ -46,6 +46,46 @@ class StoreContract(ContractCase):
             assert await harness.save(*[Write(key, 0, 0, 1, key.encode()) for key in keys])
             assert await harness.store.read(keys) == [Row(1, key.encode()) for key in keys]
 
+    # Notes.
+
+    @in_loop
+    async def test_what_is_pinned_first_is_kept(self, storage: Storage) -> None:
+        data = bytes(range(256))
+        async with alone(storage) as harness:
+            store = harness.store
+            assert await store.pin("name", data) == data
+            assert await store.pin("name", b"other") == data
+            assert await store.pin("empty", b"") == b""
+            assert await store.pin("empty", b"other") == b""
+            assert await store.pin("Name", b"of its own") == b"of its own"
+        async with alone(storage) as harness:
+            assert await harness.store.pin("name", b"later") == data
+            assert await harness.store.pin("empty", b"later") == b""
+
+    @in_loop
+    async def test_a_note_is_replaced_where_the_old_one_is_kept(self, storage: Storage) -> None:
+        async with alone(storage) as harness:
+            store = harness.store
+            assert not await store.repin("name", b"", b"new")
+            assert await store.pin("name", b"first") == b"first"
+            assert not await store.repin("name", b"", b"no")
+            assert not await store.repin("name", b"second", b"no")
+            assert not await store.repin("Name", b"first", b"no")
+            assert await store.repin("name", b"first", b"second")
+            assert not await store.repin("name", b"first", b"no")
+            assert await store.repin("name", b"second", b"second")
+            assert await store.pin("name", b"no") == b"second"
+        async with alone(storage) as harness:
+            assert await harness.store.pin("name", b"no") == b"second"
+
+    @in_loop
+    async def test_a_note_is_no_record(self, storage: Storage) -> None:
+        async with alone(storage) as harness:
+            assert await harness.store.pin("name", b"note") == b"note"
+            assert await harness.store.read(["name"]) == [None]
+            assert await harness.save(Write("name", 0, 0, 1, b"record"))
+            assert await harness.store.pin("name", b"no") == b"note"
+
     # Compare-and-swap.
 
     @in_loop
