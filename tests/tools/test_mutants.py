@@ -27,6 +27,8 @@ PRICES = {"tea": 2, "cake": 3}
 def total(things: list[str], most: int) -> int:
     \"\"\"Of all that is cheap enough.\"\"\"
     found = 0
+    if found > 0:
+        raise AssertionError("nothing was found yet")
     for thing in things:
         price = PRICES.get(thing)
         if price is not None and price <= most:
@@ -70,6 +72,8 @@ def test_each_statement_has_the_changes_that_matter() -> None:
     found = [(change.function, change.what) for change in changes_of(ast.parse(SAMPLE))]
     assert found == [
         ("total", "removed"),
+        ("total", "0 becomes 1"),
+        ("total", "> becomes >="),
         ("total", "0 becomes 1"),
         ("total", "and becomes or"),
         ("total", "is not becomes is"),

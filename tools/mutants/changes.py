@@ -94,7 +94,7 @@ class _Finder:
 
     def statements(self, body: list[ast.stmt]) -> Iterator[_Found]:
         for index, node in enumerate(body):
-            if isinstance(node, _NEVER) or _is_text(node):
+            if isinstance(node, _NEVER) or _is_text(node) or _is_unreachable(node):
                 continue
             for what, apply in self._own(body, index, node):
                 yield node.lineno, what, apply
@@ -222,6 +222,15 @@ def _bodies(node: ast.stmt) -> Iterator[list[ast.stmt]]:
 
 def _is_text(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_unreachable(node: ast.stmt) -> bool:
+    """`assert_never(...)`, or `raise AssertionError(...)`: no test can come there."""
+    match node:
+        case ast.Expr(ast.Call(ast.Name("assert_never"))) | ast.Raise(ast.Call(ast.Name("AssertionError"))):
+            return True
+        case _:
+            return False
 
 
 def _is_nothing(node: ast.expr) -> bool:
