@@ -19,6 +19,7 @@
     │   └── Fenced               another worker owns the partition now
     ├── EngineClosed             the engine was closed, or its worker ended, during a wait
     ├── BusinessError            the failure of a step fail(...), as .recover(on=) and Retry(on=) name it
+    ├── TooManyRounds            the failure of a repeat that has run as often as its at_most= says
     └── TaskHangs                (test kit) a task still runs after the real-time limit
 
 Each message says what is wrong, where, and what to do.
@@ -108,6 +109,10 @@ class EngineClosed(DaggerError):
 
 class BusinessError(DaggerError):
     """A workflow has failed by decision: the error of a step `fail(...)`, with the text that its function returned."""
+
+
+class TooManyRounds(DaggerError):
+    """A repeat has run as many rounds as its `at_most=` says, and is not done."""
 
 
 class TaskHangs(DaggerError):

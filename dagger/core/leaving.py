@@ -119,9 +119,9 @@ def _to_run(tr: Transition, number: int, frame: Scoping) -> list[Undo]:
     found = list[Undo]()
     for trigger in op.triggers:
         if type(trigger.when) is ops.Stopped and not has_failed:
-            found.append(Undo(trigger.start, frame.value, 0, tr.item_suffix(frame.parent)))
+            found.append(Undo(trigger.start, frame.value, 0, tr.place(frame.parent)))
         elif type(trigger.when) is ops.GivenUp:
-            found.append(Undo(trigger.start, frame.value, tr.count(), tr.item_suffix(frame.parent)))
+            found.append(Undo(trigger.start, frame.value, tr.count(), tr.place(frame.parent)))
     return [*found, *frame.undos] if found else frame.undos
 
 

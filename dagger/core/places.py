@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from dagger.core.head import Head
-from dagger.core.state import Frame
+from dagger.core.rounds import rounds_suffix
 from dagger.core.transition import Transition
 from dagger.plan import ops
 from dagger.plan.names import quoted
@@ -19,7 +19,7 @@ def child_id(tr: Transition, op: ops.Op, parent: int) -> str:
 
     The id of the parent is quoted once: that of a child, which is made of it, is not quoted again.
     """
-    return child_of(tr.state.head, f"{item_path(tr, op, parent)}{rounds(tr.frames, parent)}")
+    return child_of(tr.state.head, f"{item_path(tr, op, parent)}{rounds_suffix(tr.ops, tr.frames, parent)}")
 
 
 def child_of(head: Head, place: str) -> str:
@@ -41,8 +41,3 @@ def item_path(tr: Transition, op: ops.Op, parent: int) -> str:
             path = f"{path[:end]}{items.pop()}{path[end:]}"
         owner = around.owner
     return path
-
-
-def rounds(frames: dict[int, Frame], parent: int) -> str:
-    """The rounds of the loops around: `#2.3`, outermost first; nothing where there is no loop."""
-    return ""

@@ -126,7 +126,7 @@ class Undo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     number: int
     """The place in the order in which undos were ordered; of what is run first, in whatever order, 0."""
     items: str
-    """Which items of which for_each it belongs to."""
+    """Which items of for_each, and which rounds of loops, it belongs to."""
     ordered: int = 0
     """What the counter of frames said when it was ordered to run; 0 while it is only kept."""
 
@@ -227,7 +227,7 @@ def item_suffix(frames: Mapping[int, Frame], number: int) -> str:
         if type(frame) is Item:
             suffix = f"[{frame.number}]{suffix}"
         elif type(frame) is Undoing:
-            return frame.items + suffix
+            return frame.items.partition("#")[0] + suffix
         number = frame.parent
     return suffix
 

@@ -18,6 +18,7 @@ import msgspec
 from dagger.core.due_timers import DueTimers
 from dagger.core.effects import Effect, frame_of
 from dagger.core.functions import Stored
+from dagger.core.rounds import place_in
 from dagger.core.state import (
     COMPLETED,
     EXECUTING,
@@ -92,6 +93,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     """The tasks and children that this step has begun and given up: they are not ordered at all."""
     feeding: dict[int, int] | None = None
     """How many items of each for_each are to begin in this step."""
+    rounds: int = 0
+    """How many rounds of loops this step has begun."""
     copied: set[int] | None = None
     """The frames whose dictionaries this step has copied, and may change."""
     has_own_errors: bool = False
@@ -203,6 +206,10 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     def item_suffix(self, number: int) -> str:
         """Which items of for_each a frame is in: `[2]`, `[0][7]`, or nothing."""
         return item_suffix(self.frames, number)
+
+    def place(self, number: int) -> str:
+        """Which items of for_each and rounds of loops a frame is in: `[2]#1.3`, or nothing."""
+        return place_in(self.ops, self.frames, number)
 
     def may_change(self, number: int) -> bool:
         """Whether the dictionaries of a frame are a copy of this step; they are from now on."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import typing
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, Never
 
 from dagger import codecs
-from dagger.dsl.functions import MISSING, Fn, members_of
+from dagger.dsl.functions import MISSING, Fn, is_again, members_of
 from dagger.dsl.labels import case_label
-from dagger.dsl.nodes import Await, Command, ForEach, Listen, Node, SwitchNode, Workflow
-from dagger.dsl.paths import walk
+from dagger.dsl.leaf_nodes import without_again
+from dagger.dsl.nodes import Await, Call, Command, ForEach, Listen, Node, Repeat, SwitchNode, Workflow
+from dagger.dsl.paths import place_of, placed, walk
 from dagger.dsl.topics import Topic
 from dagger.dsl.undoing import check_undos
-from dagger.dsl.values import Again
 from dagger.errors import TemplateError, UnsupportedType
 
 
@@ -44,25 +44,28 @@ def check_workflow(node: Workflow) -> None:
     _check_codec(node.takes, f"{place}: its input")
     for path, inner in walk(node.body):
         _check_types(inner, path)
+    for prefix, inner in placed(node.body):
+        if isinstance(inner, Repeat):
+            _check_loop(inner, place_of(inner, prefix))
+
+
+def folded_type(fn: Fn, path: str) -> Any:
+    """The declared result of a function that may answer `Again`, without that; TemplateError if missing."""
+    return _declared(without_again(fn.gives), fn, path)
 
 
 def stored_type(fn: Fn, path: str) -> Any:
-    """The declared result of a function whose result is stored, without `Again`; TemplateError if missing."""
-    members = [m for m in members_of(fn.gives) if not is_again(m)]
-    if fn.gives is MISSING or not members:
+    """The declared result of a function whose result is stored; TemplateError if missing."""
+    return _declared(fn.gives, fn, path)
+
+
+def _declared(hint: Any, fn: Fn, path: str) -> Any:
+    if hint is MISSING or hint is Never:
         raise TemplateError(
             f"{path}: {fn.role} '{fn.name}' does not declare what it returns, and the result must be stored; "
             "annotate it: -> TheType (a lambda cannot be annotated: use a def)"
         )
-    union = members[0]
-    for member in members[1:]:
-        union = union | member
-    return union
-
-
-def is_again(member: Any) -> bool:
-    """Whether a member of a return annotation is `Again` or `Again[...]`."""
-    return member is Again or typing.get_origin(member) is Again
+    return hint
 
 
 def may_wait_again(fn: Fn | None) -> bool:
@@ -134,8 +137,11 @@ def _check_cases(node: SwitchNode, path: str) -> None:
 
 def _check_types(node: Node, path: str) -> None:
     for fn in node.stored:
-        _check_codec(stored_type(fn, path), f"{path}: the result of '{fn.name}'")
-        _check_again(fn, path)
+        if isinstance(node, Call):
+            _check_codec(stored_type(fn, path), f"{path}: the result of '{fn.name}'")
+        else:
+            _check_codec(folded_type(fn, path), f"{path}: the result of '{fn.name}'")
+            _check_again(fn, path)
     if isinstance(node, ForEach):
         _check_items(node, path)
 
@@ -146,6 +152,21 @@ def _check_again(fold: Fn, path: str) -> None:
     if fold.takes() is MISSING:
         raise TemplateError(f"{path}: '{fold.name}' may answer Again: annotate its first parameter")
     _check_codec(fold.takes(), f"{path}: the input of '{fold.name}', which it may answer again")
+
+
+def _check_loop(node: Repeat, path: str) -> None:
+    if node.until is None and not node.gives_again:
+        raise TemplateError(
+            f"{path}: the body of this repeat never returns Again(...), so that it would run once; "
+            "add until=, or annotate what it returns: -> TheResult | Again[TheInput]"
+        )
+    if node.head_type is not MISSING:
+        _check_codec(node.head_type, f"{path}: what begins each round of this repeat")
+    elif node.until is None or not node.body.passes:
+        raise TemplateError(
+            f"{path}: the type of what begins each round of this repeat is not declared, and it must be stored; "
+            "annotate what the last step of the body returns (a lambda cannot be annotated: use a def)"
+        )
 
 
 def item_type(node: ForEach, path: str) -> Any:

@@ -8,11 +8,12 @@ import sys
 import types
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Never, Union
 
 from typing_extensions import override
 
 from dagger import codecs
+from dagger.dsl.values import Again
 from dagger.errors import TemplateError
 
 __all__ = ["MISSING", "Fn", "first_of", "fn_of", "hint_text", "may_take", "members_of"]
@@ -142,6 +143,25 @@ def members_of(hint: Any) -> tuple[Any, ...]:
     return (hint,)
 
 
+def union_of(hints: Iterable[Any]) -> Any:
+    """The union of annotations; MISSING if one is missing, Never if there is none."""
+    members = [member for hint in hints for member in members_of(hint) if member is not Never]
+    if MISSING in members:
+        return MISSING
+    return Union[tuple(members)] if members else Never  # noqa: UP007  # the members are computed
+
+
+def tuple_of(hints: Iterable[Any]) -> Any:
+    """The type of a tuple of these; MISSING if one is missing."""
+    members = tuple(hints)
+    return MISSING if MISSING in members else tuple[members]  # type: ignore[valid-type]  # computed
+
+
+def list_of(hint: Any) -> Any:
+    """The type of a list of these; MISSING if that is missing."""
+    return MISSING if hint is MISSING else list[hint]
+
+
 def first_of(hints: Iterable[Any]) -> Any:
     """The first annotation that is not missing, or MISSING."""
     return next((hint for hint in hints if hint is not MISSING), MISSING)
@@ -151,11 +171,12 @@ def hint_text(hint: Any) -> str:
     """An annotation as a fingerprint reads it."""
     if hint is MISSING:
         return "?"
-    return " | ".join("Again" if _is_again(member) else codecs.type_name(member) for member in members_of(hint))
+    return " | ".join("Again" if is_again(member) else codecs.type_name(member) for member in members_of(hint))
 
 
-def _is_again(member: Any) -> bool:
-    return getattr(member, "__name__", "") == "Again"
+def is_again(member: Any) -> bool:
+    """Whether a member of an annotation is `Again` or `Again[...]`."""
+    return (typing.get_origin(member) or member) is Again
 
 
 def may_take(declared: Any, given: Any) -> bool:

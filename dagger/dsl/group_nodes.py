@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from dagger.dsl.functions import MISSING, list_of, tuple_of, union_of
 from dagger.dsl.leaf_nodes import Construct
+from dagger.dsl.values import Failure
 
 if TYPE_CHECKING:
     from dagger.dsl.nodes import Node
@@ -35,6 +37,10 @@ class Group(Construct):
         """Whether another branch may join it."""
         return self.name is None
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return union_of(branch.result_type(takes) for branch in self.branches)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AllOf(Group):
@@ -58,6 +64,11 @@ class AllOf(Group):
         if self.collect:
             yield "collect"
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        gives = [branch.result_type(takes) for branch in self.branches]
+        return tuple_of([or_failure(hint, takes) for hint in gives] if self.collect else gives)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AnyOf(Group):
@@ -80,6 +91,10 @@ class AtLeast(Group):
     def rule(self) -> str:
         return f"at least {self.k}"
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return list_of(super().result_type(takes))
+
     @property
     @override
     def details(self) -> Iterable[str]:
@@ -94,3 +109,8 @@ class Race(Group):
     @override
     def rule(self) -> str:
         return "first to end"
+
+
+def or_failure(gives: Any, takes: Any) -> Any:
+    """The type of a result, or of the failure of what takes a value."""
+    return MISSING if takes is MISSING else union_of([gives, Failure[takes]])

@@ -10,14 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from typing_extensions import override
 
-from dagger.dsl.functions import MISSING, Fn, first_of, hint_text
+from dagger.dsl.functions import MISSING, Fn, first_of, hint_text, is_again, members_of, union_of
 from dagger.dsl.labels import short
 from dagger.dsl.topics import Topic
-from dagger.dsl.values import Limit, Retry
+from dagger.dsl.values import Again, Limit, Retry
 
 if TYPE_CHECKING:
     from dagger.dsl.nodes import Node
@@ -53,6 +53,20 @@ class Construct:
     def passes(self) -> bool:
         """Whether its result is its input."""
         return False
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether something in it leaves an undo behind."""
+        return any(child.is_undone for child in self.children)
+
+    def result_type(self, takes: Any) -> Any:
+        """The declared type of its result, by that of its input; MISSING if that is not known."""
+        return takes if self.passes else MISSING
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may stay where it is until an event comes: for a message, a time, a task or another instance."""
+        return any(child.may_wait for child in self.children)
 
     @property
     def ends_well(self) -> bool:
@@ -127,6 +141,15 @@ class Listen(Construct):
     def stored(self) -> tuple[Fn, ...]:
         return () if self.fold is None else (self.fold,)
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return self.topic.type if self.fold is None else without_again(self.fold.gives)
+
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return True
+
     @property
     @override
     def details(self) -> Iterable[str]:
@@ -156,6 +179,15 @@ class Await(Construct):
     def stored(self) -> tuple[Fn, ...]:
         return () if self.fold is None else (self.fold,)
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return self.type if self.fold is None else without_again(self.fold.gives)
+
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return True
+
     @property
     @override
     def details(self) -> Iterable[str]:
@@ -183,6 +215,10 @@ class Call(Construct):
     def stored(self) -> tuple[Fn, ...]:
         return (self.fn,)
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return self.fn.gives
+
     @property
     @override
     def details(self) -> Iterable[str]:
@@ -196,6 +232,11 @@ class Task(Call):
     retry: Retry | None = None
     timeout: timedelta | None = None
     limit: Limit | None = None
+
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +260,10 @@ class Pure(Call):
     def ends_well(self) -> bool:
         return not self.fails
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return Never if self.fails else self.fn.gives
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sleep(Construct):
@@ -230,6 +275,11 @@ class Sleep(Construct):
     @override
     def label(self) -> str:
         return self.name or f"sleep-{short(self.pause)}"
+
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return True
 
     @property
     @override
@@ -252,6 +302,11 @@ class Until(Construct):
     @override
     def label(self) -> str:
         return self.name or self.at.name
+
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return True
 
     @property
     @override
@@ -280,10 +335,21 @@ class Apply(Construct):
     def input_type(self) -> Any:
         return self.fn.takes()
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        if self.fn.call is Again:
+            return takes if takes is MISSING else Again[takes]
+        return self.fn.gives
+
     @property
     @override
     def details(self) -> Iterable[str]:
         yield "pure"
+
+
+def without_again(hint: Any) -> Any:
+    """The members of an annotation that are no `Again`."""
+    return union_of(member for member in members_of(hint) if not is_again(member))
 
 
 def _topic_text(topic: Topic[Any]) -> str:

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from typing_extensions import override
 
-from dagger.dsl.functions import Fn, first_of, hint_text
+from dagger.dsl.functions import MISSING, Fn, first_of, hint_text, list_of, tuple_of, union_of
 from dagger.dsl.group_nodes import AllOf as AllOf
 from dagger.dsl.group_nodes import AnyOf as AnyOf
 from dagger.dsl.group_nodes import AtLeast as AtLeast
 from dagger.dsl.group_nodes import Group as Group
 from dagger.dsl.group_nodes import Race as Race
+from dagger.dsl.group_nodes import or_failure
 from dagger.dsl.labels import case_label
 from dagger.dsl.leaf_nodes import Apply as Apply
 from dagger.dsl.leaf_nodes import Await as Await
@@ -31,7 +32,9 @@ from dagger.dsl.leaf_nodes import Pure as Pure
 from dagger.dsl.leaf_nodes import Sleep as Sleep
 from dagger.dsl.leaf_nodes import Task as Task
 from dagger.dsl.leaf_nodes import Until as Until
-from dagger.dsl.values import Retry
+from dagger.dsl.loop_nodes import Repeat as Repeat
+from dagger.dsl.loop_nodes import Wrapper as Wrapper
+from dagger.dsl.values import Failure, Retry
 
 DEPTH_MAX: Final = 64
 """How deep processes, groups and bounds may be nested in one template."""
@@ -63,6 +66,12 @@ class Chain(Construct):
     def ends_well(self) -> bool:
         return self.steps[-1].ends_well
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        for step in self.steps:
+            takes = step.result_type(takes)
+        return takes
+
     def _up_to_first_result(self) -> Iterator[Node]:
         """The steps that see the chain's own input: up to the first that replaces it."""
         for step in self.steps:
@@ -89,6 +98,10 @@ class Process(Construct):
     def passes(self) -> bool:
         return self.otherwise is None and self.body.passes
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return union_of(child.result_type(takes) for child in self.children)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SwitchNode(Construct):
@@ -113,6 +126,10 @@ class SwitchNode(Construct):
     @override
     def input_type(self) -> Any:
         return first_of([self.fn.takes(), *(child.input_type for child in self.children)])
+
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return union_of(child.result_type(takes) for child in self.children)
 
     @property
     @override
@@ -155,17 +172,11 @@ class ForEach(Construct):
         if self.enough is not None:
             yield f"enough={self.enough}"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Wrapper(Construct):
-    """What is put around a step, and takes the name of that step."""
-
-    body: Node
-
-    @property
     @override
-    def children(self) -> tuple[Node, ...]:
-        return (self.body,)
+    def result_type(self, takes: Any) -> Any:
+        item = first_of(get_args(self.items.gives))
+        gives = self.body.result_type(item)
+        return list_of(or_failure(gives, item) if self.collect else gives)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +208,10 @@ class Bounded(Wrapper):
     def passes(self) -> bool:
         return self.otherwise is None and self.body.passes
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return union_of(child.result_type(takes) for child in self.children)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recovered(Wrapper):
@@ -209,6 +224,11 @@ class Recovered(Wrapper):
     @override
     def children(self) -> tuple[Node, ...]:
         return (self.body, self.handler)
+
+    @override
+    def result_type(self, takes: Any) -> Any:
+        failure = takes if takes is MISSING else Failure[takes]
+        return union_of([self.body.result_type(takes), self.handler.result_type(failure)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +253,16 @@ class Compensated(Wrapper):
     def passes(self) -> bool:
         return self.body.passes
 
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return self.body.may_wait
+
+    @property
+    @override
+    def is_undone(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hooked(Wrapper):
@@ -250,10 +280,19 @@ class Hooked(Wrapper):
     def passes(self) -> bool:
         return self.body.passes
 
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return self.body.may_wait
+
 
 @dataclass(frozen=True, kw_only=True)
 class KeptNode(Wrapper):
     """A step whose input is given beside its result."""
+
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return tuple_of([takes, self.body.result_type(takes)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +314,20 @@ class Workflow(Construct):
     def details(self) -> Iterable[str]:
         yield f"v{self.version} takes={hint_text(self.takes)}"
 
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return self.body.result_type(self.takes)
+
+    @property
+    @override
+    def is_undone(self) -> bool:
+        return False
+
+    @property
+    @override
+    def may_wait(self) -> bool:
+        return True
+
 
 Leaf: TypeAlias = Command | Listen | Await | Task | Pure | Sleep | Until | Apply | Workflow
 """The constructs that are a single step, or an instance of their own."""
@@ -295,14 +348,15 @@ Node: TypeAlias = (
     | Compensated
     | Hooked
     | KeptNode
+    | Repeat
 )
 """Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""
 
 
 def renamed(node: Node, name: str) -> Node:
     """The same construct with another name; a bound passes the name on to its step."""
-    if isinstance(node, Wrapper) and not isinstance(node.body, Chain):
+    if isinstance(node, Wrapper) and not isinstance(node, Repeat) and not isinstance(node.body, Chain):
         return replace(node, body=renamed(node.body, name))
-    if isinstance(node, Chain | Wrapper):
+    if isinstance(node, Chain | Wrapper) and not isinstance(node, Repeat):
         return Process(name=name, body=node)
     return replace(node, name=name)

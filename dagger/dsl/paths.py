@@ -15,6 +15,7 @@ from dagger.dsl.nodes import (
     Group,
     Node,
     Process,
+    Repeat,
     SwitchNode,
     Workflow,
     Wrapper,
@@ -28,7 +29,7 @@ def joined(prefix: str, label: str) -> str:
 
 def inside(node: Node, prefix: str) -> str:
     """The prefix of the paths inside a construct."""
-    opens = isinstance(node, Process | ForEach) or (isinstance(node, Group | SwitchNode) and node.name)
+    opens = isinstance(node, Process | ForEach) or (isinstance(node, Group | SwitchNode | Repeat) and node.name)
     return joined(prefix, node.label or "") if opens else prefix
 
 
@@ -58,6 +59,16 @@ def walk(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
             yield joined(within, child.label or ""), child
         else:
             yield from walk(child, within)
+
+
+def placed(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    """Every construct of a tree with the prefix of its path, in the order written; of child workflows only the step."""
+    yield prefix, node
+    for within, child in parts(node, prefix):
+        if isinstance(child, Workflow):
+            yield within, child
+        else:
+            yield from placed(child, within)
 
 
 def place_of(node: Node, prefix: str) -> str:

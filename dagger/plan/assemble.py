@@ -111,12 +111,15 @@ class Assembler:
         opener = self.add(ops.Scope, scope.path, shape, keeps=scope.body.undoes, follows=scope.latest is not None)
         is_repeated = any(trigger.effect == ops.AGAIN for trigger in scope.triggers)
         self._repeats += is_repeated
+        opener.loops = is_repeated and not any(trigger.tries for trigger in scope.triggers)
+        opener.counted = self._around if opener.loops and scope.is_counted else -1
         inside = self._retyped(scope.path, opener.index, scope.head, shape)
         anew = self.here
         result = self._within(opener, -1, scope.body, inside)
-        result = self._retyped(scope.path, opener.index, scope.head, result)
+        if not any(type(trigger.when) is ops.SaysAgain for trigger in scope.triggers):
+            result = self._retyped(scope.path, opener.index, scope.head, result)
         self._repeats -= is_repeated
-        ends = any(type(trigger.when) is ops.Ended for trigger in scope.triggers)
+        ends = any(type(trigger.when) in (ops.Ended, ops.SaysAgain) for trigger in scope.triggers)
         close = self._closing(opener, ops.Close, result, plain=not (ends or opener.keeps))
         starts = dict[Trigger, int]()
         for one in scope.triggers:
@@ -129,7 +132,7 @@ class Assembler:
         found, result = self._answers(opener, answers, result, shape)
         starts |= found
         opener.triggers = tuple(
-            ops.Trigger(one.when, one.effect, starts.get(one, -1), one.tries) for one in scope.triggers
+            ops.Trigger(one.when, one.effect, starts.get(one, -1), one.tries, one.at_most) for one in scope.triggers
         )
         return result
 

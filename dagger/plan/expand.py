@@ -15,7 +15,7 @@ from typing import Any, Final, Never, TypeAlias
 from dagger import codecs
 from dagger.codecs import TypeCodec, codec_of
 from dagger.dsl import nodes
-from dagger.dsl.check import item_type, may_wait_again, stored_type
+from dagger.dsl.check import folded_type, item_type, may_wait_again, stored_type
 from dagger.dsl.functions import MISSING, Fn
 from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
 from dagger.errors import BusinessError, TemplateError, UnsupportedType, shown
@@ -88,7 +88,7 @@ def _signal(x: Expander, node: nodes.Await, prefix: str) -> Kernel:
 
 
 def _wait(fold: Fn | None, message: Any, path: str, kind: str, fields: dict[str, Any]) -> Kernel:
-    out = codec_of(message if fold is None else stored_type(fold, path))
+    out = codec_of(message if fold is None else folded_type(fold, path))
     again = Typed(codec_of(fold.takes())) if fold is not None and may_wait_again(fold) else None
     return Leaf(ops.Listen, path, kind, {"fold": _call(fold), "out": out, "again": again, **fields}, _typed(out))
 
@@ -188,6 +188,20 @@ def _retry(x: Expander, node: nodes.Retried, prefix: str) -> Kernel:
 def _retry_of(path: str, body: Kernel, policy: Any) -> Kernel:
     rule = retry_rule(policy)
     return Scope(path, body, (Trigger(ops.InnerFailure(rule.on), ops.AGAIN, tries=rule),))
+
+
+def _repeat(x: Expander, node: nodes.Repeat, prefix: str) -> Kernel:
+    path = place_of(node, prefix)
+    head = None if node.head_type is MISSING else codec_of(node.head_type)
+    if node.until is not None:
+        when: ops.When = ops.Ended(node.until.call)
+    else:
+        assert head is not None
+        when = ops.SaysAgain(head)
+    trigger = Trigger(when, ops.AGAIN, at_most=node.at_most)
+    body = x.expand(node.body, inside(node, prefix))
+    loop = Scope(path, body, (trigger,), head=head, is_counted=node.name is not None)
+    return loop if node.name is None else Named(path, "repeat", loop)
 
 
 def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
@@ -291,6 +305,7 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.Compensated: _compensate,
     nodes.Hooked: _on_stop,
     nodes.KeptNode: _keep,
+    nodes.Repeat: _repeat,
     nodes.AllOf: _all_of,
     nodes.AnyOf: _any_of,
     nodes.AtLeast: _at_least,

@@ -72,6 +72,7 @@ class Trigger:
     effect: ops.Effect
     start: Kernel | None = None
     tries: ops.RetryRule | None = None
+    at_most: int | None = None
     takes: Callable[[Shape], Shape] = _same
     """The shape of what `start` gets, by that of what the scope gets or, when it ends well, gives."""
 
@@ -87,6 +88,8 @@ class Scope:
     """The type by which what enters the body and what it gives are stored, where it begins anew with its result."""
     latest: TypeCodec[Any] | None = None
     """The type by which its input is stored, where that is replaced by what the only step in it answers as `Again`."""
+    is_counted: bool = False
+    """Whether the row of the steps around says how many rounds there were."""
 
     @cached_property
     def undoes(self) -> bool:

@@ -147,6 +147,10 @@ class Scope(Op, kw_only=True, gc=False):
     """Whether it keeps the undos of what completes inside."""
     follows: bool = False
     """Whether its input is replaced by the value of each `Again` that the only step in it answers."""
+    loops: bool = False
+    """Whether what is inside begins anew with its result."""
+    counted: int = -1
+    """The row whose attempts are the rounds, if it loops and has a name."""
 
 
 class Close(Op, kw_only=True, gc=False):
@@ -263,6 +267,13 @@ class GivenUp(msgspec.Struct, frozen=True):
     """When the scope is given up while it executes, also by a failure of its own."""
 
 
+class SaysAgain(msgspec.Struct, frozen=True):
+    """When what is inside ends well with an `Again`."""
+
+    out: TypeCodec[Any]
+    """How the value in it is stored."""
+
+
 class Ended(msgspec.Struct, frozen=True):
     """When what is inside ends well."""
 
@@ -270,7 +281,7 @@ class Ended(msgspec.Struct, frozen=True):
     """A pure function of the result: only where that is not true; None for in any case."""
 
 
-When: TypeAlias = After | InnerFailure | Stopped | GivenUp | Ended
+When: TypeAlias = After | InnerFailure | Stopped | GivenUp | Ended | SaysAgain
 
 
 class RetryRule(msgspec.Struct, frozen=True):
@@ -294,3 +305,5 @@ class Trigger(msgspec.Struct, frozen=True):
     """The operation that goes on then, if it is not the body."""
     tries: RetryRule | None = None
     """How often, and after which pauses, a body that fails begins anew."""
+    at_most: int | None = None
+    """How often a body runs that begins anew with its result."""

@@ -89,6 +89,7 @@ _WHEN: Final[dict[type[ops.When], str]] = {
     ops.Stopped: "stop",
     ops.GivenUp: "given up",
     ops.Ended: "end",
+    ops.SaysAgain: "again",
 }
 """The names of what triggers, of their own too."""
 

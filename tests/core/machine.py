@@ -98,6 +98,11 @@ def plan_of(body: Kernel) -> Plan:
     return assembled(shell, body, Expander("T", 1, _no_child), Limits())
 
 
+def name_of(order: RunTask) -> str:
+    """What a task is called here: its path, and the item that it is in, in whatever round."""
+    return order.key.removeprefix("a/").partition("#")[0]
+
+
 class Machine:
     """One instance: what it begins, ends and calls off is noted by path, in order."""
 
@@ -111,7 +116,7 @@ class Machine:
 
     def _after(self, result: tuple[State, tuple[Effect, ...]]) -> State:
         state, effects = result
-        self.begun += [order.key.removeprefix("a/") for order in effects if isinstance(order, RunTask)]
+        self.begun += [name_of(order) for order in effects if isinstance(order, RunTask)]
         self.called_off += [self.name_of(order.frame) for order in effects if isinstance(order, StopTask)]
         check(self.plan, state)
         return msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=State)
@@ -123,13 +128,13 @@ class Machine:
         self.state = self._after(again)
 
     def name_of(self, frame: int) -> str:
-        orders = {order.frame: order.key.removeprefix("a/") for order in running(self.plan, self.state)}
+        orders = {order.frame: name_of(order) for order in running(self.plan, self.state)}
         return orders[frame]
 
     @property
     def running(self) -> list[str]:
         """The tasks that run."""
-        return sorted(order.key.removeprefix("a/") for order in running(self.plan, self.state))
+        return sorted(name_of(order) for order in running(self.plan, self.state))
 
     def frame_of(self, name: str) -> int:
         return next(

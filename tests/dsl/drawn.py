@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 
 from dagger import (
+    Again,
     Failure,
     Retry,
     Step,
@@ -21,6 +22,7 @@ from dagger import (
     process,
     pure,
     race,
+    repeat,
     signal,
     sleep,
     switch,
@@ -210,6 +212,26 @@ undone = named(
     >> step("ship").compensate(step("recall")).on_stop(step("unload")).retry(Retry(attempts=2)),
 )
 
+
+def is_clean(order: Order) -> bool:
+    return order.total == 0
+
+
+def again(order: Order) -> str | Again[Order]:
+    return Again(order)
+
+
+def from_text(text: str) -> Order:
+    return Order(text, 1)
+
+
+loops = named(
+    "Loops",
+    repeat(step("a") >> paid, until=is_clean, at_most=5).named("ROUNDS")
+    >> repeat(step("ask").then(again)).then(from_text)
+    >> repeat(step("b"), until=is_clean).timeout(MINUTE),
+)
+
 child = template("Returns", step("inspect"), key=key, version=2)
 children = named("Children", step("a") >> child)
 
@@ -284,6 +306,7 @@ ALL = [
     plumbed,
     partly,
     undone,
+    loops,
     children,
     everything,
     nasty(),

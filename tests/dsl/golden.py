@@ -22,6 +22,7 @@ DRAWN: dict[str, Template[Order, object]] = {
     "plumbing": drawn.plumbed,
     "partly": drawn.partly,
     "undoing": drawn.undone,
+    "loops": drawn.loops,
     "child": drawn.children,
     "everything": drawn.everything,
 }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
-from dagger import Again, BusinessError, Failure, Message, Status
+from dagger import Again, BusinessError, Failure, Message, Status, TooManyRounds
 from dagger.dsl import nodes
 from dagger.dsl.functions import Fn, members_of
 from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
@@ -179,6 +179,14 @@ class Piece:
         own = (self.outer.numbers[self],) if isinstance(self.outer, EachPiece) else ()
         return (*self.outer.in_items, *own)
 
+    @property
+    def in_rounds(self) -> tuple[int, ...]:
+        """Which rounds of which loops it is in."""
+        if self.outer is None:
+            return ()
+        own = (self.outer.numbers[self],) if isinstance(self.outer, RepeatPiece) else ()
+        return (*self.outer.in_rounds, *own)
+
     def call(self, fn: Fn, *values: Any) -> Any:
         """Call a pure function of the user."""
         try:
@@ -194,7 +202,7 @@ class Piece:
     @property
     def is_scope(self) -> bool:
         """Whether it bounds for how long a failure counts that is answered inside of it: any body of an item does."""
-        bounds = isinstance(self, RetryPiece | GroupPiece | BoundPiece | RecoverPiece | EachPiece)
+        bounds = isinstance(self, RetryPiece | GroupPiece | BoundPiece | RecoverPiece | EachPiece | RepeatPiece)
         return isinstance(self.outer, EachPiece) or (bounds and not getattr(self, "answering", False))
 
     def all_inside(self) -> Iterator[Piece]:
@@ -415,8 +423,10 @@ class TaskPiece(Leaf):
 
     @property
     def call_key(self) -> str:
-        """What all tries of one call share: the path, and which items of which `for_each` it is in."""
-        return (self.path or "") + "".join(f"[{number}]" for number in self.in_items)
+        """What all tries of one call share: the path, which items of `for_each` it is in, and which rounds of loops."""
+        items = "".join(f"[{number}]" for number in self.in_items)
+        rounds = ".".join(map(str, self.in_rounds))
+        return (self.path or "") + items + (f"#{rounds}" if rounds else "")
 
     def finish(self, outcome: Outcome) -> None:
         work: Work = self.node.fn.call
@@ -555,6 +565,40 @@ class RecoverPiece(Piece):
             self.world.answered(self)
             failure = Failure(self.value, problem.kind, problem.path)
             self.give_up(lambda: self.start(self.node.handler, failure))
+
+
+class RepeatPiece(Piece):
+    """Begins its body anew, with what the round before has given."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.numbers: dict[Piece, int] = {}
+
+    @override
+    def begin(self) -> None:
+        self.begin_round(self.value)
+
+    def begin_round(self, value: Any) -> None:
+        self.mark(Status.EXECUTING)
+        piece = piece_of(self.world, self.node.body, inside(self.node, self.prefix), value, self)
+        self.inside.append(piece)
+        self.numbers[piece] = len(self.numbers) + 1
+        piece.begin()
+
+    @override
+    def ended(self, piece: Piece, value: Any) -> None:
+        try:
+            is_done = not isinstance(value, Again) if self.node.until is None else self.call(self.node.until, value)
+        except Failed as failed:
+            self.fail(failed.problem)
+            return
+        if is_done:
+            self.done(value)
+        elif len(self.numbers) == self.node.at_most:
+            self.fail(Problem(self.place, "TooManyRounds", TooManyRounds))
+        else:
+            self.world.over(self)
+            self.begin_round(value.value if isinstance(value, Again) else value)
 
 
 class GroupPiece(Piece):
@@ -737,6 +781,7 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.Bounded: BoundPiece,
     nodes.Recovered: RecoverPiece,
     nodes.KeptNode: KeptPiece,
+    nodes.Repeat: RepeatPiece,
 }
 
 

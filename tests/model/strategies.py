@@ -27,6 +27,7 @@ from dagger import (
     process,
     pure,
     race,
+    repeat,
     signal,
     sleep,
     switch,
@@ -188,6 +189,21 @@ class Gardener:
         answer = self.draw(st.sampled_from([words.Total(), self.echo()]))
         return applied(words.Total()) >> waits.timeout(after, otherwise=answer)
 
+    def repeat(self, depth: int) -> AnyStep:
+        """A loop over numbers; nothing in its body need ever wait."""
+        body = self.step(depth)
+        if not body.node.may_wait:
+            body = body >> sleep(timedelta(0)).named(self.name("z"))
+        most = self.draw(st.integers(1, 4))
+        if self.draw(st.booleans()):
+            until = self.draw(st.builds(words.Enough, salts, rarely))
+            loop: AnyStep = repeat(body >> pure(words.Total()).named(self.name("v")), until=until, at_most=most)
+        else:
+            anew = self.draw(st.builds(words.Anew, salts))
+            last = applied(anew) if self.draw(st.booleans()) else pure(anew).named(self.name("v"))
+            loop = repeat(body >> last, at_most=most)
+        return applied(words.Total()) >> (loop.named(self.name("r")) if self.draw(st.booleans()) else loop)
+
     def retry(self, depth: int) -> AnyStep:
         return self.step(depth).retry(self.draw(retries))
 
@@ -296,6 +312,8 @@ STEMS = [
     Gardener.process,
     Gardener.timeout,
     Gardener.patient,
+    Gardener.repeat,
+    Gardener.repeat,
     Gardener.retry,
     Gardener.recover,
     Gardener.compensated,

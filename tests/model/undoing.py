@@ -120,6 +120,11 @@ class UndoingPiece(Piece):
 
     @property
     @override
+    def in_rounds(self) -> tuple[int, ...]:
+        return self.order.at.in_rounds
+
+    @property
+    @override
     def is_scope(self) -> bool:
         return True
 

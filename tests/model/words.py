@@ -247,6 +247,29 @@ class Count:
 
 
 @dataclass(frozen=True)
+class Enough:
+    """What a loop ends by; fails for a fifth of all values if it is `strict`."""
+
+    salt: int
+    strict: bool
+
+    def __call__(self, value: object) -> bool:
+        number = fragile(value, self.salt) if self.strict else digest(value)
+        return (number + self.salt) % 3 == 0
+
+
+@dataclass(frozen=True)
+class Anew:
+    """Begins a loop anew for two thirds of all values."""
+
+    salt: int
+
+    def __call__(self, value: object) -> str | Again[int]:
+        left = digest(value) + self.salt
+        return "enough" if left % 3 == 0 else Again(left % 97)
+
+
+@dataclass(frozen=True)
 class FoldSignal:
     """Folds a signal into the input."""
 

@@ -41,6 +41,7 @@ from dagger import (
     process,
     pure,
     race,
+    repeat,
     signal,
     sleep,
     switch,
@@ -2485,3 +2486,49 @@ assert_type((paid & invoice).compensate(log), Step[Order, tuple[PaidOrder, Invoi
 assert_type(any_of(paid.compensate(ship), invoice).on_stop(rejected), Step[Order, PaidOrder | Invoice])
 assert_type(paid.compensate(ship).retry(Retry()).timeout(HOUR), Step[Order, PaidOrder])
 assert_type(process("P", paid.compensate(ship)).recover(recover_order), Step[Order, PaidOrder | Rejected])
+
+
+# Loops.
+
+
+@task
+async def ask_again(order: Order) -> PaidOrder | Again[Order]:
+    raise NotImplementedError
+
+
+@task
+def maybe_again(order: Order) -> PaidOrder | Again[Order] | None:
+    raise NotImplementedError
+
+
+@task
+async def amend(order: Order) -> Order:
+    return order
+
+
+def is_done(order: Order) -> bool:
+    return True
+
+
+def anew(order: Order) -> PaidOrder | Again[Order]:
+    return Again(order)
+
+
+assert_type(repeat(ask_again), Step[Order, PaidOrder])
+assert_type(repeat(maybe_again, at_most=3), Step[Order, PaidOrder | None])
+assert_type(repeat(amend >> ask_again), Step[Order, PaidOrder])
+assert_type(repeat(charge >> amend.then(anew)), Step[Order, PaidOrder])
+assert_type(repeat(amend >> pure(anew)).named("LOOP"), Step[Order, PaidOrder])
+assert_type(repeat(amend, until=is_done), Step[Order, Order])
+assert_type(repeat(charge >> amend, until=is_done, at_most=3), Step[Order, Order])
+assert_type(repeat(any_of(ask_again, amend.then(anew))), Step[Order, PaidOrder])
+assert_type(repeat(process("P", amend >> ask_again)), Step[Order, PaidOrder])
+assert_type(repeat(nap >> ask_again), Step[Order, PaidOrder])
+assert_type(repeat(nap, until=is_done), Step[Order, Order])
+assert_type(repeat(repeat(amend, until=is_done) >> ask_again), Step[Order, PaidOrder])
+assert_type(repeat(paid.timeout(HOUR, otherwise=amend.then(Again))), Step[Order, PaidOrder])
+assert_type(repeat(amend & amend), Step[Order, tuple[Order, Order]])
+assert_type(charge >> repeat(ask_again) >> pure(dispatch), Step[Order, Shipped])
+assert_type(repeat(ask_again).timeout(HOUR, otherwise=why), Step[Order, PaidOrder | str])
+assert_type(repeat(ask_again) | repeat(amend, until=is_done), Step[Order, PaidOrder | Order])
+assert_type(probe(repeat(ask_again) & repeat(amend, until=is_done)), tuple[Order, tuple[PaidOrder, Order]])

@@ -37,6 +37,7 @@ from dagger import (
     process,
     pure,
     race,
+    repeat,
     signal,
     sleep,
     switch,
@@ -1035,3 +1036,15 @@ reserve.on_stop(pick)  # type: ignore[arg-type]  # pyright: ignore[reportArgumen
 reserve.on_stop(how_many)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 charge >> reserve.on_stop(reserve) >> ship  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
 sleep(HOUR).compensate(reserve, attempted=pick)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
+def is_cheap(order: Order) -> bool:
+    return True
+
+
+repeat(charge, until=ship_it)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+repeat(ship, until=is_cheap)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+repeat(charge, until=True)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+repeat(charge, is_cheap)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+repeat(charge, until=is_cheap, at_most="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+ship >> repeat(charge, until=is_cheap)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]

@@ -10,7 +10,8 @@ from dagger.core.envelope import with_trace
 from dagger.core.functions import Stored
 from dagger.core.head import Head
 from dagger.core.kinds import Rules
-from dagger.core.state import Frame, Running, Scoping, State, Undoing, item_suffix
+from dagger.core.rounds import place_in
+from dagger.core.state import Frame, Running, Scoping, State, Undoing
 from dagger.core.tracing import kept_trace
 from dagger.core.transition import Transition
 from dagger.plan import ops
@@ -60,7 +61,7 @@ def _is_retried(op: ops.Op) -> bool:
 
 
 def _order(head: Head, table: tuple[ops.Op, ...], frames: Mapping[int, Frame], number: int, frame: Running) -> RunTask:
-    key = f"{head.run_name}/{quoted_path(table[frame.op].path)}{item_suffix(frames, frame.parent)}"
+    key = f"{head.run_name}/{quoted_path(table[frame.op].path)}{place_in(table, frames, frame.parent)}"
     headers = with_trace(head.headers, frame.trace) if frame.trace else head.headers
     return RunTask(number, frame.op, frame.attempt, key, frame.value, headers)
 

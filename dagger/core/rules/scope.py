@@ -6,33 +6,38 @@
 | failure → again | `.retry` |
 | failure → interrupt | `.recover` |
 | stop → beside | a hook: it is run if the scope is given up while it executes |
-| end → again | a loop: the body begins anew with the result, unless that is what was wanted |
+| end → again | `repeat(until=)`: the body begins anew with the result, unless that is what was wanted |
+| `Again` → again | `repeat`: the body begins anew with the value of the `Again` that it gave |
 | end → later | an undo: it is kept, and run if what is around is given up |
 | given up → later | an undo of what was only attempted: its place among the others is that of the end of the scope |
 
 The frame has the input of the scope, which a handler, another try or what answers a timeout gets; the number of the
-try; and one timer: that of the bound, or that of the pause before the next try.
+try or round; and one timer: that of the bound, that of the pause before the next try, or that of a round of a loop that
+is left to the next event, which is due at once.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from dagger.core.effects import Answered, TryFailed
 from dagger.core.failing import fail_frame
-from dagger.core.functions import Stored, call_pure, took_longer
+from dagger.core.functions import Stored, call_pure, load, store_result, took_longer
 from dagger.core.kinds import Onward, Rules
 from dagger.core.leaving import leave
 from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo, Undoing
 from dagger.core.tracing import kept_trace
 from dagger.core.transition import Token, Transition
-from dagger.errors import BusinessError, kinds_of
+from dagger.dsl.values import Again
+from dagger.errors import BusinessError, TooManyRounds, kinds_of
 from dagger.plan import ops
 from dagger.plan.shapes import failed as failure_of
 
+ROUNDS_MAX: Final = 100
+"""How many rounds of loops begin in one step, so that none is unbounded; those after them begin with the next event."""
 _BY_DECISION: Final = kinds_of(BusinessError)[:1]
 
 
@@ -49,14 +54,14 @@ def entered(tr: Transition, op: ops.Scope, stored: Stored, parent: int) -> Token
     return op.next, stored, number
 
 
-def ended(tr: Transition, op: ops.Close, stored: Stored, parent: int) -> Token:
+def ended(tr: Transition, op: ops.Close, stored: Stored, parent: int) -> Token | None:
     """What is inside has ended well."""
     if op.plain:
         return op.next, stored, tr.frames.pop(parent).parent
     return _ended(tr, op, stored, parent)
 
 
-def _ended(tr: Transition, op: ops.Close, stored: Stored, number: int) -> Token:
+def _ended(tr: Transition, op: ops.Close, stored: Stored, number: int) -> Token | None:
     """The same where something comes of it: the body begins anew, or an undo is kept, and those that were kept inside
     go to the scope around."""
     frame, scope = tr.frames[number], tr.ops[op.owner]
@@ -64,19 +69,56 @@ def _ended(tr: Transition, op: ops.Close, stored: Stored, number: int) -> Token:
     assert isinstance(scope, ops.Scope)
     undos = frame.undos
     for trigger in scope.triggers:
-        if type(trigger.when) is not ops.Ended:
-            continue
         if trigger.effect == ops.AGAIN:
-            until = trigger.when.until
-            if until is None or not call_pure(op, until, stored, op.shape):
-                tr.frames[number] = msgspec.structs.replace(frame, value=stored.raw, attempt=frame.attempt + 1)
-                return trigger.start, stored, number
-        else:
-            undos = [*undos, Undo(trigger.start, stored.raw, tr.count(), tr.item_suffix(frame.parent))]
+            again = _begins_again(op, trigger.when, stored)
+            if again is not None:
+                return _next_round(tr, scope, trigger, number, again)
+        elif type(trigger.when) is ops.Ended:
+            undos = [*undos, Undo(trigger.start, stored.raw, tr.count(), tr.place(frame.parent))]
     del tr.frames[number]
     if undos:
         _keep(tr, frame.parent, undos)
     return op.next, stored, frame.parent
+
+
+def _begins_again(op: ops.Close, when: ops.When, stored: Stored) -> Stored | None:
+    """The value with which a loop begins its next round; None if there is none."""
+    match when:
+        case ops.Ended(until=until):
+            return None if until is not None and call_pure(op, until, stored, op.shape) else stored
+        case ops.SaysAgain(out=out):
+            result = load(op, stored)
+            if type(result) is not Again:
+                return None
+            again: Again[Any] = result  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any
+            return store_result(op, out, again.value)
+        case _:
+            return None
+
+
+def _next_round(tr: Transition, op: ops.Scope, trigger: ops.Trigger, number: int, stored: Stored) -> Token | None:
+    """Begin the next round, or leave it to the next event, where this step has begun many already."""
+    frame = tr.frames[number]
+    assert isinstance(frame, Scoping)
+    if trigger.at_most is not None and frame.attempt >= trigger.at_most:
+        text = f"is not done after {trigger.at_most} round{'s' if trigger.at_most > 1 else ''}"
+        fail_frame(tr, number, Error(op.path, TooManyRounds.__name__, text, kinds_of(TooManyRounds)))
+        return None
+    if number in tr.failing:
+        tr.over(number)
+    tr.rounds += 1
+    due = tr.now if tr.rounds > ROUNDS_MAX else 0
+    trace = kept_trace(tr) if due else frame.trace
+    tr.frames[number] = msgspec.structs.replace(
+        frame, value=stored.raw, due=due, attempt=frame.attempt + 1, trace=trace
+    )
+    return None if due else _round(tr, op, trigger.start, stored, number)
+
+
+def _round(tr: Transition, op: ops.Scope, start: int, stored: Stored, number: int) -> Token:
+    if op.counted >= 0:
+        tr.begin(op.counted)
+    return start, stored, number
 
 
 def _keep(tr: Transition, number: int, undos: list[Undo]) -> None:
@@ -125,7 +167,7 @@ def failed(tr: Transition, number: int, frame: Scoping, op: ops.Scope, error: Er
 
 
 def due(tr: Transition, number: int, frame: Scoping) -> Token | None:
-    """A pause between tries is over, or what is inside took too long."""
+    """A pause between tries is over, the next round of a loop begins, or what is inside took too long."""
     op = tr.ops[frame.op]
     assert isinstance(op, ops.Scope)
     for trigger in op.triggers:
@@ -134,6 +176,9 @@ def due(tr: Transition, number: int, frame: Scoping) -> Token | None:
             return None
     tr.over(number)
     tr.frames[number] = msgspec.structs.replace(frame, due=0)
+    if op.loops:
+        (start,) = [trigger.start for trigger in op.triggers if trigger.effect == ops.AGAIN]
+        return _round(tr, op, start, Stored(frame.value), number)
     return op.next, Stored(frame.value), number
 
 

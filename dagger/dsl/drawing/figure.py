@@ -46,6 +46,7 @@ from dagger.dsl.nodes import (
     Node,
     Process,
     Recovered,
+    Repeat,
     Retried,
     Sleep,
     SwitchNode,
@@ -75,6 +76,10 @@ def element_of(node: Node, prefix: str) -> Element:
             return _answered(scope, "otherwise", otherwise, inside(node, prefix))
         case ForEach(body=body):
             return Frame("for_each", *_named(node, prefix), run_of(body, inside(node, prefix)), _spread(node))
+        case Repeat(body=body, until=until, at_most=at_most):
+            most = () if at_most is None else (Note("at most", str(at_most)),)
+            notes = (*_given("until", until), *most)
+            return Frame("repeat", *_named(node, prefix), run_of(body, inside(node, prefix)), notes)
         case Retried(body=body, policy=policy):
             return _noted(run_of(body, prefix), _retry(policy))
         case Bounded(body=body, after=after, otherwise=otherwise):

@@ -85,6 +85,7 @@ KINDS: Final[Mapping[str, StepKind]] = {
     "switch": StepKind("switch", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
     "process": StepKind("process"),
     "for_each": StepKind("for each"),
+    "repeat": StepKind("repeat"),
     "steps": StepKind("steps"),
     "fork": StepKind("fork", dot=_BAR, mermaid=("{{", "}}")),
     "join": StepKind("join", dot=_BAR, mermaid=("{{", "}}")),
