@@ -250,7 +250,7 @@ async def test_another_makes_it_with_other_partitions_just_before_the_first_chan
     async with engine.client():
         assert await engine.count() == 0
         async with fails(BackendUnavailable) as said:
-            await engine.start(template("Packed", pack, key=by_id), Order("o-1"))  # with no channel to declare before
+            await engine.start(template("Packed", pack, key=by_id), Order("o-2"))  # with no channel to declare before
         assert "was made by another process just now, with 16 partitions, and not 4; nothing was changed" in said[0]
         await engine.start(orders, Order("o-1"))
     made[0].close()
