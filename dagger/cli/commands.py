@@ -18,6 +18,7 @@ from dagger.cli.targets import UsageError, checked_shared, checked_there, engine
 from dagger.engine import Dagger, Instance
 from dagger.engine.client.validation import ANY_PARENT
 from dagger.engine.connect import BACKENDS, scheme_of
+from dagger.engine.ports import HasNoisyLoggers
 from dagger.engine.process.signals import SignalHandler
 from dagger.errors import DaggerError, DecodeError, RequestError, WrongInput, in_line
 
@@ -66,10 +67,12 @@ def _worker(arguments: Arguments) -> None:
     logging.basicConfig(
         level=arguments.log_level.upper(), stream=sys.stderr, format="%(asctime)s %(levelname)-7s %(message)s"
     )
-    if arguments.log_level.upper() != "DEBUG":  # it logs each attempt of each request; the engine logs what matters
-        logging.getLogger("aiokafka").setLevel(logging.ERROR)
     SignalHandler()  # from here on, because importing a module may take long
-    engine_of(arguments.engine).main()
+    engine = engine_of(arguments.engine)
+    if arguments.log_level.upper() != "DEBUG" and isinstance(engine.backend, HasNoisyLoggers):
+        for name in engine.backend.noisy_loggers:
+            logging.getLogger(name).setLevel(logging.ERROR)
+    engine.main()
 
 
 def _with_engine(work: Callable[[Dagger, Arguments], Awaitable[None]]) -> Callable[[Arguments], None]:

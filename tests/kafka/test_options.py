@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dagger.backends.kafka import connect
 from dagger.backends.kafka.options import KafkaOptions, options_of
+from dagger.engine.ports import HasNoisyLoggers
 from dagger.errors import BackendError
 
 
@@ -80,3 +83,19 @@ def test_a_log_needs_a_store() -> None:
         connect("kafka://a/o", None)
     with pytest.raises(BackendError, match="no store is installed for redis://"):
         connect("kafka://a/o", "redis://")
+
+
+def test_names_in_the_cluster_have_the_prefix_and_the_other_way_round() -> None:
+    options = options_of("kafka://h:9092/orders?prefix=blue.")
+    assert options.prefixed("PAYMENTS") == "blue.PAYMENTS"
+    assert options.unprefixed("blue.PAYMENTS") == "PAYMENTS"
+    assert options.unprefixed(options.prefixed("blue.PAYMENTS")) == "blue.PAYMENTS"
+    assert (options.group, options.log) == ("blue.orders", "blue.orders.log")
+    with pytest.raises(ValueError, match="'PAYMENTS' does not begin with"):
+        options.unprefixed("PAYMENTS")
+
+
+def test_the_backend_says_which_loggers_repeat_what_the_engine_logs(tmp_path: Path) -> None:
+    backend = connect("kafka://h:9092/orders", f"sqlite:///{tmp_path}/records.db")
+    assert isinstance(backend, HasNoisyLoggers)
+    assert list(backend.noisy_loggers) == ["aiokafka"]

@@ -54,8 +54,8 @@ class Appender:
 
     async def append(self, entries: Sequence[Entry]) -> None:
         """Return once the brokers have everything. Where it raises, a part of it may have been appended."""
-        prefix = self._cluster.options.prefix
-        topics = {prefix + entry.topic for entry in entries if type(entry) is Outgoing}
+        prefixed = self._cluster.options.prefixed
+        topics = {prefixed(entry.topic) for entry in entries if type(entry) is Outgoing}
         if not topics <= self._cluster.topics.keys():
             await self._cluster.need(topics)
         asked = _Asked(batches_of(self._cluster, entries), asyncio.get_running_loop().create_future())

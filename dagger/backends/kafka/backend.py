@@ -24,7 +24,7 @@ def connect(broker: str, store: str | None) -> KafkaBackend:
             f"'{options.place}' is a log only; say where the records are kept, as "
             'store="aerospike://localhost:3000/test", or store="sqlite:///records.db" on one machine'
         )
-    return KafkaBackend(options, store_for(store, options.prefix + options.application))
+    return KafkaBackend(options, store_for(store, options.group))
 
 
 class KafkaBackend:
@@ -32,6 +32,8 @@ class KafkaBackend:
 
     atomic = False
     shared = True
+    noisy_loggers = ("aiokafka",)
+    """aiokafka logs each attempt of each request."""
 
     def __init__(self, options: KafkaOptions, store: StandaloneStore) -> None:
         self.options = options

@@ -74,7 +74,7 @@ class BacklogReader:
 
     async def _committed(self, places: Collection[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
         """What the workers have committed. A cluster in which no group has ever been needs a moment to answer."""
-        group = self._cluster.options.prefix + self._cluster.options.application
+        group = self._cluster.options.group
         until = time.monotonic() + COORDINATOR_S
         while True:
             try:

@@ -73,7 +73,7 @@ class Moved(errors.KafkaError):
 
 def batches_of(cluster: Cluster, entries: Iterable[Entry]) -> Batches:
     """Entries by their partition; their topics are known. Raises BackendError for a partition that does not exist."""
-    log, prefix = cluster.options.log, cluster.options.prefix
+    log = cluster.options.log
     count = cluster.topics[log].partitions
     batches: Batches = {}
     for entry in entries:
@@ -84,7 +84,7 @@ def batches_of(cluster: Cluster, entries: Iterable[Entry]) -> Batches:
         else:
             assert type(entry) is Outgoing
             check_names(entry.headers)
-            topic = prefix + entry.topic
+            topic = cluster.options.prefixed(entry.topic)
             place = TopicPartition(topic, cluster.partition_for(topic, entry.key or b""))
             item = EncodedEntry(entry.key, entry.payload, entry.headers, entry)
         batches.setdefault(place, []).append(item)
@@ -190,8 +190,8 @@ def _heard(watching: asyncio.TimerHandle, future: asyncio.Future[RecordMetadata]
 
 async def addressed(cluster: Cluster, entries: Sequence[Entry]) -> Sequence[Entry]:
     """The entries with topics that exist: for one that cannot be had, those to it go to the dead letters instead."""
-    prefix = cluster.options.prefix
-    wanted = {prefix + entry.topic for entry in entries if type(entry) is Outgoing} - cluster.topics.keys()
+    prefixed = cluster.options.prefixed
+    wanted = {prefixed(entry.topic) for entry in entries if type(entry) is Outgoing} - cluster.topics.keys()
     reasons = dict[str, str]()
     for topic in wanted:
         try:
@@ -207,7 +207,7 @@ async def addressed(cluster: Cluster, entries: Sequence[Entry]) -> Sequence[Entr
 
 def _elsewhere(cluster: Cluster, entry: Entry, reasons: Mapping[str, str]) -> Entry:
     """An entry, or the dead letter in its place where its topic cannot be had."""
-    reason = reasons.get(cluster.options.prefix + entry.topic) if type(entry) is Outgoing else None
+    reason = reasons.get(cluster.options.prefixed(entry.topic)) if type(entry) is Outgoing else None
     if reason is None:
         return entry
     cluster.counts["refused"] += 1
@@ -219,7 +219,7 @@ def _elsewhere(cluster: Cluster, entry: Entry, reasons: Mapping[str, str]) -> En
 def instead(cluster: Cluster, refusal: Refused) -> Outgoing:
     """What is sent in place of an entry that a broker will never take; that is counted, and said."""
     (item,) = refusal.items
-    entry, topic = item.entry, refusal.place.topic.removeprefix(cluster.options.prefix)
+    entry, topic = item.entry, cluster.options.unprefixed(refusal.place.topic)
     is_large = isinstance(refusal.error, TOO_LARGE)
     if not topic.endswith(DEAD_LETTERS):  # what is a dead letter is counted already
         cluster.counts["too_large" if is_large else "refused"] += 1
@@ -230,7 +230,7 @@ def instead(cluster: Cluster, refusal: Refused) -> Outgoing:
         cluster.options.place,
         _weight(item),
         item.key,
-        cluster.options.prefix + letter.topic,
+        cluster.options.prefixed(letter.topic),
         refusal,
     )
     return letter
@@ -270,7 +270,7 @@ def without(cluster: Cluster, batches: Batches, refusal: Refused) -> list[Entry]
 
 def dead_letter(cluster: Cluster, entry: Entry, reason: str) -> Outgoing:
     """An entry that cannot be sent, for the dead letters of the application; of a large one, the beginning."""
-    dead = cluster.options.dead_letters.removeprefix(cluster.options.prefix)
+    dead = cluster.options.unprefixed(cluster.options.dead_letters)
     if type(entry) is Append:
         added = {"dagger-reason": reason, "dagger-partition": str(entry.partition), "dagger-size": str(len(entry.data))}
         return Outgoing(dead, None, entry.data[:ROOM], headers_of(added))

@@ -54,7 +54,7 @@ async def agreed(store: StandaloneStore, options: KafkaOptions, cluster: str, lo
     """The binding, made if there is none. Raises BackendError where it says something else than what is there."""
     mine = Binding(
         id=uuid4().hex,
-        application=options.prefix + options.application,
+        application=options.group,
         cluster=cluster,
         log=log.id,
         partitions=log.partitions,

@@ -70,7 +70,7 @@ class Ends:
 
     @property
     def _topic(self) -> str:
-        return self._cluster.options.prefix + self._name
+        return self._cluster.options.prefixed(self._name)
 
     def announce(self, ids: Collection[str]) -> None:
         """Report ends, in the background."""

@@ -50,7 +50,6 @@ class KafkaLog:
         self._appender = Appender(cluster)
         self.loop = LoopBinding(cluster.options.place)
         self._name = cluster.options.log
-        self._prefix = cluster.options.prefix
         self._topics: set[str] = set()
         self._published: set[str] = set()
         self._missing = set[str]()
@@ -127,8 +126,8 @@ class KafkaLog:
         self._own = Ownership(self._cluster, self._store, binding)
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
-        self._topics.update(self._prefix + topic for topic in topics)
-        self._published.update(self._prefix + topic for topic in published)
+        self._topics.update(map(self._cluster.options.prefixed, topics))
+        self._published.update(map(self._cluster.options.prefixed, published))
         if self._member is not None:
             self._member.nudge()
 
@@ -277,7 +276,7 @@ class KafkaLog:
         internal = [record for record in taken if record.topic == self._name]
         records = [LogRecord(record.partition, record.offset, record.value or b"") for record in internal]
         messages = [
-            message_of(record, self._prefix, own.made(record.topic, record.partition))
+            message_of(record, self._cluster.options, own.made(record.topic, record.partition))
             for record in taken
             if record.topic != self._name
         ]
@@ -307,7 +306,7 @@ class KafkaLog:
         for (_, partition), ordered in entries.items():
             sendable[own.lane_of(partition)] += await addressed(self._cluster, ordered)
         for (topic, partition), offset in offsets.items():
-            place = TopicPartition(self._prefix + topic if topic else self._name, partition)
+            place = TopicPartition(self._cluster.options.prefixed(topic) if topic else self._name, partition)
             marks[own.lane_of(partition)][place] = offset + 1
         lanes = sendable.keys() | marks.keys()
         return {lane: (batches_of(self._cluster, sendable[lane]), marks[lane]) for lane in lanes}

@@ -94,7 +94,7 @@ class Member(ConsumerRebalanceListener):
         session_ms = int(options.lease * 1000)
         self._consumer = AIOKafkaConsumer(
             **self._cluster.settings,
-            group_id=options.prefix + options.application,
+            group_id=options.group,
             auto_offset_reset="none",
             enable_auto_commit=False,
             isolation_level="read_committed",

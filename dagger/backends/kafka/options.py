@@ -83,15 +83,30 @@ class KafkaOptions(msgspec.Struct, frozen=True, kw_only=True):
         apart = [server.rpartition(":") for server in self.servers.split(",")]
         return [(host.strip("[]"), int(port)) for host, _, port in apart]
 
+    def prefixed(self, name: str) -> str:
+        """The name that a topic, a group or an application has in the cluster."""
+        return self.prefix + name
+
+    def unprefixed(self, name: str) -> str:
+        """The name of which `prefixed` returns this one. Raises ValueError for a name without the prefix."""
+        if not name.startswith(self.prefix):
+            raise ValueError(f"'{name}' does not begin with '{self.prefix}'")
+        return name[len(self.prefix) :]
+
+    @property
+    def group(self) -> str:
+        """The name of the workers' group, and of the application where several share a cluster or a store."""
+        return self.prefixed(self.application)
+
     @property
     def log(self) -> str:
         """The name of the internal log's topic."""
-        return f"{self.prefix}{self.application}.log"
+        return f"{self.group}.log"
 
     @property
     def dead_letters(self) -> str:
         """The name of the topic for what cannot be sent where it should go."""
-        return f"{self.prefix}{self.application}.dead-letter"
+        return f"{self.group}.dead-letter"
 
     def connection(self) -> dict[str, Any]:
         """How every client of the cluster connects. Raises BackendError for certificates that cannot be read."""

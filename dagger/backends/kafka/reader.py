@@ -24,6 +24,7 @@ from dagger.backends.kafka.client import (
 from dagger.backends.kafka.cluster import LOOK_S, REQUEST_S, Cluster
 from dagger.backends.kafka.fetching import Fetching
 from dagger.backends.kafka.member import FETCH_BYTES, FETCH_WAIT_MS, SLICE_MS
+from dagger.backends.kafka.options import KafkaOptions
 from dagger.backends.kafka.shutdown import end_consumer
 from dagger.engine.ports import TopicRecord
 from dagger.errors import BackendError, BackendUnavailable
@@ -51,8 +52,7 @@ class KafkaReader:
 
     def __init__(self, cluster: Cluster, topic: str, group: str) -> None:
         self._cluster = cluster
-        self._prefix = cluster.options.prefix
-        self._topic = self._prefix + topic
+        self._topic = cluster.options.prefixed(topic)
         self._group = group
         self._open_one: tuple[AIOKafkaConsumer, Fetching] | None = None
         self._read: dict[TopicPartition, int] = {}
@@ -74,7 +74,7 @@ class KafkaReader:
             raise
         for record in found:
             self._read[TopicPartition(record.topic, record.partition)] = record.offset + 1
-        return [message_of(record, self._prefix) for record in found]
+        return [message_of(record, self._cluster.options) for record in found]
 
     async def _next(self, limit: int) -> Sequence[ConsumerRecord]:
         consumer, fetching = self._open_one or await self._open()
@@ -198,7 +198,7 @@ class KafkaReader:
             await end_consumer(consumer)
 
 
-def message_of(record: ConsumerRecord, prefix: str, made: int = 0) -> TopicRecord:
+def message_of(record: ConsumerRecord, options: KafkaOptions, made: int = 0) -> TopicRecord:
     """A message as the engine takes it."""
-    topic = record.topic.removeprefix(prefix)
+    topic = options.unprefixed(record.topic)
     return TopicRecord(topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), made)

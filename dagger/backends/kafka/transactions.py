@@ -41,7 +41,7 @@ class Transactions:
 
     def __init__(self, cluster: Cluster) -> None:
         options = cluster.options
-        self.id = f"{options.prefix}{options.application}.{uuid4().hex}"
+        self.id = f"{options.group}.{uuid4().hex}"
         self.is_resolved = False
         """Whether nothing is open, and how the last transaction has ended is known."""
         self._cluster = cluster

@@ -19,5 +19,6 @@ from dagger.engine.ports.rows import Query as Query
 from dagger.engine.ports.rows import Row as Row
 from dagger.engine.ports.rows import Write as Write
 from dagger.engine.ports.scheme import FileBased as FileBased
+from dagger.engine.ports.scheme import HasNoisyLoggers as HasNoisyLoggers
 from dagger.engine.ports.scheme import Scheme as Scheme
 from dagger.engine.ports.store import Store as Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar, runtime_checkable
@@ -39,6 +39,16 @@ class Scheme(Generic[C]):
     """A suggestion for a path or a text that is not a URL; None if it does not belong to this scheme."""
     backup: Callable[[str, Path], Awaitable[None]] | None = None
     """Copies the data of a URL to a new file, if `dagger backup` supports it. Raises BackendError."""
+
+
+@runtime_checkable
+class HasNoisyLoggers(Protocol):
+    """A backend whose libraries log each attempt of what the engine repeats, and logs itself."""
+
+    @property
+    def noisy_loggers(self) -> Collection[str]:
+        """The names of these loggers. `dagger worker` shows only their errors, except with `--log-level debug`."""
+        ...
 
 
 @runtime_checkable
