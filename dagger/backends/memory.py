@@ -75,7 +75,7 @@ class MemoryLog:
         self._published = Notifier()
 
     def partition_of(self, key: str) -> int:
-        return crc32(key.encode()) % PARTITIONS
+        return crc32(key.encode()) % self.partitions
 
     def consume(self, topics: Collection[str], published: Collection[str] = ()) -> None:
         for topic in topics:
