@@ -22,6 +22,7 @@ from dagger import (
     for_each,
     listener,
     process,
+    repeat,
     sleep,
     task,
     template,
@@ -309,3 +310,50 @@ async def test_instances_are_found_and_counted_by_parent(dagger_engine: TestEngi
     wrong: Any = 7
     with pytest.raises(RequestError, match="an instance id is text that is not empty, or a UUID; got 7"):
         await dagger_engine.instances(parent=wrong)
+
+
+def is_done(line: str) -> bool:
+    return line.endswith("...")
+
+
+@task
+def longer(line: str) -> str:
+    return f"{line}."
+
+
+async def test_each_round_of_a_loop_has_a_child_of_its_own(dagger_engine: TestEngine) -> None:
+    grow = template("Grow", longer, key=line_of)
+    run = await dagger_engine.start(template("Rounds", repeat(grow, until=is_done), key=line_of), "a")
+    assert run.result == "a..."
+    assert [one.id for one in await dagger_engine.instances(parent="a")] == ["a/Grow#1", "a/Grow#2", "a/Grow#3"]
+    assert (await dagger_engine.get_instance("a")).children == ()
+
+
+async def test_rounds_follow_the_path_with_its_items(dagger_engine: TestEngine) -> None:
+    grow = template("Grow", longer, key=line_of)
+    body = for_each(lines, process("Q", repeat(grow, until=is_done)))
+    await dagger_engine.start(template("Rounds", body, key=id_of), Parcel("p-1", ["a", "b.."]))
+    assert [one.id for one in await dagger_engine.instances(parent="p-1")] == [
+        "p-1/lines[0]/Q/Grow#1",
+        "p-1/lines[0]/Q/Grow#2",
+        "p-1/lines[0]/Q/Grow#3",
+        "p-1/lines[1]/Q/Grow#1",
+    ]
+
+
+async def test_a_hook_runs_after_the_end_of_the_child(dagger_engine: TestEngine) -> None:
+    held = template("Held", shipment.on_stop(packed_back), key=line_of)
+    run = await dagger_engine.start(template("Outer", held.on_stop(packed_up), key=line_of), "a")
+    await dagger_engine.stop(run)
+    assert run.status is Status.STOPPED
+    assert calls == ["a", "back a", "up a"]
+
+
+@task
+def packed_back(line: str) -> None:
+    calls.append(f"back {line}")
+
+
+@task
+def packed_up(line: str) -> None:
+    calls.append(f"up {line}")

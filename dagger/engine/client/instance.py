@@ -16,7 +16,7 @@ from dagger.core.state import NOT_STARTED, SKIPPED, STATUSES, Calling, Error, Re
 from dagger.core.step_rows import step_rows
 from dagger.engine.clock import to_datetime
 from dagger.errors import TemplateConflict, UnknownStep, in_line
-from dagger.plan.ops import Call, Listen, Op, Spread
+from dagger.plan.ops import Call, Listen, Op, Scope, Spread
 from dagger.plan.plan import Plan
 
 B = TypeVar("B", covariant=True, default=Any)
@@ -122,7 +122,7 @@ class Instance(Generic[B]):
     def children(self) -> tuple[str, ...]:
         """The ids of the instances that its steps have started, in the order of the steps.
 
-        Those that have ended in a `for_each` are not among them: `engine.instances(parent=)` finds all.
+        Those that have ended in a `for_each` or `repeat` are not among them: `engine.instances(parent=)` finds all.
         """
         return tuple(children_of(self._plan, self._state)) if is_own_plan(self._plan, self._state) else ()
 
@@ -216,7 +216,7 @@ def step_states(plan: Plan, state: State) -> Iterator[StepState]:
 
 
 def children_of(plan: Plan, state: State) -> Iterator[str]:
-    """The children that execute, and those of the steps that are in no for_each: their ids are known by their paths."""
+    """The children that execute, and those of the steps that have one child: its id is known by the path."""
     rows = step_rows(plan, state)
     executing = dict[int, list[str]]()
     for frame in state.frames.values():
@@ -224,13 +224,14 @@ def children_of(plan: Plan, state: State) -> Iterator[str]:
             executing.setdefault(frame.op, []).append(frame.child)
     for op in plan.ops:
         if isinstance(op, Call) and rows[op.slot][1]:
-            yield from executing.get(op.index) or ([] if _is_in_items(plan, op) else [child_of(state.head, op.path)])
+            yield from executing.get(op.index) or ([] if _has_many(plan, op) else [child_of(state.head, op.path)])
 
 
-def _is_in_items(plan: Plan, op: Op) -> bool:
+def _has_many(plan: Plan, op: Op) -> bool:
+    """Whether a step is in a for_each or a loop, so that there is a child for each item or round."""
     while op.owner >= 0:
         op = plan.ops[op.owner]
-        if isinstance(op, Spread):
+        if isinstance(op, Spread) or (isinstance(op, Scope) and op.loops):
             return True
     return False
 
