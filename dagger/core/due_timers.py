@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from heapq import heapify, heappop, heappush
 
+from dagger.core.frames import ManyFrames
 from dagger.core.state import Frame, Scoping, Sleeping
 from dagger.plan import ops
 from dagger.plan.ops import Op
@@ -20,7 +21,7 @@ class DueTimers:
         self._now = now
         self._heap = [
             timer
-            for number, frame in frames.items()
+            for number, frame in (frames.due(now) if type(frames) is ManyFrames else frames.items())
             if isinstance(frame, Sleeping | Scoping) and (timer := self._timer_of(number, frame)) is not None
         ]
         heapify(self._heap)

@@ -24,13 +24,14 @@ was to carry out, but what it runs goes on inside of the outer one. The hooks of
 outer one, and the undos of both are run last first. So each hook and each undo is ordered once, and `then` is that of
 the outermost.
 
-What is left costs a constant for each frame: the frames below are found by an index (`Transition.inside`).
+What is left costs a constant for each frame: the frames below are found by an index (`below.py`).
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
+from dagger.core.below import below
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES
 from dagger.core.state import (
@@ -61,7 +62,7 @@ def leave(tr: Transition, number: int, then: Then | None) -> None:
     if not number and ROOT in tr.frames and tr.plan.undoes:
         number = ROOT
     boundary = tr.frames[number].op if number else -1
-    inside, undoing = tr.inside(number)
+    inside, undoing = below(tr, number)
     queue, inherited = list[Undo](), list[Undo]()
     for inner in inside:
         frame = tr.frames.pop(inner)

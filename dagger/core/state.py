@@ -20,7 +20,7 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -29,6 +29,7 @@ import msgspec
 from dagger.core.envelope import Envelope
 from dagger.core.error import Error as Error
 from dagger.core.head import Head
+from dagger.core.many import ManyTimed
 from dagger.core.table import Row
 
 
@@ -159,9 +160,9 @@ class Spreading(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=6):
 
     op: int
     parent: int
-    items: tuple[bytes, ...]
+    items: Sequence[bytes]
     begun: int
-    done: dict[int, bytes]
+    done: MutableMapping[int, bytes]
     lost: int = 0
 
 
@@ -267,7 +268,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
     status: int = EXECUTING
     ended: int = 0
     next_frame: int = 1
-    frames: dict[int, Frame] = {}
+    frames: Mapping[int, Frame] = {}
+    """By number; a `ManyFrames` where they are very many."""
     rows: list[Row] = []
     chunks: tuple[bytes, ...] = ()
     errors: dict[int, Error] = {}
@@ -314,6 +316,8 @@ class State(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     def wakeup(self) -> tuple[int | None, bool]:
         """When the next timer is due, in microseconds (None if no timer runs), and whether a task runs."""
+        if isinstance(self.frames, ManyTimed):
+            return self.frames.wakeup()
         due: int | None = None
         busy = False
         for frame in self.frames.values():

@@ -32,6 +32,7 @@ from dagger.core.events import (
     TimerDue,
 )
 from dagger.core.failing import exceed, fail
+from dagger.core.frames import ManyFrames
 from dagger.core.functions import Stored
 from dagger.core.head import head_of
 from dagger.core.kinds import RULES
@@ -143,7 +144,8 @@ def _message(plan: Plan, state: State, event: MessageReceived | MessageForwarded
     if id and id in state.seen:
         return state, (Ignored("a message of this id was taken already"),)
     table = plan.ops
-    for number, frame in state.frames.items():
+    frames = state.frames
+    for number, frame in frames.waiting(key) if type(frames) is ManyFrames else frames.items():
         if type(frame) is Waiting and frame.key == key:
             op = table[frame.op]
             assert isinstance(op, ops.Listen)

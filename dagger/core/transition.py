@@ -11,13 +11,16 @@ children of each frame, the timers that are due, how many steps wait for a chann
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import MutableMapping
 from typing import Final
 
 import msgspec
 
 from dagger.core.due_timers import DueTimers
 from dagger.core.effects import Effect, frame_of
+from dagger.core.frames import ManyFrames, in_parts
 from dagger.core.functions import Stored
+from dagger.core.many import MANY
 from dagger.core.rounds import place_in
 from dagger.core.state import (
     COMPLETED,
@@ -48,6 +51,9 @@ UNDISTURBED: Final = frozenset[type]({Undoing, Recalling})
 NONE: Final[dict[str, str]] = {}
 """No headers."""
 
+LOOKS: Final = 64
+"""How often a step looks something up by parts before it makes an index of all frames."""
+
 Token = tuple[int, Stored, int]
 """Where a value is to go: the index of an operation, the value, the frame around."""
 
@@ -59,7 +65,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     ops: tuple[Op, ...]
     state: State
     now: int
-    frames: dict[int, Frame]
+    frames: MutableMapping[int, Frame]
     next_frame: int
     chunks: tuple[bytes, ...]
     rows: list[Row]
@@ -97,6 +103,8 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     """How many rounds of loops this step has begun."""
     copied: set[int] | None = None
     """The frames whose dictionaries this step has copied, and may change."""
+    looks: int = 0
+    """How often something was looked up by parts."""
     has_own_errors: bool = False
     """Whether `errors` is a copy of this step."""
     steps_failing: Counter[int] | None = None
@@ -105,12 +113,13 @@ class Transition(msgspec.Struct, gc=False, eq=False):
     @staticmethod
     def of(plan: Plan, state: State, now: int, cause: dict[str, str] = NONE) -> Transition:
         """The transition that begins with a state."""
+        frames = state.frames
         return Transition(
             plan,
             plan.ops,
             state,
             now if now > state.now else state.now,
-            state.frames.copy(),
+            frames.copy() if type(frames) is ManyFrames else dict(frames),
             state.next_frame,
             state.chunks,
             state.rows.copy(),
@@ -124,7 +133,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
 
     def close(self) -> tuple[State, tuple[Effect, ...]]:
         """The state that the step ends with, and what it asks for."""
-        old, status, now, effects = self.state, self.status, self.now, self.effects
+        old, status, now, effects, frames = self.state, self.status, self.now, self.effects, self.frames
         if self.failing:
             for number in [number for number in self.failing if number not in self.frames]:
                 self.over(number)
@@ -141,7 +150,7 @@ class Transition(msgspec.Struct, gc=False, eq=False):
             status,
             0 if status == EXECUTING else now,
             self.next_frame,
-            self.frames,
+            frames if type(frames) is not ManyFrames and len(frames) <= MANY else in_parts(frames),
             rows,
             chunks,
             self.errors,
@@ -171,28 +180,10 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         self.next_frame = number + 1
         return number
 
-    def inside(self, number: int) -> tuple[list[int], list[int]]:
-        """The frames below a frame (0: all), which are to be removed: each before those around it.
-
-        What undoes is not disturbed, and the end of a child is waited for: they are given apart, without what is below.
-        """
-        children = self.children
-        if children is None:
-            children = self.children = {}
-            for child, frame in self.frames.items():
-                children.setdefault(frame.parent, []).append(child)
-        found, undoing = list[int](), list[int]()
-        look_into = [number]
-        while look_into:
-            for child in children.pop(look_into.pop(), ()):
-                inner = self.frames.get(child)
-                if type(inner) in UNDISTURBED:
-                    undoing.append(child)
-                elif inner is not None:
-                    found.append(child)
-                    look_into.append(child)
-        found.sort(reverse=True)
-        return found, undoing
+    def may_look(self) -> bool:
+        """Whether this step may look something up by parts, where an index of all frames would not be worth it yet."""
+        self.looks += 1
+        return self.looks <= LOOKS
 
     def adopt(self, number: int, child: int, frame: Undoing | Recalling) -> None:
         """Something that is waited for belongs to another frame from now on."""

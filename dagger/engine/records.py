@@ -14,6 +14,7 @@ import msgspec
 from dagger.core.entity import EMPTY, Entity
 from dagger.core.events import Event, UnreadRecord
 from dagger.core.format import FORMAT, UNNUMBERED, unknown_format
+from dagger.core.many import encode
 from dagger.engine.fanout import Fanout, Kept
 from dagger.engine.ports import Append, Entry
 
@@ -37,11 +38,9 @@ class StoredEntity(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=F
     entity: Entity = EMPTY
 
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
-
-encode_record: Final = _ENCODER.encode
+encode_record: Final = encode
 decode_record: Final = msgspec.msgpack.Decoder(Record).decode
-encode_stored: Final = _ENCODER.encode
+encode_stored: Final = encode
 decode_stored: Final = msgspec.msgpack.Decoder(StoredEntity).decode
 
 

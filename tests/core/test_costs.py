@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from dagger import Retry, Step, Topic, all_of, any_of, command, for_each, listener, sleep, task, template
+from dagger import Retry, Step, Topic, all_of, any_of, command, for_each, listener, sleep, task, template, wait_until
 from dagger.codecs import codec_of
 from dagger.core import State, begin, step
-from dagger.core.events import StopRequested, Submitted, TaskFailed, TimerDue
+from dagger.core.envelope import Envelope
+from dagger.core.events import MessageForwarded, StopRequested, Submitted, TaskFailed, TaskSucceeded, TimerDue
+from dagger.core.frames import ManyFrames
 from dagger.core.state import Running
 from dagger.plan import compile
 from dagger.plan.kernel import Fork, Kernel
@@ -92,7 +94,8 @@ def after_it(body: Step[Batch, Any], event: Any, now: int) -> Run:
 
     def prepared(count: int) -> Callable[[], Any]:
         state, _ = begin(plan, submitted(count), 1)
-        return lambda: step(plan, state, event(state), now)
+        happens = event(state)
+        return lambda: step(plan, state, happens, now)
 
     return prepared
 
@@ -158,6 +161,69 @@ def test_ten_thousand_tasks_are_given_up_in_one_step() -> None:
     assert state.error is not None
     assert not state.frames
     assert len(effects) < 10
+
+
+SOME, THOUSANDS = 400, 8_000
+
+
+def one_of(kind: type[Any], event: Callable[[int], Any]) -> Callable[[State], Any]:
+    """The event of one frame of a kind, amid the others."""
+
+    def chosen(state: State) -> Any:
+        numbers = [number for number, frame in state.frames.items() if isinstance(frame, kind)]
+        return event(numbers[len(numbers) // 2])
+
+    return chosen
+
+
+def third(state: State) -> MessageForwarded:
+    return MessageForwarded(Envelope("NOTES", "3", b'{"id":"3"}'), 9)
+
+
+def later(number: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+
+
+succeeds = one_of(Running, lambda number: TaskSucceeded(number, b"\x01"))
+fails = one_of(Running, lambda number: TaskFailed(number, "ValueError", "no", ("builtins.Exception",)))
+
+
+def warmed(call: Callable[[], Any]) -> Callable[[], Any]:
+    """A step that is made again: what is known of parts of the frames that do not change is known already."""
+    call()
+    return call
+
+
+EVENTS: dict[str, Run] = {
+    "a task succeeds": after_it(for_each(numbers, work), succeeds, 2),
+    "a task succeeds, and the next begins": after_it(for_each(numbers, work >> work.named("next")), succeeds, 2),
+    "a task fails, which is collected": after_it(for_each(numbers, work, collect=True), fails, 2),
+    "a task fails, which is handled": after_it(for_each(numbers, work.recover(sleep(HOUR))), fails, 2),
+    "a task fails, and is tried again": after_it(for_each(numbers, work.retry(Retry(attempts=2))), fails, 2),
+    "a branch wins": after_it(for_each(numbers, any_of(work, sleep(HOUR))), succeeds, 2),
+    "a message comes": after_it(for_each(numbers, heard), third, 2),
+    "a timer fires": after_it(for_each(numbers, wait_until(later)), lambda _: TimerDue(), 2_000_000),
+}
+"""What happens to one item of many."""
+
+
+@pytest.mark.parametrize("what", EVENTS)
+def test_an_event_of_an_item_costs_the_same_among_thousands(what: str) -> None:
+    """But for a few questions that each part of the frames is asked, with 64 items or so: less than one operation an
+    item."""
+    some, thousands = (operations(warmed(EVENTS[what](count))) for count in (SOME, THOUSANDS))
+    assert some > 10
+    assert thousands < some * 2 + THOUSANDS
+
+
+@pytest.mark.parametrize("what", EVENTS)
+def test_an_event_of_an_item_leaves_most_bytes_as_they_were(what: str) -> None:
+    made = EVENTS[what](THOUSANDS)
+    one, other = (made()[0].frames for _ in range(2))
+    assert isinstance(one, ManyFrames)
+    assert isinstance(other, ManyFrames)
+    changed = [number for number, part in one.parts.items() if part is not other.parts[number]]
+    assert 0 < len(changed) <= 3
 
 
 def at_once(number: int) -> Kernel:

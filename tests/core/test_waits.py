@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from dagger import Again, Step, Topic, any_of, command, for_each, listener, signal, sleep, template
@@ -178,6 +179,7 @@ def test_what_is_stored_for_a_command_and_cannot_be_read_is_no_failure_of_it() -
     (number,) = one.state.frames
     frame = one.state.frames[number]
     assert isinstance(frame, Sleeping)
-    one.state.frames[number] = Sleeping(frame.op, frame.parent, b"\xc1", frame.due, frame.trace)
+    frames = {number: Sleeping(frame.op, frame.parent, b"\xc1", frame.due, frame.trace)}
+    one.state = msgspec.structs.replace(one.state, frames=frames)
     with pytest.raises(CannotRead, match="what is stored for step 'WORDS' cannot be read here"):
         one.gets(TimerDue(), 3 * SECOND)

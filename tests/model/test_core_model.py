@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, note
 
+from tests.core.parts import small_parts
 from tests.model import MARKS
 from tests.model.drivers import Core, refer
 from tests.model.reference import Reference
@@ -16,6 +17,16 @@ pytestmark = MARKS
 
 @given(cases())
 def test_the_core_does_what_the_reference_does(case: Case) -> None:
+    does_what_the_reference_does(case)
+
+
+@given(cases())
+def test_it_does_so_with_frames_in_parts(case: Case) -> None:
+    with small_parts():
+        does_what_the_reference_does(case)
+
+
+def does_what_the_reference_does(case: Case) -> None:
     note(told(case.template))
     core, reference = Core(case), Reference(case.template, case.id, case.early_limit)
     for action in case.actions:

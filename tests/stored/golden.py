@@ -67,7 +67,7 @@ FRAMES: Final[dict[str, s.Frame]] = {
     "sleeping": s.Sleeping(1, 2, b"v", 9, TRACE),
     "scoping": s.Scoping(1, 2, b"v", 9, 3, [UNDO], TRACE),
     "gathering": s.Gathering(1, 2, {0: b"v"}, {1: "it failed"}),
-    "spreading": s.Spreading(1, 2, (b"a", b"b"), 1, {0: b"v"}, 1),
+    "spreading": s.Spreading(1, 2, [b"a", b"b"], 1, {0: b"v"}, 1),
     "item": s.Item(1, 2, 3),
     "ending, to go on": s.Ending(1, 2, s.GoOn(5, b"v"), [UNDO], 1),
     "ending, to try again": s.Ending(1, 2, s.TryAgain(b"v", 2, 9), [], 0),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -53,7 +53,7 @@ def structs_in(hint: Any, seen: set[type]) -> set[type]:
             seen.add(hint)
             for inner in get_type_hints(hint).values():
                 structs_in(inner, seen)
-    elif get_origin(hint) in (Union, UnionType, dict, list, tuple):
+    elif get_origin(hint) in (Union, UnionType, dict, list, tuple, Mapping, MutableMapping, Sequence):
         for inner in get_args(hint):
             structs_in(inner, seen)
     else:

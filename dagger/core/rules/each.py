@@ -11,6 +11,7 @@ begins when what had to be undone is undone.
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping, Sequence
 from typing import Any, Final
 
 from dagger.core.effects import Answered
@@ -18,6 +19,7 @@ from dagger.core.failing import note_failed
 from dagger.core.functions import StepFailed, Stored, call_pure, error_of, wrong
 from dagger.core.kinds import Onward, Rules
 from dagger.core.leaving import leave
+from dagger.core.many import MANY, Fixed, InParts
 from dagger.core.state import Error, GoOn, Item, Spreading
 from dagger.core.transition import Token, Transition
 from dagger.errors import CodecError, message_of
@@ -40,7 +42,7 @@ def entered(tr: Transition, op: ops.Spread, stored: Stored, parent: int) -> Toke
         return op.exit, Stored(row(())), parent
     if op.enough is not None and len(items) < op.enough:
         raise wrong(op, ValueError, f"returns {_counted(len(items))}, fewer than enough={op.enough}")
-    number = tr.add_frame(Spreading(op.index, parent, items, 0, {}))
+    number = tr.add_frame(Spreading(op.index, parent, _fixed(items), 0, {}))
     _feed(tr, op, number, len(items) if op.limit is None else min(op.limit, len(items)))
     return None
 
@@ -107,13 +109,25 @@ def _counted(count: int) -> str:
     return "1 item" if count == 1 else f"{count:,} items"
 
 
-def _items(op: ops.Spread, found: Any) -> tuple[bytes, ...]:
+def _items(op: ops.Spread, found: Any) -> list[bytes]:
     try:
-        return tuple(op.item.round_trip(item)[0] for item in found)
+        return [op.item.round_trip(item)[0] for item in found]
     except CodecError as error:
         raise wrong(op, TypeError, f"an item does not fit: {message_of(error)}") from None
     except BaseException as error:
         raise StepFailed(error_of(error, op.path)) from None
+
+
+def _fixed(items: Sequence[bytes]) -> Sequence[bytes]:
+    """Items as a frame has them."""
+    return items if len(items) <= MANY or isinstance(items, Fixed) else Fixed(tuple(items))
+
+
+def _copied(done: MutableMapping[int, bytes]) -> MutableMapping[int, bytes]:
+    """A copy of results that may be changed."""
+    if isinstance(done, InParts):
+        return done.copy()
+    return dict(done) if len(done) < MANY else InParts(done)
 
 
 def _each(tr: Transition, number: int) -> tuple[Spreading, ops.Spread]:
@@ -121,7 +135,9 @@ def _each(tr: Transition, number: int) -> tuple[Spreading, ops.Spread]:
     each = tr.frames[number]
     assert isinstance(each, Spreading)
     if not tr.may_change(number):
-        each = tr.frames[number] = Spreading(each.op, each.parent, each.items, each.begun, each.done.copy(), each.lost)
+        each = tr.frames[number] = Spreading(
+            each.op, each.parent, _fixed(each.items), each.begun, _copied(each.done), each.lost
+        )
     op = tr.ops[each.op]
     assert isinstance(op, ops.Spread)
     return each, op

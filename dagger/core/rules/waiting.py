@@ -10,15 +10,17 @@ wait for the same have one subscription.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any, Final
 
 from dagger.core.effects import Send, Unmatched
 from dagger.core.events import Subscribed, Unsubscribed
 from dagger.core.failing import fail
+from dagger.core.frames import ManyFrames
 from dagger.core.functions import CannotRead, StepFailed, Stored, call_pure, error_of, store_result, wrong
 from dagger.core.kinds import Rules
 from dagger.core.rules.scope import follow
-from dagger.core.state import Held, Undoing, Waiting
+from dagger.core.state import Frame, Held, Undoing, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.dsl.values import Again
 from dagger.errors import DecodeError
@@ -168,14 +170,17 @@ def _comes(tr: Transition, op: ops.Listen, key: str) -> bool:
     if key == tr.state.head.key and op.channel in tr.plan.open_channels:
         return True
     if tr.awaited is None:
-        tr.awaited = Counter(_waits(tr))
+        frames = tr.frames
+        if type(frames) is ManyFrames and tr.may_look():
+            return (op.channel, key) in _waits(tr, frames.waiting(key))
+        tr.awaited = Counter(_waits(tr, frames.items()))
     return tr.awaited[op.channel, key] > 0
 
 
-def _waits(tr: Transition) -> list[tuple[str, str]]:
+def _waits(tr: Transition, frames: Iterable[tuple[int, Frame]]) -> list[tuple[str, str]]:
     """For each step that waits by a computed key, the channel and the key."""
     found = list[tuple[str, str]]()
-    for frame in tr.frames.values():
+    for _, frame in frames:
         if type(frame) is Waiting:
             op = tr.ops[frame.op]
             if isinstance(op, ops.Listen) and op.on is not None:
