@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from examples.agent import Reply, Talk, ToolCall, assistant
 
 pytestmark = pytest.mark.anyio
 
+DRAWING = Path(__file__).parents[2] / "docs" / "assistant-workflow.svg"
 LOOK_UP, REFUND = ToolCall("orders", "o-1"), ToolCall("refund", "o-1")
 
 
@@ -83,6 +85,7 @@ async def test_a_model_that_never_answers_is_ended() -> None:
 
 
 def test_its_drawing() -> None:
+    assert DRAWING.read_text(encoding="utf-8") == assistant.to_svg()
     assert (
         str(assistant)
         == """\
