@@ -63,6 +63,38 @@ def in_processes(module: str, roles: Sequence[str], where: Sequence[str], in_fli
     return latencies
 
 
+def until_heard(module: str, where: Sequence[str], count: int) -> Latencies:
+    """How long after their commit a process hears of the ends of orders in another process, one after the other."""
+    with ExitStack() as stack:
+        started = list[subprocess.Popen[str]]()
+        for role in ("reporter", "services"):
+            process = stack.enter_context(
+                subprocess.Popen([sys.executable, "-m", module, role, *where], stdout=subprocess.PIPE, text=True)
+            )
+            stack.callback(process.terminate)
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n", f"{role} has ended"
+            started.append(process)
+        command = [sys.executable, "-m", module, "listener", *where, "1", str(count)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        heard: dict[str, float] = json.loads(done.stdout)
+        started[0].terminate()
+        lines = started[0].communicate()[0].splitlines()
+    ended = {id: float(at) for word, id, at in map(str.split, lines) if word == "ended"}
+    return [at - ended[id] for id, at in heard.items()][WARM_UP:]
+
+
+def measure_alone(
+    benchmark: Any, name: str, ours: Callable[[], Latencies], *, p50_ms_max: float, is_bound: bool, rounds: int = 3
+) -> None:
+    """Measure, and note p50 and p99 as shares of `p50_ms_max`, which p50 has to keep where `is_bound`."""
+    found = list[Latencies]()
+    benchmark.pedantic(lambda: found.append(ours()), rounds=rounds)
+    for percent, bound in ((50, at_most(1.0) if is_bound else NO_BOUND), (99, NO_BOUND)):
+        costs = [(percentile(latencies, percent) * 1_000, p50_ms_max * 1_000) for latencies in found]
+        note(benchmark, f"{name}, p{percent}, to {p50_ms_max:g} ms", costs, bound, speed=False)
+
+
 def measure(
     benchmark: Any, name: str, ours: Callable[[], Latencies], raw: Callable[[], Latencies], *, p50_ms_max: float | None
 ) -> None:

@@ -11,12 +11,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._acl import AclBinding  # the public module has it, and does not mark it as exported
 
 from dagger import BackendError, Dagger, Status, signal, template
+from dagger.backends.kafka import KafkaBackend
+from dagger.backends.sqlite import SqliteRecordStore
 from tests.servers.jars import Missing
 from tests.servers.kafka import KafkaCluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.kafka]
 
-USERS = ("admin", "worker", "starts", "looks", "reads", "signals")
+USERS = ("admin", "worker", "starts", "looks", "reads", "hears", "signals")
 JAAS = (
     'org.apache.kafka.common.security.plain.PlainLoginModule required username="admin" password="admin" '
     + " ".join(f'user_{name}="{name}"' for name in USERS)
@@ -32,11 +34,13 @@ GUARDED = {
     "super.users": "User:admin;User:worker;User:ANONYMOUS",  # of the controllers nobody is asked who they are
 }
 LOG, LETTERS, GROUP = ("TOPIC", "orders.log"), ("TOPIC", "orders.dead-letter"), ("GROUP", "orders")
+ENDS = "TOPIC", "orders.ends"
 READ, WRITE, DESCRIBE = "READ", "WRITE", "DESCRIBE"
 RIGHTS = {
     "starts": [(LOG, WRITE), (LETTERS, DESCRIBE)],
     "looks": [(LOG, READ), (LETTERS, DESCRIBE), (GROUP, DESCRIBE)],
     "reads": [(LOG, READ), (LETTERS, DESCRIBE)],
+    "hears": [(LOG, READ), (LETTERS, DESCRIBE), (GROUP, DESCRIBE), (ENDS, READ)],
     "signals": [(LOG, READ), (LOG, WRITE), (LETTERS, DESCRIBE), (GROUP, DESCRIBE)],
 }
 
@@ -109,6 +113,39 @@ def test_a_client_that_looks_reads_the_end_of_the_log(guarded: Guarded) -> None:
     async def look() -> None:
         async with guarded.engine("looks").client() as client:
             assert (await client.get_instance("o-1")).status is Status.SUBMITTED
+
+    anyio.run(look)
+
+
+@pytest.fixture
+def mute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store reports nothing, as Aerospike."""
+    monkeypatch.setattr(SqliteRecordStore, "reports_ends", property(lambda self: False))
+    monkeypatch.setattr(SqliteRecordStore, "announce_ended", lambda self, ids: None)
+
+
+@pytest.mark.usefixtures("mute")
+def test_a_client_that_may_read_their_topic_hears_of_ends(guarded: Guarded) -> None:
+    async def hear() -> None:
+        async with guarded.engine("worker").client() as worker, guarded.engine("hears").client() as client:
+            with anyio.fail_after(60):
+                while await client.backend.changed() is None:
+                    pass
+                worker.backend.announce_ended(["o-1"])
+                while "o-1" not in (await client.backend.changed() or ()):
+                    pass
+
+    anyio.run(hear)
+
+
+@pytest.mark.usefixtures("mute")
+def test_a_client_that_may_not_asks_the_store_instead(guarded: Guarded) -> None:
+    async def look() -> None:
+        async with guarded.engine("looks").client() as client:
+            backend = client.backend
+            assert isinstance(backend, KafkaBackend)
+            assert not backend.log.ends.is_heard
+            assert await backend.changed() is None, "anything may have changed"
 
     anyio.run(look)
 
