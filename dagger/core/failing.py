@@ -27,6 +27,8 @@ def fail(tr: Transition, op: ops.Op, parent: int, error: Error) -> None:
     """A step has failed; `parent` is the frame around it."""
     tr.failed, tr.passed = (), ()
     if op.slot >= 0:
+        if type(op) is ops.Publish:
+            tr.reopen(op.slot)
         tr.fail(op.slot, error)
     _propagate(tr, op.owner, parent, error, 0)
 

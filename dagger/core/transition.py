@@ -290,6 +290,11 @@ class Transition(msgspec.Struct, gc=False, eq=False):
         self._put(slot, (status, begun, self.now, ended))
         return begun
 
+    def reopen(self, slot: int) -> None:
+        """A step that was noted as complete when it began has not ended yet."""
+        _, begun, began, _ = self.row(slot)
+        self._put(slot, (EXECUTING, begun, began, 0))
+
     def finish(self, slot: int, status: int = COMPLETED) -> None:
         """A step that has begun ends."""
         at = slot - self.first

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from anyio.lowlevel import checkpoint
 
-from dagger import Retry, Status, Topic, command, for_each, listener, process, sleep, task, template
+from dagger import Retry, Status, Topic, any_of, command, for_each, listener, process, sleep, task, template
 from dagger.testing import TestEngine, hang
 
 
@@ -194,3 +194,22 @@ async def test_items_that_are_none_fail_their_step(dagger_engine: TestEngine) ->
     run = await dagger_engine.start(template("W", for_each(nothing, upper), key=by_id), Order("o-1"))
     assert run.error is not None
     assert (run.error.path, run.error.type) == ("nothing", "TypeError")
+
+
+async def test_a_failure_that_was_answered_is_not_shown_as_completed(dagger_engine: TestEngine) -> None:
+    """Whatever kind of step has failed, its row says so when nothing else completed it."""
+
+    @command(picks)
+    def order(line: Line) -> Line:
+        raise ValueError(f"no {line.sku}")
+
+    @task
+    def check(line: Line) -> Line:
+        raise ValueError(f"no {line.sku}")
+
+    for version, body in enumerate((order, check.named("order")), 1):
+        flow = template("W", for_each(lines, any_of(body, sleep(timedelta(seconds=1)))), key=by_id, version=version)
+        run = await dagger_engine.start(flow, Order(f"o-{version}", ("a",)))
+        await dagger_engine.advance(timedelta(seconds=1))
+        assert run.status is Status.COMPLETED
+        assert run.step("lines/order").status is Status.FAILURE

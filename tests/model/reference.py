@@ -143,6 +143,8 @@ class Reference:
     kept: list[Letter] = field(default_factory=list[Letter])
     """What is kept with the instance."""
     taken: set[str] = field(default_factory=set[str])
+    given: set[tuple[Address, str]] = field(default_factory=set[tuple[Address, str]])
+    """What the places of keys have sent on: what comes there again goes nowhere."""
     away: bool = False
     """Whether no worker knows its template as it was when it began."""
     parked: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
@@ -355,8 +357,10 @@ class Reference:
             self.parked.append(partial(self.arrive, letter))
         elif self.lives_at(letter.to):
             self.receive(letter)
+        elif (letter.to, letter.id) in self.given:
+            pass
         elif letter.to in self.followed:
-            self.post.append(partial(self.receive, letter))
+            self.send_on([letter])
         else:
             self.keep(self.boxes, letter)
 
@@ -393,7 +397,12 @@ class Reference:
     def ask(self, addresses: list[Address]) -> None:
         """At the places of keys: send on what comes, and what was kept."""
         self.followed.update(addresses)
-        self.post += [partial(self.receive, letter) for letter in self.emptied(addresses)]
+        self.send_on(self.emptied(addresses))
+
+    def send_on(self, letters: list[Letter]) -> None:
+        """From the places of keys to the instance that follows them."""
+        self.given.update((letter.to, letter.id) for letter in letters)
+        self.post += [partial(self.receive, letter) for letter in letters]
 
     def is_computed(self, address: Address) -> bool:
         channel, _ = address

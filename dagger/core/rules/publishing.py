@@ -20,7 +20,7 @@ _SEVERAL: Final = (list, tuple)
 
 def publish(tr: Transition, op: ops.Publish, stored: Stored, parent: int) -> Token:
     """Build, encode and order the messages; the input passes on."""
-    # Noted as done at once: should it fail, that is noted over it.
+    # Noted as complete at once: a failure opens the row again.
     head = tr.state.head
     id = f"{head.run_name}/{op.path}/{tr.complete(op.slot)}"
     build = op.build

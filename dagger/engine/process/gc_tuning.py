@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Final
 
 THRESHOLDS: Final = (10_000, 20, 20)
-"""A batch makes thousands of objects, all of which live until its commit. Where the collector looks at every 700 new
-ones, as it does by default, a seventh of a worker's processor time is spent on finding that they do."""
+"""A batch creates thousands of objects that all live until its commit. With the default threshold, a collection after
+every 700 new objects, a seventh of a worker's processor time is spent on finding that they are alive."""
 
 
 @contextmanager
 def tuned_gc() -> Generator[None]:
-    """What is there when the context begins is no garbage, and is not looked through; the rest, less often."""
+    """Exclude the objects that exist when the context begins, and collect the others less often."""
     before = gc.get_threshold()
     gc.collect()
     gc.freeze()

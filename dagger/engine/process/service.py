@@ -21,10 +21,10 @@ logger: Final = logging.getLogger("dagger")
 
 
 def serve(work: AbstractAsyncContextManager[Any], templates: Callable[[], str], applying: Callable[[], str]) -> None:
-    """Work until SIGTERM or SIGINT. `templates` gives what is worked on, `applying` what is applied now, in words.
+    """Work until SIGTERM or SIGINT. `templates` says what is worked on, `applying` what is being applied, in words.
 
-    Raises RequestError inside of an event loop and outside of the main thread, what the work raises, and EngineClosed
-    where code that runs beside it ends it.
+    Raises RequestError inside an event loop and outside the main thread, EngineClosed if code that runs beside it ends
+    it, and whatever the work raises.
     """
     _check_place()
     installed = SignalHandler.installed()
@@ -65,7 +65,7 @@ class WorkerProcess:
         return self.signals.received is not None
 
     def was_ended_by_others(self, error: BaseException) -> bool:
-        """Whether an error is no failure of the work, but its end by others."""
+        """Whether an error is not a failure of the work but its end by others."""
         return isinstance(error, asyncio.CancelledError | SystemExit) or not self._has_ended
 
     async def run(self) -> None:
@@ -78,7 +78,7 @@ class WorkerProcess:
                 return
             logger.info("received %s: leaving", self.signals.received.name)
             stopping.set()
-            if not self._has_begun:  # nothing is in flight, and what it waits for may be away
+            if not self._has_begun:  # nothing is in flight, and what it waits for may be unavailable
                 starting.cancel()
 
         self.signals.listen(partial(loop.call_soon_threadsafe, leave))
@@ -105,7 +105,7 @@ class WorkerProcess:
 
 
 def _check_place() -> None:
-    """Raises RequestError where no process can be a worker and nothing else."""
+    """Raises RequestError where a process cannot be a worker only."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -11,21 +11,22 @@ from types import FrameType
 from typing import Final, Self
 
 SHUTDOWN_S: Final = 1.2
-"""How long a process that still starts takes to leave, in seconds: what it waits for may never let go."""
+"""How long a process that is still starting may take to leave, in seconds: what it waits for may never return."""
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class ShutdownRequested(SystemExit):
-    """Told to leave while nothing runs yet that could be ended in another way."""
+    """A signal came before anything was running that could be ended in another way."""
 
 
 class SignalHandler:
-    """The signals from when this is made until `release`; the second and every other of them means nothing.
+    """Handles the signals from its creation until `release`; all but the first are ignored.
 
-    Only in the main thread. A process that has not begun its work is ended by force `SHUTDOWN_S` after the first: what
-    blocks its event loop, swallows its cancellation or stays in a thread is not asked.
+    Only in the main thread. A process that has not begun its work is ended by force `SHUTDOWN_S` after the first
+    signal, even if something blocks its event loop, swallows its cancellation or stays in a thread.
 
-    A thread listens too: the main one looks for signals only between two steps of Python, which may be an hour apart.
+    A thread listens too: the main thread handles signals only between two bytecode instructions, which may be an hour
+    apart.
     """
 
     def __init__(self) -> None:
@@ -40,40 +41,40 @@ class SignalHandler:
         read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
         self._write_end_before = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
-        os.register_at_fork(after_in_child=self.release)  # signals of a child are not for this process
+        os.register_at_fork(after_in_child=self.release)  # a signal to a child is not for this process
         threading.Thread(target=self._listen, args=[read_end], name="dagger-signals", daemon=True).start()
 
     @classmethod
     def installed(cls) -> Self | None:
-        """What catches the signals already, if anything does."""
+        """The handlers that are already installed, if there are any."""
         found = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
         return found if isinstance(found, cls) else None
 
     def listen(self, leave: Callable[[], object]) -> None:
-        """From now on `leave` is called, from any thread, and maybe twice."""
+        """From now on a signal calls `leave`, from any thread, and maybe twice."""
         self._leave = leave
         if self.received is not None:
             leave()
 
     def begin(self) -> None:
-        """The work has begun: it is not ended by force."""
+        """The work has begun: the process is not ended by force."""
         self._has_begun = True
 
     def release(self) -> None:
-        """Catch them no more."""
+        """Restore the previous handlers."""
         if self._write_end < 0:
             return
         for number, before in self._before.items():
             if signal.getsignal(number) == self._receive:
                 signal.signal(number, before or signal.SIG_DFL)
         found = signal.set_wakeup_fd(self._write_end_before)
-        if found not in (self._write_end, -1):  # somebody else's
+        if found not in (self._write_end, -1):  # installed by somebody else
             signal.set_wakeup_fd(found)
         os.close(self._write_end)
         self._write_end = -1
 
     def end(self) -> None:
-        """What was started is over, and so are threads that it has left behind, or the process is ended by force."""
+        """End the process by force, unless what was started has ended and has left no threads behind."""
         if self.received is not None and not self._has_begun:
             for thread in set(threading.enumerate()) - self._threads:
                 if not thread.daemon:

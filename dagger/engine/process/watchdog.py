@@ -1,12 +1,11 @@
 """Ends a worker in which a function never returns that is called on the event loop.
 
-Such a function stops everything: no heartbeat is sent, no signal is handled, nothing is logged. Its partitions go to
-others, which are stopped by the same record, one after the other. So a thread looks whether the loop still turns. Where
-it stands still at one record, the process ends: then the backend can find out what ends its workers, and put it aside.
-Where it stands still elsewhere, as in an `async` task that blocks it, that is logged and no more, since it may end.
+Such a function stops everything: no heartbeat is sent, no signal is handled, nothing is logged. The partitions go to
+other workers, which the same record stops, one after the other. So a thread checks whether the loop still runs. If it
+hangs at one record, the process ends: then the backend can find the record that ends its workers, and dead-letter it.
+If it hangs elsewhere, as in an `async` task that blocks it, that is only logged, since it may end.
 
-Time is counted by turns of this thread: a process that was stopped, or a machine that was suspended, is not taken for
-one that hangs.
+Time is counted in iterations of this thread, so a stopped process or a suspended machine does not count as hanging.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from typing import Final
 logger: Final = logging.getLogger("dagger")
 
 HANGS_S: Final = 60.0
-"""For how long the loop may stand still, in seconds."""
+"""How long the loop may hang, in seconds."""
 CHECKS: Final = 60
-"""How often is looked in that time."""
+"""How many checks are made in that time."""
 LOG_S: Final = 5.0
-"""How long is waited until it is logged, in seconds: who hangs may hold the lock of a log."""
+"""How long logging may take, in seconds: the code that hangs may hold the lock of a log handler."""
 STATUS: Final = 70
 """The exit status of a worker that hangs (EX_SOFTWARE of sysexits.h)."""
 
@@ -37,7 +36,7 @@ class Watchdog:
     """Watches the event loop that runs in this thread."""
 
     def __init__(self, applying: Callable[[], str]) -> None:
-        """`applying` tells what is being applied, in words; nothing where the loop does anything else."""
+        """`applying` returns what is being applied, in words; empty while the loop does anything else."""
         self._applying = applying
         self._watched = threading.get_ident()
         self._ended = threading.Event()
@@ -66,7 +65,7 @@ class Watchdog:
                     return
                 continue
             before, at = at, self._applying()
-            still = still + 1 if at == before else 0  # a batch of many records may take its time
+            still = still + 1 if at == before else 0  # a batch of many records may take long
             if still == CHECKS:
                 self._hangs(at)
 

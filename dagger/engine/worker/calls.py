@@ -33,8 +33,8 @@ logger: Final = logging.getLogger("dagger")
 Outcome: TypeAlias = TaskSucceeded | TaskFailed
 
 SLACK: Final = 10_000
-"""By how much a record of the log may be larger than a stored one, in bytes: what is a little too large is appended,
-and fails its instance where it is to be stored."""
+"""How much larger a record of the log may be than a stored record, in bytes. What is a little too large is appended,
+and fails its instance when it is to be stored."""
 FROM_INSIDE: Final = "it was cancelled from inside"
 
 
@@ -45,7 +45,7 @@ class Raised(msgspec.Struct, frozen=True, gc=False):
 
 
 class NamelessError(Exception):
-    """Stands for an exception of a class that cannot be asked for its name."""
+    """Stands for an exception whose class does not give its name."""
 
 
 ThreadCaller: TypeAlias = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -66,14 +66,14 @@ class TaskCall:
         self.needs_thread = not op.is_async
         """Whether a thread is kept for it, until its function has returned."""
         self.hangs = False
-        """Whether it says of itself that it will not end."""
+        """Whether it has reported that it will not end."""
         self.stopped = False
-        """Whether what it gives no longer matters."""
+        """Whether its result no longer matters."""
         self.timed_out = False
         self.in_thread = False
         """Whether a thread runs its function now."""
         self.abandoned: Callable[[], None] | None = None
-        """What to call, in the event loop, when a thread that was given up ends."""
+        """Called in the event loop when an abandoned thread ends."""
         self.task: asyncio.Task[Outcome] | None = None
         self._scope: anyio.CancelScope | None = None
         self._over: asyncio.Future[None] | None = None
@@ -85,12 +85,12 @@ class TaskCall:
 
     @property
     def is_ending(self) -> bool:
-        """Whether it was told to end."""
+        """Whether it was asked to end."""
         return self.stopped or self.timed_out
 
     @property
     def is_over(self) -> bool:
-        """Whether its function has ended, or its loop has; what came of it may not be on the log yet."""
+        """Whether its function has ended, or its loop has; its outcome may not be on the log yet."""
         return self.task is not None and (self.task.done() or self.is_lost)
 
     @property
@@ -107,12 +107,12 @@ class TaskCall:
         self.task.add_done_callback(lambda _: _set(over))
 
     async def over(self) -> None:
-        """Return when it has ended, or was told to."""
+        """Return when it has ended, or was asked to."""
         assert self._over is not None
         await self._over
 
     def end(self, *, timed_out: bool = False) -> None:
-        """Tell it to end: it is stopped, or its time is over, which means nothing once it has ended."""
+        """Ask it to end because it is stopped or took too long. Nothing happens once it has ended."""
         if not timed_out:
             self.stopped = True
         elif self._over is not None and not self._over.done():
@@ -121,7 +121,7 @@ class TaskCall:
             _set(self._over)
 
     def cancel(self) -> None:
-        """Cancel its task. One in a thread is given up: the thread goes on by itself."""
+        """Cancel its task. A call in a thread is abandoned: the thread continues by itself."""
         if self.task is None or self.task.done() or self.is_lost:
             return
         if self._scope is not None:
@@ -130,7 +130,7 @@ class TaskCall:
             self.task.cancel()
 
     def outcome(self) -> Outcome:
-        """What came of it, once it has ended or taken too long."""
+        """Its outcome, once it has ended or taken too long."""
         if self.timed_out:
             text = took_longer(self.op.after)
             return TaskFailed(self.frame, "TimeoutError", text, kinds_of(TimeoutError), True, self._where_cut_off())
@@ -156,14 +156,14 @@ class TaskCall:
         except BaseException as error:
             return self._failed(error)
         finally:
-            if inspect.iscoroutine(result):  # it fits no type, and nobody awaits it
+            if inspect.iscoroutine(result):  # its type does not matter, since nobody awaits it
                 with suppress(BaseException):
                     result.close()
 
     async def _result(self, in_thread: ThreadCaller) -> Any:
         try:
             value = self.op.shape.revive(self.order.value)
-        except Unreadable as error:  # it goes on to run: the next worker calls it, if that can read it
+        except Unreadable as error:  # it still counts as running: the next worker calls it, if that worker can read it
             logger.error(
                 "%s is not called: what is stored for it cannot be read here: %s",
                 in_line(self.path),
@@ -174,7 +174,7 @@ class TaskCall:
         if self.op.is_async:
             return await self.op.fn(value)
         result: Any = None
-        with anyio.CancelScope() as self._scope:  # not its task: so the thread too can find out that it is given up
+        with anyio.CancelScope() as self._scope:  # not its task, so that the thread can also see that it was abandoned
             result = await in_thread(partial(self._carry, asyncio.get_running_loop(), value))
         if self._scope.cancelled_caught:
             return Raised(asyncio.CancelledError())
@@ -195,7 +195,7 @@ class TaskCall:
                     loop.call_soon_threadsafe(self.abandoned)
 
     def checked(self, outcome: Outcome, size_max: int) -> Outcome:
-        """The outcome as the log can take it: a result that is far too large for any record fails its try."""
+        """The outcome as the log accepts it: a result that is far too large for any record fails its attempt."""
         if isinstance(outcome, TaskFailed) or len(outcome.result) <= size_max + SLACK:
             return outcome
         text = f"its result has {len(outcome.result):,} bytes, and may have {size_max:,}"

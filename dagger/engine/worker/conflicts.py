@@ -1,4 +1,4 @@
-"""Why a batch is applied once more, in another way: a record would be too large, or was applied and deleted before."""
+"""Why a batch is applied again in another way: a record would be too large, or was applied and deleted before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dagger.errors import Fenced
 
 
 class TooLarge(Exception):
-    """A record would be larger than the store takes."""
+    """A record would be larger than the store accepts."""
 
     def __init__(self, key: str, text: str) -> None:
         super().__init__(text)
@@ -24,7 +24,7 @@ class UnreadRow(Exception):
 
 
 class AlreadyApplied(Exception):
-    """All that came for these keys had been applied before, and their records were deleted since."""
+    """Everything that came for these keys was applied before, and their records have been deleted since."""
 
     def __init__(self, keys: Collection[str]) -> None:
         super().__init__(", ".join(keys))
@@ -32,10 +32,10 @@ class AlreadyApplied(Exception):
 
 
 async def conflict_of(store: Store, conflicting: Sequence[Write]) -> Exception:
-    """What it means that a store refuses these writes.
+    """Why a store refuses these writes.
 
-    Where it has no record and refuses to make one, it remembers a later version: who wrote that has applied all up to
-    there. Nothing is owed, since a record is not deleted while what it ordered may have to be published again.
+    If it has no record and refuses to create one, it remembers a later version, and everything up to that version was
+    applied. Nothing is left to publish: a record is not deleted while its outbox may have to be published again.
     """
     rows = await store.read([write.key for write in conflicting])
     for write, row in zip(conflicting, rows, strict=True):

@@ -1,4 +1,4 @@
-"""What a task knows of where it runs."""
+"""What a task can find out about its call."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class TaskContext:
     """Where a task runs.
 
     `attempt` counts the tries from 1. `idempotency_key` is the same for every try of one call, and differs
-    between calls: give it to services that can recognise a repetition. `resources` is what the engine's
-    `lifespan=` yielded. `headers` are those of the instance, with the trace context of the message or the signal
-    that has caused the call, if that had one.
+    between calls: pass it to services that can recognise a repeated request. `resources` is what the engine's
+    `lifespan=` yielded. `headers` are those of the instance, with the trace context of the message or signal
+    that caused the call, if it had one.
     """
 
     instance_id: str
@@ -30,7 +30,7 @@ class TaskContext:
     resources: Any = field(repr=False, default=None)
     headers: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict[str, str])
     hangs: Callable[[], None] = field(repr=False, compare=False, default=lambda: None)
-    """For test doubles: tells the engine that this task will not end by itself."""
+    """For test doubles: reports to the engine that this task will not end by itself."""
 
     def resource(self, kind: type[R]) -> R:
         """The resource of a class: what `lifespan=` yielded itself, or a value of the mapping that it yielded."""
@@ -46,7 +46,7 @@ _CURRENT: Final[ContextVar[TaskContext]] = ContextVar("dagger_task")
 
 
 def context() -> TaskContext:
-    """The context of the task that runs here. Raises DaggerError outside a task."""
+    """The context of the task that is running. Raises DaggerError outside a task."""
     found = _CURRENT.get(None)
     if found is None:
         raise DaggerError("dagger.context() was called outside a task; only functions under @task have a context")

@@ -1,4 +1,4 @@
-"""What a poll gave, as records that can be applied; whatever cannot be read goes to the dead letters, and to no key."""
+"""Decodes the records of a poll. A record that cannot be decoded is dead-lettered."""
 
 from __future__ import annotations
 
@@ -21,17 +21,16 @@ logger: Final = logging.getLogger("dagger")
 DEAD_LETTERS: Final = "dagger.dead-letter"
 """The topic for records of the internal log that cannot be applied."""
 POISON: Final = "its workers have ended again and again while it was applied"
-"""Why something is dead-lettered that nobody reads any more."""
+"""The reason for a record that nobody reads any more."""
 _UNREADABLE: Final = Record("", TimerDue())
 """Stands for a record that cannot be read."""
 
 NewEntries = dict[Position, list[Entry]]
-"""What was ordered, by the position of the record that ordered it."""
+"""The entries, by the position of the record that led to them."""
 
 
 def decode_records(sources: Sequence[LogRecord], orders: NewEntries, counts: Counter[str]) -> list[Record]:
-    """The records of the log. One that this release cannot read waits at its key for another release, or goes to the
-    dead letters."""
+    """Decode records of the log. A record that this release cannot read is parked at its key, or dead-lettered."""
     with suppress(msgspec.MsgspecError):
         return [decode_record(source.data) for source in sources]
     records = list[Record]()
@@ -53,7 +52,7 @@ def decode_records(sources: Sequence[LogRecord], orders: NewEntries, counts: Cou
 def dead_letter_batch(
     batch: Batch, offsets: dict[Position, int], counts: Counter[str]
 ) -> tuple[NewEntries, list[Record]]:
-    """Dead letters for all of a batch, into which nobody looks any more; notes the offsets of its messages."""
+    """Dead-letter a whole batch that nobody can apply; notes the offsets of its messages."""
     orders: NewEntries = {}
     for message in batch.messages:
         at = message.topic, message.partition

@@ -34,7 +34,7 @@ logger: Final = logging.getLogger("dagger")
 
 
 class LocalEffects(msgspec.Struct, frozen=True):
-    """What this process does after a commit: tasks to start and stop, and failures to log."""
+    """What this process does after a commit: which tasks it starts and stops, and which failures it logs."""
 
     id: str
     state: State
@@ -42,7 +42,7 @@ class LocalEffects(msgspec.Struct, frozen=True):
 
 
 class BatchResult:
-    """What applying a batch has led to. If the batch is not committed, all of it is dropped."""
+    """The result of applying a batch. It is dropped if the batch is not committed."""
 
     __slots__ = ("counts", "dirty", "local", "parked", "stored")
 
@@ -51,7 +51,7 @@ class BatchResult:
         self.dirty = dict[str, LoadedRow]()
         """The rows to write, by key."""
         self.stored = dict[str, LoadedRow]()
-        """Rows that an earlier attempt had written already, but whose commit failed."""
+        """Rows that were already written by an earlier attempt whose commit failed."""
         self.local = list[LocalEffects]()
         self.parked = dict[str, list[str]]()
         """The keys for which records were parked, by reason."""
@@ -61,15 +61,15 @@ class Dispatcher:
     """Turns effects into entries of the log."""
 
     def __init__(self, backend: Backend, unmatched_topic: str | None) -> None:
-        """`unmatched_topic` is the topic for messages that no instance takes; None drops them."""
+        """`unmatched_topic` is the topic for messages that no instance accepts; None drops them."""
         self._backend = backend
         self._log = backend.log
         self._unmatched_topic = unmatched_topic
 
     def dispatch(self, effects: tuple[Effect, ...], id: str, state: State | None, result: BatchResult) -> list[Entry]:
-        """The entries that a step orders. What this process does after the commit is added to the result.
+        """The entries that effects become. What this process does after the commit is added to the result.
 
-        Raises TooLarge for a message that is larger than the backend takes.
+        Raises TooLarge for a message that is larger than the backend accepts.
         """
         entries: list[Entry] = []
         local: list[RunTask | StopTask | Notice] = []

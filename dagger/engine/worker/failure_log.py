@@ -1,4 +1,4 @@
-"""What the log of the process says of failures, once what a step has made of them is committed."""
+"""Logs failures after the commit of the step that handled them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger: Final = logging.getLogger("dagger")
 
 
 def log_failure(id: str, notice: Notice) -> None:
-    """Log a failure: as an error where the instance ends with it, and where it goes on, that it does."""
+    """Log a failure: at ERROR if it ends the instance, otherwise with what happens next."""
     id, path, text = in_line(id), in_line(notice.error.path), in_line(notice.error.text)
     match notice:
         case TryFailed():
@@ -29,12 +29,12 @@ def log_failure(id: str, notice: Notice) -> None:
 
 
 def indented(traceback: str) -> str:
-    """A traceback as lines that follow a line of the log."""
+    """A traceback as lines that follow a log line."""
     return "".join(f"\n{in_line(line)}" for line in traceback.splitlines())
 
 
 def log_parked(parked: Mapping[str, Sequence[str]]) -> None:
-    """Log what a batch has parked, by the reason: a line for each, however many there are."""
+    """Log what a batch has parked: one line for each reason."""
     for reason, ids in parked.items():
         first = ids[0] if len(ids) == 1 else f"{ids[0]} and {len(ids) - 1:,} others"
         logger.error("%s: a record is parked until a worker can apply it: %s", in_line(first), in_line(reason))

@@ -24,17 +24,17 @@ from dagger.errors import BackendUnavailable, DaggerError, EngineClosed, Fenced
 logger: Final = logging.getLogger("dagger")
 
 APPLY_S: Final = 1.0
-"""How long a leaving worker goes on applying what is on the log, in seconds; the rest is for the next owner."""
+"""How long a worker that leaves continues to apply what is on the log, in seconds; the rest is for the next owner."""
 
 START_S: Final = 0.2
-"""How long a worker that leaves amid its start goes on with what it does, in seconds."""
+"""How long a worker that leaves while it starts may take to finish what it does, in seconds."""
 
 EARLY_S: Final = 0.1
-"""How long timers wait at a time while this machine's clock is ahead, in seconds."""
+"""How long timers wait before they are checked again while this machine's clock is ahead, in seconds."""
 
 
 class WorkLoop:
-    """Applies batches and lets timers fire, beside the tasks that these order. It runs once."""
+    """Applies batches and fires timers, beside the tasks that these start. It runs once."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class WorkLoop:
         grace_s: float,
         failed: Callable[[BaseException], None],
     ) -> None:
-        """`failed` is called where the work ends by an error."""
+        """`failed` is called if the work ends with an error."""
         self._log = log
         self._clock = clock
         self._worker = worker
@@ -57,11 +57,11 @@ class WorkLoop:
         self._leaving, self._rested = anyio.Event(), anyio.Event()
         self._nap = anyio.CancelScope()
         self._is_settled = False
-        """Whether something was owned or applied; until then nothing is in flight that would have to be finished."""
+        """Whether something was owned or applied. Until then nothing is in flight."""
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Run the worker in the background; at the end let running tasks finish, apply their results, and stop."""
+        """Run the worker in the background. At the end, let running tasks finish, apply their results, and stop."""
         try:
             async with self._log.join(), anyio.create_task_group() as group:
                 self._group, self._host = group, asyncio.current_task()
@@ -78,10 +78,10 @@ class WorkLoop:
             failed = several.exceptions[0]
             if len(several.exceptions) > 1 or not isinstance(failed, DaggerError):
                 raise
-        raise failed  # what the backend said, as it has said it; without the group as its context
+        raise failed  # the error as the backend raised it, without the group as its context
 
     def spawn(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool:
-        """Run a task beside the loop; False where nothing more is begun."""
+        """Run a task beside the loop; False if nothing more is started."""
         if self._group is None or self._leaving.is_set():
             return False
         self._group.start_soon(fn)
@@ -104,7 +104,7 @@ class WorkLoop:
             self._rested.set()
 
     def _is_leaving(self) -> bool:
-        """Whether a cancellation is one of the engine, or of the code around it."""
+        """Whether a cancellation comes from the engine or from the code around it."""
         is_around = anyio.current_effective_deadline() == -math.inf or (
             self._host is not None and self._host.cancelling()
         )
@@ -115,12 +115,12 @@ class WorkLoop:
         while not self._leaving.is_set():
             try:
                 if not is_sound:
-                    await self._worker.rewind()  # which may fail for as long as what is to be repeated
+                    await self._worker.rewind()  # it may fail for as long as the call that is repeated
                     is_sound = True
                 await self._worker.fire_due_timers()
                 if await self._worker.run_once():
                     self._is_settled = True
-                    # A backend in this process never suspends: code beside the engine would not get its turn.
+                    # A backend in this process never suspends, so code beside the engine would never run.
                     await anyio.lowlevel.checkpoint()
                 else:
                     await self._idle()
@@ -146,7 +146,7 @@ class WorkLoop:
                 timer.cancel()
 
     async def _drain(self) -> None:
-        """Begin nothing more; let the tasks that run end, for a time, and apply what they gave."""
+        """Start nothing more; let running tasks end for a while, and apply their results."""
         self._leaving.set()
         self._tasks.leave()
         with anyio.move_on_after(self._grace_s):
@@ -158,7 +158,7 @@ class WorkLoop:
         if not (self._rested.is_set() and self._is_settled):
             return
         try:
-            with anyio.move_on_after(APPLY_S):  # not for ever: others may go on putting records on the log
+            with anyio.move_on_after(APPLY_S):  # not for ever: others may keep appending to the log
                 while await self._worker.run_once():
                     await anyio.lowlevel.checkpoint()
         except (Fenced, BackendUnavailable) as error:

@@ -1,8 +1,8 @@
-"""What becomes of a record of the log that would make the row of its key larger than the store takes.
+"""What happens to a record of the log that would make the row of its key larger than the store accepts.
 
-Several records of one batch may have made it so together, also by what they ordered. So the batch is divided until each
-is applied alone. What is too large then is a step's own, and fails its instance. A message that came early is not kept
-then, as one beyond `early_limit` is not.
+Several records of one batch may have made the row too large together, with their outbox. So the batch is divided until
+each record is applied alone. If the row is still too large, the step itself is the cause, and fails its instance. A
+message that came early is then not kept, like one beyond `early_limit`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ logger: Final = logging.getLogger("dagger")
 
 
 class Oversized(msgspec.Struct, frozen=True):
-    """How large a row would be, and how often something else was tried."""
+    """How large a row would be, and how often an alternative was tried."""
 
     text: str
     tries: int = 1
 
 
 def split_batch(batch: Batch, key: str) -> tuple[Batch, Batch] | None:
-    """A batch as two, of which each has fewer records for a key; None if there is one only."""
+    """A batch divided in two, each with fewer records for a key; None if it cannot be divided."""
     own = [number for number, record in enumerate(batch.records) if _goes_to(record.data, key)]
     if len(own) < 2:
         return None
@@ -55,10 +55,10 @@ def _goes_to(data: bytes, key: str) -> bool:
 def answer(
     find: FindPlan, limits: Limits, entity: Entity, event: Event, oversized: Oversized, now: int
 ) -> Result | None:
-    """What comes of such an event instead. None if the event cannot be kept in any way.
+    """What is applied instead of such an event; None if the event cannot be kept in any way.
 
-    First the step that made the value fails, and that is a failure as any other. Where that is too large as well, the
-    instance fails, and what had completed is undone. Where even that is too large, it fails, and nothing is undone.
+    First the step that made the value fails, like any other failure. If that is too large as well, the instance fails
+    and what has completed is undone. If even that is too large, the instance fails and nothing is undone.
     """
     state = entity.state
     if entity.parked or oversized.tries > 3:
@@ -67,7 +67,7 @@ def answer(
         return _begin(find, limits, entity, event, oversized, now)
     after = receive(find, limits, entity, event, now)[0].state
     if not state.is_live or after is state:
-        return None  # it is not the instance that grows, but what is kept beside it
+        return None  # not the instance grows, but what is kept beside it
     if after is not None and (early := _kept_in(state, after)) is not None:
         logger.error("%s: a message that came early is not kept for it: %s", in_line(state.id), oversized.text)
         return entity, (unmatched(early, "overflow"),)
@@ -80,7 +80,7 @@ def answer(
 
 
 def _kept_in(state: State, after: State) -> Held | None:
-    """The message of which nothing came but that it is kept until the instance waits for it."""
+    """The message, if the only effect of the event is that it is kept until the instance waits for it."""
     *before, last = after.held or (None,)
     if last is None or tuple(before) != state.held:
         return None
@@ -99,7 +99,7 @@ def _begin(
 
 
 def follow_up(record: Record, oversized: Oversized) -> Record | None:
-    """What is to be done where an event was not kept: who cannot subscribe would wait for ever, and fails."""
+    """What follows from an event that was not kept: a step that cannot subscribe would wait for ever, so it fails."""
     if not isinstance(record.event, Subscribed):
         return None
     return Record(

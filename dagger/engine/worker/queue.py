@@ -1,8 +1,8 @@
-"""Calls that wait for their turn: in order, and fairly between instances.
+"""The queue of calls: in order, and fair between instances.
 
 Calls of one kind wait in a pool: those of async functions, those of functions that need a thread, and those of each
-`Limit`. What keeps one pool from going on keeps no other. In a pool, instances take turns, and the calls of one
-instance are in their order: one with 5,000 items does not keep another from its first.
+`Limit`. A pool that is blocked does not block another. In a pool, instances take turns, and the calls of one instance
+keep their order: an instance with 5,000 items does not delay the first call of another.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SECOND: Final = 1_000_000
 
 
 class QueuedCall(Protocol):
-    """What waits: a call of an instance, known by its frame."""
+    """A call that waits, identified by its instance and its frame."""
 
     @property
     def id(self) -> str: ...
@@ -32,22 +32,22 @@ Pool: TypeAlias = tuple[str, bool]
 
 
 class Queue(Generic[W]):
-    """What waits, by pool, instance and frame."""
+    """The waiting calls, by pool, instance and frame."""
 
     def __init__(self) -> None:
         self._pools: OrderedDict[Pool, OrderedDict[str, OrderedDict[int, W]]] = OrderedDict()
 
     @property
     def pools(self) -> Iterator[Pool]:
-        """The pools in which something waits; the one that was served last comes last."""
+        """The pools that are not empty; the one that was served last comes last."""
         return iter(self._pools)
 
     def add(self, pool: Pool, call: W) -> None:
-        """Let a call wait behind the others of its instance."""
+        """Add a call behind the others of its instance."""
         self._pools.setdefault(pool, OrderedDict()).setdefault(call.id, OrderedDict())[call.frame] = call
 
     def remove(self, pool: Pool, call: W) -> None:
-        """Let a call wait no longer, if it does."""
+        """Remove a call, if it waits."""
         instances = self._pools.get(pool)
         calls = None if instances is None else instances.get(call.id)
         if instances is not None and calls is not None and calls.pop(call.frame, None) is not None and not calls:
@@ -55,7 +55,7 @@ class Queue(Generic[W]):
             self._close(pool)
 
     def pop(self, pool: Pool) -> W:
-        """The call whose turn it is in a pool in which something waits."""
+        """The next call of a pool that is not empty."""
         instances = self._pools[pool]
         id, calls = instances.popitem(last=False)
         _, call = calls.popitem(last=False)
@@ -66,7 +66,7 @@ class Queue(Generic[W]):
         return call
 
     def clear(self) -> list[W]:
-        """Empty the queue; gives what waited in it."""
+        """Empty the queue; returns the calls that waited."""
         left = [call for found in self._pools.values() for calls in found.values() for call in calls.values()]
         self._pools.clear()
         return left
@@ -77,7 +77,7 @@ class Queue(Generic[W]):
 
 
 class Limiter:
-    """What one Limit lets through."""
+    """How many calls one Limit admits."""
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
@@ -88,7 +88,7 @@ class Limiter:
         self._begun: deque[int] = deque(maxlen=count)
 
     def next_start(self, now: int) -> int | None:
-        """When the next call may begin, in microseconds: not after `now` if it may; None if one has to end first."""
+        """When the next call may begin, in microseconds; None if a call has to end first."""
         most, begun = self.limit.concurrency, self._begun
         if most is not None and self.running >= most:
             return None

@@ -28,14 +28,14 @@ Aside: TypeAlias = Mapping[Position, Collection[str]]
 """By position, the channels for which its messages are not routed at once."""
 
 TOO_LARGE: Final = "TooLarge"
-"""The first word of why something does not fit."""
+"""The first word of the reason why something does not fit."""
 
 
 class Router:
     """Turns messages into records."""
 
     def __init__(self, registry: Registry, backend: Backend, *, keeps_originals: bool = False) -> None:
-        """`keeps_originals` says that messages which nobody takes are published elsewhere, as they came."""
+        """`keeps_originals`: whether unmatched messages are published elsewhere, as they came."""
         self._keeps_originals = keeps_originals
         self._registry = registry
         self._backend = backend
@@ -103,13 +103,13 @@ class Router:
     ) -> Iterable[str]:
         """Add the entries for all receivers; gives why some could not: one failure keeps it from nobody else."""
         reasons: dict[str, None] = {}
-        size_max = self._backend.size_max  # a store tells it once it is open
+        size_max = self._backend.size_max  # known once the store is open
         for consumer in receivers:
             try:
                 payload = message.payload
                 if payload is None:
-                    payload = payload_of(message)  # which says why not
-                value = topic.wire.decode(payload)  # for each anew: a function may change what it is given
+                    payload = payload_of(message)  # the reason
+                value = topic.wire.decode(payload)  # decoded for each: a function may change its argument
                 if isinstance(consumer, StartTrigger):
                     ordered = [self._submitted(consumer, value, message)]
                 else:
@@ -121,14 +121,16 @@ class Router:
                     reasons[f"{TOO_LARGE}: its record would have {size:,} bytes, and may have {size_max:,}"] = None
                 else:
                     entries += ordered
-            except BaseException as error:  # whatever a user's codec, key or build function raises, SystemExit too
+            except (
+                BaseException
+            ) as error:  # whatever a user's codec, key or build function raises, including SystemExit
                 reasons[reason_of(error)] = None
         return reasons
 
     def _received(
         self, channel: Channel, message: TopicRecord, payload: bytes, keys: tuple[str, ...], has_one_channel: bool
     ) -> list[Append]:
-        """A message for the entity of each key, with what it is recognised by when it comes again, or another way."""
+        """A message for the entity of each key, with the id by which it is recognised when it comes again."""
         id = _id_of(message) if message.headers else ""
         if not id and not (has_one_channel and len(keys) == 1):
             id = f"/{position_of(message)}" + (f"/{message.made}" if message.made else "")
@@ -152,10 +154,10 @@ class Router:
 
 
 def _id_of(message: TopicRecord) -> str:
-    """The id that the sender gave, with the topic; empty where none was given, or null, or empty.
+    """The id that the sender gave, with the topic; empty if the id is missing, null or empty.
 
-    No two ids give the same text, and none gives that of a position, which begins with a slash as this does for an id
-    that is not UTF-8: the name of a topic holds none.
+    Different ids give different texts, and none gives the text of a position. Positions and ids that are not UTF-8
+    begin with a slash, which the name of a topic cannot contain.
     """
     given = header(message.headers, ID)
     if not given:

@@ -18,7 +18,7 @@ from dagger.engine.worker.conflicts import TooLarge, conflict_of
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
 CACHE_BYTES_MAX: Final = 128 * 1024 * 1024
-"""How large they may be together, in bytes as they are stored; in memory a row takes several times as much."""
+"""How large they may be together, in bytes as stored; in memory a row takes several times as much."""
 
 
 _ABSENT: Final = StoredEntity()
@@ -32,15 +32,15 @@ class LoadedRow(msgspec.Struct, gc=False, eq=False):
     partition: int = 0
     listing: Listing | None = None
     index_key: tuple[int | None, bool, Listing | None, int | None] | None = None
-    """What the stored version is found by, where that is known."""
+    """The index key of the stored version, if it is known."""
     size: int = 0
-    """How large the stored version is, in bytes."""
+    """The size of the stored version, in bytes."""
     unread: str = ""
-    """Why the stored version cannot be read here: then nothing is applied to it."""
+    """Why this release cannot read the stored version; nothing is applied to it then."""
 
 
 class RowCache(dict[str, LoadedRow]):
-    """The rows that were loaded, by key; those that do not exist are empty ones."""
+    """The rows that were loaded, by key. A row that does not exist is empty."""
 
     def __init__(self, backend: Backend, due: Callable[[int], None]) -> None:
         """`due` is called with the time of each timer that is written."""
@@ -49,7 +49,7 @@ class RowCache(dict[str, LoadedRow]):
         self._store = backend.store
         self._due = due
         self.size = 0
-        """How large they are together, in bytes as they are stored."""
+        """Their total size, in bytes as stored."""
 
     @override
     def __delitem__(self, key: str, /) -> None:
@@ -74,7 +74,7 @@ class RowCache(dict[str, LoadedRow]):
                 self.size += len(row.data)
 
     async def write(self, dirty: Mapping[str, LoadedRow]) -> None:
-        """Write rows. Raises TooLarge for one that is larger than the store takes, and what a conflict means."""
+        """Write rows. Raises TooLarge for a row that is larger than the store accepts, and the cause of a conflict."""
         if not dirty:
             return
         writes = [self._write(key, loaded) for key, loaded in dirty.items()]
@@ -104,7 +104,7 @@ class RowCache(dict[str, LoadedRow]):
         if state is None:
             data = None if entity.is_empty and not cell.outbox else encode_stored(cell)
             loaded.index_key = None
-            event = entity.submission  # for whose template a worker is missing
+            event = entity.submission  # no worker has registered its template
             listing = (
                 None
                 if event is None
@@ -125,7 +125,7 @@ class RowCache(dict[str, LoadedRow]):
         return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, index_changed)
 
     def evict(self) -> None:
-        """Forget the rows that were loaded first, once there are too many, or they are too large."""
+        """Drop the rows that were loaded first, if there are too many or they are too large."""
         while len(self) > CACHE_MAX or self.size > CACHE_BYTES_MAX:
             del self[next(iter(self))]
 

@@ -1,4 +1,4 @@
-"""Running tasks: so many at a time, each once at a time, with its result appended to the log of the instance."""
+"""Runs tasks: a bounded number at a time, each once at a time. A result is appended to the log of its instance."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from dagger.plan.plan import Plan
 logger: Final = logging.getLogger("dagger")
 
 LINGER_S: Final = 1.0
-"""How long a task that was told to end keeps its place while it does not, in seconds."""
+"""How long a task that was asked to end keeps its place if it does not end, in seconds."""
 UNWIND_S: Final = 5.0
-"""How long a worker that ends waits for tasks that were told to end, in seconds; then what they use is closed."""
+"""How long a worker that ends waits for tasks that were asked to end, in seconds; then their resources are closed."""
 
 
 class Spawn(Protocol):
-    """Starts a coroutine in the background; gives whether it did."""
+    """Starts a coroutine in the background; returns whether it did."""
 
     def __call__(self, fn: Callable[[], Coroutine[Any, Any, None]], /) -> bool: ...
 
@@ -41,9 +41,9 @@ class Tasks:
     """The tasks that run in this worker, at most `most` at a time and `threads` of them in threads, and those that
     wait for their turn.
 
-    A timeout counts from the call. What is stopped or takes too long is cancelled, and what it gives is dropped. If it
-    does not end within `LINGER_S`, or is a thread, it gives its place to others, for up to as many as may run: so what
-    ignores its end stops nothing, and their number is bounded.
+    A timeout counts from the call. A task that is stopped or takes too long is cancelled, and its result is dropped. If
+    it does not end within `LINGER_S`, or runs in a thread, it gives up its place; at most as many as may run at a time
+    can do so. So a task that ignores its cancellation blocks nothing, and the number of such tasks is bounded.
     """
 
     def __init__(
@@ -66,36 +66,36 @@ class Tasks:
         self._threads = threads
         self._scheduler = LoopScheduler() if scheduler is None else scheduler
         self._changed = changed
-        self._limiter = anyio.CapacityLimiter(math.inf)  # the bound is kept here
+        self._limiter = anyio.CapacityLimiter(math.inf)  # the limit is enforced here
         self._queue = Queue[TaskCall]()
         self._limiters: dict[str, Limiter] = {}
         self._calls: dict[tuple[str, int], TaskCall] = {}
-        """What waits or runs, and was not told to end."""
+        """The calls that wait or run and were not asked to end."""
         self._running: set[TaskCall] = set()
-        """What has a place."""
+        """The calls that have a place."""
         self._in_threads = 0
-        """How many of these need a thread."""
+        """How many of them need a thread."""
         self._lingering: set[TaskCall] = set()
-        """What was told to end, does not, and has lost its place."""
+        """The calls that were asked to end, have not ended, and have lost their place."""
         self._lingering_threads = 0
         self._wake: Callable[[], None] | None = None
         self._news: anyio.Event | None = None
-        """Set when a task has ended, if somebody waits for that."""
+        """Set when a task has ended, if somebody waits for it."""
         self.leaving = False
-        """Whether nothing is begun any more."""
+        """Whether no more tasks are started."""
 
     @property
     def paths(self) -> list[str]:
-        """The instance and path of every task that runs now and has not said that it hangs."""
+        """The instance and path of every running task that has not reported that it hangs."""
         return [call.path for call in self._running if not call.hangs or call.is_ending]
 
     @property
     def is_hanging(self) -> bool:
-        """Whether a task runs that has said that it hangs."""
+        """Whether a task runs that has reported that it hangs."""
         return any(call.hangs for call in self._running)
 
     def start(self, id: str, plan: Plan, order: RunTask) -> None:
-        """Start a task as soon as it is its turn, unless it runs or waits already."""
+        """Start a task when its turn comes, unless it already runs or waits."""
         key = (id, order.frame)
         if self.leaving or key in self._calls:
             return
@@ -106,25 +106,25 @@ class Tasks:
         self._fill()
 
     def stop(self, id: str, frame: int) -> None:
-        """Stop a task; what it gives is dropped."""
+        """Stop a task; its result is dropped."""
         call = self._calls.pop((id, frame), None)
         if call is not None:
             self._queue.remove(call.pool, call)
             call.end()
 
     def stop_where(self, found: Callable[[str], bool]) -> None:
-        """Stop every task of the instances whose ids are found."""
+        """Stop every task of these instances."""
         for id, frame in list(self._calls):
             if found(id):
                 self.stop(id, frame)
 
     def stop_all(self) -> None:
-        """Stop every task, and begin none."""
+        """Stop every task, and start none."""
         self.leave()
         self.stop_where(lambda id: True)
 
     def leave(self) -> None:
-        """Begin nothing more; what waits is begun by another worker."""
+        """Start no more tasks; another worker starts those that wait."""
         self.leaving = True
         for call in self._queue.clear():
             del self._calls[call.id, call.frame]
@@ -135,7 +135,7 @@ class Tasks:
         await self._until(lambda: not self._running and not self._lingering)
 
     async def obeyed(self) -> None:
-        """Return when no task has a place that was told to end."""
+        """Return when no task that was asked to end has a place."""
         await self._until(lambda: not any(call.is_ending for call in self._running))
 
     async def _until(self, is_so: Callable[[], bool]) -> None:
@@ -144,17 +144,17 @@ class Tasks:
             await self._news.wait()
 
     async def end_all(self) -> None:
-        """Stop every task, and let them end, for a while."""
+        """Stop every task, and wait a while for them to end."""
         self.stop_all()
-        for call in [call for call in self._running if call.is_lost]:  # nobody will tell of them
+        for call in [call for call in self._running if call.is_lost]:  # nothing reports their end
             self._forget(call)
         with anyio.move_on_after(UNWIND_S, shield=True):
             await self._until(lambda: all(call.is_over for call in self._running) and not self._lingering)
 
-    # Whose turn it is.
+    # The next call.
 
     def _fill(self) -> None:
-        """Begin what may begin now."""
+        """Start the tasks that may start now."""
         if not self.leaving:
             while len(self._running) + max(0, len(self._lingering) - self._most) < self._most:
                 pool = self._next_pool()
@@ -163,7 +163,7 @@ class Tasks:
                 self._begin(self._queue.pop(pool))
 
     def _next_pool(self) -> Pool | None:
-        """The pool of which a call may begin now. If there is none, a timer wakes the first that waits for time."""
+        """The pool from which a call may begin now. If there is none, a timer is set for the next one."""
         next_start = list[int]()
         for pool in self._queue.pools:
             at = self._next_start(pool)
@@ -177,7 +177,7 @@ class Tasks:
         return None
 
     def _next_start(self, pool: Pool) -> int | None:
-        """When a call of a pool may begin; None if something has to end first."""
+        """When a call of a pool may begin; None if a call has to end first."""
         name, in_thread = pool
         if in_thread and self._in_threads + max(0, self._lingering_threads - self._threads) >= self._threads:
             return None
@@ -208,18 +208,18 @@ class Tasks:
         return limiter
 
     def _forget(self, call: TaskCall) -> None:
-        """A call gives up its place."""
+        """Give up the place of a call."""
         self._running.discard(call)
         self._in_threads -= call.needs_thread
         call.needs_thread = False
         limiter = self._limiter_of(call)
         if limiter is not None:
             limiter.leave()
-        if self._calls.get((call.id, call.frame)) is call:  # else it was begun anew meanwhile
+        if self._calls.get((call.id, call.frame)) is call:  # otherwise it was started again meanwhile
             del self._calls[call.id, call.frame]
 
     def _refill(self) -> None:
-        """Something has ended: others may begin."""
+        """A call has ended: others may begin."""
         self._changed()
         if self._news is not None:
             self._news.set()
@@ -258,12 +258,12 @@ class Tasks:
         return TaskContext(call.id, call.template, path, order.attempt, order.key, self._resources(), headers, hangs)
 
     def _hangs(self, call: TaskCall) -> None:
-        """A task says of itself that it will not end."""
+        """A task reports that it will not end."""
         call.hangs = True
         self._changed()
 
     async def _end(self, call: TaskCall) -> None:
-        """Cancel a call, and let it end, for a while."""
+        """Cancel a call, and wait a while for it to end."""
         call.cancel()
         assert call.task is not None
         _, left = await asyncio.wait([call.task], timeout=LINGER_S)
@@ -282,10 +282,10 @@ class Tasks:
         finally:
             self._in_threads -= call.needs_thread
             call.needs_thread = False
-            if call.in_thread:  # it was given up
+            if call.in_thread:  # it was abandoned
                 self._lingering_threads += 1
                 call.abandoned = partial(self._thread_left, call)
-                if not call.in_thread:  # it has ended meanwhile, and may have told nobody
+                if not call.in_thread:  # it has ended meanwhile, and its end may not have been reported
                     self._thread_left(call)
             self._fill()
 

@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 def outside_task(work: Callable[[], T]) -> T:
-    """Call a function while no asyncio task is current; gives what it gives.
+    """Call a function while no asyncio task is current; returns its result.
 
-    So a user's function that is called there cannot cancel the engine's task, now or later. The two functions are those
-    that https://docs.python.org/3/library/asyncio-extending.html names for code that runs tasks of its own.
+    So the function cannot cancel the engine's task, now or later. The two functions are those that
+    https://docs.python.org/3/library/asyncio-extending.html names for code that runs tasks of its own.
     """
     task = asyncio.current_task()
     if task is None:
@@ -29,15 +29,15 @@ def outside_task(work: Callable[[], T]) -> T:
 
 
 class UserCode:
-    """For whom functions of users are called at the moment: read by the thread that looks whether they return."""
+    """On whose behalf a user's function is being called: read by the thread that checks whether it returns."""
 
     def __init__(self, rows: RowCache) -> None:
         self._rows = rows
         self.key: str | None = None
-        """The key of the entity of a record; empty while messages are read, and None while nothing is called."""
+        """The key of the entity of a record; empty while messages are decoded, None while nothing is called."""
 
     def run(self, work: Callable[[], T]) -> T:
-        """Call a function as `outside_task` does, for messages unless it says for whom."""
+        """Call a function as `outside_task` does; for messages, unless an entity is given."""
         self.key = ""
         try:
             return outside_task(work)
@@ -46,7 +46,7 @@ class UserCode:
 
     @property
     def description(self) -> str:
-        """The place in words; nothing while nothing is called."""
+        """The place in words; empty while nothing is called."""
         key = self.key
         if not key:
             return "" if key is None else "a batch of messages"

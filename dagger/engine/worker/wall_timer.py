@@ -1,4 +1,4 @@
-"""A timer that fires when the wall clock shows a time, also where that clock is set or the machine was suspended."""
+"""A timer that fires when the wall clock shows a time, even if that clock is set or the machine is suspended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dagger.engine.clock import Clock
 
 READ_S: Final = 0.9
 """How often the clock is read, in seconds. An event loop's own clock stands still while a machine is suspended, and
-knows nothing of a wall clock that is set. To read it costs microseconds."""
+does not follow a wall clock that is set. Reading the wall clock takes microseconds."""
 
 
 class WallClockTimer:
@@ -27,7 +27,7 @@ class WallClockTimer:
         self._after(max(least_s, min(self._left_s(), READ_S)))
 
     def cancel(self) -> None:
-        """Do not fire."""
+        """Cancel it."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None

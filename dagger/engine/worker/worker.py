@@ -5,8 +5,8 @@ A log record is applied to an entity once: the entity's row holds the offset of 
 ids. Entries whose offset is known to be committed are dropped at the row's next write. Where the backend writes and
 commits as one, no record comes again, and no outbox is kept.
 
-What is known of a partition, rows in memory, timers that were asked for and tasks that run, is known for as long as it
-is owned. A poll tells what is owned from there on.
+What is known about a partition (rows in memory, timers, running tasks) is valid while the partition is owned. A poll
+reports what is owned from then on.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class Worker:
         self.user_code = UserCode(self._rows)
 
     async def run_once(self) -> bool:
-        """Apply one batch; whether there was one."""
+        """Apply one batch; returns whether there was one."""
         batch = await self._log.poll(BATCH)
         try:
             if batch.owned is not None:
@@ -115,7 +115,7 @@ class Worker:
         return bool(batch) or batch.owned is not None
 
     async def fire_due_timers(self) -> int:
-        """Order the timers that are due now to fire; gives how many were ordered."""
+        """Fire the timers that are due now; returns how many."""
         now = self._clock.now()
         if self._registry.revision != self._revision:
             await self._resume_known()
@@ -127,20 +127,20 @@ class Worker:
 
     @property
     def next_due(self) -> int | None:
-        """When the first timer is due that was not ordered to fire, in microseconds; None if there is none."""
+        """When the first timer that is not firing is due, in microseconds; None if there is none."""
         return self._timers.next_due
 
     async def due_after(self, time: int) -> int | None:
-        """When the first timer of the owned partitions is due that is later than a time."""
+        """When the first timer of the owned partitions after a given time is due."""
         return await self._store.next_due(self._owned, time)
 
     async def rewind(self) -> None:
-        """After a failure: know nothing, and begin again with what is committed."""
+        """After a failure: drop what is known, and begin again with what is committed."""
         self._rows.clear()
         await self._log.rewind()
 
     async def _take_over(self, owned: Mapping[int, int]) -> None:
-        """Take over what is owned now and was not before, and let go what no longer is."""
+        """Take over the partitions that were assigned, and drop what is known about those that were lost."""
         before, self._owned = self._owned, dict(owned)
         self._rows.clear()
         self._known = frozenset[tuple[str, int]]()
@@ -153,7 +153,7 @@ class Worker:
         await self._resume_known()
 
     async def _resume_known(self) -> None:
-        """Go on with all that waits here for a worker that knows its template."""
+        """Apply what is parked for templates that are registered now."""
         known, self._known = self._known, self._registry.places
         self._revision = self._registry.revision
         await self._handover.declare(self._clock.now())
@@ -163,9 +163,9 @@ class Worker:
     async def recover(
         self, partitions: Collection[int], known: Collection[tuple[str, int]] = ()
     ) -> Sequence[LocalEffects]:
-        """The tasks that must run for the rows of partitions, after a start or a take-over; what is parked goes on.
+        """The tasks that must run for the rows of partitions, after a start or a takeover; what is parked is applied.
 
-        Nothing is done again for templates that were known.
+        Nothing is repeated for templates that were known before.
         """
         keys = await self._store.busy(partitions)
         found, parked = list[LocalEffects](), list[str]()
@@ -200,8 +200,8 @@ class Worker:
         return [Append(home(record.to), encode_record(record)) for record in records]
 
     async def _apply_all(self, batch: Batch) -> None:
-        """Apply a batch; again where a row would grow too large, in parts and then otherwise, and where records had
-        been applied before, and what they had made is deleted: they are done with."""
+        """Apply a batch. It is applied again if a row would grow too large, in parts and then with an alternative;
+        and if records were applied before and their rows have been deleted since: they are skipped."""
         self._oversized: dict[str, Oversized] = {}
         self._already_applied = frozenset[str]()
         waiting = [batch]
@@ -276,7 +276,7 @@ class Worker:
             state = loaded.cell.entity.state
             if state is not None:
                 states.append(state)
-                if state.status != EXECUTING:  # hardly anything comes for it any more
+                if state.status != EXECUTING:  # hardly anything more comes for it
                     ended.append(key)
                     del self._rows[key]
         self._rows.evict()
@@ -286,14 +286,16 @@ class Worker:
         log_parked(result.parked)
 
     def _step(self, source: LogRecord, record: Record, now: int, result: BatchResult) -> list[Entry]:
-        """Apply one record to its entity, once; gives what its step ordered, now or when it was applied first."""
+        """Apply one record to its entity, once; returns the entries of its step, now or when it was first applied."""
         to, event, offset = record.to, record.event, source.offset
         loaded = self._rows[to]
         cell = loaded.cell
         done = self._done.get(source.partition, -1)
         is_committed = offset <= done
         if offset <= cell.offset:
-            if not is_committed and to not in result.stored:  # it was stored, and what failed then has shown nobody
+            if (
+                not is_committed and to not in result.stored
+            ):  # it was stored, but the commit failed before anybody saw it
                 result.stored[to] = loaded
                 state = cell.entity.state
                 if state is not None and state.error is not None:
@@ -317,9 +319,9 @@ class Worker:
                 if answered is None:
                     return self._not_kept(record, oversized, result)
                 entity, effects = answered
-        except KeyboardInterrupt:  # none of a user's function, which would have failed its step
+        except KeyboardInterrupt:  # not from a user's function: that would have failed its step
             raise
-        except BaseException as error:  # whatever it is, the next record is applied
+        except BaseException as error:  # whatever it is, the next record is still applied
             return self._dead_letter(record, error, result)
         if type(event) is TimerDue:
             self._timers.fired(to)
@@ -328,7 +330,7 @@ class Worker:
             outbox = () if outbox[-1][0] <= done else self._uncommitted(outbox, done)
         entries = self._dispatcher.dispatch(effects, to, entity.state, result) if effects else []
         entries += handed
-        if is_committed:  # read again, for the store has lost it: what it ordered is out
+        if is_committed:  # read again, since the store has lost it: its entries are published
             entries = []
         if entries and not self._atomic:
             kept = entries if handed or len(entries) < FANOUT_MIN else compacted(entries, effects)
@@ -348,7 +350,7 @@ class Worker:
         return self._handover.receive(to, entity, event, now, why, result.counts)
 
     def _not_kept(self, record: Record, oversized: Oversized, result: BatchResult) -> list[Entry]:
-        """A record with which the row of its key would be too large, whatever is tried."""
+        """A record that makes the row of its key too large, whatever is tried."""
         follow = follow_up(record, oversized)
         return [
             *self._dead_letter(record, TooLarge(record.to, oversized.text), result),
@@ -356,7 +358,7 @@ class Worker:
         ]
 
     def _dead_letter(self, record: Record, error: BaseException, result: BatchResult) -> list[Entry]:
-        """A record that cannot be applied: to the dead letters. A timer stays due in the store, and is not lost."""
+        """Dead-letter a record that cannot be applied. A timer stays due in the store, and is not lost."""
         result.counts["poison"] += 1
         says_enough = isinstance(error, TooLarge | UnreadRow)
         trace = "" if says_enough else indented(traceback_of(error))
@@ -369,9 +371,9 @@ class Worker:
         return [Outgoing(DEAD_LETTERS, record.to.encode(), data, headers_of(headers))]
 
     def _ordered(self, outbox: Outbox, offset: int) -> list[Entry]:
-        """What the step of a record has ordered."""
+        """The entries that the step of a record has led to."""
         return [entry for at, kept in outbox if at == offset for entry in expanded(kept, self._log.partition_of)]
 
     def _uncommitted(self, outbox: Outbox, done: int) -> Outbox:
-        """What is left of an outbox where everything up to an offset is committed."""
+        """The rest of an outbox, if everything up to an offset is committed."""
         return tuple(kept for kept in outbox if kept[0] > done)
