@@ -460,3 +460,44 @@ def test_an_undo_is_a_step() -> None:
         Log()("a").compensate(a_function)
     with pytest.raises(TemplateError, match="'key' is a function, not a step"):
         Log()("a").on_stop(a_function)
+
+
+# Undos and hooks of a step that is a child.
+
+
+def key_of(value: int) -> str:
+    return "i"
+
+
+async def test_a_completed_child_is_undone_by_the_compensate_of_its_step_only(
+    dagger_engine: TestEngine, log: Log
+) -> None:
+    child = template("Child", log("x").compensate(log("ux")), key=key_of, takes=int)
+    run = await dagger_engine.start(of(child.compensate(log("uc")) >> log("b", fails=1)), 1)
+    assert run.status is Status.FAILURE
+    assert log.names == ["x", "b", "uc"]
+
+
+async def test_a_child_that_is_given_up_is_undone_by_itself_before_the_hook_of_its_step(
+    dagger_engine: TestEngine, log: Log
+) -> None:
+    child = template("Child", log("x").compensate(go >> log("ux")) >> sleep(HOUR), key=key_of, takes=int)
+    body = log("a").compensate(log("ua")) >> child.compensate(log("uc"), attempted=log("vc")).on_stop(log("h"))
+    run = await dagger_engine.start(of(body), 1)
+    await dagger_engine.stop(run)
+    assert run.status is Status.EXECUTING
+    assert log.names == ["a", "x"]
+    await dagger_engine.signal("i/Child", go, 1)
+    assert log.names == ["a", "x", "ux", "h", "vc", "ua"]
+    assert (run.status, run.error) == (Status.STOPPED, None)
+    assert run.step("Child").status is Status.STOPPED
+
+
+async def test_collected_items_are_undone_before_their_failure_is_recorded(dagger_engine: TestEngine, log: Log) -> None:
+    def two(value: int) -> list[int]:
+        return [1, 2]
+
+    item = log("a").compensate(log("ua")) >> log("b", fails=1)
+    run = await dagger_engine.start(of(for_each(two, item, collect=True, limit=1).named("each")), 1)
+    assert run.status is Status.COMPLETED
+    assert log.done == ["a 1", "b 2", "ua 2", "a 2", "b 3"]
