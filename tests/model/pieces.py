@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 from typing_extensions import override
 
@@ -234,6 +234,8 @@ def problem_of(error: Exception, path: str) -> Problem:
 
 def fits(value: Any, fn: Fn) -> bool:
     """Whether a result is of the type that its function declares."""
+    if isinstance(value, Again):
+        return any(get_origin(member) is Again for member in members_of(fn.gives))
     kinds = tuple(member for member in members_of(fn.gives) if isinstance(member, type))
     return isinstance(value, kinds)
 
