@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 
-from dagger import Failure, Retry, Status, TemplateError, Topic, all_of, command, for_each, listener, task, template
+from dagger import (
+    Failure,
+    Retry,
+    Status,
+    TemplateError,
+    Topic,
+    all_of,
+    command,
+    for_each,
+    listener,
+    signal,
+    task,
+    template,
+)
 from dagger.testing import TestEngine, explore_sync, hang
 
 
@@ -221,6 +234,46 @@ async def test_enough_needs_so_many_items(dagger_engine: TestEngine) -> None:
     assert str(run.error) == "rows: ValueError: returns 1 item, fewer than enough=2"
     none = await dagger_engine.start(template("W", body, key=by_id), Import("i-2"))
     assert none.result == []
+
+
+undone = list[str]()
+
+
+@task
+async def book(row: Row) -> Row:
+    return row
+
+
+@task
+async def unbook(row: Row) -> None:
+    undone.append(row.text)
+
+
+@task
+async def fails(found: object) -> str:
+    raise ValueError("after")
+
+
+async def test_a_body_is_undone_before_its_failure_is_a_result(dagger_engine: TestEngine) -> None:
+    undone.clear()
+    body = for_each(rows, book.compensate(unbook) >> check, collect=True)
+    run = await dagger_engine.start(template("W", body >> fails, key=by_id), Import("i-1", ("a", "bad", "b")))
+    assert undone == ["bad", "b", "a"]
+    assert str(run.error) == "fails: ValueError: after"
+
+
+async def test_what_loses_is_undone_and_what_wins_later(dagger_engine: TestEngine) -> None:
+    undone.clear()
+    body = for_each(rows, book.compensate(unbook) >> command(asked) >> answered, enough=1)
+    await dagger_engine.start(
+        template("W", body >> signal("go", int) >> fails, key=by_id), Import("i-1", ("a", "bad", "b"))
+    )
+    await dagger_engine.deliver(answers, Checked("bad"))
+    assert undone == ["bad"]
+    await dagger_engine.deliver(answers, Checked("a"))
+    assert undone == ["bad", "b"]
+    await dagger_engine.signal("i-1", "go", 1)
+    assert undone == ["bad", "b", "a"]
 
 
 def test_what_is_refused() -> None:
