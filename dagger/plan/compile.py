@@ -22,7 +22,8 @@ def compile(template: Template[Any, Any], limits: Limits | None = None) -> Plan:
     """Compile a template: the same value gives the same plan, in time proportional to its size."""
 
     def compile_child(node: Workflow) -> Plan:
-        return compile(Template(node), limits)
+        child: Template[Any, Any] = Template(node)
+        return compile(child, limits)
 
     expander = Expander(template.name, template.version, compile_child)
     return assembled(template, expander.expand(template.body, ""), expander, limits or Limits())
