@@ -19,6 +19,7 @@ from dagger.codecs import models as models
 from dagger.codecs.exact import compile_exact
 from dagger.codecs.formats import Format
 from dagger.codecs.forms import Form, Misread, revived
+from dagger.codecs.introspection import shape_of
 from dagger.codecs.mismatches import mismatch
 from dagger.codecs.names import literal_name
 from dagger.codecs.shapes import (
@@ -143,6 +144,11 @@ def _class_of(member: TypeShape) -> type | None:
             return _class_of(member.inner)
         case _:
             return None
+
+
+def class_of(declared: Any) -> type | None:
+    """The exact class of all values of a type, as they are loaded; None if they have no class of their own."""
+    return _class_of(shape_of(declared))
 
 
 def choice_form(shape: ChoiceShape) -> Form:

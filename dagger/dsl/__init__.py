@@ -12,6 +12,8 @@ from dagger.dsl.leaves import sleep as sleep
 from dagger.dsl.leaves import task as task
 from dagger.dsl.leaves import wait_until as wait_until
 from dagger.dsl.loops import repeat as repeat
+from dagger.dsl.matching import Match as Match
+from dagger.dsl.matching import match as match
 from dagger.dsl.parallel import all_of as all_of
 from dagger.dsl.plumbing import fail as fail
 from dagger.dsl.plumbing import keep as keep

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any, Literal, Never
 
 from dagger import codecs
+from dagger.dsl.flow import check_matches
 from dagger.dsl.functions import MISSING, Fn, is_again, members_of
 from dagger.dsl.labels import case_label
 from dagger.dsl.leaf_nodes import without_again
@@ -41,6 +42,7 @@ def check_workflow(node: Workflow) -> None:
     place = f"template '{node.name}'"
     check_scope(node.body, place)
     check_undos(node.body)
+    check_matches(node.body, node.takes)
     _check_codec(node.takes, f"{place}: its input")
     for path, inner in walk(node.body):
         _check_types(inner, path)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import Enum
+from typing import Any
+
+from dagger.codecs import type_name
 
 
 def case_label(value: object) -> str:
@@ -13,6 +16,11 @@ def case_label(value: object) -> str:
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     return str(value)
+
+
+def member_label(member: Any) -> str:
+    """The segment of a path for a case of a match: the name of a type."""
+    return type_name(member)
 
 
 def short(pause: timedelta) -> str:

@@ -34,6 +34,7 @@ from dagger.dsl.leaf_nodes import Task as Task
 from dagger.dsl.leaf_nodes import Until as Until
 from dagger.dsl.loop_nodes import Repeat as Repeat
 from dagger.dsl.loop_nodes import Wrapper as Wrapper
+from dagger.dsl.match_nodes import MatchNode as MatchNode
 from dagger.dsl.values import Failure, Retry
 
 DEPTH_MAX: Final = 64
@@ -341,6 +342,7 @@ Node: TypeAlias = (
     | AtLeast
     | Race
     | SwitchNode
+    | MatchNode
     | ForEach
     | Retried
     | Bounded

@@ -13,6 +13,7 @@ from dagger.dsl.nodes import (
     Chain,
     ForEach,
     Group,
+    MatchNode,
     Node,
     Process,
     Repeat,
@@ -29,7 +30,8 @@ def joined(prefix: str, label: str) -> str:
 
 def inside(node: Node, prefix: str) -> str:
     """The prefix of the paths inside a construct."""
-    opens = isinstance(node, Process | ForEach) or (isinstance(node, Group | SwitchNode | Repeat) and node.name)
+    is_scope = isinstance(node, Group | SwitchNode | MatchNode | Repeat) and node.name
+    opens = isinstance(node, Process | ForEach) or is_scope
     return joined(prefix, node.label or "") if opens else prefix
 
 
@@ -42,10 +44,18 @@ def branches_of_switch(node: SwitchNode, prefix: str) -> Iterator[tuple[str, Nod
         yield joined(base, "otherwise"), node.default
 
 
+def branches_of_match(node: MatchNode, prefix: str) -> Iterator[tuple[str, Node]]:
+    """The branches of a match, each with the prefix of its paths."""
+    base = inside(node, prefix)
+    return ((joined(base, label), branch) for label, branch in zip(node.labels, node.children, strict=True))
+
+
 def parts(node: Node, prefix: str) -> Iterator[tuple[str, Node]]:
     """The constructs directly inside, each with the prefix of its paths."""
     if isinstance(node, SwitchNode):
         return branches_of_switch(node, prefix)
+    if isinstance(node, MatchNode):
+        return branches_of_match(node, prefix)
     within = inside(node, prefix)
     return ((within, child) for child in node.children)
 
@@ -77,6 +87,8 @@ def place_of(node: Node, prefix: str) -> str:
         return joined(prefix, node.label)
     if isinstance(node, Wrapper):
         return place_of(node.body, prefix)
+    if isinstance(node, MatchNode):
+        return joined(prefix, " | ".join(node.labels) or "match")
     named = [child for child in _leaves(node) if child.label is not None]
     if not named:
         return prefix

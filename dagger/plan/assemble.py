@@ -185,7 +185,7 @@ class Assembler:
         return Tagged(results) if fork.kind == "any" else Many(Tagged(results))
 
     def _choose(self, choose: Choose, shape: Shape) -> Shape:
-        slot = self._row(choose.path, choose.kind)
+        slot = self._row(choose.path, choose.kind) if choose.kind else -1
         opener = self.add(ops.Choose, choose.path, shape, slot=slot, fn=choose.fn, cases={})
         results, merges = list[Shape](), list[ops.Merge]()
         for tag, branch in enumerate(choose.branches):

@@ -7,7 +7,7 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, Never, TypeAlias
@@ -17,7 +17,7 @@ from dagger.codecs import TypeCodec, codec_of
 from dagger.dsl import nodes
 from dagger.dsl.check import folded_type, item_type, may_wait_again, stored_type
 from dagger.dsl.functions import MISSING, Fn
-from dagger.dsl.paths import branches_of_switch, inside, joined, place_of
+from dagger.dsl.paths import branches_of_match, branches_of_switch, inside, joined, place_of
 from dagger.errors import BusinessError, TemplateError, UnsupportedType, shown
 from dagger.plan import ops
 from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
@@ -265,9 +265,33 @@ def _collecting(path: str, branch: Kernel) -> Kernel:
 
 
 def _switch(x: Expander, node: nodes.SwitchNode, prefix: str) -> Kernel:
-    keys: list[tuple[type, Any]] = [(type(value), value) for value, _ in node.cases]
+    keys = keys_of(value for value, _ in node.cases)
     branches = tuple(x.expand(branch, within) for within, branch in branches_of_switch(node, prefix))
-    return Choose(joined(prefix, node.label), "switch", node.fn.call, tuple(keys), branches)
+    return Choose(joined(prefix, node.label), "switch", node.fn.call, keys, branches)
+
+
+def _match(x: Expander, node: nodes.MatchNode, prefix: str) -> Kernel:
+    """The value is stored by the union of all cases first, so that it is told by the member that it is stored as."""
+    place, codec = place_of(node, prefix), codec_of(node.input_type)
+    branches = tuple(x.expand(branch, within) for within, branch in branches_of_match(node, prefix))
+    choose = Choose(place, "match" if node.name is not None else "", MemberOf(node), keys_of(node.labels), branches)
+    return Chain((Leaf(ops.Retype, place, "", {"out": codec}, _typed(codec)), choose))
+
+
+class MemberOf:
+    """The name of the case that a value is: by its exact class, which a stored value has."""
+
+    def __init__(self, node: nodes.MatchNode) -> None:
+        members = (member for member, _ in node.cases)
+        self._names = {codecs.class_of(member): label for member, label in zip(members, node.labels, strict=True)}
+
+    def __call__(self, value: Any) -> str:
+        return self._names[type(value)]
+
+
+def keys_of(values: Iterable[Any]) -> tuple[tuple[type, Any], ...]:
+    """What a choice compares: True is not 1."""
+    return tuple((type(value), value) for value in values)
 
 
 def _for_each(x: Expander, node: nodes.ForEach, prefix: str) -> Kernel:
@@ -311,6 +335,7 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.AtLeast: _at_least,
     nodes.Race: _race,
     nodes.SwitchNode: _switch,
+    nodes.MatchNode: _match,
     nodes.ForEach: _for_each,
     nodes.Workflow: _child,
 }

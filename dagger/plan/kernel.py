@@ -118,7 +118,7 @@ class Fork:
 
 @dataclass(frozen=True, eq=False)
 class Choose:
-    """One of several, by a pure function."""
+    """One of several, by a pure function. `kind` is what its row says that it is; empty where it has none."""
 
     path: str
     kind: str

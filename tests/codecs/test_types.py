@@ -194,7 +194,19 @@ def test_a_generic_named_tuple_and_typed_dict_are_bound() -> None:
 def test_the_public_names_are_sorted_and_no_others() -> None:
     assert dagger.codecs.__all__ == sorted(dagger.codecs.__all__)
     assert set(dagger.codecs.__all__) == {
-        *("Codec", "TypeCodec", "BoundCodec", "codec_of", "json", "mismatch_of", "msgpack", "raw", "type_name"),
+        *(
+            "Codec",
+            "TypeCodec",
+            "BoundCodec",
+            "class_of",
+            "codec_of",
+            "erased",
+            "json",
+            "mismatch_of",
+            "msgpack",
+            "raw",
+            "type_name",
+        ),
     }
 
 

@@ -19,6 +19,7 @@ from dagger import (
     for_each,
     keep,
     listener,
+    match,
     process,
     pure,
     race,
@@ -143,10 +144,32 @@ all_of_them = named("All", all_of(step("a"), step("b") >> step("c")).then(first)
 any_of_them = named("Any", any_of(step("a"), step("b")).named("FASTEST"))
 some_of_them = named("Some", at_least(2, step("a"), step("b"), step("c")).then(first_of))
 
+
+def found(order: Order) -> Order | Size | None:
+    return order
+
+
+def cannot_be(size: Size) -> str:
+    return size.name
+
+
+@task
+async def ask(nothing: None) -> Order:
+    raise NotImplementedError
+
+
 cases = named(
     "Cases",
     switch(size).case(Size.SMALL, step("bike")).case(Size.LARGE, step("book") >> step("truck"))
     >> switch(kind).case("a", step("one")).otherwise(step("other")).named("KIND"),
+)
+
+matched = named(
+    "Matched",
+    step("look").then(found)
+    >> match().case(Order, step("pack") >> step("ship")).case(Size, fail(cannot_be)).case(None, ask)
+    >> step("a").then(found)
+    >> match().case(Order, step("b")).case(Size, fail(cannot_be)).case(None, ask).named("AGAIN"),
 )
 
 each = named("Each", for_each(lines, step("pick") >> step("pack"), limit=4))

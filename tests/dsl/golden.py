@@ -15,6 +15,7 @@ DRAWN: dict[str, Template[Order, object]] = {
     "any_of": drawn.any_of_them,
     "at_least": drawn.some_of_them,
     "switch": drawn.cases,
+    "match": drawn.matched,
     "for_each": drawn.each,
     "bounds": drawn.bounds,
     "recover": drawn.recovered,

@@ -690,6 +690,20 @@ class SwitchPiece(Piece):
             self.start(branch, self.value, prefix)
 
 
+class MatchPiece(Piece):
+    """One branch of several, by the type of the value."""
+
+    @override
+    def begin(self) -> None:
+        self.mark(Status.EXECUTING)
+        prefix = joined(self.prefix, self.node.name) if self.node.name else self.prefix
+        for member, branch in self.node.cases:
+            if type(self.value) is member:
+                self.start(branch, self.value, joined(prefix, member.__name__))
+                return
+        self.fail(Problem(self.place, "TypeError", TypeError, pure=True))
+
+
 class EachPiece(Piece):
     """One body for each item, so many at a time, begun in the order of the items."""
 
@@ -778,6 +792,7 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.AtLeast: GroupPiece,
     nodes.Race: GroupPiece,
     nodes.SwitchNode: SwitchPiece,
+    nodes.MatchNode: MatchPiece,
     nodes.ForEach: EachPiece,
     nodes.Retried: RetryPiece,
     nodes.Bounded: BoundPiece,

@@ -24,6 +24,7 @@ from dagger import (
     for_each,
     keep,
     listener,
+    match,
     process,
     pure,
     race,
@@ -264,6 +265,13 @@ class Gardener:
         step: AnyStep = chosen
         return step.named(self.name("w"))
 
+    def match(self, depth: int) -> AnyStep:
+        matched: AnyStep = (
+            match().case(int, self.step(depth)).case(words.Note, self.step(depth)).case(words.Bag, self.step(depth))
+        )
+        chosen = matched.named(self.name("m")) if self.draw(st.booleans()) else matched
+        return applied(words.Kinds(self.draw(salts))) >> chosen
+
     def for_each(self, depth: int) -> AnyStep:
         items = self.draw(st.builds(words.Items, st.integers(2, 5), rarely))
         limit = self.draw(st.none() | st.integers(1, 3))
@@ -324,6 +332,7 @@ STEMS = [
     Gardener.group,
     Gardener.named,
     Gardener.switch,
+    Gardener.match,
     Gardener.for_each,
 ]
 

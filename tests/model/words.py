@@ -324,6 +324,17 @@ class IsEven:
 
 
 @dataclass(frozen=True)
+class Kinds:
+    """One of several types, for a match."""
+
+    salt: int
+
+    def __call__(self, value: object) -> int | Note | Bag:
+        number = digest(value) + self.salt
+        return (number, Note("k", number), Bag([number]))[number % 3]
+
+
+@dataclass(frozen=True)
 class Items:
     """The items of a parallel body."""
 

@@ -22,6 +22,7 @@ from dagger import (
     Failure,
     Instance,
     Limit,
+    Match,
     Message,
     Retry,
     Run,
@@ -38,6 +39,7 @@ from dagger import (
     for_each,
     keep,
     listener,
+    match,
     process,
     pure,
     race,
@@ -2532,3 +2534,73 @@ assert_type(charge >> repeat(ask_again) >> pure(dispatch), Step[Order, Shipped])
 assert_type(repeat(ask_again).timeout(HOUR, otherwise=why), Step[Order, PaidOrder | str])
 assert_type(repeat(ask_again) | repeat(amend, until=is_done), Step[Order, PaidOrder | Order])
 assert_type(probe(repeat(ask_again) & repeat(amend, until=is_done)), tuple[Order, tuple[PaidOrder, Order]])
+
+
+# match
+
+
+@task
+def paid_or_not(order: Order) -> PaidOrder | Rejected:
+    raise NotImplementedError
+
+
+@task
+def perhaps(order: Order) -> PaidOrder | None:
+    raise NotImplementedError
+
+
+@task
+def a_method(order: Order) -> Method | list[Line]:
+    raise NotImplementedError
+
+
+@task
+def of_rejected(rejection: Rejected) -> Invoice:
+    raise NotImplementedError
+
+
+@task
+def of_nothing(nothing: None) -> bytes:
+    raise NotImplementedError
+
+
+@task
+def of_method(chosen: Method) -> str:
+    raise NotImplementedError
+
+
+@task
+def of_lines(found: list[Line]) -> str:
+    raise NotImplementedError
+
+
+def cannot(rejection: Rejected) -> str:
+    return rejection.reason
+
+
+either_way = match().case(PaidOrder, ship).case(Rejected, of_rejected)
+assert_type(match(), Match[Never, Never])
+assert_type(match().case(PaidOrder, ship), Match[PaidOrder, Shipped])
+assert_type(either_way, Match[PaidOrder | Rejected, Shipped | Invoice])
+assert_type(paid_or_not >> either_way, Step[Order, Shipped | Invoice])
+assert_type(either_way >> log, Step[PaidOrder | Rejected, None])
+assert_type(paid_or_not >> either_way.named("HOW") >> log, Step[Order, None])
+assert_type(paid >> either_way, Step[Order, Shipped | Invoice])
+assert_type(paid_or_not >> match().case(PaidOrder, ship).case(Rejected, fail(cannot)), Step[Order, Shipped])
+assert_type(paid_or_not >> match().case(PaidOrder, sleep(HOUR)).case(Rejected, fail(cannot)), Step[Order, PaidOrder])
+assert_type(paid_or_not >> match().case(PaidOrder, log).case(Rejected, of_rejected), Step[Order, None | Invoice])
+assert_type(paid_or_not >> match().case(PaidOrder, raw_paid).case(Rejected, nap), Step[Order, Paid | Rejected])
+assert_type(perhaps >> match().case(PaidOrder, ship).case(None, of_nothing), Step[Order, Shipped | bytes])
+assert_type(perhaps >> match().case(None, of_nothing).case(PaidOrder, ship), Step[Order, bytes | Shipped])
+assert_type(a_method >> match().case(Method, of_method).case(list[Line], of_lines), Step[Order, str])
+assert_type(any_of(paid, invoice) >> match().case(PaidOrder, ship).case(Invoice, log), Step[Order, Shipped | None])
+assert_type(race(paid, rejected) >> either_way, Step[Order, Shipped | Invoice])
+assert_type(paid.recover(recover_order) >> either_way, Step[Order, Shipped | Invoice])
+assert_type(paid.timeout(HOUR, otherwise=rejected) >> either_way, Step[Order, Shipped | Invoice])
+assert_type(switch(kind).case("small", paid).otherwise(rejected) >> either_way, Step[Order, Shipped | Invoice])
+assert_type(keep(either_way), Step[PaidOrder | Rejected, tuple[PaidOrder | Rejected, Shipped | Invoice]])
+assert_type(paid_or_not >> keep(either_way), Step[Order, tuple[PaidOrder | Rejected, Shipped | Invoice]])
+assert_type(paid_or_not >> either_way.retry(Retry()).timeout(HOUR), Step[Order, Shipped | Invoice])
+assert_type(paid_or_not >> process("P", either_way), Step[Order, Shipped | Invoice])
+assert_type(template("T", paid_or_not >> either_way, key=order_key), Template[Order, Shipped | Invoice])
+assert_type(paid_or_not >> match().case(PaidOrder, ship >> log).case(Rejected, of_rejected >> log), Step[Order, None])

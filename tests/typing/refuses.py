@@ -34,6 +34,7 @@ from dagger import (
     for_each,
     keep,
     listener,
+    match,
     process,
     pure,
     race,
@@ -1048,3 +1049,47 @@ repeat(charge, until=True)  # type: ignore[call-overload]  # pyright: ignore[rep
 repeat(charge, is_cheap)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 repeat(charge, until=is_cheap, at_most="3")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
 ship >> repeat(charge, until=is_cheap)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]
+
+
+# --- match ---
+
+
+@task
+def paid_or_refused(order: Order) -> Paid | Refused:
+    raise NotImplementedError
+
+
+@task
+def one_of_three(order: Order) -> Paid | Refused | Shipped:
+    raise NotImplementedError
+
+
+@task
+def paid_or_none(order: Order) -> Paid | None:
+    raise NotImplementedError
+
+
+@task
+def of_refused(message: Refused) -> str:
+    raise NotImplementedError
+
+
+matched = match().case(Paid, ship).case(Refused, of_refused)
+one_of_three >> matched  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+paid_or_none >> matched  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+reserve >> matched  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+paid_or_refused >> match().case(Paid, ship)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]
+paid_or_refused >> match().case(Refused, of_refused)  # type: ignore[arg-type]  # pyright: ignore[reportOperatorIssue]
+paid_or_refused >> match()  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+paid_or_refused >> matched >> of_refused  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue]
+match().case(Paid, of_refused)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case(None, ship)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case(Literal["a"], ship)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case(Paid | Refused, ship)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case("Paid", ship)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case(Paid("o-1"), ship)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case(Paid, ship_it)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+match().case(Paid)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+match(Paid)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+matched.otherwise(ship)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+template("T", matched, key=order_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]

@@ -26,7 +26,8 @@ def retype(tr: Transition, op: ops.Retype, stored: Stored, parent: int) -> Token
 
 def choose(tr: Transition, op: ops.Choose, stored: Stored, parent: int) -> Token:
     """Take one of several ways."""
-    tr.begin(op.slot)
+    if op.slot >= 0:
+        tr.begin(op.slot)
     value = call_pure(op, op.fn, stored, op.shape)
     try:
         kind: type[Any] = type(value)  # pyright: ignore[reportUnknownVariableType]  # narrowed from Any

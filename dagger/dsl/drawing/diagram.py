@@ -177,7 +177,7 @@ class _Builder:
         return members + joined, tails
 
     def _decision(self, choice: Decision, tails: _OpenEnds) -> _Drawn:
-        own = Vertex(self._id(choice.path), "switch", choice.name, path=choice.path)
+        own = Vertex(self._id(choice.path), choice.kind, choice.label, path=choice.path)
         members, _ = self._vertex(own, tails)
         ends = list[_OpenEnd]()
         for branch in choice.branches:

@@ -79,11 +79,17 @@ class BranchElement:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A switch."""
+    """A switch, or a match."""
 
     name: str
     path: str | None
     branches: tuple[BranchElement, ...]
+    kind: str = "switch"
+
+    @property
+    def label(self) -> str:
+        """What stands on it."""
+        return self.name or self.kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,5 +149,5 @@ def one_line(element: Box | Frame | ForkElement | Decision) -> str:
             return ", ".join(filter(None, [f"{KINDS[kind].title} {name}".strip(), notes_text(notes)]))
         case ForkElement(rule=rule, name=name):
             return f"{rule} of {name}".strip()
-        case Decision(name=name):
-            return f"switch {name}"
+        case Decision(kind=kind, name=name):
+            return f"{kind} {name}".strip()

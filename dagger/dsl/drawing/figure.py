@@ -43,6 +43,7 @@ from dagger.dsl.nodes import (
     KeptNode,
     Leaf,
     Listen,
+    MatchNode,
     Node,
     Process,
     Recovered,
@@ -53,7 +54,7 @@ from dagger.dsl.nodes import (
     Task,
     Workflow,
 )
-from dagger.dsl.paths import branches_of_switch, inside, joined
+from dagger.dsl.paths import branches_of_match, branches_of_switch, inside, joined
 from dagger.dsl.values import Limit, Retry
 
 
@@ -96,6 +97,8 @@ def element_of(node: Node, prefix: str) -> Element:
             return _noted(run_of(body, prefix), Note("keep", "input"))
         case SwitchNode():
             return Decision(*_named(node, prefix), _branches(node, prefix))
+        case MatchNode():
+            return Decision(*_named(node, prefix), _members(node, prefix), "match")
         case Group():
             runs = [run_of(branch, inside(node, prefix)) for branch in node.branches]
             return ForkElement(node.rule, *_named(node, prefix), tuple(runs))
@@ -166,6 +169,11 @@ def _branches(node: SwitchNode, prefix: str) -> tuple[BranchElement, ...]:
     heads = [*(("case", value) for value in values), *([("otherwise", "")] if node.default else [])]
     branches = [run_of(branch, within) for within, branch in branches_of_switch(node, prefix)]
     return tuple([BranchElement(*head, body) for head, body in zip(heads, branches, strict=True)])
+
+
+def _members(node: MatchNode, prefix: str) -> tuple[BranchElement, ...]:
+    branches = [run_of(branch, within) for within, branch in branches_of_match(node, prefix)]
+    return tuple([BranchElement("case", label, body) for label, body in zip(node.labels, branches, strict=True)])
 
 
 def _limits(timeout: timedelta | None) -> tuple[Note, ...]:

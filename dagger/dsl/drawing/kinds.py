@@ -83,6 +83,7 @@ KINDS: Final[Mapping[str, StepKind]] = {
     "fail": StepKind("fail", "", None, _CROSS, "shape=octagon", ("{{", "}}"), final=True),
     "workflow": StepKind("workflow", "version", _WORKFLOW, _SHEETS, "shape=box3d, style=filled", ("[[", "]]")),
     "switch": StepKind("switch", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
+    "match": StepKind("match", "", _SWITCH, dot="shape=diamond, style=filled", mermaid=("{", "}")),
     "process": StepKind("process"),
     "for_each": StepKind("for each"),
     "repeat": StepKind("repeat"),

@@ -169,7 +169,7 @@ def _edge(aside: float, label: str, edge: float) -> float:
 
 
 def _decision(choice: Decision) -> Block:
-    text = min(width_of(choice.name, NAME_SIZE, bold=True), TEXT_MAX)
+    text = min(width_of(choice.label, NAME_SIZE, bold=True), TEXT_MAX)
     width, height = text / 0.72 + 44, 68
     bus, top = height + 14, height + 14 + TAG + 30
     widths = [tag_width(branch.label) + 8 for branch in choice.branches]

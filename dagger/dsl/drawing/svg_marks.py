@@ -110,14 +110,14 @@ def _diamond(diamond: Diamond, x: float, y: float, status: Status) -> str:
     w, h = diamond.width, diamond.height
     corners = [(x + w / 2, y), (x + w, y + h / 2), (x + w / 2, y + h), (x, y + h / 2)]
     path = "M" + "L".join(f"{number(px)} {number(py)}" for px, py in corners) + "z"
-    name = fitted(choice.name, TEXT_MAX, NAME_SIZE, bold=True)
+    name = fitted(choice.label, TEXT_MAX, NAME_SIZE, bold=True)
     parts = [
         f'<path class="shape" d="{path}"/>',
         f'<path class="tint" d="{path}"/>' if state else "",
         text("name middle", x + w / 2, y + h / 2 + 4.5, name),
         *_badge(x + w / 2 - 8, y - 5, state),
     ]
-    return _group("switch", choice, status, parts)
+    return _group(choice.kind, choice, status, parts)
 
 
 def _bar(bar: Bar, x: float, y: float, status: Status) -> str:

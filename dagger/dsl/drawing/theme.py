@@ -88,7 +88,7 @@ _RULES: Final = """\
 .dagger .shape { fill: var(--dagger-card); stroke: var(--dagger-edge); stroke-width: 1.25 }
 .dagger .panel > .shape { fill: var(--dagger-panel) }
 .dagger .then > .shape { stroke-dasharray: 2 3 }
-.dagger .switch > .shape { stroke: var(--hue); stroke-width: 1.5 }
+.dagger .switch > .shape, .dagger .match > .shape { stroke: var(--hue); stroke-width: 1.5 }
 .dagger .label { fill: var(--dagger-page); stroke: var(--dagger-edge) }
 .dagger .bar { fill: var(--dagger-wire) }
 .dagger .wire { fill: none; stroke: var(--dagger-wire); stroke-width: 1.5 }
