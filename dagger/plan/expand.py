@@ -291,7 +291,8 @@ class MemberOf:
 
 def keys_of(values: Iterable[Any]) -> tuple[tuple[type, Any], ...]:
     """What a choice compares: True is not 1."""
-    return tuple((type(value), value) for value in values)
+    found: list[tuple[type, Any]] = [(type(value), value) for value in values]
+    return tuple(found)
 
 
 def _for_each(x: Expander, node: nodes.ForEach, prefix: str) -> Kernel:
