@@ -229,7 +229,8 @@ async def test_a_value_that_no_case_stores_fails_the_step(dagger_engine: TestEng
     def undeclared(key):  # type: ignore[no-untyped-def]  # on purpose
         return 1.5
 
-    body: Any = plain.then(undeclared) >> either.named("HOW")
+    first_step: Any = plain.then(undeclared)
+    body: Any = first_step >> either.named("HOW")
     run = await dagger_engine.start(template("W", body, key=first), "r")
     assert run.status is Status.FAILURE
     assert run.error is not None
@@ -242,7 +243,10 @@ async def test_a_value_that_no_case_stores_fails_the_step(dagger_engine: TestEng
         (Literal["a"], "match case Literal['a']: a Literal is chosen by its values; use switch(fn).case(value, step)"),
         (int | str, "match case int | str: is a union; add a .case(...) for each of its members"),
         (T, "match case T: is a type variable, or has one, which no stored value tells; give the type"),
-        (list[T], "match case list[T]: is a type variable, or has one, which no stored value tells; give the type"),  # type: ignore[valid-type]  # on purpose
+        (
+            list[T],  # type: ignore[valid-type]  # pyright: ignore[reportGeneralTypeIssues]  # on purpose
+            "match case list[T]: is a type variable, or has one, which no stored value tells; give the type",
+        ),
         (Fields, "match case Fields: is a TypedDict, whose values are plain dicts; make it a class"),
         (Any, "match case Any: expects a type, such as a class or None"),
         (Received("r"), "match case Received(id='r'): expects a type, such as a class or None"),
