@@ -5,18 +5,21 @@ Bytes of another release are examined only if decoding fails, so that it costs n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, Final, TypeAlias, get_args
 
 import msgspec
 
 from dagger.core.entity import EMPTY, Entity
-from dagger.core.events import Event, UnreadRecord
+from dagger.core.events import Event, MessagesHandedOver, UnreadRecord
 from dagger.core.format import FORMAT, UNNUMBERED, unknown_format
+from dagger.core.invariants import NUMBER_MAX, why_broken
 from dagger.core.many import encode
+from dagger.core.state import State
 from dagger.engine.fanout import Fanout, Kept
 from dagger.engine.ports import Append, Entry
+from dagger.plan.plan import Plan
 
 
 class Record(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=FORMAT):
@@ -80,6 +83,30 @@ def why_unread(data: bytes, error: msgspec.MsgspecError) -> str:
             return unknown_format(number)
         case _:
             return str(error)
+
+
+def why_damaged(entity: Entity, key: str, plan_of: Callable[[State], Plan | None]) -> str:
+    """The reason why a stored row that can be decoded can't be what a worker wrote; empty if it can be.
+
+    `plan_of` returns the plan of an instance, if its template is registered.
+    """
+    state = entity.state
+    why = "" if state is None else why_broken(plan_of(state), state)
+    if state is not None and state.id != key:
+        why = why or f"it holds the instance '{state.id}'"
+    submission = entity.submission
+    times = [0 if submission is None else submission.at, *_times_kept(entity)]
+    if not why and not 0 <= min(times) <= max(times) < NUMBER_MAX:
+        why = "something that is kept has a time that does not exist"
+    return f"its bytes were changed: {why}" if why else ""
+
+
+def _times_kept(entity: Entity) -> Iterator[int]:
+    """When what is kept at a key expires."""
+    yield from (held.expires for held in entity.held)
+    yield from (given.until for given in entity.given)
+    yield from (revoked.until for revoked in entity.revoked)
+    yield from (event.expires for event in entity.parked if isinstance(event, MessagesHandedOver))
 
 
 def _array(data: bytes) -> Any:

@@ -36,7 +36,7 @@ class Hasty(Worker):
 
     def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
         super().__init__(backend, *others, **settings)
-        self._rows: Later = Later(backend, self._timers.added)
+        self._rows: Later = Later(backend, self._timers.added, self._registry.plan_of)
 
     @override
     async def _apply(self, batch: Batch) -> None:
@@ -72,7 +72,7 @@ class Careless(Worker):
 
     def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
         super().__init__(backend, *others, **settings)
-        self._rows: Torn = Torn(backend, self._timers.added)
+        self._rows: Torn = Torn(backend, self._timers.added, self._registry.plan_of)
         self._rows.lacking = self.lacking
 
     @staticmethod
@@ -179,7 +179,7 @@ class Impatient(Worker):
 
     def __init__(self, backend: Backend, *others: Any, **settings: Any) -> None:
         super().__init__(backend, *others, **settings)
-        self._rows: Ringing = Ringing(backend, self._timers.added)
+        self._rows: Ringing = Ringing(backend, self._timers.added, self._registry.plan_of)
 
 
 class Deaf(Worker):

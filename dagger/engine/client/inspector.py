@@ -24,7 +24,7 @@ from dagger.engine.client.watch import Watch
 from dagger.engine.clock import Clock
 from dagger.engine.directory import Directory
 from dagger.engine.ports import Backend, Row
-from dagger.engine.records import decode_stored, why_unread
+from dagger.engine.records import decode_stored, why_damaged, why_unread
 from dagger.engine.registry import Registry
 from dagger.errors import BackendError, EngineClosed, InstanceConflict, TemplateConflict, UnknownInstance
 from dagger.plan.plan import Limits, Plan
@@ -235,15 +235,17 @@ class Inspector(Messenger):
     def _state_of(self, row: Row | None, name: str = "") -> State | None:
         """What a row says of its instance, also where its submission waits for a worker that knows the template.
 
-        Raises BackendError for a row that this release cannot read.
+        Raises BackendError for a row that this release cannot read, or that is damaged.
         """
         if row is None:
             return None
         try:
             entity = decode_stored(row.data).entity
         except msgspec.MsgspecError as error:
-            whose = f"the record of '{name}'" if name else "its record"
-            raise BackendError(f"{whose} cannot be read: {why_unread(row.data, error)}") from None
+            raise _unread(name, why_unread(row.data, error)) from None
+        damage = why_damaged(entity, name or (entity.state.id if entity.state else ""), self._registry.plan_of)
+        if damage:
+            raise _unread(name, damage)
         if entity.state is not None:
             return entity.state
         event = entity.submission
@@ -264,6 +266,11 @@ class Inspector(Messenger):
 
     def _snapshot(self, state: State) -> Instance[Any]:
         return Instance(self._plan_of(state), state)
+
+
+def _unread(name: str, why: str) -> BackendError:
+    whose = f"the record of '{name}'" if name else "its record"
+    return BackendError(f"{whose} cannot be read: {why}")
 
 
 def _refuse_other(run: Run[Any]) -> None:

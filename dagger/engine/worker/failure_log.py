@@ -33,6 +33,12 @@ def indented(traceback: str) -> str:
     return "".join(f"\n{in_line(line)}" for line in traceback.splitlines())
 
 
+def log_unread(unread: Mapping[str, str]) -> None:
+    """Log which records of instances under way cannot be read, with the reason."""
+    for key, why in unread.items():
+        logger.error("%s: its record stays as it is, since it cannot be read: %s", in_line(key), in_line(why))
+
+
 def log_parked(parked: Mapping[str, Sequence[str]]) -> None:
     """Log what a batch has parked: one line for each reason."""
     for reason, ids in parked.items():

@@ -10,10 +10,11 @@ from typing_extensions import override
 
 from dagger.core.events import Submitted
 from dagger.core.head import Head
-from dagger.core.state import STATUSES, Status
+from dagger.core.state import STATUSES, State, Status
 from dagger.engine.ports import Backend, Listing, Row, Write
-from dagger.engine.records import StoredEntity, encode_stored, read_stored, why_unread
+from dagger.engine.records import StoredEntity, encode_stored, read_stored, why_damaged, why_unread
 from dagger.engine.worker.conflicts import TooLarge, conflict_of
+from dagger.plan.plan import Plan
 
 CACHE_MAX: Final = 100_000
 """How many rows are kept in memory."""
@@ -36,18 +37,21 @@ class LoadedRow(msgspec.Struct, gc=False, eq=False):
     size: int = 0
     """The size of the stored version, in bytes."""
     unread: str = ""
-    """Why this release cannot read the stored version; nothing is applied to it then."""
+    """Why this release cannot read the stored version, or why it is damaged; nothing is applied to it then."""
 
 
 class RowCache(dict[str, LoadedRow]):
     """The rows that were loaded, by key. A row that does not exist is empty."""
 
-    def __init__(self, backend: Backend, due: Callable[[int], None]) -> None:
-        """`due` is called with the time of each timer that is written."""
+    def __init__(self, backend: Backend, due: Callable[[int], None], plan_of: Callable[[State], Plan | None]) -> None:
+        """`due` is called with the time of each timer that is written. `plan_of` returns the plan of an instance, if
+        its template is registered: clear the cache when more are registered, since rows are checked with their plans.
+        """
         super().__init__()
         self._backend = backend
         self._store = backend.store
         self._due = due
+        self._plan_of = plan_of
         self.size = 0
         """Their total size, in bytes as stored."""
 
@@ -70,7 +74,7 @@ class RowCache(dict[str, LoadedRow]):
             if row is None:
                 self[key] = LoadedRow(0, _ABSENT)
             else:
-                self[key] = _loaded(row)
+                self[key] = self._loaded(key, row)
                 self.size += len(row.data)
 
     async def write(self, dirty: Mapping[str, LoadedRow]) -> None:
@@ -124,6 +128,17 @@ class RowCache(dict[str, LoadedRow]):
         data = encode_stored(cell)
         return Write(key, loaded.partition, loaded.version, after, data, due, busy, listing, ended, index_changed)
 
+    def _loaded(self, key: str, row: Row) -> LoadedRow:
+        try:
+            cell = read_stored(row.data)
+        except msgspec.MsgspecError as error:
+            unread = why_unread(row.data, error)
+        else:
+            unread = why_damaged(cell.entity, key, self._plan_of)
+            if not unread:
+                return LoadedRow(row.version, cell, size=len(row.data))
+        return LoadedRow(row.version, _ABSENT, size=len(row.data), unread=unread)
+
     def evict(self) -> None:
         """Drop the rows that were loaded first, if there are too many or they are too large."""
         while len(self) > CACHE_MAX or self.size > CACHE_BYTES_MAX:
@@ -133,10 +148,3 @@ class RowCache(dict[str, LoadedRow]):
 def _parent_of(start: Head | Submitted) -> str:
     """The id of the instance whose step starts another one; empty if none does."""
     return "" if start.parent is None else start.parent.id
-
-
-def _loaded(row: Row) -> LoadedRow:
-    try:
-        return LoadedRow(row.version, read_stored(row.data), size=len(row.data))
-    except msgspec.MsgspecError as error:
-        return LoadedRow(row.version, StoredEntity(), size=len(row.data), unread=why_unread(row.data, error))

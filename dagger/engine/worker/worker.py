@@ -21,7 +21,6 @@ from dagger.core.dispatch import receive
 from dagger.core.effects import Effect, Failed
 from dagger.core.entity import Entity
 from dagger.core.events import Event, MessagesHandedOver, PlanRegistered, TimerDue, UnreadRecord
-from dagger.core.rules.running import running
 from dagger.core.state import EXECUTING, State
 from dagger.engine.clock import Clock
 from dagger.engine.directory import Directory
@@ -44,10 +43,11 @@ from dagger.engine.records import (
     expanded,
 )
 from dagger.engine.registry import Registry
+from dagger.engine.worker.busy import Busy
 from dagger.engine.worker.conflicts import AlreadyApplied, TooLarge, UnreadRow
 from dagger.engine.worker.decoding import DEAD_LETTERS, NewEntries, dead_letter_batch, decode_records
 from dagger.engine.worker.dispatch import BatchResult, Dispatcher, LocalEffects
-from dagger.engine.worker.failure_log import indented, log_parked
+from dagger.engine.worker.failure_log import indented, log_parked, log_unread
 from dagger.engine.worker.handover import Handover
 from dagger.engine.worker.oversize import Oversized, answer, follow_up, split_batch
 from dagger.engine.worker.router import Router
@@ -93,7 +93,7 @@ class Worker:
         self._owned: dict[int, int] = {}
         self._done: dict[int, int] = {}
         self._timers = Timers(backend.store)
-        self._rows = RowCache(backend, self._timers.added)
+        self._rows = RowCache(backend, self._timers.added, registry.plan_of)
         self._known: frozenset[tuple[str, int]] = frozenset()
         self._revision = -1
         """That of the registry when what waits for it was resumed last."""
@@ -156,6 +156,7 @@ class Worker:
         """Apply what is parked for templates that are registered now."""
         known, self._known = self._known, self._registry.places
         self._revision = self._registry.revision
+        self._rows.clear()  # they are checked with what is registered
         await self._handover.declare(self._clock.now())
         await self._timers.reset(self._owned)
         self._committed(await self.recover(self._owned, known), [])
@@ -168,28 +169,17 @@ class Worker:
         Nothing is repeated for templates that were known before.
         """
         keys = await self._store.busy(partitions)
-        found, parked = list[LocalEffects](), list[str]()
+        busy = Busy(self._registry, self._handover, known, self._known)
         for start in range(0, len(keys), BATCH):
             some = keys[start : start + BATCH]
             await self._rows.load(some)
             for key in some:
-                entity = self._rows[key].cell.entity
-                if entity.parked and self._can_resume(entity):
-                    parked.append(key)
-                state = entity.state
-                plan = None if state is None else self._registry.plan_of(state)
-                if state is not None and plan is not None and (state.template, state.version) not in known:
-                    found.append(LocalEffects(key, state, running(plan, state)))
+                busy.look_at(key, self._rows[key])
             self._rows.evict()
-        if parked:
-            await self._order(sorted(parked), PlanRegistered())
-        return found
-
-    def _can_resume(self, entity: Entity) -> bool:
-        first = entity.parked[0]
-        if isinstance(first, MessagesHandedOver):
-            return self._handover.knows(first)
-        return entity.lacks is None or entity.lacks in self._known
+        log_unread(busy.unread)
+        if busy.resumable:
+            await self._order(sorted(busy.resumable), PlanRegistered())
+        return busy.tasks
 
     async def _order(self, keys: Iterable[str], event: Event) -> None:
         """Append an event for each key."""
