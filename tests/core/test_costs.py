@@ -10,13 +10,37 @@ from typing import Any
 
 import pytest
 
-from dagger import Retry, Step, Topic, all_of, any_of, command, for_each, listener, sleep, task, template, wait_until
+from dagger import (
+    Retry,
+    Status,
+    Step,
+    Topic,
+    all_of,
+    any_of,
+    command,
+    for_each,
+    listener,
+    process,
+    sleep,
+    task,
+    template,
+    wait_until,
+)
 from dagger.codecs import codec_of
 from dagger.core import State, begin, step
+from dagger.core.effects import Send
 from dagger.core.envelope import Envelope
-from dagger.core.events import MessageForwarded, StopRequested, Submitted, TaskFailed, TaskSucceeded, TimerDue
+from dagger.core.events import (
+    ChildEnded,
+    MessageForwarded,
+    StopRequested,
+    Submitted,
+    TaskFailed,
+    TaskSucceeded,
+    TimerDue,
+)
 from dagger.core.frames import ManyFrames
-from dagger.core.state import Running
+from dagger.core.state import STATUSES, Running
 from dagger.plan import compile
 from dagger.plan.kernel import Fork, Kernel
 from tests.core import machine
@@ -69,6 +93,8 @@ def heard(number: int, note: Note) -> int:
 def refused(batch: Batch) -> Batch:
     raise ValueError("no")
 
+
+child = template("Child", work, key=own_key)
 
 retried = Retry(attempts=2, first=HOUR, factor=1, longest=HOUR, jitter=0)
 
@@ -128,6 +154,8 @@ def tried_again() -> Run:
 
 COSTS: dict[str, Run] = {
     "tasks begin": beginning(for_each(numbers, work)),
+    "children are called": beginning(for_each(numbers, child)),
+    "children are called, a few at a time": beginning(for_each(numbers, child, limit=200)),
     "items end at once": beginning(for_each(numbers, sleep(timedelta(0)))),
     "items end at once, a few at a time": beginning(for_each(numbers, sleep(timedelta(0)), limit=7)),
     "items end at once, many at a time": beginning(for_each(numbers, sleep(timedelta(0)), limit=200)),
@@ -136,6 +164,7 @@ COSTS: dict[str, Run] = {
     "waits are begun and given up": beginning(all_of(for_each(numbers, heard), refused)),
     "tasks are stopped": stopping(for_each(numbers, work)),
     "waits by computed keys are stopped": stopping(for_each(numbers, heard)),
+    "children are stopped": stopping(for_each(numbers, child)),
     "groups in items are stopped": stopping(for_each(numbers, all_of(work, heard, sleep(HOUR)))),
     "a failure gives tasks up": after_it(for_each(numbers, work), the_first_fails, 2),
     "sleeps end": firing(for_each(numbers, sleep(HOUR))),
@@ -188,6 +217,22 @@ succeeds = one_of(Running, lambda number: TaskSucceeded(number, b"\x01"))
 fails = one_of(Running, lambda number: TaskFailed(number, "ValueError", "no", ("builtins.Exception",)))
 
 
+def a_child_ends(body: Step[Batch, Any]) -> Run:
+    """The end of one child amid the others, as the child would report it."""
+    plan = plan_of(body)
+
+    def prepared(count: int) -> Callable[[], Any]:
+        state, effects = begin(plan, submitted(count), 1)
+        starts = [effect.event for effect in effects if isinstance(effect, Send)]
+        start = starts[len(starts) // 2]
+        assert isinstance(start, Submitted)
+        assert start.parent is not None
+        event = ChildEnded(start.parent, start.id, STATUSES.index(Status.COMPLETED), codec_of(int).encode(1))
+        return lambda: step(plan, state, event, 2)
+
+    return prepared
+
+
 def warmed(call: Callable[[], Any]) -> Callable[[], Any]:
     """A step that is made again: what is known of parts of the frames that do not change is known already."""
     call()
@@ -200,6 +245,8 @@ EVENTS: dict[str, Run] = {
     "a task fails, which is collected": after_it(for_each(numbers, work, collect=True), fails, 2),
     "a task fails, which is handled": after_it(for_each(numbers, work.recover(sleep(HOUR))), fails, 2),
     "a task fails, and is tried again": after_it(for_each(numbers, work.retry(Retry(attempts=2))), fails, 2),
+    "a child ends": a_child_ends(for_each(numbers, child)),
+    "a child ends, and the next is called": a_child_ends(for_each(numbers, child >> process("next", child))),
     "a branch wins": after_it(for_each(numbers, any_of(work, sleep(HOUR))), succeeds, 2),
     "a message comes": after_it(for_each(numbers, heard), third, 2),
     "a timer fires": after_it(for_each(numbers, wait_until(later)), lambda _: TimerDue(), 2_000_000),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import pytest
 
 from dagger import (
@@ -28,6 +30,7 @@ from dagger import (
     template,
 )
 from dagger.testing import TestEngine
+from tests.core.counting import operations
 
 
 @dataclass(frozen=True)
@@ -357,3 +360,29 @@ def packed_back(line: str) -> None:
 @task
 def packed_up(line: str) -> None:
     calls.append(f"up {line}")
+
+
+# Many children of one parent.
+
+quick = template("Quick", pack, key=line_of)
+many = template("Many", for_each(lines, quick), key=id_of)
+
+
+def parent_of(count: int) -> Callable[[], None]:
+    """Runs a parent with so many children to its end."""
+
+    async def run_to_the_end() -> None:
+        engine = TestEngine()
+        run = await engine.start(many, Parcel("p-1", [f"l-{number}" for number in range(count)]))
+        assert run.result == [f"l-{number}" for number in range(count)]
+        assert await engine.count(parent=run, status=Status.COMPLETED) == count
+        assert len(calls) == count
+        calls.clear()
+
+    return lambda: anyio.run(run_to_the_end)
+
+
+def test_each_of_a_thousand_children_costs_what_one_of_a_hundred_does() -> None:
+    few, thousand = (operations(parent_of(count)) / count for count in (100, 1_000))
+    assert few > 100
+    assert thousand < few * 1.5

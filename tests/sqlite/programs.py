@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from dagger import Dagger
-from tests.sqlite.shop import orders, parcels
+from tests.sqlite.shop import bundles, orders, parcels
 
 ROOT = Path(__file__).resolve().parents[2]
 IDLE_S = 3.0
@@ -27,6 +27,7 @@ def engine_at(url: str, name: str) -> Dagger:
 
     engine = Dagger(url, lifespan=lifespan)
     engine.register(orders)
+    engine.register(bundles)
     return engine
 
 

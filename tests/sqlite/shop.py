@@ -13,7 +13,7 @@ from typing import Final, ParamSpec
 import anyio
 import pytest
 
-from dagger import BackendError, Dagger, Topic, command, context, listener, task, template
+from dagger import BackendError, Dagger, Topic, command, context, for_each, listener, task, template
 from dagger.backends.sqlite import SqliteBackend
 from dagger.backends.sqlite.open_file import OpenFile
 from dagger.backends.sqlite.options import options_of
@@ -59,6 +59,26 @@ async def pack(order: Order) -> Note:
 
 
 orders = template("Orders", paid >> pack >> command(parcels), key=by_id)
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Several orders at once."""
+
+    id: str
+    orders: list[str]
+
+
+def bundle_id(bundle: Bundle) -> str:
+    return bundle.id
+
+
+def each(bundle: Bundle) -> list[Order]:
+    return [Order(id) for id in bundle.orders]
+
+
+bundles = template("Bundles", for_each(each, orders), key=bundle_id)
+"""The parent of its orders."""
 
 
 def file_of(engine: Dagger) -> OpenFile:

@@ -13,7 +13,21 @@ import pytest
 
 from dagger import Dagger, Status
 from tests.sqlite.programs import started
-from tests.sqlite.shop import Gate, Order, Shop, ended, file_of, in_loop, orders, parcelled, pay, until, waiting
+from tests.sqlite.shop import (
+    Bundle,
+    Gate,
+    Order,
+    Shop,
+    bundles,
+    ended,
+    file_of,
+    in_loop,
+    orders,
+    parcelled,
+    pay,
+    until,
+    waiting,
+)
 
 IDS = [f"o-{number}" for number in range(60)]
 PARTITIONS = 16
@@ -129,6 +143,42 @@ async def test_a_worker_that_is_killed_beside_another_is_taken_over_from(tmp_pat
         await ended(engine, *IDS)
         await parcelled(engine, *IDS)
         await divided([engine], PARTITIONS)
+
+
+@in_loop
+async def test_parents_and_children_go_on_without_the_worker_that_was_killed(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    async with shop.engine() as engine:
+        engine.register(bundles)
+        with started("slow", shop.url) as process:
+            await divided_with_another(engine)
+
+            def is_mine(id: str) -> bool:
+                return engine.backend.log.partition_of(id) in owned(engine)
+
+            names = [f"b-{number}" for number in range(1_000)]
+            mine, other = (next(id for id in names if is_mine(id) is whose) for whose in (True, False))
+            halves = {mine: IDS[:30], other: IDS[30:]}
+            runs = await engine.start_all(bundles, [Bundle(id, half) for id, half in halves.items()])
+            children = [f"{id}/each[{number}]/Orders" for id in halves for number in range(30)]
+            assert {is_mine(id) for id in children} == {True, False}
+            await pay(engine, *IDS)
+            await until(lambda: some_children_hang(engine))
+            process.kill()
+        for run, half in zip(runs, halves.values(), strict=True):
+            assert [note.id for note in (await engine.wait(run)).result] == half
+            found = await engine.instances(parent=run, limit=100)
+            assert {one.status for one in found} == {Status.COMPLETED}
+            assert sorted(one.key for one in found) == sorted(half)
+        await parcelled(engine, *IDS)
+
+
+async def some_children_hang(engine: Dagger) -> bool:
+    """Whether what is left of the children are the tasks of the other process."""
+    if await engine.count(template="Orders") < len(IDS):
+        return False
+    found = await engine.instances(template="Orders", status="EXECUTING", limit=100)
+    return 0 < len(found) < len(IDS) and all(one.step("pack").status is Status.EXECUTING for one in found)
 
 
 async def divided_with_another(engine: Dagger) -> None:
