@@ -77,6 +77,11 @@ class Driver(Dagger):
         """The partitions that it works on."""
         return set(self._worker._owned)  # pyright: ignore[reportPrivateUsage]  # nothing else tells
 
+    @property
+    def next_due(self) -> int | None:
+        """When the next timer is due, of an instance or of a task that runs, in microseconds; None if there is none."""
+        return min((at for at in (self._worker.next_due, self.time.next_due()) if at is not None), default=None)
+
     # Working.
 
     async def step(self) -> bool:
@@ -128,7 +133,7 @@ class Driver(Dagger):
         while not all(run.status.is_end for run in runs):
             if await self.step():
                 continue
-            due = min((at for at in (self._worker.next_due, self.time.next_due()) if at is not None), default=None)
+            due = self.next_due
             if (self._tasks.paths and not hanging) or due is None or not await self._caught_up():
                 await self.rest()
             else:
