@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from dagger import Run, Status, Topic
 from dagger.testing import TestEngine, explore_sync
 from examples.booking import (
@@ -46,6 +48,7 @@ async def test_a_trip_is_held_paid_and_confirmed(dagger_engine: TestEngine) -> N
     ]
 
 
+@pytest.mark.unexplored("a race: what is asked for depends on which answer comes first")
 async def test_a_hold_that_is_refused_releases_what_was_held_and_what_may_be(dagger_engine: TestEngine) -> None:
     run = await started(dagger_engine, (FLIGHT_ANSWERS, "f-1"), (HOTEL_ANSWERS, ""))
     assert run.status is Status.FAILURE
@@ -68,6 +71,7 @@ async def test_a_provider_that_does_not_answer_fails_the_booking(dagger_engine: 
     ]
 
 
+@pytest.mark.unexplored("a race: what is undone depends on what comes before the cancellation")
 async def test_a_traveller_may_cancel_until_the_trip_is_paid(dagger_engine: TestEngine) -> None:
     run = await started(dagger_engine, *HELD)
     await dagger_engine.deliver(CANCELLATIONS, Cancellation("t-1", "ill"))

@@ -220,6 +220,7 @@ async def test_it_is_stopped_when_its_step_is_given_up(dagger_engine: TestEngine
     assert (await dagger_engine.get_instance("p-1/Shipment")).status is Status.STOPPED
 
 
+@pytest.mark.unexplored("a race: the first of two failures is the error")
 async def test_a_failure_beside_it_stops_it(dagger_engine: TestEngine) -> None:
     body = first >> all_of(shipment, process("Q", pack))
     run = await dagger_engine.start(template("Both", body, key=id_of), Parcel("p-1", ["broken"]))

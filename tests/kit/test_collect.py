@@ -191,6 +191,7 @@ async def test_the_first_to_succeed_are_enough(dagger_engine: TestEngine) -> Non
     assert run.step("rows").status is Status.COMPLETED
 
 
+@pytest.mark.unexplored("a race: the first of two messages wins")
 async def test_what_is_not_needed_is_stopped(dagger_engine: TestEngine) -> None:
     body = for_each(rows, check >> answered_for, enough=1)
     run = await dagger_engine.start(template("W", body, key=by_id), Import("i-1", ("a", "b")))
@@ -210,6 +211,7 @@ async def test_what_fails_does_not_count_while_enough_can_succeed(dagger_engine:
     assert run.result == ["b", "c"]
 
 
+@pytest.mark.unexplored("a race: the error names the last failure")
 async def test_too_few_that_can_succeed_fail(dagger_engine: TestEngine) -> None:
     body = for_each(rows, check, enough=2)
     run = await dagger_engine.start(template("W", body, key=by_id), Import("i-1", ("bad", "hangs", "bad-2")))
