@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from contextlib import AsyncExitStack
+from itertools import product
 from pathlib import Path
 
 import anyio
@@ -161,9 +162,12 @@ async def test_parents_and_children_go_on_without_the_worker_that_was_killed(tmp
             halves = {mine: IDS[:30], other: IDS[30:]}
             runs = await engine.start_all(bundles, [Bundle(id, half) for id, half in halves.items()])
             children = [f"{id}/each[{number}]/Orders" for id in halves for number in range(30)]
-            assert {is_mine(id) for id in children} == {True, False}
+            assert {(is_mine(id), is_mine(id.partition("/")[0])) for id in children} == set(
+                product((True, False), repeat=2)
+            )
+            theirs = {id for id in children if not is_mine(id)}
             await pay(engine, *IDS)
-            await until(lambda: some_children_hang(engine))
+            await until(lambda: children_hang(engine, theirs))
             process.kill()
         for run, half in zip(runs, halves.values(), strict=True):
             assert [note.id for note in (await engine.wait(run)).result] == half
@@ -173,12 +177,12 @@ async def test_parents_and_children_go_on_without_the_worker_that_was_killed(tmp
         await parcelled(engine, *IDS)
 
 
-async def some_children_hang(engine: Dagger) -> bool:
-    """Whether what is left of the children are the tasks of the other process."""
+async def children_hang(engine: Dagger, ids: set[str]) -> bool:
+    """Whether exactly these children are left, each with a task that runs."""
     if await engine.count(template="Orders") < len(IDS):
         return False
     found = await engine.instances(template="Orders", status="EXECUTING", limit=100)
-    return 0 < len(found) < len(IDS) and all(one.step("pack").status is Status.EXECUTING for one in found)
+    return {one.id for one in found} == ids and all(one.step("pack").status is Status.EXECUTING for one in found)
 
 
 async def divided_with_another(engine: Dagger) -> None:
