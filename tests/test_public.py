@@ -69,6 +69,7 @@ DAGGER = [
     "raw",
     "repeat",
     "signal",
+    "skippable",
     "sleep",
     "switch",
     "task",

@@ -68,6 +68,7 @@ def broken(plan: Plan | None, state: State) -> list[str]:
         found += _of_a_frame(state, number, frame)
         if plan is not None:
             found += _of_an_operation(plan, number, frame)
+            found += _of_a_skippable(plan, state, number, frame)
         if type(frame) is Ending:
             found += _of_an_ending(plan, number, frame, inside[number])
     return found
@@ -161,6 +162,17 @@ def _of_an_operation(plan: Plan, number: int, frame: Frame) -> Iterator[str]:
         yield f"frame {number} is at a {type(plan.ops[frame.op]).__name__}, and is a {type(frame).__name__}"
     if plan.undoes and not frame.parent and number != ROOT:
         yield f"frame {number} is beside that around everything"
+
+
+def _of_a_skippable(plan: Plan, state: State, number: int, frame: Frame) -> Iterator[str]:
+    if type(frame) is not Scoping or not 0 <= frame.op < len(plan.ops):
+        return
+    op = plan.ops[frame.op]
+    if isinstance(op, ops.Scope) and any(type(one.when) is ops.MessageArrives for one in op.triggers):
+        listener, body = state.frames.get(number + 1), state.frames.get(number + 2)
+        waits = type(listener) is Waiting and listener.parent == number
+        if type(body) is Scoping and body.parent == number and not waits:
+            yield f"frame {number} has a body that a message ends, and nothing waits for that"
 
 
 def _of_an_ending(plan: Plan | None, number: int, frame: Ending, inside: int) -> Iterator[str]:

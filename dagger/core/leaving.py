@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from typing import assert_never
 
+import msgspec
+
 from dagger.core.below import below
 from dagger.core.functions import Stored
 from dagger.core.kinds import RULES
@@ -57,8 +59,11 @@ ROOT = 1
 """The frame around everything, where something may be undone."""
 
 
-def leave(tr: Transition, number: int, then: Then | None) -> None:
-    """Give up all that executes inside of a frame (0: the instance), and carry out `then`."""
+def leave(tr: Transition, number: int, then: Then | None, *, undoes: bool = True) -> None:
+    """Give up all that executes inside of a frame (0: the instance), and carry out `then`.
+
+    Without `undoes` only what executes is stopped: what would be undone goes to the scope around.
+    """
     if not number and ROOT in tr.frames and tr.plan.undoes:
         number = ROOT
     boundary = tr.frames[number].op if number else -1
@@ -84,10 +89,32 @@ def leave(tr: Transition, number: int, then: Then | None) -> None:
         elif type(left) is Scoping:
             queue += left.undos
     tr.passed = ()
+    if not undoes:
+        keep(tr, tr.frames[number].parent, sorted((one for one in queue if one.number), key=lambda one: one.number))
+        queue = [one for one in queue if not one.number]
     if queue or inherited or undoing:
         _end(tr, number, then, inherited + queue, undoing)
     else:
         _carry_out(tr, number, then)
+
+
+def keep(tr: Transition, number: int, undos: list[Undo]) -> None:
+    """The nearest scope that keeps undos gets some. What is inside of something that undoes is not undone itself."""
+    while number and undos:
+        frame = tr.frames[number]
+        if type(frame) is Undoing:
+            return
+        if type(frame) is Scoping and _keeps(tr.ops[frame.op]):
+            if tr.may_change(number):
+                frame.undos.extend(undos)
+            else:
+                tr.frames[number] = msgspec.structs.replace(frame, undos=[*frame.undos, *undos])
+            return
+        number = frame.parent
+
+
+def _keeps(op: ops.Op) -> bool:
+    return isinstance(op, ops.Scope) and op.keeps
 
 
 def undone(tr: Transition, number: int) -> None:

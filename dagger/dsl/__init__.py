@@ -20,6 +20,7 @@ from dagger.dsl.plumbing import keep as keep
 from dagger.dsl.plumbing import pure as pure
 from dagger.dsl.racing import any_of as any_of
 from dagger.dsl.racing import race as race
+from dagger.dsl.skipping import skippable as skippable
 from dagger.dsl.some import at_least as at_least
 from dagger.dsl.step import Step as Step
 from dagger.dsl.template import Template as Template

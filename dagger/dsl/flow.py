@@ -42,6 +42,8 @@ def check_matches(node: Node, takes: Any, prefix: str = "") -> None:
             check_matches(node.handler, MISSING if takes is MISSING else Failure[takes], within)
         case nodes.ForEach():
             check_matches(node.body, first_of(typing.get_args(node.items.gives)), within)
+        case nodes.Skippable():
+            check_matches(node.body, takes, within)
         case nodes.Repeat():
             check_matches(node.body, node.head_type, within)
         case nodes.Workflow():  # its own matches were checked when it was composed

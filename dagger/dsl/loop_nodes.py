@@ -1,4 +1,4 @@
-"""What is put around a step, and the loop: steps that begin anew."""
+"""What is put around a step: the loop, whose steps begin anew, and what a message may skip."""
 
 from __future__ import annotations
 
@@ -63,3 +63,19 @@ class Repeat(Wrapper):
     @override
     def details(self) -> Iterable[str]:
         yield "until=" + ("default" if self.until is None else "given")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skippable(Wrapper):
+    """Steps that a message may skip: the listener `to` waits beside them from the beginning."""
+
+    to: Node
+
+    @property
+    @override
+    def children(self) -> tuple[Node, ...]:
+        return (self.body, self.to)
+
+    @override
+    def result_type(self, takes: Any) -> Any:
+        return self.to.result_type(first_of([self.body.result_type(takes), takes]))

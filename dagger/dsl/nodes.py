@@ -33,6 +33,7 @@ from dagger.dsl.leaf_nodes import Sleep as Sleep
 from dagger.dsl.leaf_nodes import Task as Task
 from dagger.dsl.leaf_nodes import Until as Until
 from dagger.dsl.loop_nodes import Repeat as Repeat
+from dagger.dsl.loop_nodes import Skippable as Skippable
 from dagger.dsl.loop_nodes import Wrapper as Wrapper
 from dagger.dsl.match_nodes import MatchNode as MatchNode
 from dagger.dsl.values import Failure, Retry
@@ -351,12 +352,15 @@ Node: TypeAlias = (
     | Hooked
     | KeptNode
     | Repeat
+    | Skippable
 )
 """Every construct. The union is closed: an interpreter that forgets one does not pass the type checkers."""
 
 
 def renamed(node: Node, name: str) -> Node:
     """The same construct with another name; a bound passes the name on to its step."""
+    if isinstance(node, Skippable):
+        return Process(name=name, body=node)
     if isinstance(node, Wrapper) and not isinstance(node, Repeat) and not isinstance(node.body, Chain):
         return replace(node, body=renamed(node.body, name))
     if isinstance(node, Chain | Wrapper) and not isinstance(node, Repeat):

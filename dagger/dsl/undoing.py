@@ -1,4 +1,4 @@
-"""Whether what undoes a step, or is run when it is stopped, can take the value that it gets.
+"""Whether what undoes a step, is run when it is stopped, or may be skipped to, can take the value that it gets.
 
 Type checkers refuse what cannot. For those who use none, a template is checked where the types are declared and can be
 compared; a type that is not known is left to the checkers.
@@ -23,6 +23,7 @@ from dagger.dsl.nodes import (
     Node,
     Process,
     Retried,
+    Skippable,
 )
 from dagger.dsl.paths import parts, place_of
 from dagger.dsl.values import Again
@@ -30,7 +31,7 @@ from dagger.errors import TemplateError
 
 
 def check_undos(node: Node, prefix: str = "") -> None:
-    """Refuse an undo that cannot take the result of its step; a hook, or `attempted`, that cannot take the input."""
+    """Refuse an undo that cannot take the result of its step, and what else cannot take the value that it gets."""
     place = place_of(node, prefix)
     if isinstance(node, Compensated):
         _check(node.undo, _result_of(node.body, MISSING), f"{place}: the undo", "the result of the step")
@@ -38,6 +39,11 @@ def check_undos(node: Node, prefix: str = "") -> None:
             _check(node.attempted, node.body.input_type, f"{place}: attempted", "the input of the step")
     if isinstance(node, Hooked):
         _check(node.hook, node.body.input_type, f"{place}: the hook", "the input of the step")
+    if isinstance(node, Skippable):
+        takes = node.body.input_type
+        takes = MISSING if takes is object else takes  # it takes anything: what comes is not known here
+        _check(node.to, takes, f"{place}: to", "the input of the skippable")
+        _check(node.to, node.body.result_type(takes), f"{place}: to", "what the body gives")
     for within, child in parts(node, prefix):
         check_undos(child, within)
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, assert_never
 
 from dagger.codecs import TypeCodec
 from dagger.plan import ops
-from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
+from dagger.plan.kernel import Ahead, Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
 from dagger.plan.shapes import FailureShape, Many, Shape, Tagged, Together, Typed
 
 P = TypeVar("P", bound=ops.Op)
@@ -49,6 +49,8 @@ class Assembler:
                 return self._named(part, shape)
             case Scope():
                 return self._scope(part, shape)
+            case Ahead():
+                return self._ahead(part, shape)
             case Fork():
                 return self._fork(part, shape)
             case Choose():
@@ -169,6 +171,22 @@ class Assembler:
         for merge in merges:
             merge.next = self.here
         return starts, Tagged(shapes)
+
+    def _ahead(self, ahead: Ahead, shape: Shape) -> Shape:
+        """The listener gets the input first, and then the result: they are tagged."""
+        keeps = ahead.body.undoes
+        opener = self.add(ops.Scope, ahead.path, shape, keeps=keeps)
+        body = self.add(ops.Scope, ahead.path, shape, owner=opener.index, keeps=keeps)
+        result = self._within(body, -1, ahead.body, shape)
+        self._closing(body, ops.Close, result, plain=not keeps)
+        self._closing(opener, ops.Merge, result, tag=1)
+        both = Tagged([shape, result])
+        self._closing(opener, ops.HandOver, both)
+        opener.triggers = (ops.Trigger(ops.MessageArrives(), ops.INTERRUPT, self.here),)
+        self._closing(opener, ops.Merge, shape, tag=0)
+        result = self._within(opener, -1, ahead.to, both)
+        self._closing(opener, ops.Close, result, plain=not keeps)
+        return result
 
     def _fork(self, fork: Fork, shape: Shape) -> Shape:
         slot = self._row(fork.path, fork.row) if fork.row else -1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Final, Never, TypeAlias
 
 from dagger import codecs
@@ -20,7 +21,7 @@ from dagger.dsl.functions import MISSING, Fn
 from dagger.dsl.paths import branches_of_match, branches_of_switch, inside, joined, place_of
 from dagger.errors import BusinessError, TemplateError, UnsupportedType, shown
 from dagger.plan import ops
-from dagger.plan.kernel import Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
+from dagger.plan.kernel import Ahead, Chain, Choose, Each, Fork, Kernel, Leaf, Named, Scope, Trigger
 from dagger.plan.names import listener_channel, signal_channel, topic_channel
 from dagger.plan.plan import Channel, Plan
 from dagger.plan.policies import MICROSECOND, qualified, retry_rule
@@ -204,6 +205,12 @@ def _repeat(x: Expander, node: nodes.Repeat, prefix: str) -> Kernel:
     return loop if node.name is None else Named(path, "repeat", loop)
 
 
+def _skippable(x: Expander, node: nodes.Skippable, prefix: str) -> Kernel:
+    body, to = x.expand(node.body, prefix), x.expand(node.to, prefix)
+    assert isinstance(to, Leaf)
+    return Ahead(place_of(node, prefix), body, replace(to, fields={**to.fields, "ahead": True}))
+
+
 def _recover(x: Expander, node: nodes.Recovered, prefix: str) -> Kernel:
     body, handler = x.expand(node.body, prefix), x.expand(node.handler, prefix)
     kinds = tuple(qualified(kind) for kind in node.on) or None
@@ -278,12 +285,16 @@ def _match(x: Expander, node: nodes.MatchNode, prefix: str) -> Kernel:
     return Chain((Leaf(ops.Retype, place, "", {"out": codec}, _typed(codec)), choose))
 
 
+@dataclass(frozen=True)
 class MemberOf:
     """The name of the case that a value is: by its exact class, which a stored value has."""
 
-    def __init__(self, node: nodes.MatchNode) -> None:
-        members = (member for member, _ in node.cases)
-        self._names = {codecs.class_of(member): label for member, label in zip(members, node.labels, strict=True)}
+    node: nodes.MatchNode
+
+    @cached_property
+    def _names(self) -> dict[Any, str]:
+        members = (member for member, _ in self.node.cases)
+        return {codecs.class_of(member): label for member, label in zip(members, self.node.labels, strict=True)}
 
     def __call__(self, value: Any) -> str:
         return self._names[type(value)]
@@ -331,6 +342,7 @@ EXPANSIONS: Final[dict[type[nodes.Construct], Callable[[Expander, Any, str], Ker
     nodes.Hooked: _on_stop,
     nodes.KeptNode: _keep,
     nodes.Repeat: _repeat,
+    nodes.Skippable: _skippable,
     nodes.AllOf: _all_of,
     nodes.AnyOf: _any_of,
     nodes.AtLeast: _at_least,

@@ -1,8 +1,9 @@
 """The kernel of the language: what `expand.py` writes its constructs as, and all that is laid out and interpreted.
 
-Eight forms carry the whole language. A leaf is one operation. A chain is one after the other. `Named` gives steps a
-row of the outcome table and no more. A scope bounds steps by triggers. A fork begins branches side by side, a choice
-takes one of several, and `Each` begins one body for each item. Paths are those of the steps as users see them.
+Nine forms carry the whole language. A leaf is one operation. A chain is one after the other. `Named` gives steps a
+row of the outcome table and no more. A scope bounds steps by triggers. `Ahead` has a listener beside a body, which its
+message ends. A fork begins branches side by side, a choice takes one of several, and `Each` begins one body for each
+item. Paths are those of the steps as users see them.
 
 A trigger says when something happens to a scope, and what: see `ops.Trigger`.
 """
@@ -100,6 +101,19 @@ class Scope:
 
 
 @dataclass(frozen=True, eq=False)
+class Ahead:
+    """A body beside which a listener waits: its message ends the body, and the result of the body goes to it."""
+
+    path: str
+    body: Kernel
+    to: Leaf
+
+    @property
+    def undoes(self) -> bool:
+        return self.body.undoes
+
+
+@dataclass(frozen=True, eq=False)
 class Fork:
     """Branches side by side: it ends well with so many, and fails when more have failed than may."""
 
@@ -152,4 +166,4 @@ class Each:
         return self.body.undoes
 
 
-Kernel: TypeAlias = Leaf | Chain | Named | Scope | Fork | Choose | Each
+Kernel: TypeAlias = Leaf | Chain | Named | Scope | Ahead | Fork | Choose | Each

@@ -5,6 +5,7 @@ closing one a branch, so that the machine never walks a tree:
 
     Named    = Enter . body . Leave
     Scope    = Scope . body . Close . (Aside . start . Done)* . [Merge . (start . Merge)*]
+    Ahead    = Scope . Scope . body . Close . Merge . HandOver . Merge . Listen . Close
     Fork     = Fork . (Branch . body . Join)*
     Choose   = Choose . (body . Merge)*
     Each     = Spread . body . [Merge . Merge] . Gather . [Lose]
@@ -73,6 +74,8 @@ class Listen(Op, kw_only=True, gc=False):
     """Whether the step may be reached more than once."""
     aside: int = -1
     """The `Aside` that it is in: a step that is run where something is given up. -1 for a step of the flow."""
+    ahead: bool = False
+    """Whether it waits beside a body, which its message ends."""
 
 
 class Task(Op, kw_only=True, gc=False):
@@ -158,6 +161,10 @@ class Close(Op, kw_only=True, gc=False):
 
     plain: bool = True
     """Whether nothing comes of that but that the value passes on: it keeps no undos, and no trigger waits for it."""
+
+
+class HandOver(Op, kw_only=True, gc=False):
+    """A body has ended before the message that would have ended it: the listener beside it waits with the result."""
 
 
 class Aside(Op, kw_only=True, gc=False):
@@ -281,7 +288,11 @@ class Ended(msgspec.Struct, frozen=True):
     """A pure function of the result: only where that is not true; None for in any case."""
 
 
-When: TypeAlias = After | InnerFailure | Stopped | GivenUp | Ended | SaysAgain
+class MessageArrives(msgspec.Struct, frozen=True):
+    """When a message comes for the listener at `start`, which waits beside what is inside from the beginning."""
+
+
+When: TypeAlias = After | InnerFailure | Stopped | GivenUp | Ended | SaysAgain | MessageArrives
 
 
 class RetryRule(msgspec.Struct, frozen=True):

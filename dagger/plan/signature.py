@@ -90,6 +90,7 @@ _WHEN: Final[dict[type[ops.When], str]] = {
     ops.GivenUp: "given up",
     ops.Ended: "end",
     ops.SaysAgain: "again",
+    ops.MessageArrives: "message",
 }
 """The names of what triggers, of their own too."""
 
@@ -105,6 +106,7 @@ _KINDS: Final[dict[type[ops.Op], tuple[str, Callable[[Any], list[str]]]]] = {
     ops.Leave: ("leave", _nothing),
     ops.Scope: ("scope", _scope),
     ops.Close: ("close", _nothing),
+    ops.HandOver: ("hand over", _nothing),
     ops.Aside: ("aside", _nothing),
     ops.Done: ("done", _nothing),
     ops.Fork: ("fork", _fork),

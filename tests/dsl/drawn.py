@@ -25,6 +25,7 @@ from dagger import (
     race,
     repeat,
     signal,
+    skippable,
     sleep,
     switch,
     task,
@@ -255,6 +256,11 @@ loops = named(
     >> repeat(step("b"), until=is_clean).timeout(MINUTE),
 )
 
+skipped = named(
+    "Skipped",
+    step("a") >> skippable(step("b") >> skippable(step("c"), to=paid), to=approved) >> step("d"),
+)
+
 child = template("Returns", step("inspect"), key=key, version=2)
 children = named("Children", step("a") >> child)
 
@@ -330,6 +336,7 @@ ALL = [
     partly,
     undone,
     loops,
+    skipped,
     children,
     everything,
     nasty(),

@@ -24,6 +24,7 @@ DRAWN: dict[str, Template[Order, object]] = {
     "partly": drawn.partly,
     "undoing": drawn.undone,
     "loops": drawn.loops,
+    "skippable": drawn.skipped,
     "child": drawn.children,
     "everything": drawn.everything,
 }

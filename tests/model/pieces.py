@@ -202,7 +202,8 @@ class Piece:
     @property
     def is_scope(self) -> bool:
         """Whether it bounds for how long a failure counts that is answered inside of it: any body of an item does."""
-        bounds = isinstance(self, RetryPiece | GroupPiece | BoundPiece | RecoverPiece | EachPiece | RepeatPiece)
+        kinds = RetryPiece | GroupPiece | BoundPiece | RecoverPiece | EachPiece
+        bounds = isinstance(self, kinds | RepeatPiece | SkippablePiece)
         return isinstance(self.outer, EachPiece) or (bounds and not getattr(self, "answering", False))
 
     def all_inside(self) -> Iterator[Piece]:
@@ -369,6 +370,8 @@ class WaitPiece(Leaf):
         if isinstance(result, Again):
             self.value = result.value
             self.tell_again()
+            if isinstance(self.outer, SkippablePiece):
+                self.outer.skip(None)
             self.execute()
         elif fn is None or fits(result, fn):
             self.done(result)
@@ -603,6 +606,55 @@ class RepeatPiece(Piece):
             self.begin_round(value.value if isinstance(value, Again) else value)
 
 
+class SkippablePiece(Piece):
+    """Steps beside which a listener waits: its message ends them, and what they give goes to it."""
+
+    listener: WaitPiece
+    body: Piece | None = None
+    skipped = False
+    then: Callable[[], None] | None = None
+    """What follows once the hooks of the body have run."""
+    hooks_run = True
+
+    @override
+    def begin(self) -> None:
+        self.start_listener()
+        if self.alive and not self.skipped and self.listener.alive:
+            self.body = piece_of(self.world, self.node.body, self.prefix, self.value, self)
+            self.inside.append(self.body)
+            self.body.begin()
+
+    def start_listener(self) -> None:
+        self.listener = WaitPiece(self.world, self.node.to, self.prefix, self.value, self)
+        self.inside.append(self.listener)
+        self.listener.begin()
+
+    @override
+    def ended(self, piece: Piece, value: Any) -> None:
+        if piece is self.listener:
+            self.skip(lambda: self.done(value))
+        else:
+            self.body = None
+            self.listener.value = value
+            self.listener.guarded(self.listener.execute)
+
+    def skip(self, then: Callable[[], None] | None) -> None:
+        """A message has come: stop what executes of the body, and go on once its hooks have run."""
+        self.skipped, self.then = True, then
+        if self.body is not None:
+            body, self.body, self.hooks_run = self.body, None, False
+            body.stop()
+            self.world.give_up(body, self, self.ran, undoes=False)
+        elif then is not None and self.hooks_run:
+            then()
+
+    def ran(self) -> None:
+        """The hooks of the body have run."""
+        self.hooks_run = True
+        if self.then is not None:
+            self.then()
+
+
 class GroupPiece(Piece):
     """Branches side by side; the group ends when enough have succeeded, or too few still can."""
 
@@ -799,6 +851,7 @@ PIECES: dict[type[nodes.Construct], type[Piece]] = {
     nodes.Recovered: RecoverPiece,
     nodes.KeptNode: KeptPiece,
     nodes.Repeat: RepeatPiece,
+    nodes.Skippable: SkippablePiece,
 }
 
 

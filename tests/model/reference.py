@@ -216,9 +216,15 @@ class Reference:
         self.give_up(None, None, lambda: self.conclude(status, problem=problem))
 
     def give_up(
-        self, piece: Piece | None, outer: Piece | None, then: Callable[[], None], spared: Collection[Piece] = ()
+        self,
+        piece: Piece | None,
+        outer: Piece | None,
+        then: Callable[[], None],
+        spared: Collection[Piece] = (),
+        *,
+        undoes: bool = True,
     ) -> None:
-        give_up(self, piece, outer, then, spared)
+        give_up(self, piece, outer, then, spared, undoes=undoes)
 
     def is_undoing(self, piece: Piece) -> bool:
         return isinstance(piece, UndoingPiece)

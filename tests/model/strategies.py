@@ -30,6 +30,7 @@ from dagger import (
     race,
     repeat,
     signal,
+    skippable,
     sleep,
     switch,
     task,
@@ -205,6 +206,16 @@ class Gardener:
             loop = repeat(body >> last, at_most=most)
         return applied(words.Total()) >> (loop.named(self.name("r")) if self.draw(st.booleans()) else loop)
 
+    def skippable(self, depth: int) -> AnyStep:
+        """Steps over numbers that a message may skip."""
+        kind = self.draw(st.integers(0, 3))
+        to = (self.raw_listener, self.listener, self.plain_counter, self.signal)[kind]()
+        body = self.step(depth) >> pure(words.Total()).named(self.name("v"))
+        return applied(words.Total()) >> skippable(body, to=to)
+
+    def plain_counter(self) -> AnyStep:
+        return self.listening(words.Count())
+
     def retry(self, depth: int) -> AnyStep:
         return self.step(depth).retry(self.draw(retries))
 
@@ -322,6 +333,8 @@ STEMS = [
     Gardener.patient,
     Gardener.repeat,
     Gardener.repeat,
+    Gardener.skippable,
+    Gardener.skippable,
     Gardener.retry,
     Gardener.recover,
     Gardener.compensated,

@@ -159,9 +159,14 @@ def give_up(
     outer: Piece | None,
     then: Callable[[], None],
     spared: Collection[Piece] = (),
+    *,
+    undoes: bool = True,
 ) -> None:
     """All that executed inside of a piece (None: of the instance) was stopped or has failed. Run what has to be run for
-    it, but for what has ended well in some branches, and then go on. What runs it stands inside of `outer`."""
+    it, but for what has ended well in some branches, and then go on. What runs it stands inside of `outer`.
+
+    Without `undoes` only hooks are run: what would be undone may be undone later.
+    """
     world.failed.clear()
     end = EndingPiece(world, piece, outer, then)
     inherited, hooks = list[Order](), list[Order]()
@@ -177,8 +182,9 @@ def give_up(
         elif isinstance(one, HookedPiece):
             hooks.append(Order(one.node.hook, one.value, one))
         elif one.node.attempted is not None:
-            end.undos.append(Order(one.node.attempted, one.value, one, world.count()))
-    for order in list(world.undos):
+            attempted = Order(one.node.attempted, one.value, one, world.count())
+            (end.undos if undoes else world.undos).append(attempted)
+    for order in list(world.undos) if undoes else []:
         if is_inside(order.at, piece) and not any(is_inside(order.at, branch) for branch in spared):
             world.undos.remove(order)
             end.undos.append(order)

@@ -32,6 +32,7 @@ COMPILED: dict[str, Template[Order, object]] = {
     "child": drawn.children,
     "undoing": drawn.undone,
     "loops": drawn.loops,
+    "skippable": drawn.skipped,
 }
 UNDONE = chain(hooked(undone_by(job("a"), "ua"), "h"), any_of(undone_by(job("b"), "ub"), job("c")))
 LOOP = chain(any_of(job("x"), job("y")), repeated(chain(job("a"), any_of(job("b"), job("c"))), bool))

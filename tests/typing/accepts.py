@@ -45,6 +45,7 @@ from dagger import (
     race,
     repeat,
     signal,
+    skippable,
     sleep,
     switch,
     task,
@@ -2604,3 +2605,22 @@ assert_type(paid_or_not >> either_way.retry(Retry()).timeout(HOUR), Step[Order, 
 assert_type(paid_or_not >> process("P", either_way), Step[Order, Shipped | Invoice])
 assert_type(template("T", paid_or_not >> either_way, key=order_key), Template[Order, Shipped | Invoice])
 assert_type(paid_or_not >> match().case(PaidOrder, ship >> log).case(Rejected, of_rejected >> log), Step[Order, None])
+
+
+# What a message skips.
+
+
+def reopened(paid: PaidOrder) -> Order:
+    raise NotImplementedError
+
+
+assert_type(skippable(amend, to=paid), Step[Order, PaidOrder])
+assert_type(skippable(charge >> amend, to=paid_on), Step[Order, PaidOrder])
+assert_type(skippable(amend, to=paid_or_again), Step[Order, PaidOrder])
+assert_type(skippable(nap, to=paid), Step[Order, PaidOrder])
+assert_type(skippable(nap >> amend, to=paid_or_again), Step[Order, PaidOrder])
+assert_type(skippable(amend, to=raw_paid), Step[Order, Paid])
+assert_type(skippable(amend, to=paid.named("payment")), Step[Order, PaidOrder])
+assert_type(skippable(skippable(amend, to=paid) >> pure(reopened), to=paid), Step[Order, PaidOrder])
+assert_type(charge >> skippable(amend, to=paid) >> pure(dispatch), Step[Order, Shipped])
+assert_type(skippable(amend, to=paid).timeout(HOUR, otherwise=why), Step[Order, PaidOrder | str])

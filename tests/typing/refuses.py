@@ -40,6 +40,7 @@ from dagger import (
     race,
     repeat,
     signal,
+    skippable,
     sleep,
     switch,
     task,
@@ -1093,3 +1094,8 @@ match().case(Paid)  # type: ignore[call-overload]  # pyright: ignore[reportCallI
 match(Paid)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 matched.otherwise(ship)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 template("T", matched, key=order_key)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+skippable(ship, to=paid)  # type: ignore[misc]  # pyright: ignore[reportArgumentType, reportCallIssue]
+skippable(charge, to=ship_it)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType, reportCallIssue]
+skippable(charge, paid)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+skippable(charge)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]

@@ -32,6 +32,7 @@ OPERATIONS: Final[dict[type[ops.Op], Callable[[Transition, Any, Stored, int], To
     ops.Retype: passing.retype,
     ops.Scope: scope.entered,
     ops.Close: scope.ended,
+    ops.HandOver: waiting.handed_over,
     ops.Done: ending.ended,
     ops.Fork: group.entered,
     ops.Branch: passing.branch,

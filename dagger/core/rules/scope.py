@@ -9,6 +9,7 @@
 | end → again | `repeat(until=)`: the body begins anew with the result, unless that is what was wanted |
 | `Again` → again | `repeat`: the body begins anew with the value of the `Again` that it gave |
 | end → later | an undo: it is kept, and run if what is around is given up |
+| message → interrupt | `skippable`: the listener waits from the beginning, and its message ends the body |
 | given up → later | an undo of what was only attempted: its place among the others is that of the end of the scope |
 
 The frame has the input of the scope, which a handler, another try or what answers a timeout gets; the number of the
@@ -27,8 +28,8 @@ from dagger.core.effects import Answered, TryFailed
 from dagger.core.failing import fail_frame
 from dagger.core.functions import Stored, call_pure, load, store_result, took_longer
 from dagger.core.kinds import Onward, Rules
-from dagger.core.leaving import leave
-from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo, Undoing
+from dagger.core.leaving import keep, leave
+from dagger.core.state import FOREVER, Error, GoOn, Scoping, TryAgain, Undo
 from dagger.core.tracing import kept_trace
 from dagger.core.transition import Token, Transition
 from dagger.dsl.values import Again
@@ -43,14 +44,19 @@ _BY_DECISION: Final = kinds_of(BusinessError)[:1]
 
 def entered(tr: Transition, op: ops.Scope, stored: Stored, parent: int) -> Token:
     """What is inside begins, and so does its time."""
-    due = 0
+    due, listener = 0, -1
     for trigger in op.triggers:
         if type(trigger.when) is ops.After:
             due = min(tr.now + trigger.when.after, FOREVER)
+        elif type(trigger.when) is ops.MessageArrives:
+            listener = trigger.start
     frame = Scoping(op.index, parent, stored.raw, due, trace=kept_trace(tr))
     number = tr.add_frame(frame)
     if due:
         tr.timed(number, frame)
+    if listener >= 0:  # it is the first to wait, and its frame and that of the body have the next two numbers
+        tr.stack.append((op.next, stored, number))
+        return listener, stored, number
     return op.next, stored, number
 
 
@@ -77,7 +83,7 @@ def _ended(tr: Transition, op: ops.Close, stored: Stored, number: int) -> Token 
             undos = [*undos, Undo(trigger.start, stored.raw, tr.count(), tr.place(frame.parent))]
     del tr.frames[number]
     if undos:
-        _keep(tr, frame.parent, undos)
+        keep(tr, frame.parent, undos)
     return op.next, stored, frame.parent
 
 
@@ -119,25 +125,6 @@ def _round(tr: Transition, op: ops.Scope, start: int, stored: Stored, number: in
     if op.counted >= 0:
         tr.begin(op.counted)
     return start, stored, number
-
-
-def _keep(tr: Transition, number: int, undos: list[Undo]) -> None:
-    """The nearest scope that keeps undos gets some. What is inside of something that undoes is not undone itself."""
-    while number:
-        frame = tr.frames[number]
-        if type(frame) is Undoing:
-            return
-        if type(frame) is Scoping and _keeps(tr.ops[frame.op]):
-            if tr.may_change(number):
-                frame.undos.extend(undos)
-            else:
-                tr.frames[number] = msgspec.structs.replace(frame, undos=[*frame.undos, *undos])
-            return
-        number = frame.parent
-
-
-def _keeps(op: ops.Op) -> bool:
-    return isinstance(op, ops.Scope) and op.keeps
 
 
 def follow(tr: Transition, number: int, raw: bytes) -> None:

@@ -19,8 +19,9 @@ from dagger.core.failing import fail
 from dagger.core.frames import ManyFrames
 from dagger.core.functions import CannotRead, StepFailed, Stored, call_pure, error_of, store_result, wrong
 from dagger.core.kinds import Rules
+from dagger.core.leaving import leave
 from dagger.core.rules.scope import follow
-from dagger.core.state import Frame, Held, Undoing, Waiting
+from dagger.core.state import Ending, Frame, GoOn, Held, Undoing, Waiting
 from dagger.core.transition import Token, Transition
 from dagger.dsl.values import Again
 from dagger.errors import DecodeError
@@ -36,7 +37,10 @@ def entered(tr: Transition, op: ops.Listen, stored: Stored, parent: int) -> Toke
         key = "" if op.is_signal else tr.state.head.key
         tr.add_frame(Waiting(op.index, parent, stored.raw, key))
         return None
-    return _wait(tr, op, stored, parent, 0)
+    token = _wait(tr, op, stored, parent, 0, again=False)
+    if op.ahead and token is None and _listener(tr, parent).again:
+        tr.stack.pop()  # the body, which has not begun
+    return token
 
 
 def heard(tr: Transition, number: int, frame: Waiting, payload: bytes) -> Token | None:
@@ -47,15 +51,59 @@ def heard(tr: Transition, number: int, frame: Waiting, payload: bytes) -> Token 
     token: Token | None = None
     try:
         done, result = _fold(tr, op, Stored(frame.value), shape, payload)
-        token = (op.next, result, frame.parent) if done else _wait(tr, op, result, frame.parent, number)
+        token = (op.next, result, frame.parent) if done else _wait(tr, op, result, frame.parent, number, again=True)
         if token is not None:
             del tr.frames[number]
+        if op.ahead:
+            token = _skip(tr, frame.parent, token)
     except StepFailed as failure:
         del tr.frames[number]
         fail(tr, op, frame.parent, failure.error)
     if op.on is not None:
         _wait_no_more(tr, op, frame.key)
     return token
+
+
+def handed_over(tr: Transition, op: ops.HandOver, stored: Stored, parent: int) -> Token | None:
+    """The body beside which a listener waits has ended: the listener waits on with the result."""
+    number, frame = parent + 1, _listener(tr, parent)
+    listen = tr.ops[frame.op]
+    assert isinstance(listen, ops.Listen)
+    if listen.on is None:
+        tr.frames[number] = Waiting(frame.op, parent, stored.raw, frame.key)
+        return None
+    token: Token | None = None
+    try:
+        token = _wait(tr, listen, stored, parent, number, again=False)
+        if token is not None:
+            del tr.frames[number]
+    except StepFailed as failure:
+        del tr.frames[number]
+        fail(tr, listen, parent, failure.error)
+    _wait_no_more(tr, listen, frame.key)
+    return token
+
+
+def _listener(tr: Transition, scope: int) -> Waiting:
+    """The listener that waits beside a body: its frame follows that of the scope around both."""
+    frame = tr.frames[scope + 1]
+    assert isinstance(frame, Waiting)
+    return frame
+
+
+def _skip(tr: Transition, scope: int, token: Token | None) -> Token | None:
+    """A message has come to a listener beside a body: what executes in the body is stopped, if it has not ended, and
+    the token goes on after that."""
+    number = scope + 2
+    body = tr.frames.get(number)
+    if body is None or body.parent != scope:
+        return token
+    then = None if token is None else GoOn(token[0], token[1].raw)
+    if type(body) is not Ending:
+        leave(tr, number, then, undoes=False)
+    elif then is not None:  # an earlier message has stopped it, and hooks run still
+        tr.frames[number] = Ending(body.op, body.parent, then, body.queue, body.running)
+    return None
 
 
 def stopped(tr: Transition, number: int, frame: Waiting) -> None:
@@ -65,12 +113,12 @@ def stopped(tr: Transition, number: int, frame: Waiting) -> None:
         _wait_no_more(tr, op, frame.key)
 
 
-def _wait(tr: Transition, op: ops.Listen, stored: Stored, parent: int, number: int) -> Token | None:
+def _wait(tr: Transition, op: ops.Listen, stored: Stored, parent: int, number: int, *, again: bool) -> Token | None:
     """Fold in what was kept, until the listener is done or nothing is left.
 
-    `number` is the frame of a listener that has answered Again, else 0: it goes on waiting at its old place.
+    `number` is the frame of a listener that waits already, else 0: it goes on waiting at its old place. `again` says
+    whether the value is that of an `Again`.
     """
-    again = number > 0
     while True:
         shape = op.again if again and op.again else op.shape
         key = _awaited(tr, op, stored, shape)

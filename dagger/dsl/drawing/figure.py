@@ -49,6 +49,7 @@ from dagger.dsl.nodes import (
     Recovered,
     Repeat,
     Retried,
+    Skippable,
     Sleep,
     SwitchNode,
     Task,
@@ -81,6 +82,9 @@ def element_of(node: Node, prefix: str) -> Element:
             most = () if at_most is None else (Note("at most", str(at_most)),)
             notes = (*_given("until", until), *most)
             return Frame("repeat", *_named(node, prefix), run_of(body, inside(node, prefix)), notes)
+        case Skippable(body=body, to=to):
+            notes = (Note("skip to", printable(to.label or "")),)
+            return Frame("skippable", "", None, (*run_of(body, prefix), element_of(to, prefix)), notes)
         case Retried(body=body, policy=policy):
             return _noted(run_of(body, prefix), _retry(policy))
         case Bounded(body=body, after=after, otherwise=otherwise):

@@ -87,6 +87,7 @@ KINDS: Final[Mapping[str, StepKind]] = {
     "process": StepKind("process"),
     "for_each": StepKind("for each"),
     "repeat": StepKind("repeat"),
+    "skippable": StepKind("skippable"),
     "steps": StepKind("steps"),
     "fork": StepKind("fork", dot=_BAR, mermaid=("{{", "}}")),
     "join": StepKind("join", dot=_BAR, mermaid=("{{", "}}")),
