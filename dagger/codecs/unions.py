@@ -76,7 +76,9 @@ def marked_form(tagged: Form) -> Form:
     wire: Any = dict[None, tagged.wire]  # type: ignore[name-defined]  # made at run time
 
     def revive(read: Any) -> Any:
-        return revived(tagged, read.get(None), "")
+        if None not in read:
+            raise Misread("Expected an object under the key None; got none")
+        return revived(tagged, read[None], "")
 
     return Form(wire, lambda value: {None: tagged.dump(value)}, revive)
 

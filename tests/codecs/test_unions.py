@@ -1,6 +1,7 @@
 """The stored form of what msgspec alone can't store, and what follows from it."""
 
 import dataclasses
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -112,3 +113,9 @@ def test_a_long_chain_of_unions_is_read_in_one_pass() -> None:
         tree = s.Branch(s.Leaf(i), tree)
     codec = codec_of(s.Leaf | s.Branch)
     assert codec.decode(codec.round_trip(tree)[0]) == tree
+
+
+def test_a_union_with_times_reads_no_map_without_its_key() -> None:
+    """It was read as None, which no member is."""
+    with pytest.raises(DecodeError, match="under the key None"):
+        codec_of(list[datetime] | str).decode(b"\x80")

@@ -215,7 +215,8 @@ async def test_of_several_copies_to_one_place_one_is_made(
             group.start_soon(copy)
     assert len(told) == 3
     assert all("exists already; name another place" in one for one in told)
-    assert names(tmp_path) == {"orders.db", "copy.db"}
+    # SQLite may keep these two of the original where its last readers close it at the same time.
+    assert names(tmp_path) - {"orders.db-wal", "orders.db-shm"} == {"orders.db", "copy.db"}
     examine(tmp_path / "copy.db")
 
 
