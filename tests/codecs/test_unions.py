@@ -117,5 +117,5 @@ def test_a_long_chain_of_unions_is_read_in_one_pass() -> None:
 
 def test_a_union_with_times_reads_no_map_without_its_key() -> None:
     """It was read as None, which no member is."""
-    with pytest.raises(DecodeError, match="under the key None"):
+    with pytest.raises(DecodeError, match="got `object`"):
         codec_of(list[datetime] | str).decode(b"\x80")
